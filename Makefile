@@ -1,0 +1,66 @@
+# SRE Edge. Everything runs from .venv, which `make setup` builds from requirements.lock.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+GENERATED := sre_edge/v1
+PROTOS := $(wildcard protos/sre_edge/v1/*.proto)
+
+.PHONY: help
+help:  ## Show the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+
+.PHONY: setup
+setup: $(STAMP)  ## Create .venv with the locked dependencies
+
+$(STAMP): requirements.lock pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 or newer is needed; set PYTHON=/path/to/python" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed, $(PYTHON) is older; set PYTHON=/path/to/python" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "Installing the locked dependencies into .venv (a minute or two) ..."
+	@$(BIN)/python -m pip install --disable-pip-version-check -q --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --disable-pip-version-check -q --no-deps --no-build-isolation -e .
+	@touch $(STAMP)
+
+# $(call generate,DIRECTORY): the Python stubs of protos/, typed, into DIRECTORY
+define generate
+PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -Iprotos --python_out=$(1) --mypy_out=quiet:$(1) $(PROTOS) && \
+PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -Iprotos --grpc_python_out=$(1) --mypy_grpc_out=quiet:$(1) $(filter %_service.proto,$(PROTOS))
+endef
+
+.PHONY: protos
+protos: $(STAMP)  ## Generate the Python stubs from protos/ into sre_edge/v1
+	@rm -f $(GENERATED)/*_pb2*.py*
+	@$(call generate,.)
+
+.PHONY: protos-check
+protos-check: $(STAMP)  ## Fail if the committed stubs differ from what protos/ generates
+	@out=$$(mktemp -d) && trap 'rm -rf "$$out"' EXIT && $(call generate,"$$out") && \
+	diff -r --exclude=__init__.py --exclude=__pycache__ "$$out/$(GENERATED)" $(GENERATED) || \
+	{ echo "The stubs in $(GENERATED) do not match protos/: run 'make protos'" >&2; exit 1; }
+
+.PHONY: run
+run: $(STAMP)  ## Run the server and the dashboard until Ctrl-C
+	@exec $(BIN)/sre-edge up
+
+.PHONY: lint
+lint: $(STAMP) protos-check  ## Format, lint, types, import directions, API
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@cd protos && ../$(BIN)/buf format --diff --exit-code && ../$(BIN)/buf lint
+
+.PHONY: test
+test: $(STAMP)  ## The test suite, a real server and a real browser included
+	@$(BIN)/python -m pytest -m "not slow"
+
+.PHONY: test-slow
+test-slow: $(STAMP)  ## The slow checks
+	@$(BIN)/python -m pytest -m slow
+
+.PHONY: train
+train: $(STAMP)  ## Train the shipped model from scratch
+	@$(BIN)/python -m ml train
+

@@ -1,0 +1,1 @@
+"""The web dashboard: Dash and Cytoscape over the gRPC API, and nothing else."""

@@ -1,0 +1,1 @@
+"""Features, labels, training, evaluation, and ONNX inference of the incident predictor."""

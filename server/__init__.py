@@ -1,0 +1,1 @@
+"""The gRPC server: owns the simulated system, its clock, its model and its subscribers."""
