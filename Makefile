@@ -3,7 +3,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 BIN := .venv/bin
-STAMP := .venv/.installed
+RUNTIME := .venv/.runtime
+STAMP := .venv/.development
 GENERATED := sre_edge/v1
 PROTOS := $(wildcard protos/sre_edge/v1/*.proto)
 
@@ -14,14 +15,33 @@ help:  ## Show the targets
 .PHONY: setup
 setup: $(STAMP)  ## Create .venv with the locked dependencies
 
-$(STAMP): requirements.lock pyproject.toml
-	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 or newer is needed; set PYTHON=/path/to/python" >&2; exit 1; }
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed, $(PYTHON) is older; set PYTHON=/path/to/python" >&2; exit 1; }
-	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	@echo "Installing the locked dependencies into .venv (a minute or two) ..."
-	@$(BIN)/python -m pip install --disable-pip-version-check -q --require-hashes -r requirements.lock
-	@$(BIN)/python -m pip install --disable-pip-version-check -q --no-deps --no-build-isolation -e .
-	@touch $(STAMP)
+# $(call install,LOCK): the locked dependencies and this repository, into .venv
+define install
+@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 or newer is needed; set PYTHON=/path/to/python" >&2; exit 1; }
+@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed, $(PYTHON) is older; set PYTHON=/path/to/python" >&2; exit 1; }
+@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+@echo "Installing the dependencies of $(1) into .venv (a minute or two) ..."
+@$(BIN)/python -m pip install --disable-pip-version-check -q --require-hashes -r $(1)
+@$(BIN)/python -m pip install --disable-pip-version-check -q --no-deps --no-build-isolation -e .
+@touch $@
+endef
+
+$(RUNTIME): requirements.lock pyproject.toml
+	$(call install,requirements.lock)
+
+$(STAMP): requirements-dev.lock pyproject.toml
+	$(call install,requirements-dev.lock)
+	@touch $(RUNTIME)
+
+.PHONY: lock
+lock: $(STAMP)  ## Resolve the dependencies anew into requirements*.lock
+	@$(call resolve,--group build,requirements.lock)
+	@$(call resolve,--group dev --group bench --constraint requirements.lock,requirements-dev.lock)
+
+define resolve
+$(BIN)/uv pip compile pyproject.toml --all-extras $(1) --universal --python-version 3.11 --generate-hashes \
+  --no-header --no-annotate --no-emit-index-url -q -o $(2)
+endef
 
 # $(call generate,DIRECTORY): the Python stubs of protos/, typed, into DIRECTORY
 define generate
@@ -41,7 +61,7 @@ protos-check: $(STAMP)  ## Fail if the committed stubs differ from what protos/ 
 	{ echo "The stubs in $(GENERATED) do not match protos/: run 'make protos'" >&2; exit 1; }
 
 .PHONY: run
-run: $(STAMP)  ## Run the server and the dashboard until Ctrl-C
+run: $(RUNTIME)  ## Run the server and the dashboard until Ctrl-C
 	@exec $(BIN)/sre-edge up
 
 .PHONY: lint
