@@ -1,0 +1,63 @@
+"""What the repository promises about itself."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+BIN = Path(sys.executable).parent
+LOCKS = sorted(ROOT.glob("requirements*.lock"))
+
+
+def run(*command: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+
+
+def test_imports_go_one_way() -> None:
+    done = run(str(BIN / "lint-imports"), "--no-cache")
+    assert done.returncode == 0, done.stdout
+
+
+def test_stubs_match_the_protos() -> None:
+    done = run("make", "protos-check")
+    assert done.returncode == 0, done.stderr
+
+
+def test_protos_pass_buf_lint() -> None:
+    done = run(str(BIN / "buf"), "lint", cwd=ROOT / "protos")
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.name)
+def test_locks_hold_exact_versions_with_hashes_and_no_address(lock: Path) -> None:
+    text = lock.read_text()
+    assert "://" not in text
+    requirements = re.split(r"\n(?=\S)", text.strip())
+    assert len(requirements) > 50
+    for requirement in requirements:
+        assert re.match(r"[a-z0-9-]+(\[[a-z,]+\])?==\S+", requirement), requirement
+        assert "--hash=sha256:" in requirement, requirement
+
+
+def test_both_locks_agree() -> None:
+    runtime, development = (
+        set(re.findall(r"^\S+==\S+(?: ;.*?)?(?= \\)", lock.read_text(), re.MULTILINE))
+        for lock in (ROOT / "requirements.lock", ROOT / "requirements-dev.lock")
+    )
+    assert runtime
+    assert runtime <= development
+
+
+def test_links_in_the_documents_lead_somewhere() -> None:
+    documents = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("clients/**/*.md")]
+    assert documents
+    broken = [
+        f"{document.relative_to(ROOT)}: {link}"
+        for document in documents
+        for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", document.read_text())
+        if not (document.parent / link).exists()
+    ]
+    assert not broken
