@@ -1,0 +1,224 @@
+"""Turns faults into the conditions that they make, sub-step by sub-step."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+
+from simulator.conditions import Conditions, calm
+from simulator.faults import Fault, FaultKind
+from simulator.graph import FloatArray, IntArray, ServiceGraph
+from simulator.parameters import Parameters
+
+EDGE = "->"
+
+
+class FaultError(ValueError):
+    """A fault that cannot be injected.
+
+    Attributes
+    ----------
+    field
+        The attribute of `Fault` that is wrong.
+    """
+
+    def __init__(self, field: str, expectation: str) -> None:
+        self.field = field
+        super().__init__(f"{field}: {expectation}")
+
+
+class _Effects(NamedTuple):
+    """Changes of conditions, one row per place; see `_effects`."""
+
+    place: IntArray  # flat index into the (B, S) or (B, C) array
+    amount: FloatArray  # at full strength
+    start_s: FloatArray
+    ramp_s: FloatArray
+    end_s: FloatArray
+
+
+class FaultSchedule:
+    """The faults of B copies of a system."""
+
+    def __init__(self, graph: ServiceGraph, parameters: Parameters, copies: int) -> None:
+        self._graph = graph
+        self._parameters = parameters
+        self._copies = copies
+        self._faults: list[list[Fault]] = [[] for _ in range(copies)]
+        self._calm = calm(parameters, copies)
+        self._effects: dict[str, _Effects] = {}
+
+    def inject(self, fault: Fault, copies: Iterable[int]) -> None:
+        """Add a fault to some copies.
+
+        Raises
+        ------
+        FaultError
+            If it is not possible; nothing is changed then.
+        """
+        check(fault, self._graph)
+        for copy in copies:
+            self._faults[copy].append(fault)
+        self._rebuild()
+
+    def stop(self, fault: Fault, copies: Iterable[int]) -> None:
+        """Remove a fault from some copies, where it is."""
+        for copy in copies:
+            if fault in self._faults[copy]:
+                self._faults[copy].remove(fault)
+        self._rebuild()
+
+    def active(self, copy: int, t_s: float) -> tuple[Fault, ...]:
+        """Faults that act on a copy at a time, in the order of their injection."""
+        return tuple(f for f in self._faults[copy] if f.start_s <= t_s < f.end_s)
+
+    def conditions(self, t_s: float, step_s: float) -> Conditions:
+        """Conditions of the sub-step that begins at `t_s`."""
+        if not self._effects:
+            return self._calm
+        changed: dict[str, FloatArray] = {}
+        for name, effects in self._effects.items():
+            elapsed = t_s + 0.5 * step_s - effects.start_s
+            with np.errstate(divide="ignore", invalid="ignore"):
+                level = np.where(effects.ramp_s > 0, np.minimum(elapsed / effects.ramp_s, 1.0), 1.0)
+            acting = (effects.start_s <= t_s + 1e-9) & (t_s + 1e-9 < effects.end_s)
+            values = np.zeros_like(getattr(self._calm, name))
+            if name == "leak_share":  # a share does not ramp, and two of them do not add up
+                np.maximum.at(values.ravel(), effects.place, effects.amount * acting)
+            else:
+                np.add.at(
+                    values.ravel(), effects.place, effects.amount * np.where(acting, level, 0)
+                )
+            changed[name] = np.minimum(values, 1.0) if name in _SHARES else values
+        return Conditions(**{**vars(self._calm), **changed})
+
+    def _rebuild(self) -> None:
+        rows: dict[str, list[tuple[IntArray, float, Fault]]] = {}
+        for copy, faults in enumerate(self._faults):
+            for fault in faults:
+                for name, places, amount in _effects(fault, self._graph, self._parameters):
+                    width = getattr(self._calm, name).shape[1]
+                    rows.setdefault(name, []).append((copy * width + places, amount, fault))
+        self._effects = {name: _table(entries) for name, entries in rows.items()}
+
+
+_SHARES = frozenset({"killed", "error_rate", "loss"})
+
+
+def _table(rows: list[tuple[IntArray, float, Fault]]) -> _Effects:
+    counts = [len(places) for places, _, _ in rows]
+
+    def column(values: Iterable[float]) -> FloatArray:
+        return np.repeat(np.fromiter(values, dtype=np.float64, count=len(rows)), counts)
+
+    return _Effects(
+        np.concatenate([places for places, _, _ in rows]),
+        column(amount for _, amount, _ in rows),
+        column(fault.start_s for _, _, fault in rows),
+        column(fault.ramp_s for _, _, fault in rows),
+        column(fault.end_s for _, _, fault in rows),
+    )
+
+
+def check(fault: Fault, graph: ServiceGraph) -> None:
+    """Check that a fault is possible in a system.
+
+    Raises
+    ------
+    FaultError
+        If it is not.
+    """
+    if fault.kind not in list(FaultKind):
+        raise FaultError("kind", f"expected one of {', '.join(FaultKind)}, got {fault.kind!r}")
+    for name in ("start_s", "duration_s", "intensity", "ramp_s", "share"):
+        value = getattr(fault, name)
+        if not math.isfinite(value):
+            raise FaultError(name, f"expected a finite number, got {value}")
+    if fault.start_s < 0:
+        raise FaultError("start_s", f"expected at least 0, got {fault.start_s:g}")
+    if fault.duration_s <= 0:
+        raise FaultError("duration_s", f"expected more than 0, got {fault.duration_s:g}")
+    if fault.intensity <= 0:
+        raise FaultError("intensity", f"expected more than 0, got {fault.intensity:g}")
+    if not 0 <= fault.ramp_s <= fault.duration_s:
+        raise FaultError(
+            "ramp_s", f"expected 0 to the duration ({fault.duration_s:g}), got {fault.ramp_s:g}"
+        )
+    if not 0 < fault.share <= 1:
+        raise FaultError("share", f"expected more than 0, at most 1, got {fault.share:g}")
+    _check_target(fault, graph)
+
+
+def _check_target(fault: Fault, graph: ServiceGraph) -> None:
+    if fault.kind is FaultKind.CASCADE_FAILURE and fault.target == "":
+        return
+    if fault.kind is FaultKind.NETWORK_PARTITION and EDGE in fault.target:
+        if not len(_calls_along(fault.target, graph)):
+            raise FaultError("target", f"expected an edge of the system, got {fault.target!r}")
+        return
+    if fault.target not in graph.index:
+        raise FaultError("target", f"expected one of {_listed(graph.names)}, got {fault.target!r}")
+    if fault.kind is FaultKind.TRAFFIC_SURGE and not graph.entry[graph.index[fault.target]]:
+        entries = [name for name, entry in zip(graph.names, graph.entry, strict=True) if entry]
+        raise FaultError("target", f"expected an entry ({_listed(entries)}), got {fault.target!r}")
+
+
+def _listed(names: Iterable[str]) -> str:
+    known = list(names)
+    return ", ".join(known[:20]) + (f" and {len(known) - 20} more" if len(known) > 20 else "")
+
+
+def _calls_along(edge: str, graph: ServiceGraph) -> IntArray:
+    caller, _, callee = edge.partition(EDGE)
+    if caller not in graph.index or callee not in graph.index:
+        return np.empty(0, dtype=np.intp)
+    i, j = graph.index[caller], graph.index[callee]
+    return np.flatnonzero((graph.caller == i) & (graph.callee == j))
+
+
+def most_depended_on(graph: ServiceGraph, parameters: Parameters) -> int:
+    """Index of the service that most others call; of equals, the one with the higher load."""
+    others = graph.caller != graph.callee
+    callers = np.bincount(graph.callee[others], minlength=graph.services)
+    return int(np.lexsort((parameters.nominal_rps, callers))[-1])
+
+
+def _effects(fault: Fault, graph: ServiceGraph, p: Parameters) -> list[tuple[str, IntArray, float]]:
+    """Conditions that a fault changes: name, places in one copy, amount at full strength."""
+    kind, intensity, share = fault.kind, fault.intensity, fault.share
+    service = (
+        graph.index[fault.target] if fault.target in graph.index else most_depended_on(graph, p)
+    )
+    here = np.array([service], dtype=np.intp)
+    calls = (
+        _calls_along(fault.target, graph)
+        if EDGE in fault.target
+        else np.flatnonzero(p.callee == service)
+    )
+    if kind is FaultKind.CPU_SPIKE:
+        return [("background_cpu", here, 0.30 * intensity * share)]
+    if kind is FaultKind.MEMORY_LEAK:
+        leaked_mb = 0.40 * intensity * float(p.memory_limit_mb[service])
+        rate = leaked_mb / (fault.duration_s - 0.5 * fault.ramp_s)
+        return [("leak_mb_per_s", here, rate), ("leak_share", here, share)]
+    if kind is FaultKind.NETWORK_LATENCY:
+        delay_s = 1.0 * intensity
+        spread = delay_s * delay_s * share * (1.0 - share)
+        return [("delay_s", calls, delay_s * share), ("delay_variance_s2", calls, spread)]
+    if kind is FaultKind.PACKET_LOSS:
+        return [("loss", calls, 0.10 * intensity * share)]
+    if kind is FaultKind.NETWORK_PARTITION:
+        return [("loss", calls, min(1.0, intensity) * share)]
+    if kind is FaultKind.SERVICE_KILL:
+        return [("killed", here, min(1.0, intensity) * share)]
+    if kind is FaultKind.ERROR_BURST:
+        return [("error_rate", here, 0.20 * intensity * share)]
+    if kind is FaultKind.TRAFFIC_SURGE:
+        return [("extra_load", here, intensity * share)]
+    if kind is FaultKind.DISK_SLOWDOWN:
+        return [("extra_service", here, 2.0 * intensity * share)]
+    capacity_rps = float(p.replicas[service] * p.workers[service] / p.service_s[service])
+    return [("flood_rps", here, 1.5 * intensity * share * capacity_rps)]

@@ -1,0 +1,187 @@
+"""The simulation of B copies of a system: a source of frames that faults can be injected into."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from simulator.conditions import calm
+from simulator.fault_schedule import FaultError, FaultSchedule
+from simulator.faults import Fault
+from simulator.frame import FRAME_INTERVAL_S, Frame, Truth
+from simulator.graph import ServiceGraph
+from simulator.load import Load, LoadProfile
+from simulator.observation import Observer, ServiceLatency
+from simulator.parameters import parameters
+from simulator.state import State, initial
+from simulator.step import STEP_S, Flows, step
+from simulator.streams import Purpose, Stream
+from simulator.topology import Topology
+from simulator.wiring import Wiring
+
+__all__ = ["FaultError", "Load", "Simulation"]
+
+STEPS_PER_FRAME = round(FRAME_INTERVAL_S / STEP_S)
+MAX_SETTLING_STEPS = 400
+SETTLED = 1e-6
+
+
+class Simulation:
+    """B independent copies of one system; implements `simulator.frame.FrameSource`.
+
+    Parameters
+    ----------
+    topology
+        The system.
+    copies
+        How many copies run together, B.
+    seed
+        Of all randomness.
+    loads
+        Load on each copy; None: the nominal load, constant.
+    first_copy
+        Number of the first copy. Copy n of a seed is the same, bit by bit, whatever batch it
+        runs in.
+    """
+
+    def __init__(
+        self,
+        topology: Topology,
+        *,
+        copies: int = 1,
+        seed: int = 0,
+        loads: Sequence[Load] | None = None,
+        first_copy: int = 0,
+    ) -> None:
+        if copies < 1:
+            raise ValueError(f"copies: expected at least 1, got {copies}")
+        if loads is not None and len(loads) != copies:
+            raise ValueError(f"loads: expected one per copy ({copies}), got {len(loads)}")
+        numbers = range(first_copy, first_copy + copies)
+        self._topology = topology
+        self._copies = copies
+        self._parameters = p = parameters(topology)
+        self._wiring = Wiring(p, copies)
+        self._faults = FaultSchedule(topology.graph(), p, copies)
+        self._observer = Observer(p, self._wiring, copies)
+        self._profile = LoadProfile(loads or [Load()] * copies)
+        self._queue_noise = Stream(seed, numbers, Purpose.QUEUE, p.services)
+        self._load_noise = Stream(seed, numbers, Purpose.LOAD, 1)
+        width = Observer.measurement_width(p)
+        self._measuring = Stream(seed, numbers, Purpose.MEASUREMENT, width)
+        width = Observer.counting_width(p)
+        self._counting = Stream(seed, numbers, Purpose.COUNTING, width, uniform=True)
+        self._steps = 0
+        self._state = self._settled()
+        self._truth: Truth | None = None
+
+    @property
+    def topology(self) -> Topology:
+        """The system, with all defaults resolved."""
+        return self._topology
+
+    @property
+    def graph(self) -> ServiceGraph:
+        """The static view of the system."""
+        return self._topology.graph()
+
+    @property
+    def copies(self) -> int:
+        """Number of copies, B."""
+        return self._copies
+
+    @property
+    def time_s(self) -> float:
+        """Simulated seconds since the start of the run."""
+        return self._steps * STEP_S
+
+    @property
+    def state(self) -> State:
+        """State after the last sub-step; no monitoring system sees it."""
+        return self._state
+
+    @property
+    def truth(self) -> Truth:
+        """What was so during the last frame.
+
+        Raises
+        ------
+        RuntimeError
+            If there was none yet.
+        """
+        if self._truth is None:
+            raise RuntimeError("expected a frame before its truth")
+        return self._truth
+
+    @property
+    def service_latency(self) -> ServiceLatency:
+        """Latency during the last frame, not cut off at timeouts."""
+        return self._observer.service_latency()
+
+    def next_frame(self) -> Frame:
+        """Advance all copies by 2 s, and observe them."""
+        t_s = self.time_s
+        number = self._steps // STEPS_PER_FRAME
+        burst = self._profile.advance(
+            self._state.burst, self._load_noise.row(number)[:, 0], FRAME_INTERVAL_S
+        )
+        self._state = replace(self._state, burst=burst)
+        self._observer.begin()
+        for _ in range(STEPS_PER_FRAME):
+            self.advance()
+        self._truth = self._observer.truth(FRAME_INTERVAL_S)
+        return self._observer.frame(
+            t_s, FRAME_INTERVAL_S, self._measuring.row(number), self._counting.row(number)
+        )
+
+    def advance(self) -> Flows:
+        """Advance all copies by one sub-step; `next_frame` does so eight times."""
+        conditions = self._faults.conditions(self.time_s, STEP_S)
+        load = self._profile.factor(self.time_s, self._state.burst)
+        before = self._state
+        self._state, flows = step(
+            self._parameters, self._wiring, conditions, before, load,
+            self._queue_noise.row(self._steps),
+        )  # fmt: skip
+        self._observer.add(flows, conditions, before.dependency_s, STEP_S)
+        self._steps += 1
+        return flows
+
+    def inject(self, fault: Fault, copy: int | None = None) -> None:
+        """Inject a fault into one copy, or into all.
+
+        It acts from the first sub-step that begins at or after its `start_s`.
+
+        Raises
+        ------
+        FaultError
+            If the fault is not possible in this system; nothing is changed then.
+        """
+        self._faults.inject(fault, self._chosen(copy))
+
+    def stop(self, fault: Fault, copy: int | None = None) -> None:
+        """End a fault of one copy, or of all, before its time."""
+        self._faults.stop(fault, self._chosen(copy))
+
+    def active_faults(self, copy: int = 0) -> tuple[Fault, ...]:
+        """Faults that act on a copy now, in the order of their injection."""
+        return self._faults.active(copy, self.time_s)
+
+    def _chosen(self, copy: int | None) -> Iterable[int]:
+        return range(self._copies) if copy is None else (copy,)
+
+    def _settled(self) -> State:
+        """Steady state without chance and faults: what the system was in before the run."""
+        p = self._parameters
+        load = self._profile.factor(0.0, self._profile.start())
+        state = initial(p, load)
+        conditions = calm(p, self._copies)
+        silence = np.zeros((self._copies, p.services))
+        for _ in range(MAX_SETTLING_STEPS):
+            before = state
+            state, _ = step(p, self._wiring, conditions, before, load, silence)
+            if np.allclose(state.response_s, before.response_s, rtol=SETTLED, atol=0.0):
+                break
+        return state
