@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from simulator import breaker
 from simulator.conditions import Conditions
 from simulator.graph import FloatArray
 from simulator.latency_law import truncated
@@ -23,15 +24,22 @@ class Offered(NamedTuple):
         (B, C) first attempts, those that a breaker stops included.
     attempts_rps
         (L, B, C) attempts by the number of attempts before them.
+    allowed
+        (B, C) share of the retries that the budget allows.
     denied
-        (B, C) retries that the budget denied in this sub-step.
+        (B, C) retries that it denied in this sub-step.
+    passing, blocked
+        (B, C) share of the attempts that a breaker lets through, and how many it stopped.
     arrival_rps
         (B, S) what reaches each service.
     """
 
     first_rps: FloatArray
     attempts_rps: FloatArray
+    allowed: FloatArray
     denied: FloatArray
+    passing: FloatArray
+    blocked: FloatArray
     arrival_rps: FloatArray
 
 
@@ -63,6 +71,8 @@ class Outcome(NamedTuple):
         (L, B, C) as in `State`.
     orbit
         (L - 1, B, C) as in `State`.
+    breakers
+        As in `State`.
     """
 
     attempts: FloatArray
@@ -78,6 +88,7 @@ class Outcome(NamedTuple):
     call_square_s2: FloatArray
     outstanding: FloatArray
     orbit: FloatArray
+    breakers: breaker.Breakers
 
 
 def offer(
@@ -98,14 +109,33 @@ def offer(
     first[:, p.edges :] = (
         load[:, None] * p.ingress_rps[p.edges :] * (1.0 + conditions.extra_load[:, entries])
     )
-    attempts = np.empty_like(state.outstanding)
-    attempts[0] = first
     leaving = -np.expm1(-step_s / p.backoff_s)[:, None, None]
-    attempts[1:] = state.orbit * (leaving / step_s)
-    arriving = attempts.sum(axis=0) * (1.0 - conditions.loss)
+    retries = state.orbit * (leaving / step_s)
+    allowed = _budgeted(p, first, retries.sum(axis=0))
+    passing = breaker.passing(p, state.breakers)
+    attempts = np.empty_like(state.outstanding)
+    attempts[0] = first * passing
+    attempts[1:] = retries * (allowed * passing)
+    made = attempts.sum(axis=0)
+    wanted = first + allowed * retries.sum(axis=0)
     return Offered(
-        first, attempts, np.zeros_like(first), wiring.into_callee(arriving) + conditions.flood_rps
+        first_rps=first,
+        attempts_rps=attempts,
+        allowed=allowed,
+        denied=(1.0 - allowed) * retries.sum(axis=0) * step_s,
+        passing=passing,
+        blocked=(1.0 - passing) * wanted * step_s,
+        arrival_rps=wiring.into_callee(made * (1.0 - conditions.loss)) + conditions.flood_rps,
     )
+
+
+def _budgeted(p: Parameters, first: FloatArray, retries: FloatArray) -> FloatArray:
+    """Share of the retries that the budgets allow (simulation.md, equation 12)."""
+    most = np.where(first > 0.0, p.retry_budget, 0.0) * np.maximum(first, 1e-12)
+    allowed: FloatArray = np.divide(
+        np.minimum(most, retries), retries, out=np.ones_like(retries), where=retries > 0.0
+    )
+    return allowed
 
 
 def resolve(
@@ -157,8 +187,8 @@ def resolve(
     leaving = -np.expm1(-step_s / p.backoff_s)[:, None, None]
     orbit = state.orbit * (1.0 - leaving) + retried
     all_failed = failed.sum(axis=0)
-    exhausted = all_failed - retried.sum(axis=0) + offered.denied
-    call_s, call_square = _call_time(p, time_s, time_square, failure)
+    exhausted = all_failed - retried.sum(axis=0) + offered.denied + offered.blocked
+    call_s, call_square = _call_time(p, time_s, time_square, failure * offered.allowed)
     return Outcome(
         attempts=attempts,
         lost=attempts * conditions.loss,
@@ -169,10 +199,11 @@ def resolve(
         time_s=time_s,
         time_square_s2=time_square,
         seen=seen,
-        call_s=call_s,
-        call_square_s2=call_square,
+        call_s=call_s * offered.passing,
+        call_square_s2=call_square * offered.passing,
         outstanding=total - resolved,
         orbit=orbit,
+        breakers=breaker.advance(p, state.breakers, attempts, all_failed, step_s),
     )
 
 

@@ -64,6 +64,12 @@ class FaultSchedule:
             self._faults[copy].append(fault)
         self._rebuild()
 
+    def forget_before(self, t_s: float) -> None:
+        """Forget the faults that ended before a time."""
+        if any(fault.end_s < t_s for faults in self._faults for fault in faults):
+            self._faults = [[f for f in faults if f.end_s >= t_s] for faults in self._faults]
+            self._rebuild()
+
     def stop(self, fault: Fault, copies: Iterable[int]) -> None:
         """Remove a fault from some copies, where it is."""
         for copy in copies:
@@ -188,7 +194,7 @@ def most_depended_on(graph: ServiceGraph, parameters: Parameters) -> int:
 
 def _effects(fault: Fault, graph: ServiceGraph, p: Parameters) -> list[tuple[str, IntArray, float]]:
     """Conditions that a fault changes: name, places in one copy, amount at full strength."""
-    kind, intensity, share = fault.kind, fault.intensity, fault.share
+    kind, intensity, share = FaultKind(fault.kind), fault.intensity, fault.share
     service = (
         graph.index[fault.target] if fault.target in graph.index else most_depended_on(graph, p)
     )

@@ -61,9 +61,8 @@ def random_document(services: int, seed: int) -> dict[str, Any]:
             above = np.flatnonzero(layer < layer[i])
             entries[int(rng.choice(above))]["callees"].append(i)
     for entry in entries:
-        entry["dependencies"] = [
-            _dependency(names[j], len(entry["callees"]), rng) for j in entry.pop("callees")
-        ]
+        callees = entry.pop("callees")
+        entry["dependencies"] = [_dependency(names[j], len(callees), rng) for j in callees]
     return {"name": f"random-{services}-{seed}", "services": entries}
 
 

@@ -34,17 +34,20 @@ class Load:
 
 
 def day_shape(hour: FloatArray) -> FloatArray:
-    """Load over its daily mean: lowest before dawn, peaks at noon and in the evening, 0.7 to 1.25."""
+    """Load over its daily mean: lowest before dawn, highest in the afternoon, 0.7 to 1.25."""
     angle = 2.0 * np.pi * hour / 24.0
-    return 1.0 - 0.24 * np.cos(angle - 2.0 * np.pi * 3.0 / 24.0) - 0.06 * np.cos(2.0 * angle)
+    shape: FloatArray = (
+        1.0 - 0.24 * np.cos(angle - 2.0 * np.pi * 3.0 / 24.0) - 0.06 * np.cos(2.0 * angle)
+    )
+    return shape
 
 
 class LoadProfile:
     """Loads of B copies, as a factor on their nominal load."""
 
     def __init__(self, loads: Sequence[Load]) -> None:
-        self._scale = np.array([load.scale for load in loads])
-        self._hour = np.array([load.hour for load in loads])
+        self._scale: FloatArray = np.array([load.scale for load in loads])
+        self._hour: FloatArray = np.array([load.hour for load in loads])
         self._diurnal = np.array([load.diurnal for load in loads])
 
     def start(self) -> FloatArray:
@@ -66,5 +69,6 @@ class LoadProfile:
 
     def factor(self, t_s: float, burst: FloatArray) -> FloatArray:
         """Load over the nominal load at a time, shape (B,)."""
-        shape: FloatArray = day_shape((self._hour + t_s / 3600.0) % 24.0) * np.exp(burst)
-        return self._scale * np.where(self._diurnal, shape, np.ones_like(shape))
+        shape = day_shape((self._hour + t_s / 3600.0) % 24.0) * np.exp(burst)
+        varying: FloatArray = np.where(self._diurnal, shape, 1.0)
+        return self._scale * varying

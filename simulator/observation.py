@@ -106,8 +106,9 @@ class Observer:
         """Add one sub-step; `dependency_s` is part of its latency."""
         sums, wiring, outcome, queue = self._sums, self._wiring, flows.outcome, flows.queue
         self._steps += 1
-        sums.attempts += outcome.attempts
-        sums.failed += outcome.failed
+        blocked = flows.offered.blocked
+        sums.attempts += outcome.attempts + blocked
+        sums.failed += outcome.failed + blocked
         sums.lost += outcome.lost
         sums.seen += outcome.attempts * outcome.seen
         sums.time += outcome.attempts * outcome.time_s

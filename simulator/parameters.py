@@ -64,8 +64,8 @@ class Parameters:
         (C,) the caller fails with it.
     retry_budget
         (C,) retries over first attempts, infinite where unlimited.
-    breaker
-        (C,) has a circuit breaker.
+    guarded
+        Indices of the calls with a circuit breaker.
     backoff_s
         (K,) mean wait before the k-th retry, with full jitter; K the most retries of any call.
     scaled
@@ -98,7 +98,7 @@ class Parameters:
     retries: FloatArray
     required: NDArray[np.bool_]
     retry_budget: FloatArray
-    breaker: NDArray[np.bool_]
+    guarded: IntArray
     backoff_s: FloatArray
     scaled: IntArray
     scale_min: FloatArray
@@ -165,8 +165,8 @@ def parameters(topology: Topology) -> Parameters:
         retry_budget=np.concatenate(
             [_floats(np.inf if e.retry_budget is None else e.retry_budget for e in edges), nothing]
         ),
-        breaker=np.concatenate(
-            [np.array([call.circuit_breaker for call in edges], dtype=np.bool_), nothing > 0]
+        guarded=np.array(
+            [e for e, call in enumerate(edges) if call.circuit_breaker], dtype=np.intp
         ),
         backoff_s=np.minimum(backoff, MAX_BACKOFF_S),
         scaled=np.array(scaled, dtype=np.intp),

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from simulator import scaling
 from simulator.conditions import Conditions
 from simulator.graph import FloatArray
 from simulator.parameters import Parameters
@@ -25,8 +26,8 @@ class Replicas(NamedTuple):
 
     Attributes
     ----------
-    ready
-        (B, S) replicas that serve.
+    ready, serving
+        (B, S) as in `State`.
     availability
         (B, S) those over the configured ones.
     survivors
@@ -42,6 +43,7 @@ class Replicas(NamedTuple):
     """
 
     ready: FloatArray
+    serving: FloatArray
     availability: FloatArray
     survivors: FloatArray
     memory: FloatArray
@@ -53,10 +55,9 @@ class Replicas(NamedTuple):
     kills: FloatArray
 
 
-def advance(
-    p: Parameters, conditions: Conditions, state: State, configured: FloatArray, step_s: float
-) -> Replicas:
-    """Advance all replicas by one sub-step; `configured` (B, S) are those that should serve."""
+def advance(p: Parameters, conditions: Conditions, state: State, step_s: float) -> Replicas:
+    """Advance all replicas by one sub-step."""
+    configured, started = scaling.replicas(p, state.scaling)
     killed, restart_s = _held_down(p, conditions, state, step_s)
     leak_mb = _leak(p, conditions, state, step_s)
 
@@ -77,17 +78,28 @@ def advance(
     up = down_s <= 0.0
 
     up_share = _mean_over_cohorts(p, up.astype(np.float64))
-    availability = up_share * (1.0 - killed)
-    ready = configured * availability
+    serving = up_share * (1.0 - killed)
+    ready = started * serving
+    availability = ready / configured
     with np.errstate(divide="ignore", invalid="ignore"):
         leaked_mb = _mean_over_cohorts(p, np.where(up, leak_mb, 0.0)) / up_share
-        survivors = np.where(state.ready > 0, np.minimum(ready / state.ready, 1.0), 1.0)
+        # Those that the autoscaler takes away finish their requests first.
+        survivors = np.where(state.serving > 0, np.minimum(serving / state.serving, 1.0), 1.0)
     memory = np.where(ready > 0, (used_mb + leaked_mb) / p.memory_limit_mb, np.nan)
     memory_kills = _mean_over_cohorts(p, dies.astype(np.float64)) * configured
     return Replicas(
-        ready, availability, survivors, memory, memory_kills, killed, restart_s, leak_mb, down_s,
-        kills,
-    )  # fmt: skip
+        ready=ready,
+        serving=serving,
+        availability=availability,
+        survivors=survivors,
+        memory=memory,
+        memory_kills=memory_kills,
+        killed=killed,
+        restart_s=restart_s,
+        leak_mb=leak_mb,
+        down_s=down_s,
+        kills=kills,
+    )
 
 
 def _held_down(

@@ -98,6 +98,11 @@ class Simulation:
         return self._steps * STEP_S
 
     @property
+    def interval_s(self) -> float:
+        """Length of a frame in simulated seconds."""
+        return FRAME_INTERVAL_S
+
+    @property
     def state(self) -> State:
         """State after the last sub-step; no monitoring system sees it."""
         return self._state
@@ -159,6 +164,7 @@ class Simulation:
         FaultError
             If the fault is not possible in this system; nothing is changed then.
         """
+        self._faults.forget_before(self.time_s)
         self._faults.inject(fault, self._chosen(copy))
 
     def stop(self, fault: Fault, copy: int | None = None) -> None:

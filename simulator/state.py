@@ -6,8 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from simulator import breaker, scaling
+from simulator.breaker import Breakers
 from simulator.graph import FloatArray
 from simulator.parameters import Parameters
+from simulator.scaling import Scaling
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,8 +31,8 @@ class State:
         Part of it that is spent waiting for dependencies, retries included.
     dependency_success
         Share of the requests whose required calls succeed.
-    ready
-        Replicas that serve.
+    ready, serving
+        Replicas that serve, and their share of those that have been started.
     killed
         Share of the replicas held down by a fault, or restarting after one.
     restart_s
@@ -46,6 +49,8 @@ class State:
         (L - 1, B, C) failed attempts that wait for their retry, one level per attempt.
     burst
         (B,) logarithm of the burst of the load.
+    breakers, scaling
+        Circuit breakers and autoscalers; see their modules.
     """
 
     in_system: FloatArray
@@ -57,6 +62,7 @@ class State:
     dependency_variance_s2: FloatArray
     dependency_success: FloatArray
     ready: FloatArray
+    serving: FloatArray
     killed: FloatArray
     restart_s: FloatArray
     leak_mb: FloatArray
@@ -65,6 +71,8 @@ class State:
     outstanding: FloatArray
     orbit: FloatArray
     burst: FloatArray
+    breakers: Breakers
+    scaling: Scaling
 
 
 def initial(parameters: Parameters, load: FloatArray) -> State:
@@ -83,7 +91,8 @@ def initial(parameters: Parameters, load: FloatArray) -> State:
         dependency_s=np.zeros(services),
         dependency_variance_s2=np.zeros(services),
         dependency_success=np.ones(services),
-        ready=np.broadcast_to(p.replicas, services).copy(),
+        ready=scaling.replicas(p, scaling.initial(p, copies))[1].copy(),
+        serving=np.ones(services),
         killed=np.zeros(services),
         restart_s=np.zeros(services),
         leak_mb=np.zeros(cohorts),
@@ -92,4 +101,6 @@ def initial(parameters: Parameters, load: FloatArray) -> State:
         outstanding=np.zeros((p.levels, copies, p.calls)),
         orbit=np.zeros((p.levels - 1, copies, p.calls)),
         burst=np.zeros(copies),
+        breakers=breaker.closed(p, copies),
+        scaling=scaling.initial(p, copies),
     )

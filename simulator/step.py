@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from simulator import calls, queueing, replicas, response
+from simulator import calls, queueing, replicas, response, scaling
 from simulator.capacity import Capacity, capacity
 from simulator.conditions import Conditions
 from simulator.graph import FloatArray
@@ -73,9 +73,7 @@ def step(
     step_s
         Length in seconds.
     """
-    serving = replicas.advance(
-        p, conditions, state, np.broadcast_to(p.replicas, state.ready.shape), step_s
-    )
+    serving = replicas.advance(p, conditions, state, step_s)
     able = capacity(p, conditions, state, serving)
     offered = calls.offer(p, wiring, conditions, state, load, step_s)
     queue = queueing.advance(p, state, serving, able, offered.arrival_rps, normals, step_s)
@@ -110,6 +108,7 @@ def step(
         dependency_variance_s2=dependence.wait_variance_s2,
         dependency_success=dependence.success,
         ready=serving.ready,
+        serving=serving.serving,
         killed=serving.killed,
         restart_s=serving.restart_s,
         leak_mb=serving.leak_mb,
@@ -118,6 +117,8 @@ def step(
         outstanding=outcome.outstanding,
         orbit=outcome.orbit,
         burst=state.burst,
+        breakers=outcome.breakers,
+        scaling=scaling.advance(p, state.scaling, serving.ready, queue.busy, step_s),
     )
     flows = Flows(
         offered, serving, able, queue, outcome, refused, own_failure, state.dependency_success,

@@ -1,0 +1,82 @@
+"""Circuit breakers of callers, with the defaults of Hystrix.
+
+A breaker opens when half of its calls fail over a minimum volume; while it is open calls fail at
+once and never reach the callee; then it lets a few through and closes or opens again by how they
+end (simulation.md, equation 10). Arrays have shape (B, K): B copies, K calls with a breaker.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from simulator.graph import FloatArray
+from simulator.parameters import Parameters
+
+WINDOW_S = 10.0
+MIN_VOLUME = 20.0
+FAILING = 0.5
+OPEN_S = 5.0
+PROBE_S = 2.0
+PROBE_SHARE = 0.1
+
+
+class Breakers(NamedTuple):
+    """Breakers between two sub-steps.
+
+    Attributes
+    ----------
+    volume, failures
+        Attempts in the window, and those of them that failed; older ones fade out.
+    open_s
+        Time for which the breaker stays open; 0 when it is not.
+    probe_s
+        Time for which it stays half open after that; 0 when it is closed.
+    """
+
+    volume: FloatArray
+    failures: FloatArray
+    open_s: FloatArray
+    probe_s: FloatArray
+
+
+def closed(p: Parameters, copies: int) -> Breakers:
+    """Breakers that have seen nothing yet."""
+    return Breakers(*(np.zeros((copies, len(p.guarded))) for _ in Breakers._fields))
+
+
+def passing(p: Parameters, breakers: Breakers) -> FloatArray:
+    """Share of the attempts that are made at all, (B, C)."""
+    share = np.ones((len(breakers.volume), p.calls))
+    share[:, p.guarded] = np.where(
+        breakers.open_s > 0.0, 0.0, np.where(breakers.probe_s > 0.0, PROBE_SHARE, 1.0)
+    )
+    return share
+
+
+def advance(
+    p: Parameters, breakers: Breakers, attempts: FloatArray, failed: FloatArray, step_s: float
+) -> Breakers:
+    """Advance the breakers by the attempts that ended and those that failed, both (B, C)."""
+    if not len(p.guarded):
+        return breakers
+    was_open, was_probing = breakers.open_s > 0.0, breakers.probe_s > 0.0
+    kept = np.exp(-step_s / WINDOW_S)
+    volume = breakers.volume * kept + attempts[:, p.guarded]
+    failures = breakers.failures * kept + failed[:, p.guarded]
+    failing = failures >= FAILING * volume
+
+    open_s = np.maximum(breakers.open_s - step_s, 0.0)
+    probe_s = np.where(was_open, breakers.probe_s, np.maximum(breakers.probe_s - step_s, 0.0))
+    judged = was_probing & ~was_open & (probe_s <= 0.0)
+    trips = (judged & failing & (volume > 0.0)) | (
+        ~was_open & ~was_probing & failing & (volume >= MIN_VOLUME)
+    )
+    forgets = trips | judged | (was_open & (open_s <= 0.0))
+    return Breakers(
+        volume=np.where(forgets, 0.0, volume),
+        failures=np.where(forgets, 0.0, failures),
+        open_s=np.where(trips, OPEN_S, open_s),
+        probe_s=np.where(trips, PROBE_S, probe_s),
+    )

@@ -1,0 +1,99 @@
+"""What a whole run amounts to, per service, over all copies after the warm-up."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from simulator.frame import Frame
+from simulator.graph import FloatArray
+from simulator.latency_law import quantiles
+from simulator.simulation import Simulation
+
+_LEVELS = tuple(float(level) for level in (np.arange(200) + 0.5) / 200)
+_BINS = 4000
+_LOG_LEAST, _LOG_MOST = np.log(1e-6), np.log(1e5)
+
+
+class RunStatistics:
+    """Sums frames up.
+
+    Latency here is that of answered requests at the service itself, not cut off at timeouts; its
+    percentiles come from a histogram whose bins are 0.6 % wide.
+    """
+
+    def __init__(self, simulation: Simulation) -> None:
+        self._simulation = simulation
+        services = simulation.graph.services
+        self._frames = 0
+        self._histogram = np.zeros((services, _BINS))
+        self._requests, self._time_s = np.zeros(services), np.zeros(services)
+        self._utilization, self._ready = np.zeros(services), np.zeros(services)
+        self._served, self._attempts = np.zeros(services), np.zeros(services)
+        self._failed, self._availability = np.zeros(services), np.zeros(services)
+
+    def add(self, frame: Frame) -> None:
+        """Add the latest frame of the simulation."""
+        latency, truth = self._simulation.service_latency, self._simulation.truth
+        self._frames += 1
+        self._attempts += frame.request_count.sum(axis=0)
+        self._failed += frame.failed_count.sum(axis=0)
+        self._served += frame.throughput_rps.sum(axis=0)
+        self._availability += frame.availability_percent.sum(axis=0)
+        known = np.isfinite(truth.utilization)
+        self._utilization += np.where(known, truth.utilization, 0.0).sum(axis=0)
+        self._ready += known.sum(axis=0)
+
+        answered = np.isfinite(latency.mean_s) & (latency.requests > 0)
+        self._requests += np.where(answered, latency.requests, 0.0).sum(axis=0)
+        self._time_s += np.where(answered, latency.requests * latency.mean_s, 0.0).sum(axis=0)
+        copies, services = np.nonzero(answered)
+        values = quantiles(latency.mean_s[answered], latency.variance_s2[answered], _LEVELS)
+        place = (np.log(np.maximum(values, 1e-6)) - _LOG_LEAST) / (_LOG_MOST - _LOG_LEAST) * _BINS
+        bins = np.clip(place.astype(np.intp), 0, _BINS - 1) + services[:, None] * _BINS
+        weight = np.repeat(latency.requests[copies, services] / len(_LEVELS), len(_LEVELS))
+        counts = np.bincount(bins.ravel(), weight, self._histogram.size)
+        self._histogram += counts.reshape(self._histogram.shape)
+
+    def report(self) -> dict[str, Any]:
+        """Give the figures per service, as plain values."""
+        graph, copies = self._simulation.graph, self._simulation.copies
+        frames = max(self._frames * copies, 1)
+        seconds = frames * self._simulation.interval_s
+        percentiles = {p: self._percentile(p / 100.0) for p in (50, 95, 99)}
+        mean = np.divide(
+            self._time_s, self._requests, out=np.full(graph.services, np.nan),
+            where=self._requests > 0,
+        )  # fmt: skip
+        return {
+            name: {
+                "latency_ms": {
+                    "mean": _plain(1e3 * mean[i]),
+                    **{f"p{p}": _plain(1e3 * values[i]) for p, values in percentiles.items()},
+                },
+                "utilization": _plain(self._utilization[i] / max(self._ready[i], 1)),
+                "throughput_rps": _plain(self._served[i] / frames),
+                "arrival_rps": _plain(self._attempts[i] / seconds),
+                "error_rate_percent": _plain(100.0 * self._failed[i] / max(self._attempts[i], 1)),
+                "availability_percent": _plain(self._availability[i] / frames),
+            }
+            for i, name in enumerate(graph.names)
+        }
+
+    def _percentile(self, level: float) -> FloatArray:
+        """Latency in seconds that a share `level` of the requests stays below, shape (S,)."""
+        result = np.full(len(self._histogram), np.nan)
+        width = (_LOG_MOST - _LOG_LEAST) / _BINS
+        for i, counts in enumerate(self._histogram):
+            held = np.flatnonzero(counts)
+            if held.size:
+                below = np.cumsum(counts[held]) - 0.5 * counts[held]
+                log = _LOG_LEAST + (held + 0.5) * width
+                result[i] = np.exp(np.interp(level * counts.sum(), below, log))
+        return result
+
+
+def _plain(value: float) -> float | None:
+    """Round for people and JSON; None stands for not observed."""
+    return float(f"{value:.6g}") if np.isfinite(value) else None

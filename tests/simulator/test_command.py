@@ -1,0 +1,56 @@
+"""`python -m simulator run`, as a user calls it."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+
+def simulate(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "simulator", "run", *arguments],
+        capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+
+
+def test_json_and_csv_hold_what_the_contract_says(tmp_path: Path) -> None:
+    table, report = tmp_path / "run.csv", tmp_path / "run.json"
+    result = simulate(
+        "--seconds", "60", "--copies", "3", "--warmup", "20", "--seed", "4",
+        "--fault", "database:service_kill:30:20", "--json", str(report), "--csv", str(table),
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    figures = json.loads(report.read_text())
+    assert (figures["topology"], figures["seconds"], figures["copies"]) == ("default", 60, 3)
+    database = figures["services"]["database"]
+    assert set(database["latency_ms"]) == {"mean", "p50", "p95", "p99"}
+    assert 0 < database["utilization"] <= 1
+    assert database["availability_percent"] < 60
+    rows = list(csv.DictReader(table.read_text().splitlines()))
+    assert len(rows) == 3 * 30 * 4
+    assert list(rows[0])[:3] == ["copy", "t_s", "service"]
+
+
+def test_the_same_seed_prints_the_same() -> None:
+    runs = [simulate("--seconds", "20", "--seed", "9", "--json", "-").stdout for _ in range(2)]
+    assert runs[0] == runs[1]
+    assert json.loads(runs[0])
+
+
+def test_bad_input_is_named_without_a_stack_trace(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.yaml"
+    broken.write_text("services: [{name: a, colour: red}]")
+    for arguments, expected in (
+        (("--fault", "database:service_kil:1:2"), "did you mean 'service_kill'?"),
+        (("--fault", "database:cpu_spike:1"), "TARGET:KIND:START_S:DURATION_S"),
+        (("--topology", str(broken)), "services[0].colour: expected one of the keys"),
+        (("--warmup", "900"), "--warmup: expected less than"),
+        (("--seconds", "nan"), "--seconds"),
+    ):
+        result = simulate(*arguments)
+        assert result.returncode == 2
+        assert expected in result.stderr
+        assert "Traceback" not in result.stderr

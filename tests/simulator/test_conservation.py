@@ -1,0 +1,88 @@
+"""No request is lost or made up, and chance is the seed's alone."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from simulator.faults import Fault, FaultKind
+from simulator.frame import Frame
+from simulator.generator import random_topology
+from simulator.load import Load
+from simulator.simulation import Simulation
+from simulator.topologies import shipped
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    services=st.integers(2, 20),
+    seed=st.integers(0, 10_000),
+    kind=st.sampled_from(list(FaultKind)),
+    intensity=st.floats(0.2, 3.0),
+)
+def test_requests_in_are_served_failed_rejected_or_inside(
+    services: int, seed: int, kind: FaultKind, intensity: float
+) -> None:
+    topology = random_topology(services, seed)
+    graph = topology.graph()
+    simulation = Simulation(topology, copies=2, seed=seed)
+    target = 0 if kind is FaultKind.TRAFFIC_SURGE else seed % services
+    simulation.inject(Fault(graph.names[target], kind, 1.0, 6.0, intensity))
+    for _ in range(60):
+        before = simulation.state
+        flows = simulation.advance()
+        after, queue = simulation.state, flows.queue
+        inside = after.in_system - before.in_system
+        ended = queue.rejected + queue.lost + queue.departed
+        np.testing.assert_allclose(queue.arrived, inside + ended, rtol=1e-9, atol=1e-6)
+        for values in (queue.rejected, queue.lost, queue.departed, after.in_system):
+            assert (values >= -1e-9).all()
+        # Attempts: what was made has ended or is outstanding; failures wait, or are over.
+        outcome, offered = flows.outcome, flows.offered
+        made = offered.attempts_rps.sum(axis=0) * 0.25
+        waiting = (after.outstanding - before.outstanding).sum(axis=0)
+        np.testing.assert_allclose(made, outcome.attempts + waiting, rtol=1e-9, atol=1e-6)
+        orbit = (after.orbit - before.orbit).sum(axis=0)
+        retries = offered.attempts_rps[1:].sum(axis=0) * 0.25
+        stopped = offered.denied + offered.blocked
+        first_blocked = offered.first_rps * (1.0 - offered.passing) * 0.25
+        left = retries + stopped - first_blocked
+        kept = outcome.failed - (outcome.exhausted - stopped)
+        np.testing.assert_allclose(orbit, kept - left, rtol=1e-9, atol=1e-6)
+
+
+def frames(seed: int, copies: int, first_copy: int = 0) -> list[Frame]:
+    loads = [Load(0.8 + 0.05 * (first_copy + i), diurnal=True) for i in range(copies)]
+    simulation = Simulation(
+        shipped("boutique"), copies=copies, seed=seed, loads=loads, first_copy=first_copy
+    )
+    simulation.inject(Fault("cart", FaultKind.DISK_SLOWDOWN, 4.0, 8.0, 2.0))
+    return [simulation.next_frame() for _ in range(12)]
+
+
+def values(frame: Frame, copy: int) -> list[np.ndarray]:
+    named = (getattr(frame, field.name) for field in fields(Frame))
+    return [value[copy] for value in named if isinstance(value, np.ndarray)]
+
+
+def test_a_copy_is_bit_identical_in_any_batch() -> None:
+    together, alone = frames(7, 4), frames(7, 1, first_copy=2)
+    for many, one in zip(together, alone, strict=True):
+        for a, b in zip(values(many, 2), values(one, 0), strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_another_seed_is_another_run() -> None:
+    assert not np.array_equal(values(frames(7, 1)[-1], 0)[0], values(frames(8, 1)[-1], 0)[0])
+
+
+def test_a_fault_changes_no_draw_elsewhere() -> None:
+    quiet, faulty = (Simulation(shipped("wide-fan-out"), seed=3) for _ in range(2))
+    faulty.inject(Fault("leaf-20", FaultKind.CPU_SPIKE, 0.0, 10.0, 0.2))
+    i = quiet.graph.index["leaf-11"]
+    for _ in range(5):
+        a, b = quiet.next_frame(), faulty.next_frame()
+        assert a.cpu_percent[0, i] == b.cpu_percent[0, i]
