@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import exp, sqrt
 
 import numpy as np
 
@@ -64,11 +65,10 @@ class LoadProfile:
         step_s
             Length of the step in seconds.
         """
-        memory = np.exp(-step_s / BURST_MEMORY_S)
-        return burst * memory + BURST_DEVIATION * np.sqrt(1.0 - memory * memory) * normals
+        memory = exp(-step_s / BURST_MEMORY_S)
+        return burst * memory + BURST_DEVIATION * sqrt(1.0 - memory * memory) * normals
 
     def factor(self, t_s: float, burst: FloatArray) -> FloatArray:
         """Load over the nominal load at a time, shape (B,)."""
         shape = day_shape((self._hour + t_s / 3600.0) % 24.0) * np.exp(burst)
-        varying: FloatArray = np.where(self._diurnal, shape, 1.0)
-        return self._scale * varying
+        return self._scale * np.where(self._diurnal, shape, 1.0)

@@ -193,7 +193,7 @@ class Observer:
         edge_calls = calls[edges]
         edge_mean = _ratio(sums.time[edges], sums.seen[edges], np.nan)
         edge_square = _ratio(sums.time_square[edges], sums.seen[edges], np.nan)
-        edge_cv = np.sqrt(np.maximum(edge_square / edge_mean**2 - 1.0, 0.0))
+        edge_cv = np.sqrt(np.maximum(_ratio(edge_square, edge_mean**2, np.nan) - 1.0, 0.0))
         edge_mean = measurement.sampled(
             edge_mean, edge_cv, measurement.MEAN_DEVIATION, edge_calls, z_edge
         )

@@ -1,0 +1,120 @@
+"""Alarms: when predictions are acted on, and whether they were right (evaluation.md, section 1)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from ml.incidents import BoolArray, Incident
+from ml.labels import unscored
+from simulator.graph import FloatArray
+
+NEEDED, AMONG = 2, 3
+CALM_FRAMES = 15
+MIN_LEAD_FRAMES, MAX_LEAD_FRAMES = 2, 150
+
+
+class AlarmTracker:
+    """Raises and ends alarms prediction by prediction, for B copies of S services.
+
+    An alarm is raised when the probability is at or above the threshold in 2 of 3 successive
+    predictions; it ends with an incident, or when the probability has stayed below half the
+    threshold for 30 s.
+    """
+
+    def __init__(self, shape: tuple[int, ...], threshold: float) -> None:
+        self._threshold = threshold
+        self._above = np.zeros((AMONG, *shape), dtype=np.bool_)
+        self._calm = np.zeros(shape, dtype=np.intp)
+        self._raised = np.zeros(shape, dtype=np.bool_)
+
+    @property
+    def raised(self) -> BoolArray:
+        """Whether an alarm is raised for each service."""
+        return self._raised
+
+    def update(self, probability: FloatArray, suppressed: BoolArray) -> BoolArray:
+        """Take one prediction per service.
+
+        Parameters
+        ----------
+        probability
+            NaN counts as 0.
+        suppressed
+            In an incident, or in the 30 s after one: no alarm can be raised, a raised one ends.
+        """
+        known = np.nan_to_num(probability)
+        self._above = np.concatenate([self._above[1:], (known >= self._threshold)[None]])
+        self._above[:, suppressed] = False
+        self._calm = np.where(known < 0.5 * self._threshold, self._calm + 1, 0)
+        rises = self._above.sum(axis=0) >= NEEDED
+        self._raised = (self._raised & (self._calm < CALM_FRAMES) | rises) & ~suppressed
+        return self._raised
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """One alarm that was raised.
+
+    Attributes
+    ----------
+    copy, service
+        Where.
+    raised
+        Frame whose prediction raised it; it exists from the end of that frame on.
+    ended
+        First frame that it is not raised in.
+    """
+
+    copy: int
+    service: int
+    raised: int
+    ended: int
+
+
+def alarms(probability: FloatArray, incidents: Iterable[Incident], threshold: float) -> list[Alarm]:
+    """All alarms of a recording of predictions (T, B, S)."""
+    frames, copies, services = probability.shape
+    silent = unscored((frames, copies, services), incidents)
+    tracker = AlarmTracker((copies, services), threshold)
+    raised = np.stack([tracker.update(p, s) for p, s in zip(probability, silent, strict=True)])
+    padded = np.zeros((frames + 2, copies, services), dtype=np.int8)
+    padded[1:-1] = raised
+    change = np.diff(padded, axis=0)
+    found = []
+    for copy in range(copies):
+        for service in range(services):
+            series = change[:, copy, service]
+            for start, end in zip(
+                np.flatnonzero(series == 1), np.flatnonzero(series == -1), strict=True
+            ):
+                found.append(Alarm(copy, service, int(start), int(end)))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How alarms and incidents match: `hits` maps an incident to the lead of its alarm, seconds."""
+
+    hits: dict[Incident, float]
+    missed: tuple[Incident, ...]
+    false_alarms: tuple[Alarm, ...]
+
+
+def match(raised: Iterable[Alarm], happened: Iterable[Incident], frame_s: float = 2.0) -> Outcome:
+    """Match alarms with incidents: raised 4 s to 300 s before the onset, and still raised at it."""
+    open_at = {(a.copy, a.service, a.ended): a for a in raised}
+    hits: dict[Incident, float] = {}
+    missed = []
+    used = set()
+    for incident in happened:
+        alarm = open_at.get((incident.copy, incident.service, incident.onset))
+        lead = incident.onset - alarm.raised - 1 if alarm else 0
+        if alarm and MIN_LEAD_FRAMES <= lead <= MAX_LEAD_FRAMES:
+            hits[incident] = lead * frame_s
+            used.add(alarm)
+        else:
+            missed.append(incident)
+    return Outcome(hits, tuple(missed), tuple(a for a in open_at.values() if a not in used))

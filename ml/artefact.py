@@ -1,0 +1,126 @@
+"""A model on disk: two ONNX files, and everything that is known about them, in JSON."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ml.labels import HORIZON_S
+
+FORMAT = 1
+MANIFEST, CONFIG, METRICS, CARD = "manifest.json", "config.json", "metrics.json", "card.md"
+INCIDENT_MODEL, TYPE_MODEL = "incident.onnx", "type.onnx"
+LOGISTIC = "logistic_regression.json"
+
+SHIPPED = Path(__file__).parent / "models" / "shipped"
+
+
+class ArtefactError(ValueError):
+    """A model directory that cannot be used."""
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Beta calibration: logit q = a log p - b log(1 - p) + c (Kull et al., 2017)."""
+
+    a: float
+    b: float
+    c: float
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What is needed to use a model.
+
+    Attributes
+    ----------
+    version
+        Unique; follows from the content of the ONNX files.
+    features
+        Names of the inputs, in order.
+    types
+        Names of the incident types, in the order of the second model's outputs.
+    calibration
+        From the first model's output to a probability.
+    threshold
+        Probability from which on an alarm is raised.
+    horizon_s
+        How far the model looks ahead, seconds.
+    checksums
+        SHA-256 of each file.
+    """
+
+    version: str
+    features: tuple[str, ...]
+    types: tuple[str, ...]
+    calibration: Calibration
+    threshold: float
+    horizon_s: float
+    checksums: dict[str, str]
+
+
+def write_manifest(
+    directory: Path,
+    features: tuple[str, ...],
+    types: tuple[str, ...],
+    calibration: Calibration,
+    threshold: float,
+) -> Manifest:
+    """Complete a model directory that holds the ONNX files."""
+    checksums = {name: _checksum(directory / name) for name in (INCIDENT_MODEL, TYPE_MODEL)}
+    content = hashlib.sha256("".join(checksums.values()).encode()).hexdigest()
+    manifest = Manifest(
+        version=f"{FORMAT}-{content[:12]}",
+        features=features,
+        types=types,
+        calibration=calibration,
+        threshold=threshold,
+        horizon_s=HORIZON_S,
+        checksums=checksums,
+    )
+    write_json(directory / MANIFEST, {"format": FORMAT, **asdict(manifest)})
+    return manifest
+
+
+def read_manifest(directory: Path) -> Manifest:
+    """Read and check a model directory.
+
+    Raises
+    ------
+    ArtefactError
+        If a file is missing, changed, or of another format.
+    """
+    try:
+        stated = json.loads((directory / MANIFEST).read_text(encoding="utf-8"))
+        if stated.pop("format") != FORMAT:
+            raise ArtefactError(f"{directory}: expected a model of format {FORMAT}")
+        manifest = Manifest(
+            **{
+                **stated,
+                "features": tuple(stated["features"]),
+                "types": tuple(stated["types"]),
+                "calibration": Calibration(**stated["calibration"]),
+            }
+        )
+        for name, checksum in manifest.checksums.items():
+            if _checksum(directory / name) != checksum:
+                raise ArtefactError(f"{directory / name}: differs from what was trained")
+    except OSError as error:
+        raise ArtefactError(f"{directory}: expected a model: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        if isinstance(error, ArtefactError):
+            raise
+        raise ArtefactError(f"{directory / MANIFEST}: expected a manifest: {error}") from error
+    return manifest
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a value as readable JSON."""
+    path.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+
+
+def _checksum(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

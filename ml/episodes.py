@@ -1,0 +1,109 @@
+"""Simulated recordings of one system: features, incidents, labels, and their types."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml.breach import breached
+from ml.features import FeatureExtractor
+from ml.incident_types import INCIDENT_TYPES, incident_type
+from ml.incidents import BoolArray, Incident, incidents
+from ml.labels import labels, unscored
+from ml.scenarios import EPISODE_S, SCORED_S, WARM_UP_S, draw
+from simulator.frame import FRAME_INTERVAL_S, Truth
+from simulator.graph import ServiceGraph
+from simulator.scenario import Scenario
+from simulator.simulation import Simulation
+from simulator.topology import Topology
+
+FIRST_SCORED = round(WARM_UP_S / FRAME_INTERVAL_S)
+LAST_SCORED = round((WARM_UP_S + SCORED_S) / FRAME_INTERVAL_S)
+FRAMES = round(EPISODE_S / FRAME_INTERVAL_S)
+_MIDNIGHT = datetime(2026, 1, 5)
+
+
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """B episodes of one system, the T frames that are scored; B x S series.
+
+    Attributes
+    ----------
+    name, graph
+        The system.
+    scenarios
+        What happened in each episode.
+    features
+        (T, B, S, F) float32, in the order of `ml.features.NAMES`.
+    label
+        (T, B, S) whether an incident begins within the horizon.
+    scored
+        (T, B, S) False in an incident and in the 30 s after it.
+    incidents
+        Those with their onset in the scored frames, which are numbered from 0.
+    types
+        Index into `INCIDENT_TYPES` of each of them.
+    """
+
+    name: str
+    graph: ServiceGraph
+    scenarios: tuple[Scenario, ...]
+    features: NDArray[np.float32]
+    label: BoolArray
+    scored: BoolArray
+    incidents: tuple[Incident, ...]
+    types: tuple[int, ...]
+
+
+def scenarios(graph: ServiceGraph, count: int, seed: int) -> list[Scenario]:
+    """Draw scenarios from the default mix."""
+    rng = np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, 0x5CE])))
+    return [draw(graph, rng, f"{seed}-{i}") for i in range(count)]
+
+
+def record(topology: Topology, chosen: Sequence[Scenario], seed: int) -> Recording:
+    """Simulate scenarios of one system side by side."""
+    copies = len(chosen)
+    simulation = Simulation(
+        topology, copies=copies, seed=seed, loads=[scenario.load for scenario in chosen]
+    )
+    for copy, scenario in enumerate(chosen):
+        for fault in scenario.faults:
+            simulation.inject(fault, copy)
+    graph = simulation.graph
+    extractor = FeatureExtractor(graph, copies)
+    started = [_MIDNIGHT + timedelta(days=i % 7, hours=s.load.hour) for i, s in enumerate(chosen)]
+    kept: list[NDArray[np.float32]] = []
+    breaches: list[BoolArray] = []
+    truths: list[Truth] = []
+    for k in range(FRAMES):
+        frame = simulation.next_frame()
+        clock = [start + timedelta(seconds=frame.t_s) for start in started]
+        row = extractor.update(frame, clock)
+        if FIRST_SCORED <= k < LAST_SCORED:
+            kept.append(row.astype(np.float32))
+        breaches.append(breached(frame, graph))
+        truths.append(simulation.truth)
+    happened = incidents(np.stack(breaches))
+    shape = (FRAMES, copies, graph.services)
+    window = slice(FIRST_SCORED, LAST_SCORED)
+    counted = [i for i in happened if FIRST_SCORED <= i.onset < LAST_SCORED]
+    return Recording(
+        name=topology.name,
+        graph=graph,
+        scenarios=tuple(chosen),
+        features=np.stack(kept),
+        label=labels(shape, happened)[window],
+        scored=~unscored(shape, happened)[window],
+        incidents=tuple(
+            Incident(i.copy, i.service, i.onset - FIRST_SCORED, i.end - FIRST_SCORED)
+            for i in counted
+        ),
+        types=tuple(
+            INCIDENT_TYPES.index(incident_type(truths, i.copy, i.service, i.onset)) for i in counted
+        ),
+    )

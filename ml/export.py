@@ -1,0 +1,95 @@
+"""From XGBoost to ONNX, with a parity check that blocks what it cannot reproduce."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxmltools
+import onnxruntime
+import xgboost
+from numpy.typing import NDArray
+from onnxmltools.convert.common.data_types import FloatTensorType
+
+MAX_DIFFERENCE = 1e-5
+OPSET = 15
+ALLOWED = frozenset(
+    {
+        "objective", "num_class", "max_depth", "eta", "subsample", "colsample_bytree",
+        "min_child_weight", "lambda", "gamma", "max_delta_step", "tree_method", "max_bin",
+        "nthread", "seed", "eval_metric", "base_score",
+    }
+)  # fmt: skip
+"""Options that convert faithfully; others, such as parallel trees, go wrong without a word."""
+
+
+class ExportError(RuntimeError):
+    """A model that ONNX would not reproduce."""
+
+
+def check_options(options: dict[str, Any]) -> None:
+    """Check that a model trained with these options can be exported.
+
+    Raises
+    ------
+    ExportError
+        If it cannot.
+    """
+    unknown = sorted(set(options) - ALLOWED)
+    if unknown:
+        raise ExportError(f"options that ONNX may not reproduce: {', '.join(unknown)}")
+    if options.get("objective") not in ("binary:logistic", "multi:softprob"):
+        raise ExportError(f"an objective that ONNX may not reproduce: {options.get('objective')}")
+
+
+def export(
+    booster: xgboost.Booster,
+    names: tuple[str, ...],
+    rows: NDArray[np.float32],
+    path: Path,
+) -> float:
+    """Write a booster as ONNX, unless it answers differently there.
+
+    Parameters
+    ----------
+    booster
+        Already sliced to its best iteration.
+    names
+        Of the features, kept in the metadata.
+    rows
+        (N, F) to compare on; NaN is added at random to be compared as well.
+
+    Returns
+    -------
+    The largest difference of a probability.
+
+    Raises
+    ------
+    ExportError
+        If a probability differs by more than 1e-5.
+    """
+    booster.feature_names = None
+    model = onnxmltools.convert_xgboost(
+        booster,
+        initial_types=[("features", FloatTensorType([None, len(names)]))],
+        target_opset=OPSET,
+    )
+    entry = model.metadata_props.add()
+    entry.key, entry.value = "features", ",".join(names)
+    content = model.SerializeToString()
+
+    rng = np.random.default_rng(0)
+    holes = np.where(rng.random(rows.shape) < 0.1, np.float32(np.nan), rows)
+    compared = np.concatenate([rows, holes]).astype(np.float32)
+    expected = booster.inplace_predict(compared)
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    (got,) = session.run([session.get_outputs()[1].name], {"features": compared})
+    answer = got[:, 1] if expected.ndim == 1 else got
+    difference = float(np.abs(answer - expected).max())
+    if not difference <= MAX_DIFFERENCE:
+        raise ExportError(f"{path.name}: ONNX differs from XGBoost by up to {difference:.1e}")
+    onnx.checker.check_model(model)
+    path.write_bytes(content)
+    return difference

@@ -1,0 +1,81 @@
+"""Incidents: when trouble begins and ends (evaluation.md, section 1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+BoolArray = NDArray[np.bool_]
+
+WINDOW_FRAMES = 8
+MIN_BREACHED_FRAMES = 5
+QUIET_FRAMES = 15
+"""An incident ends after 30 s without a breach; the 30 s after that are not scored either."""
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """One incident.
+
+    Attributes
+    ----------
+    copy, service
+        Where.
+    onset
+        Frame of the first of its breached intervals.
+    end
+        First frame after it; the number of frames seen if it is still open.
+    """
+
+    copy: int
+    service: int
+    onset: int
+    end: int
+
+
+class IncidentTracker:
+    """Follows breaches frame by frame and tells incidents, of B copies of S services."""
+
+    def __init__(self, copies: int, services: int) -> None:
+        shape = (copies, services)
+        self._recent = np.zeros((WINDOW_FRAMES, *shape), dtype=np.bool_)
+        self._open = np.zeros(shape, dtype=np.bool_)
+        self._quiet = np.zeros(shape, dtype=np.intp)
+        self._onset = np.zeros(shape, dtype=np.intp)
+        self._frames = 0
+
+    @property
+    def open(self) -> BoolArray:
+        """Whether each service is in an incident, as far as is known now, (B, S)."""
+        return self._open
+
+    def update(self, breached: BoolArray) -> list[Incident]:
+        """Take one frame's breaches (B, S); return the incidents that ended with it."""
+        self._recent = np.concatenate([self._recent[1:], breached[None]])
+        self._quiet = np.where(breached, 0, self._quiet + 1)
+        begins = ~self._open & (self._recent.sum(axis=0) >= MIN_BREACHED_FRAMES)
+        first = self._frames - WINDOW_FRAMES + 1 + self._recent.argmax(axis=0)
+        self._onset = np.where(begins, first, self._onset)
+        ends = self._open & (self._quiet >= QUIET_FRAMES)
+        self._open = (self._open | begins) & ~ends
+        self._frames += 1
+        return self._told(ends, self._frames)
+
+    def unfinished(self) -> list[Incident]:
+        """Incidents that are still open."""
+        return self._told(self._open, self._frames)
+
+    def _told(self, where: BoolArray, end: int) -> list[Incident]:
+        return [
+            Incident(int(b), int(s), int(self._onset[b, s]), end) for b, s in np.argwhere(where)
+        ]
+
+
+def incidents(breached: BoolArray) -> list[Incident]:
+    """All incidents of a recording, by copy, service and onset; `breached` is (T, B, S)."""
+    tracker = IncidentTracker(*breached.shape[1:])
+    found = [incident for frame in breached for incident in tracker.update(frame)]
+    found += tracker.unfinished()
+    return sorted(found, key=lambda i: (i.copy, i.service, i.onset))

@@ -1,0 +1,98 @@
+"""What to do about a predicted incident, from its type and what the frame shows."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ml.incident_types import IncidentType
+from simulator.frame import Frame
+from simulator.graph import ServiceGraph
+
+
+class Recommendation(NamedTuple):
+    """One piece of advice: on which service, and what."""
+
+    service: str
+    action: str
+
+
+_ACTIONS: dict[IncidentType, tuple[str, ...]] = {
+    IncidentType.CPU_SATURATION: (
+        "Add replicas or raise the CPU limit of {service}: its CPU is at {cpu}.",
+        "Look for background work on {service} and move it elsewhere.",
+    ),
+    IncidentType.MEMORY_EXHAUSTION: (
+        "Restart the replicas of {service} one by one before they reach their limit: memory is at "
+        "{memory}.",
+        "Raise the memory limit of {service}, and look for a leak since its last release.",
+    ),
+    IncidentType.LATENCY_DEGRADATION: (
+        "Add capacity to {service}, or take load off it: p95 is at {p95}.",
+        "Check the disk and the slow queries of {service}.",
+    ),
+    IncidentType.ERROR_SURGE: (
+        "Roll the last change of {service} back: {errors} of its answers are errors.",
+        "Route traffic away from the failing replicas of {service}.",
+    ),
+    IncidentType.DEPENDENCY_FAILURE: (
+        "Look after {service} first: others wait for it.",
+        "Open the circuit breakers to {service} and serve a fallback.",
+    ),
+    IncidentType.TRAFFIC_OVERLOAD: (
+        "Shed load before {service}, least important requests first.",
+        "Add replicas to {service} until the surge is over.",
+    ),
+    IncidentType.SERVICE_DOWN: (
+        "Bring the replicas of {service} back: {availability} of them are ready.",
+        "Fail over from {service}, or serve a fallback until it is back.",
+    ),
+}
+
+
+def recommendations(
+    graph: ServiceGraph, frame: Frame, service: int, kind: IncidentType
+) -> list[Recommendation]:
+    """Advice for a service of copy 0 that an incident of this kind is expected at, best first."""
+    acted_on = _worst_dependency(graph, frame, service) if _elsewhere(kind) else service
+    name = graph.names[acted_on]
+    seen = {
+        "service": name,
+        "cpu": _percent(frame.cpu_percent[0, acted_on]),
+        "memory": _percent(frame.memory_percent[0, acted_on]),
+        "errors": _percent(frame.error_rate_percent[0, acted_on]),
+        "availability": _percent(frame.availability_percent[0, acted_on]),
+        "p95": _milliseconds(frame.latency_p95_ms[0, acted_on]),
+    }
+    return [Recommendation(name, text.format(**seen)) for text in _ACTIONS[kind]]
+
+
+def _elsewhere(kind: IncidentType) -> bool:
+    return kind is IncidentType.DEPENDENCY_FAILURE
+
+
+def _worst_dependency(graph: ServiceGraph, frame: Frame, service: int) -> int:
+    """Follow the worst calls down to where the trouble sits."""
+    seen = {service}
+    while True:
+        edges = np.flatnonzero(graph.caller == service)
+        edges = (
+            edges[[int(graph.callee[edge]) not in seen for edge in edges]] if len(edges) else edges
+        )
+        if not len(edges):
+            return service
+        late = np.nan_to_num(frame.edge_latency_ms[0, edges] / graph.timeout_ms[edges])
+        trouble = np.nan_to_num(frame.edge_error_rate_percent[0, edges]) / 100.0 + late
+        if trouble.max() < 0.05 and len(seen) > 1:
+            return service
+        service = int(graph.callee[edges[int(trouble.argmax())]])
+        seen.add(service)
+
+
+def _percent(value: float) -> str:
+    return f"{value:.0f} %" if np.isfinite(value) else "an unknown share"
+
+
+def _milliseconds(value: float) -> str:
+    return f"{value:.0f} ms" if np.isfinite(value) else "an unknown time"

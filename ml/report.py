@@ -1,0 +1,54 @@
+"""What `python -m ml evaluate` runs: record systems, then evaluate a model on them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ml.dataset import held_out_topology, parallel, record_one
+from ml.episodes import Recording, record
+from ml.evaluation import evaluate
+from simulator.scenario import Scenario, load_scenarios
+from simulator.topology import Topology
+from simulator.topology_file import load_topology
+
+SYSTEMS = 6
+VALIDATION_SYSTEMS = 4
+
+
+def report(
+    topology_files: Sequence[str],
+    scenario_files: Sequence[str],
+    episodes: int,
+    seed: int,
+    directory: Path,
+) -> dict[str, Any]:
+    """Evaluate a model on given or random systems; baselines get thresholds from others.
+
+    Raises
+    ------
+    DocumentError
+        If a file cannot be used.
+    ArtefactError
+        If the model cannot.
+    """
+    systems = [load_topology(path) for path in topology_files]
+    systems = systems or [held_out_topology(n, seed + 500) for n in range(SYSTEMS)]
+    chosen = [
+        load_scenarios(path, topology.graph())
+        for path, topology in zip(scenario_files, systems, strict=False)
+    ]
+    if chosen:
+        jobs = [(t, s, seed + i) for i, (t, s) in enumerate(zip(systems, chosen, strict=True))]
+        test = list(parallel(_record, jobs, "simulating"))
+    else:
+        mixed = [(topology, episodes, seed + i) for i, topology in enumerate(systems)]
+        test = list(parallel(record_one, mixed, "simulating"))
+    others = [(held_out_topology(n, seed + 900), 16, seed + n) for n in range(VALIDATION_SYSTEMS)]
+    validation = list(parallel(record_one, others, "simulating validation systems"))
+    return evaluate(test, validation, directory, seed)
+
+
+def _record(job: tuple[Topology, Sequence[Scenario], int]) -> Recording:
+    return record(*job)
