@@ -37,9 +37,13 @@ def main() -> None:
 @click.option("--workers", type=click.IntRange(min=1), help="Processes; default: all cores.")
 @click.option("--quick", is_flag=True, help="A small model in a minute, to try things out.")
 def train(
-    output: Path, seed: int, topologies: int | None, episodes: int | None, workers: int | None,
+    output: Path,
+    seed: int,
+    topologies: int | None,
+    episodes: int | None,
+    workers: int | None,
     quick: bool,
-) -> None:  # fmt: skip
+) -> None:
     """Train a model on simulated runs of many systems, and export it as ONNX."""
     try:
         from ml import training
@@ -87,9 +91,13 @@ def train(
     "--json", "json_out", type=click.File("w"), help="Write the report here; - is standard output."
 )
 def evaluate(
-    topologies: tuple[str, ...], scenario_files: tuple[str, ...], episodes: int, seed: int,
-    model: Path, json_out: IO[str] | None,
-) -> None:  # fmt: skip
+    topologies: tuple[str, ...],
+    scenario_files: tuple[str, ...],
+    episodes: int,
+    seed: int,
+    model: Path,
+    json_out: IO[str] | None,
+) -> None:
     """Score a model beside simple baselines, by the definitions of docs/evaluation.md."""
     try:
         from ml import report

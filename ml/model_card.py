@@ -27,13 +27,13 @@ def model_card(manifest: Manifest, config: dict[str, Any], metrics: dict[str, An
         f"# Incident predictor {manifest.version}",
         "",
         "## What it does",
-        f"For each service of a system it gives the probability that an incident begins within the "
-        f"next {manifest.horizon_s:g} s, and the type that it would be of. XGBoost trained it; ONNX "
-        "Runtime evaluates it.",
+        "For each service of a system it gives the probability that an incident begins within "
+        f"the next {manifest.horizon_s:g} s, and the type that it would be of. XGBoost trained it; "
+        "ONNX Runtime evaluates it.",
         "",
         "## What it learned from",
-        f"{config['topologies']} systems, four of them the shipped ones and the others random, with "
-        f"{config['episodes']} simulated episodes each: {metrics['learned_rows']:,} rows of "
+        f"{config['topologies']} systems, four of them the shipped ones and the others random, "
+        f"with {config['episodes']} simulated episodes each: {metrics['learned_rows']:,} rows of "
         f"{len(manifest.features)} features (`docs/features.md`) with seed {config['seed']}. "
         "Simulated systems only: on a real one, judge it by its record there first.",
         "",

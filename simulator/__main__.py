@@ -86,10 +86,17 @@ def main() -> None:
     "--csv", "csv_out", type=click.File("w"), help="Write every frame of every copy here."
 )
 def run(
-    source: str, seconds: float | None, seed: int, copies: int, warmup: float,
-    scenario_file: str | None, scenario_name: str | None, fault_texts: tuple[str, ...],
-    json_out: IO[str] | None, csv_out: IO[str] | None,
-) -> None:  # fmt: skip
+    source: str,
+    seconds: float | None,
+    seed: int,
+    copies: int,
+    warmup: float,
+    scenario_file: str | None,
+    scenario_name: str | None,
+    fault_texts: tuple[str, ...],
+    json_out: IO[str] | None,
+    csv_out: IO[str] | None,
+) -> None:
     """Run a system and report each service over all copies after the warm-up.
 
     Example: python -m simulator run --seconds 300 --fault database:service_kill:60:30

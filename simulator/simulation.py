@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from simulator.conditions import calm
-from simulator.fault_schedule import FaultError, FaultSchedule
+from simulator.fault_schedule import FaultError, FaultSchedule, most_depended_on
 from simulator.faults import Fault
 from simulator.frame import FRAME_INTERVAL_S, Frame, Truth
 from simulator.graph import ServiceGraph
@@ -86,6 +86,11 @@ class Simulation:
     def graph(self) -> ServiceGraph:
         """The static view of the system."""
         return self._topology.graph()
+
+    @property
+    def most_depended_on(self) -> str:
+        """Name of the service that most others call: the default target of a cascade failure."""
+        return self.graph.names[most_depended_on(self.graph, self._parameters)]
 
     @property
     def copies(self) -> int:

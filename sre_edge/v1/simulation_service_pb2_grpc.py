@@ -45,7 +45,7 @@ class SimulationServiceStub:
                 request_serializer=sre__edge_dot_v1_dot_simulation__service__pb2.GetMetricsRequest.SerializeToString,
                 response_deserializer=sre__edge_dot_v1_dot_simulation__service__pb2.GetMetricsResponse.FromString,
                 _registered_method=True)
-        self.StreamMetrics = channel.unary_unary(
+        self.StreamMetrics = channel.unary_stream(
                 '/sre_edge.v1.SimulationService/StreamMetrics',
                 request_serializer=sre__edge_dot_v1_dot_simulation__service__pb2.StreamMetricsRequest.SerializeToString,
                 response_deserializer=sre__edge_dot_v1_dot_simulation__service__pb2.StreamMetricsResponse.FromString,
@@ -107,7 +107,7 @@ def add_SimulationServiceServicer_to_server(servicer, server):
                     request_deserializer=sre__edge_dot_v1_dot_simulation__service__pb2.GetMetricsRequest.FromString,
                     response_serializer=sre__edge_dot_v1_dot_simulation__service__pb2.GetMetricsResponse.SerializeToString,
             ),
-            'StreamMetrics': grpc.unary_unary_rpc_method_handler(
+            'StreamMetrics': grpc.unary_stream_rpc_method_handler(
                     servicer.StreamMetrics,
                     request_deserializer=sre__edge_dot_v1_dot_simulation__service__pb2.StreamMetricsRequest.FromString,
                     response_serializer=sre__edge_dot_v1_dot_simulation__service__pb2.StreamMetricsResponse.SerializeToString,
@@ -194,7 +194,7 @@ class SimulationService:
             wait_for_ready=None,
             timeout=None,
             metadata=None):
-        return grpc.experimental.unary_unary(
+        return grpc.experimental.unary_stream(
             request,
             target,
             '/sre_edge.v1.SimulationService/StreamMetrics',

@@ -39,7 +39,7 @@ class SimulationServiceStub:
     """Returns the latest snapshot.
     Errors: NOT_FOUND for an unknown service.
     """
-    StreamMetrics: _grpc.UnaryUnaryMultiCallable[_simulation_service_pb2.StreamMetricsRequest, _simulation_service_pb2.StreamMetricsResponse]
+    StreamMetrics: _grpc.UnaryStreamMultiCallable[_simulation_service_pb2.StreamMetricsRequest, _simulation_service_pb2.StreamMetricsResponse]
     """Streams snapshots until the client cancels: first the latest one, or those that follow the
     resume cursor, then one per tick.
     Errors: NOT_FOUND for an unknown service, RESOURCE_EXHAUSTED for a subscriber that does not
@@ -61,7 +61,7 @@ class SimulationServiceAsyncStub(SimulationServiceStub):
     """Returns the latest snapshot.
     Errors: NOT_FOUND for an unknown service.
     """
-    StreamMetrics: _aio.UnaryUnaryMultiCallable[_simulation_service_pb2.StreamMetricsRequest, _simulation_service_pb2.StreamMetricsResponse]  # type: ignore[assignment]
+    StreamMetrics: _aio.UnaryStreamMultiCallable[_simulation_service_pb2.StreamMetricsRequest, _simulation_service_pb2.StreamMetricsResponse]  # type: ignore[assignment]
     """Streams snapshots until the client cancels: first the latest one, or those that follow the
     resume cursor, then one per tick.
     Errors: NOT_FOUND for an unknown service, RESOURCE_EXHAUSTED for a subscriber that does not
@@ -98,7 +98,7 @@ class SimulationServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _simulation_service_pb2.StreamMetricsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_simulation_service_pb2.StreamMetricsResponse, _abc.Awaitable[_simulation_service_pb2.StreamMetricsResponse]]:
+    ) -> _typing.Union[_abc.Iterator[_simulation_service_pb2.StreamMetricsResponse], _abc.AsyncIterator[_simulation_service_pb2.StreamMetricsResponse]]:
         """Streams snapshots until the client cancels: first the latest one, or those that follow the
         resume cursor, then one per tick.
         Errors: NOT_FOUND for an unknown service, RESOURCE_EXHAUSTED for a subscriber that does not

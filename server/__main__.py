@@ -1,0 +1,130 @@
+"""The command line of the server: `python -m server`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from pathlib import Path
+
+import click
+
+from ml.artefact import SHIPPED, ArtefactError
+from server.app import start
+from server.settings import LISTEN, METRICS_LISTEN, Settings, SettingsError
+from simulator.topology_file import TopologyError
+
+
+@click.command(
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "auto_envvar_prefix": "SRE_EDGE",
+        "show_default": True,
+    }
+)
+@click.option(
+    "--listen",
+    default=LISTEN,
+    metavar="HOST:PORT",
+    show_envvar=True,
+    help="Where gRPC is served; port 0 takes a free one.",
+)
+@click.option(
+    "--metrics-listen",
+    default=METRICS_LISTEN,
+    metavar="HOST:PORT",
+    show_envvar=True,
+    help="Where Prometheus finds /metrics.",
+)
+@click.option(
+    "--insecure",
+    is_flag=True,
+    show_envvar=True,
+    help="Allow plain traffic off loopback, in a private network.",
+)
+@click.option(
+    "--topology",
+    default="default",
+    metavar="FILE",
+    show_envvar=True,
+    help="Topology file, or the name of a shipped one.",
+)
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=1, show_envvar=True, help="Of the simulation."
+)
+@click.option(
+    "--speed",
+    type=float,
+    default=1.0,
+    show_envvar=True,
+    help="Simulated seconds per second, 0.1 to 100.",
+)
+@click.option(
+    "--model",
+    type=click.Path(path_type=Path),
+    default=SHIPPED,
+    show_envvar=True,
+    show_default="the shipped one",
+    help="Model directory.",
+)
+@click.option(
+    "--max-streams",
+    type=click.IntRange(min=1),
+    default=1000,
+    show_envvar=True,
+    help="Streams at a time.",
+)
+def main(
+    listen: str,
+    metrics_listen: str,
+    insecure: bool,
+    topology: str,
+    seed: int,
+    speed: float,
+    model: Path,
+    max_streams: int,
+) -> None:
+    """Serve a simulated system of microservices, its metrics and its predictions over gRPC."""
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    settings = Settings(
+        listen=listen,
+        metrics_listen=metrics_listen,
+        insecure=insecure,
+        topology=topology,
+        seed=seed,
+        speed=speed,
+        model=model,
+        max_streams=max_streams,
+    )
+    try:
+        asyncio.run(_serve(settings))
+    except (SettingsError, TopologyError, ArtefactError) as error:
+        click.echo(str(error), err=True)
+        sys.exit(2)
+
+
+async def _serve(settings: Settings) -> None:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        if stopping.is_set():
+            os._exit(1)  # asked a second time: at once
+        stopping.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop)
+    app = await start(settings)
+    for warning in app.engine.run.topology.warnings:
+        click.echo(f"warning: {warning}", err=True)
+    click.echo(f"server     grpc://{app.address}  (metrics: http://{app.metrics_address}/metrics)")
+    await stopping.wait()
+    await app.stop()
+
+
+if __name__ == "__main__":
+    main(prog_name="python -m server")

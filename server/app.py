@@ -1,0 +1,162 @@
+"""Puts the server together, starts it, and stops it in order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from dataclasses import dataclass
+from wsgiref.simple_server import WSGIServer
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
+
+from ml.predictor import Predictor
+from server import metrics
+from server.engine import Engine
+from server.rpc.broadcast import Broadcaster
+from server.rpc.observed import Observed
+from server.rpc.registration import SERVICES, register
+from server.settings import Settings, SettingsError, host_and_port
+from server.ticker import Ticker
+from simulator.topologies import SHIPPED, shipped
+from simulator.topology import Topology
+from simulator.topology_file import load_topology
+
+GRACE_S = 3.0
+MAX_MESSAGE_BYTES = 1 << 20
+MAX_CONCURRENT_CALLS = 2000
+
+_OPTIONS = (
+    ("grpc.so_reuseport", 0),
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.keepalive_time_ms", 60_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+)
+
+
+def load(settings: Settings) -> Topology:
+    """Load the topology that the settings name.
+
+    Raises
+    ------
+    TopologyError
+        If it cannot be used.
+    """
+    if settings.topology in SHIPPED:
+        return shipped(settings.topology)
+    return load_topology(settings.topology)
+
+
+@dataclass(eq=False)
+class App:
+    """A running server; `start` makes one.
+
+    Attributes
+    ----------
+    engine, broadcaster
+        What it serves.
+    address, metrics_address
+        Where it listens, with the ports that it got.
+    """
+
+    engine: Engine
+    broadcaster: Broadcaster
+    address: str
+    metrics_address: str
+    _server: grpc.aio.Server
+    _health: health.aio.HealthServicer
+    _ticking: asyncio.Task[None]
+    _http: WSGIServer
+
+    async def stop(self) -> None:
+        """Drain: no longer healthy, streams end, calls finish, nothing is left."""
+        await self._health.enter_graceful_shutdown()
+        self._ticking.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._ticking
+        self.broadcaster.end()
+        await self._server.stop(GRACE_S)
+        await asyncio.to_thread(self._http.shutdown)
+        self._http.server_close()
+
+
+async def start(settings: Settings) -> App:
+    """Start a server.
+
+    Raises
+    ------
+    SettingsError, TopologyError, ArtefactError
+        If it cannot be started as asked; the message says what to do.
+    """
+    settings.check()
+    topology = load(settings)
+    predictor = Predictor(settings.model)
+    engine = await asyncio.to_thread(
+        Engine,
+        topology,
+        predictor,
+        seed=settings.seed,
+        history=settings.history,
+        max_faults=settings.max_faults,
+    )
+    broadcaster = Broadcaster(engine.history, settings.max_streams)
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    PlatformCollector(registry=registry)
+    registry.register(
+        metrics.EngineCollector(
+            lambda: engine.latest, lambda: broadcaster.streams, lambda: broadcaster.dropped
+        )
+    )
+    server = grpc.aio.server(
+        interceptors=[Observed(registry)],
+        options=_OPTIONS,
+        maximum_concurrent_rpcs=MAX_CONCURRENT_CALLS,
+    )
+    register(server, engine, broadcaster, settings.write_timeout_s)
+    healthy = health.aio.HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
+    names = [service.full_name for service in SERVICES]
+    reflection.enable_server_reflection(
+        [*names, health.SERVICE_NAME, reflection.SERVICE_NAME], server
+    )
+    host, _ = host_and_port(settings.listen, "SRE_EDGE_LISTEN")
+    port = _bind(server, settings.listen)
+    metrics_host, metrics_port = host_and_port(settings.metrics_listen, "SRE_EDGE_METRICS_LISTEN")
+    http, metrics_port = metrics.serve(registry, metrics_host, metrics_port)
+    await server.start()
+    for name in ("", *names):
+        await healthy.set(name, health_pb2.HealthCheckResponse.SERVING)
+    ticker = Ticker(engine, broadcaster, settings.speed, metrics.tick_seconds(registry))
+    return App(
+        engine=engine,
+        broadcaster=broadcaster,
+        address=f"{host}:{port}",
+        metrics_address=f"{metrics_host}:{metrics_port}",
+        _server=server,
+        _health=healthy,
+        _ticking=asyncio.create_task(ticker.run()),
+        _http=http,
+    )
+
+
+def _bind(server: grpc.aio.Server, address: str) -> int:
+    host, port = host_and_port(address, "SRE_EDGE_LISTEN")
+    try:
+        # gRPC says neither why it cannot listen nor keeps its own log quiet about it.
+        family, _, _, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(place)
+        return server.add_insecure_port(address)
+    except (OSError, RuntimeError) as error:
+        reason = getattr(error, "strerror", None) or "not possible"
+        raise SettingsError(
+            f"{address} cannot be listened on ({reason}); set another address with --listen or "
+            "SRE_EDGE_LISTEN"
+        ) from error

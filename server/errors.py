@@ -1,0 +1,132 @@
+"""The errors that a client can meet: one catalogue, without any wire format in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
+
+MOST_KNOWN_NAMES = 50
+
+
+class Reason(Enum):
+    """Why a call failed; the names are those of `sre_edge.v1.ErrorReason` without its prefix."""
+
+    INVALID_FIELD = auto()
+    UNKNOWN_SERVICE = auto()
+    UNKNOWN_FAULT = auto()
+    TOO_MANY_FAULTS = auto()
+    TOO_MANY_STREAMS = auto()
+    SLOW_SUBSCRIBER = auto()
+    NO_PREDICTION_YET = auto()
+    SHUTTING_DOWN = auto()
+    INTERNAL = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """A field of a request that is wrong, and what was expected of it."""
+
+    field: str
+    description: str
+
+
+class ServerError(Exception):
+    """An error that a client is told.
+
+    Attributes
+    ----------
+    reason
+        From the catalogue.
+    message
+        For people; never a stack trace.
+    metadata
+        For programs.
+    violations
+        Of a bad request.
+    """
+
+    def __init__(
+        self,
+        reason: Reason,
+        message: str,
+        metadata: Mapping[str, str] | None = None,
+        violations: Iterable[Violation] = (),
+    ) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+        self.metadata = dict(metadata or {})
+        self.violations = tuple(violations)
+
+
+def invalid(violations: Iterable[Violation]) -> ServerError:
+    """Report a bad request: every field that is wrong, at once."""
+    listed = tuple(violations)
+    message = "; ".join(f"{v.field}: {v.description}" for v in listed)
+    return ServerError(Reason.INVALID_FIELD, message, violations=listed)
+
+
+def unknown_service(name: str, known: Iterable[str]) -> ServerError:
+    """Report that no service has this name."""
+    names = list(known)
+    listed = ", ".join(names[:MOST_KNOWN_NAMES])
+    more = len(names) - MOST_KNOWN_NAMES
+    if more > 0:
+        listed += f" and {more} more"
+    return ServerError(
+        Reason.UNKNOWN_SERVICE,
+        f"no service is named {name!r}; known: {listed}",
+        {"service": name, "known": ",".join(names[:MOST_KNOWN_NAMES])},
+    )
+
+
+def unknown_fault(fault_id: str) -> ServerError:
+    """Report that no fault that acts has this identifier."""
+    return ServerError(
+        Reason.UNKNOWN_FAULT,
+        f"no fault that acts has the identifier {fault_id!r}",
+        {"fault_id": fault_id},
+    )
+
+
+def too_many_faults(limit: int) -> ServerError:
+    """Report that as many faults act as are allowed."""
+    return ServerError(
+        Reason.TOO_MANY_FAULTS,
+        f"{limit} faults act already, which is the limit; stop some first",
+        {"limit": str(limit)},
+    )
+
+
+def too_many_streams(limit: int) -> ServerError:
+    """Report that as many streams are open as are allowed."""
+    return ServerError(
+        Reason.TOO_MANY_STREAMS,
+        f"{limit} streams are open already, which is the limit",
+        {"limit": str(limit)},
+    )
+
+
+def slow_subscriber(seconds: float) -> ServerError:
+    """Report that a subscriber did not read for too long."""
+    return ServerError(
+        Reason.SLOW_SUBSCRIBER, f"nothing was read for {seconds:g} s; resume with the last cursor"
+    )
+
+
+def no_prediction_yet() -> ServerError:
+    """Report that the model has not seen enough yet."""
+    return ServerError(
+        Reason.NO_PREDICTION_YET, "the model has not seen enough of the system yet; try again soon"
+    )
+
+
+def shutting_down() -> ServerError:
+    """Report that the server is stopping."""
+    return ServerError(Reason.SHUTTING_DOWN, "the server is stopping; try again soon")
+
+
+def internal() -> ServerError:
+    """Report what must not happen; details are in the log alone."""
+    return ServerError(Reason.INTERNAL, "something went wrong in the server; its log has details")

@@ -1,0 +1,244 @@
+"""Between the engine and the wire: pure functions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from ml.features import NAMES
+from ml.incident_types import INCIDENT_TYPES, IncidentType
+from ml.recommendations import recommendations
+from ml.risk import RiskLevel, risk_level
+from server.engine import FaultOrder
+from server.errors import Violation, invalid
+from server.snapshot import ActiveFault, Forecast, Run, Snapshot, Status
+from simulator.faults import FaultKind
+from simulator.graph import FloatArray
+from simulator.topology import Service, Topology
+from sre_edge.v1 import (
+    chaos_service_pb2,
+    fault_pb2,
+    prediction_pb2,
+    snapshot_pb2,
+    topology_pb2,
+)
+
+_STATUS: Mapping[Status, snapshot_pb2.Status.ValueType] = {
+    Status.HEALTHY: snapshot_pb2.STATUS_HEALTHY,
+    Status.DEGRADED: snapshot_pb2.STATUS_DEGRADED,
+    Status.DOWN: snapshot_pb2.STATUS_DOWN,
+}
+_RISK: Mapping[RiskLevel, prediction_pb2.RiskLevel.ValueType] = {
+    level: prediction_pb2.RiskLevel.Value(f"RISK_LEVEL_{level.name}") for level in RiskLevel
+}
+_TYPE: Mapping[IncidentType, prediction_pb2.IncidentType.ValueType] = {
+    kind: prediction_pb2.IncidentType.Value(f"INCIDENT_TYPE_{kind.name}") for kind in IncidentType
+}
+_KIND: Mapping[FaultKind, fault_pb2.FaultKind.ValueType] = {
+    kind: fault_pb2.FaultKind.Value(f"FAULT_KIND_{kind.name}") for kind in FaultKind
+}
+_ORDERED = {number: kind for kind, number in _KIND.items()}
+
+_METRICS = (
+    "cpu_percent", "memory_percent", "latency_ms", "latency_p50_ms", "latency_p95_ms",
+    "latency_p99_ms", "error_rate_percent", "throughput_rps", "availability_percent",
+    "request_count", "failed_count",
+)  # fmt: skip
+
+Indices = tuple[int, ...] | None
+"""Services that a client wants, in topology order; None: all."""
+
+
+def snapshot(taken: Snapshot, wanted: Indices) -> snapshot_pb2.Snapshot:
+    """Convert a snapshot, with the services wanted."""
+    graph = taken.run.graph
+    chosen = range(graph.services) if wanted is None else wanted
+    columns = [getattr(taken.frame, name)[0] for name in _METRICS]
+    message = snapshot_pb2.Snapshot(
+        cursor=cursor(taken),
+        time=timestamp(taken.time),
+        interval_seconds=taken.frame.interval_s,
+        produced_time=timestamp(taken.produced_time),
+        services=[_metrics(taken, i, columns) for i in chosen],
+        edges=_edges(taken, None if wanted is None else frozenset(wanted)),
+        active_faults=[fault(active, taken.run) for active in taken.faults],
+    )
+    if taken.forecast is not None:
+        message.system.CopyFrom(system_prediction(taken, taken.forecast))
+    return message
+
+
+def cursor(taken: Snapshot) -> snapshot_pb2.Cursor:
+    """Place of a snapshot in the stream."""
+    return snapshot_pb2.Cursor(run_id=taken.run.id, sequence=taken.sequence)
+
+
+def prediction(
+    taken: Snapshot, forecast: Forecast, service: int, *, include_features: bool = False
+) -> prediction_pb2.Prediction:
+    """Convert what the model expects of one service."""
+    graph = taken.run.graph
+    probability = float(forecast.probability[service])
+    level = risk_level(probability)
+    message = prediction_pb2.Prediction(
+        service=graph.names[service],
+        incident_probability=probability,
+        risk_level=_RISK[level],
+        cascade_risk=float(forecast.cascade_risk[service]),
+        horizon=_duration(forecast.horizon_s),
+        model_version=forecast.model_version,
+    )
+    if level is not RiskLevel.LOW:
+        types = forecast.types[service]
+        kind = INCIDENT_TYPES[int(types.argmax())]
+        message.incident_type = _TYPE[kind]
+        message.confidence = float(types.max())
+        for advice in recommendations(graph, taken.frame, service, kind):
+            message.recommendations.add(service=advice.service, action=advice.action)
+    if include_features:
+        row = forecast.features[service]
+        for name, value in zip(NAMES, row, strict=True):
+            if math.isfinite(value):
+                message.features[name] = float(value)
+    return message
+
+
+def system_prediction(taken: Snapshot, forecast: Forecast) -> prediction_pb2.SystemPrediction:
+    """Convert what the model expects of the system."""
+    return prediction_pb2.SystemPrediction(
+        incident_probability=forecast.system_probability,
+        risk_level=_RISK[risk_level(forecast.system_probability)],
+        service_most_at_risk=taken.run.graph.names[int(forecast.probability.argmax())],
+        horizon=_duration(forecast.horizon_s),
+        model_version=forecast.model_version,
+    )
+
+
+def topology(system: Topology) -> topology_pb2.Topology:
+    """Convert a topology."""
+    return topology_pb2.Topology(
+        name=system.name, services=[_service(service) for service in system.services]
+    )
+
+
+def fault(active: ActiveFault, run: Run) -> fault_pb2.Fault:
+    """Convert a fault, with its times on the simulated clock."""
+    stated = active.fault
+    return fault_pb2.Fault(
+        id=active.id,
+        target=stated.target,
+        kind=_KIND[stated.kind],
+        intensity=stated.intensity,
+        ramp=_duration(stated.ramp_s),
+        duration=_duration(stated.duration_s),
+        share=stated.share,
+        start_time=timestamp(run.start_time + timedelta(seconds=stated.start_s)),
+        end_time=timestamp(run.start_time + timedelta(seconds=stated.end_s)),
+    )
+
+
+def order(request: chaos_service_pb2.InjectChaosRequest) -> FaultOrder:
+    """Convert a request for a fault.
+
+    Raises
+    ------
+    ServerError
+        INVALID_FIELD, for a kind that does not exist or a duration that is not there.
+    """
+    wrong = []
+    if request.kind not in _ORDERED:
+        known = ", ".join(fault_pb2.FaultKind.Name(number) for number in _ORDERED)
+        wrong.append(Violation("kind", f"expected one of {known}"))
+    if not request.HasField("duration"):
+        wrong.append(Violation("duration", "expected a duration, got none"))
+    if wrong:
+        raise invalid(wrong)
+    return FaultOrder(
+        target=request.target,
+        kind=_ORDERED[request.kind],
+        duration_s=_seconds(request.duration),
+        intensity=request.intensity if request.HasField("intensity") else 1.0,
+        ramp_s=_seconds(request.ramp) if request.HasField("ramp") else 0.0,
+        share=request.share if request.HasField("share") else 1.0,
+    )
+
+
+def timestamp(time: datetime) -> Timestamp:
+    """Convert a time."""
+    message = Timestamp()
+    message.FromDatetime(time)
+    return message
+
+
+def _metrics(taken: Snapshot, i: int, columns: list[FloatArray]) -> snapshot_pb2.ServiceMetrics:
+    message = snapshot_pb2.ServiceMetrics(
+        service=taken.run.graph.names[i], status=_STATUS[taken.statuses[i]]
+    )
+    for name, column in zip(_METRICS, columns, strict=True):
+        if math.isfinite(column[i]):
+            setattr(message, name, float(column[i]))
+    if taken.forecast is not None:
+        message.prediction.CopyFrom(prediction(taken, taken.forecast, i))
+    return message
+
+
+def _edges(taken: Snapshot, wanted: frozenset[int] | None) -> list[snapshot_pb2.EdgeMetrics]:
+    graph, frame = taken.run.graph, taken.frame
+    edges = []
+    for e in range(graph.edges):
+        caller, callee = int(graph.caller[e]), int(graph.callee[e])
+        if wanted is not None and caller not in wanted and callee not in wanted:
+            continue
+        values = {
+            "call_rate_rps": float(frame.edge_call_rate_rps[0, e]),
+            "error_rate_percent": float(frame.edge_error_rate_percent[0, e]),
+            "latency_ms": float(frame.edge_latency_ms[0, e]),
+        }
+        known = {name: value for name, value in values.items() if math.isfinite(value)}
+        edges.append(
+            snapshot_pb2.EdgeMetrics(
+                caller=graph.names[caller], callee=graph.names[callee], **known
+            )
+        )
+    return edges
+
+
+def _service(service: Service) -> topology_pb2.Service:
+    slo = service.slo
+    return topology_pb2.Service(
+        name=service.name,
+        kind=topology_pb2.ServiceKind.Value(f"SERVICE_KIND_{service.kind.upper()}"),
+        replicas=service.replicas,
+        entry=service.ingress_rps > 0,
+        ingress_rps=service.ingress_rps,
+        slo=topology_pb2.ServiceLevelObjective(
+            latency_ms=slo.latency_ms,
+            error_rate_percent=slo.error_rate_percent,
+            availability_percent=slo.availability_percent,
+            throughput_rps=slo.throughput_rps,
+        ),
+        dependencies=[
+            topology_pb2.Dependency(
+                service=call.service,
+                calls_per_request=call.calls_per_request,
+                timeout=_duration(call.timeout_ms / 1e3),
+                retries=call.retries,
+                required=call.required,
+            )
+            for call in service.dependencies
+        ],
+    )
+
+
+def _duration(seconds: float) -> Duration:
+    message = Duration()
+    message.FromTimedelta(timedelta(seconds=seconds))
+    return message
+
+
+def _seconds(duration: Duration) -> float:
+    return float(duration.seconds) + duration.nanos / 1e9

@@ -1,0 +1,54 @@
+"""Puts servicers on a server. The stream passes bytes through: it is encoded once for all."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import grpc
+from google.protobuf import message_factory
+from google.protobuf.descriptor import ServiceDescriptor
+
+from server.engine import Engine
+from server.rpc.broadcast import Broadcaster
+from server.rpc.chaos_service import ChaosServicer
+from server.rpc.prediction_service import PredictionServicer
+from server.rpc.simulation_service import SimulationServicer
+from sre_edge.v1 import chaos_service_pb2, prediction_service_pb2, simulation_service_pb2
+
+SERVICES: tuple[ServiceDescriptor, ...] = (
+    simulation_service_pb2.DESCRIPTOR.services_by_name["SimulationService"],
+    chaos_service_pb2.DESCRIPTOR.services_by_name["ChaosService"],
+    prediction_service_pb2.DESCRIPTOR.services_by_name["PredictionService"],
+)
+
+
+def register(
+    server: grpc.aio.Server, engine: Engine, broadcaster: Broadcaster, write_timeout_s: float
+) -> None:
+    """Add all services to a server."""
+    servicers: tuple[Any, ...] = (
+        SimulationServicer(engine, broadcaster, write_timeout_s),
+        ChaosServicer(engine),
+        PredictionServicer(engine),
+    )
+    for descriptor, servicer in zip(SERVICES, servicers, strict=True):
+        handlers = {
+            method.name: _handler(method, getattr(servicer, method.name))
+            for method in descriptor.methods
+        }
+        generic = grpc.method_handlers_generic_handler(descriptor.full_name, handlers)
+        server.add_generic_rpc_handlers((generic,))
+
+
+def _handler(method: Any, behaviour: Any) -> grpc.RpcMethodHandler[Any, Any]:
+    request = message_factory.GetMessageClass(method.input_type)
+    response = message_factory.GetMessageClass(method.output_type)
+    if method.server_streaming:
+        return grpc.unary_stream_rpc_method_handler(
+            behaviour, request_deserializer=request.FromString, response_serializer=bytes
+        )
+    return grpc.unary_unary_rpc_method_handler(
+        behaviour,
+        request_deserializer=request.FromString,
+        response_serializer=response.SerializeToString,
+    )

@@ -1,0 +1,100 @@
+"""What can be set, from flags and `SRE_EDGE_*` variables, and what may not be."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from pathlib import Path
+
+from ml.artefact import SHIPPED
+
+LISTEN = "127.0.0.1:50051"
+METRICS_LISTEN = "127.0.0.1:9464"
+
+
+class SettingsError(ValueError):
+    """A setting that cannot be used."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Settings of a server.
+
+    Attributes
+    ----------
+    listen, metrics_listen
+        host:port of gRPC and of `/metrics`; port 0 takes a free one.
+    insecure
+        Whether plain traffic off loopback is allowed.
+    topology
+        A topology file, or the name of a shipped one.
+    seed
+        Of the simulation.
+    speed
+        Simulated seconds per second, 0.1 to 100.
+    model
+        Model directory.
+    history
+        Snapshots that are kept.
+    max_streams, max_faults
+        Limits.
+    write_timeout_s
+        How long a subscriber may not read.
+    """
+
+    listen: str = LISTEN
+    metrics_listen: str = METRICS_LISTEN
+    insecure: bool = False
+    topology: str = "default"
+    seed: int = 1
+    speed: float = 1.0
+    model: Path = SHIPPED
+    history: int = 900
+    max_streams: int = 1000
+    max_faults: int = 100
+    write_timeout_s: float = 30.0
+
+    def check(self) -> None:
+        """Check what the types do not say.
+
+        Raises
+        ------
+        SettingsError
+            Names the setting, and what was expected.
+        """
+        for variable, address in (
+            ("SRE_EDGE_LISTEN", self.listen),
+            ("SRE_EDGE_METRICS_LISTEN", self.metrics_listen),
+        ):
+            host, _ = host_and_port(address, variable)
+            if not is_loopback(host) and not self.insecure:
+                raise SettingsError(
+                    f"{variable}={address}: traffic is plain, so expected an address on loopback; "
+                    "in a private network --insecure (SRE_EDGE_INSECURE=true) allows others"
+                )
+        if not 0.1 <= self.speed <= 100.0:
+            raise SettingsError(f"SRE_EDGE_SPEED={self.speed:g}: expected 0.1 to 100")
+
+
+def host_and_port(address: str, variable: str) -> tuple[str, int]:
+    """Split host:port.
+
+    Raises
+    ------
+    SettingsError
+        If it is none.
+    """
+    host, colon, port = address.rpartition(":")
+    if not colon or not host or not port.isdecimal() or int(port) > 65_535:
+        raise SettingsError(f"{variable}={address}: expected HOST:PORT")
+    return host.strip("[]"), int(port)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address reaches this machine only."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

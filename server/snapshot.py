@@ -1,0 +1,136 @@
+"""What the engine publishes each tick: immutable, and free of any wire format."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum, auto
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml.breach import breached
+from simulator.faults import Fault
+from simulator.frame import Frame
+from simulator.graph import FloatArray, ServiceGraph
+from simulator.topology import Topology
+
+
+class Status(Enum):
+    """State of a service over one interval."""
+
+    HEALTHY = auto()
+    DEGRADED = auto()
+    DOWN = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run of the system; a restart or a reset begins another.
+
+    Attributes
+    ----------
+    id
+        Unique.
+    topology
+        What is simulated.
+    seed
+        Of its randomness.
+    start_time
+        Simulated clock at simulated second 0.
+    """
+
+    id: str
+    topology: Topology
+    seed: int
+    start_time: datetime
+
+    @property
+    def graph(self) -> ServiceGraph:
+        """Static view of the system."""
+        return self.topology.graph()
+
+
+@dataclass(frozen=True, slots=True)
+class ActiveFault:
+    """A fault with the identifier that the engine gave it."""
+
+    id: str
+    fault: Fault
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Forecast:
+    """What the model expects; arrays of shape (S,), (S, K) and (S, F).
+
+    Attributes
+    ----------
+    probability
+        Of an incident of each service within the horizon.
+    system_probability
+        Of an incident of any entry.
+    types
+        Probability of each incident type, if there is an incident.
+    cascade_risk
+        Probability that a failure of each service spreads to an entry.
+    features
+        What the model saw, in the order of `ml.features.NAMES`.
+    horizon_s, model_version
+        How far it looks ahead, and which model it is.
+    """
+
+    probability: FloatArray
+    system_probability: float
+    types: FloatArray
+    cascade_risk: FloatArray
+    features: FloatArray
+    horizon_s: float
+    model_version: str
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Snapshot:
+    """State of the system over one tick.
+
+    Attributes
+    ----------
+    run
+        Which it belongs to.
+    sequence
+        Number within the run, from 1 on, without holes.
+    frame
+        What monitoring sees; one copy.
+    time, produced_time
+        Start of the interval on the simulated clock; when it was computed, wall clock.
+    statuses
+        One per service.
+    forecast
+        None while the model has no baseline.
+    faults
+        Those that act, and those that act from the next step on.
+    """
+
+    run: Run
+    sequence: int
+    frame: Frame
+    time: datetime
+    produced_time: datetime
+    statuses: tuple[Status, ...]
+    forecast: Forecast | None
+    faults: tuple[ActiveFault, ...]
+
+    @property
+    def end_time(self) -> datetime:
+        """End of the interval on the simulated clock: predictions hold from then on."""
+        return self.time + timedelta(seconds=self.frame.interval_s)
+
+
+def statuses(frame: Frame, graph: ServiceGraph) -> tuple[Status, ...]:
+    """Status of each service of copy 0."""
+    bad: NDArray[np.bool_] = breached(frame, graph)[0]
+    with np.errstate(invalid="ignore"):
+        down = (frame.availability_percent[0] <= 0) | (frame.error_rate_percent[0] >= 100.0)
+    return tuple(
+        Status.DOWN if gone else Status.DEGRADED if trouble else Status.HEALTHY
+        for gone, trouble in zip(down, bad, strict=True)
+    )
