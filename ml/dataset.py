@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from ml.episodes import Recording, record, scenarios
 from ml.features import LEARNED, NAMES
-from ml.incidents import BoolArray
+from ml.incidents import QUIET_FRAMES, BoolArray
 from ml.labels import HORIZON_FRAMES
 from simulator.generator import random_topology
 from simulator.topologies import SHIPPED, shipped
@@ -26,6 +26,8 @@ Result = TypeVar("Result")
 
 LEARNED_COLUMNS = np.array([NAMES.index(name) for name in LEARNED])
 LEAST_SERVICES, MOST_SERVICES = 3, 24
+ONGOING_SHARE = 0.1
+"""Rows inside incidents that are learned from."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,12 +44,15 @@ class Rows:
         (N,) how many recorded rows each one stands for.
     type
         (N,) index of the incident's type, -1 where the label is False.
+    ongoing
+        (N,) whether the row lies inside an incident.
     """
 
     features: NDArray[np.float32]
     label: BoolArray
     weight: NDArray[np.float32]
     type: NDArray[np.intp]
+    ongoing: BoolArray
 
 
 def training_topology(number: int, seed: int) -> Topology:
@@ -89,23 +94,34 @@ def parallel(
             yield result
 
 
-def sample(recording: Recording, share: float, seed: int) -> Rows:
-    """Rows of a recording: all positive ones, and this share of the others."""
+def sample(
+    recording: Recording, share: float, seed: int, *, ongoing_share: float = ONGOING_SHARE
+) -> Rows:
+    """Rows of a recording: all positive ones, and a share of the others.
+
+    A part of the rows inside incidents is taken too, as positive: they are never scored, but who
+    looks at a service in trouble expects the model to see it.
+    """
     rng = np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, 0x5A])))
-    lucky = rng.random(recording.label.shape) < share
-    chosen = recording.scored & (recording.label | lucky)
-    label = recording.label[chosen]
+    lucky = rng.random(recording.label.shape)
     types = np.full(recording.label.shape, -1, dtype=np.intp)
+    ongoing = np.zeros(recording.label.shape, dtype=np.bool_)
     # The next incident counts, so later ones are written first.
     pairs = zip(recording.incidents, recording.types, strict=True)
     for incident, kind in sorted(pairs, key=lambda pair: -pair[0].onset):
-        earliest = max(0, incident.onset - HORIZON_FRAMES)
-        types[earliest : incident.onset, incident.copy, incident.service] = kind
+        earliest, quiet = max(0, incident.onset - HORIZON_FRAMES), incident.end - QUIET_FRAMES
+        types[earliest:quiet, incident.copy, incident.service] = kind
+        ongoing[incident.onset : quiet, incident.copy, incident.service] = True
+    ahead = recording.scored & recording.label
+    calm = recording.scored & ~recording.label & (lucky < share)
+    chosen = ahead | calm | (ongoing & (lucky < ongoing_share))
+    label = (ahead | ongoing)[chosen]
     return Rows(
         features=recording.features[chosen][:, LEARNED_COLUMNS],
         label=label,
         weight=np.where(label, 1.0, 1.0 / share).astype(np.float32),
         type=np.where(label, types[chosen], -1),
+        ongoing=ongoing[chosen],
     )
 
 
@@ -116,4 +132,5 @@ def joined(parts: Sequence[Rows]) -> Rows:
         np.concatenate([part.label for part in parts]),
         np.concatenate([part.weight for part in parts]),
         np.concatenate([part.type for part in parts]),
+        np.concatenate([part.ongoing for part in parts]),
     )

@@ -19,11 +19,15 @@ from ml.features import NAMES
 from ml.incident_types import INCIDENT_TYPES
 from ml.metrics import Scored, best_threshold, events, recall_at, rows
 from ml.predictor import Predictor
+from ml.scenarios import WARM_UP_S
+from simulator.frame import FRAME_INTERVAL_S
 from simulator.graph import FloatArray
 
 PROTOCOL = 1
 MIN_LEAD_S = 4
 FALSE_ALARM_RATES = (0.1, 0.5)
+GRADUAL_S = 10.0
+"""An incident is gradual if its latest fault had acted for so long before the onset."""
 
 
 def evaluate(
@@ -98,26 +102,32 @@ def _topology(
 
 def _by_fault(scored: Sequence[Scored], threshold: float) -> dict[str, Any]:
     """Recall by the kind of the latest fault that began before the incident, in its episode."""
-    counts: dict[str, list[int]] = defaultdict(lambda: [0, 0])
+    counts: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0, 0])
     leads: dict[str, list[float]] = defaultdict(list)
     for one in scored:
         recording = one.recording
         outcome = match(alarms(one.score, recording.incidents, threshold), recording.incidents)
         for incident in recording.incidents:
-            onset_s = 120.0 + 2.0 * incident.onset
-            begun = [f for f in recording.scenarios[incident.copy].faults if f.start_s <= onset_s]
-            kind = max(begun, key=lambda f: f.start_s).kind.value if begun else "none"
-            counts[kind][0] += 1
-            if incident in outcome.hits:
-                counts[kind][1] += 1
-                leads[kind].append(outcome.hits[incident])
+            onset_s = WARM_UP_S + FRAME_INTERVAL_S * incident.onset
+            faults = recording.scenarios[incident.copy].faults
+            begun = [f for f in faults if f.start_s < onset_s + FRAME_INTERVAL_S]
+            latest = max(begun, key=lambda f: f.start_s) if begun else None
+            count = counts[latest.kind.value if latest else "none"]
+            gradual = latest is not None and latest.start_s <= onset_s - GRADUAL_S
+            hit = incident in outcome.hits
+            for i, counted in enumerate((True, hit, gradual, gradual and hit)):
+                count[i] += counted
+            if latest and hit:
+                leads[latest.kind.value].append(outcome.hits[incident])
     return {
         kind: {
             "incidents": total,
-            "event_recall": float(f"{hits / total:.4g}"),
+            "event_recall": _share(hits, total),
+            "gradual_incidents": gradual,
+            "gradual_recall": _share(gradual_hits, gradual),
             "median_lead_s": float(np.median(leads[kind])) if leads[kind] else None,
         }
-        for kind, (total, hits) in sorted(counts.items())
+        for kind, (total, hits, gradual, gradual_hits) in sorted(counts.items())
     }
 
 
@@ -136,3 +146,7 @@ def _types(predictor: Predictor, recordings: Sequence[Recording]) -> dict[str, A
         "labels": [kind.value for kind in INCIDENT_TYPES],
         "confusion": confusion.tolist(),
     }
+
+
+def _share(part: int, whole: int) -> float | None:
+    return float(f"{part / whole:.4g}") if whole else None

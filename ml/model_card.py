@@ -53,10 +53,13 @@ def model_card(manifest: Manifest, config: dict[str, Any], metrics: dict[str, An
         "Only the model's score is a probability; the last two columns say little about the "
         f"others. Most likely type right: {_cell(metrics['incident_type']['accuracy'])}.",
         "",
-        "| latest fault before the incident | incidents | recall | median lead, s |",
-        "| --- | ---: | ---: | ---: |",
+        "Gradual incidents are those whose latest fault had acted for 10 s or more.",
+        "",
+        "| latest fault before the incident | incidents | recall | gradual | recall | lead, s |",
+        "| --- | ---: | ---: | ---: | ---: | ---: |",
         *(
             f"| {kind} | {of['incidents']} | {_cell(of['event_recall'])} "
+            f"| {of['gradual_incidents']} | {_cell(of['gradual_recall'])} "
             f"| {_cell(of['median_lead_s'])} |"
             for kind, of in metrics["by_fault"].items()
         ),

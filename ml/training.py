@@ -73,16 +73,16 @@ class Config:
     test_topologies: int = 16
     episodes: int = 32
     negative_share: float = 0.08
-    rounds: int = 600
-    patience: int = 40
+    rounds: int = 800
+    patience: int = 60
     options: dict[str, Any] = field(
         default_factory=lambda: {
             "tree_method": "hist",
-            "max_depth": 6,
-            "eta": 0.08,
+            "max_depth": 5,
+            "eta": 0.05,
             "subsample": 0.8,
-            "colsample_bytree": 0.4,
-            "min_child_weight": 20.0,
+            "colsample_bytree": 0.3,
+            "min_child_weight": 50.0,
             "lambda": 5.0,
         }
     )
@@ -110,7 +110,9 @@ def train(config: Config, directory: Path, workers: int | None = None) -> dict[s
     held_out = _held_out(config, workers)
     validation = held_out[: config.validation_topologies]
     test = held_out[config.validation_topologies :]
-    checking = joined([sample(recording, 1.0, config.seed) for recording in validation])
+    checking = joined(
+        [sample(recording, 1.0, config.seed, ongoing_share=0.0) for recording in validation]
+    )
 
     incident = _fit(config, INCIDENT_OPTIONS, learning, checking)
     kinds = _fit_types(config, learning, checking)
@@ -233,13 +235,17 @@ def _calibrate(raw: NDArray[np.float32], rows: Rows) -> Calibration:
 
 
 def _logistic_regression(rows: Rows) -> dict[str, Any]:
-    """Fit the baseline on the same rows: standardised features, missing ones at their mean."""
-    features = rows.features.astype(np.float64)
+    """Fit the baseline: standardised features, missing ones at their mean.
+
+    On the rows that are scored alone: those inside incidents only make it worse.
+    """
+    fair = ~rows.ongoing
+    features = rows.features[fair].astype(np.float64)
     centre = np.nanmean(features, axis=0)
     scale = np.maximum(np.nanstd(features, axis=0), 1e-6)
     inputs = np.clip(np.nan_to_num((features - centre) / scale), -10.0, 10.0)
     model = LogisticRegression(C=0.1, max_iter=300)
-    model.fit(inputs, rows.label, sample_weight=rows.weight)
+    model.fit(inputs, rows.label[fair], sample_weight=rows.weight[fair])
     weights: FloatArray = model.coef_[0]
     return {
         "features": list(LEARNED),

@@ -135,7 +135,9 @@ class Prediction(_message.Message):
     service: _builtins.str
     """Name of the service."""
     incident_probability: _builtins.float
-    """Calibrated probability that an incident of this service begins within the horizon, 0 to 1."""
+    """Calibrated probability that an incident of this service begins within the horizon, 0 to 1;
+    close to 1 while one goes on.
+    """
     risk_level: Global___RiskLevel.ValueType
     """Level that follows from the probability."""
     incident_type: Global___IncidentType.ValueType

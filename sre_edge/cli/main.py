@@ -1,0 +1,199 @@
+"""The commands of `sre-edge`."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import sys
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+from rich.live import Live
+
+from sre_edge.cli import output
+from sre_edge.cli.values import DURATION
+from sre_edge.client import TARGET, Client, fault_kinds
+from sre_edge.errors import SreEdgeError, Unavailable
+from sre_edge.v1 import snapshot_pb2
+from sre_edge.watch import Connected, Disconnected
+
+EXIT_REFUSED, EXIT_UNAVAILABLE = 2, 3
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "SRE_EDGE"},
+    epilog="Exit codes: 0 done, 2 refused, 3 no server there.",
+)
+@click.version_option(package_name="sre-edge")
+def main() -> None:
+    """Watch a system of microservices, predict its incidents, and inject faults.
+
+    \b
+    sre-edge up                                       start server and dashboard here
+    sre-edge watch                                    live figures of all services
+    sre-edge inject database service_kill --for 1m    break something
+    sre-edge predict                                  what is about to break
+    """  # noqa: D301 - \b is click's mark for lines that it must not wrap
+
+
+def _connected(function: Command) -> Command:
+    """Give a command its client, `--target` and `--json`, and translate errors to exit codes."""
+
+    @click.option(
+        "--target",
+        "address",
+        default=TARGET,
+        show_default=True,
+        envvar="SRE_EDGE_TARGET",
+        metavar="HOST:PORT",
+        help="The server.",
+    )
+    @click.option("--json", "as_json", is_flag=True, help="Print JSON, one message per line.")
+    @functools.wraps(function)
+    def command(address: str, **arguments: Any) -> Any:
+        try:
+            with Client(address) as client:
+                return function(client=client, **arguments)
+        except Unavailable as error:
+            click.echo(f"{error}\nStart one with: sre-edge up", err=True)
+            sys.exit(EXIT_UNAVAILABLE)
+        except SreEdgeError as error:
+            click.echo(str(error), err=True)
+            sys.exit(EXIT_REFUSED)
+
+    return command  # type: ignore[return-value]
+
+
+@main.command()
+@_connected
+def topology(client: Client, as_json: bool) -> None:
+    """Show the services and who calls whom; (optional) dependencies are in brackets."""
+    system = client.topology()
+    if as_json:
+        output.json_line(system)
+    else:
+        output.topology(system)
+
+
+@main.command()
+@click.argument("services", nargs=-1)
+@click.option("--count", type=click.IntRange(min=1), help="Stop after so many snapshots.")
+@_connected
+def watch(client: Client, services: tuple[str, ...], count: int | None, as_json: bool) -> None:
+    """Watch all SERVICES or some, live, until Ctrl-C; goes on by itself after a lost connection."""
+    taken = 0
+    first = client.metrics(services)  # says at once if nobody is there, or a name is wrong
+    with contextlib.ExitStack() as stack:
+        live = None
+        if not as_json and output.console.is_terminal:
+            live = stack.enter_context(Live(output.snapshot(first), console=output.console))
+        stack.enter_context(contextlib.suppress(KeyboardInterrupt))
+        for event in client.watch(services):
+            if isinstance(event, Disconnected):
+                click.echo(f"{event.reason}; trying again ...", err=True)
+            elif isinstance(event, snapshot_pb2.Gap):
+                reason = snapshot_pb2.GapReason.Name(event.reason)
+                click.echo(f"snapshots lost: {reason}", err=True)
+            elif not isinstance(event, Connected):
+                if as_json:
+                    output.json_line(event)
+                elif live:
+                    live.update(output.snapshot(event))
+                else:
+                    output.console.print(output.snapshot(event))
+                taken += 1
+                if taken == count:
+                    return
+
+
+@main.command()
+@click.argument("services", nargs=-1)
+@click.option("--features", is_flag=True, help="With --json: what the model saw.")
+@_connected
+def predict(client: Client, services: tuple[str, ...], features: bool, as_json: bool) -> None:
+    """Predict incidents of all SERVICES or some, and of the system."""
+    answer = client.predict(services, include_features=features)
+    if as_json:
+        output.json_line(answer)
+    else:
+        output.predictions(answer.predictions, answer.system)
+
+
+@main.command(epilog=f"Kinds: {', '.join(fault_kinds())}.")
+@click.argument("target")
+@click.argument("kind", type=click.Choice(fault_kinds(), case_sensitive=False), metavar="KIND")
+@click.option(
+    "--for",
+    "duration_s",
+    type=DURATION,
+    default="60s",
+    show_default=True,
+    help="How long, such as 30s or 5m.",
+)
+@click.option("--intensity", type=float, help="Strength; 1 is the default strength of the kind.")
+@click.option("--ramp", "ramp_s", type=DURATION, help="Time to full strength; default: sudden.")
+@click.option("--share", type=float, help="Share of the replicas, up to 1; default: all.")
+@_connected
+def inject(
+    client: Client,
+    target: str,
+    kind: str,
+    duration_s: float,
+    intensity: float | None,
+    ramp_s: float | None,
+    share: float | None,
+    as_json: bool,
+) -> None:
+    """Inject a fault of KIND into TARGET, a service or "caller->callee"; it ends by itself."""
+    injected = client.inject(
+        target, kind, duration_s=duration_s, intensity=intensity, ramp_s=ramp_s, share=share
+    )
+    if as_json:
+        output.json_line(injected)
+    else:
+        click.echo(output.fault(injected))
+
+
+@main.command()
+@click.argument("fault_id", required=False)
+@click.option("--all", "everything", is_flag=True, help="End all faults.")
+@_connected
+def stop(client: Client, fault_id: str | None, everything: bool, as_json: bool) -> None:
+    """End the fault FAULT_ID, or all with --all."""
+    if everything == (fault_id is not None):
+        raise click.UsageError("expected either FAULT_ID or --all")
+    stopped = client.stop_all() if fault_id is None else client.stop(fault_id)
+    for fault in stopped:
+        if as_json:
+            output.json_line(fault)
+        else:
+            click.echo(f"stopped {output.fault(fault)}")
+    if not stopped and not as_json:
+        click.echo("no fault acts")
+
+
+@main.command()
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0, max=2**64 - 1),
+    help="Default: the seed of the present run.",
+)
+@_connected
+def reset(client: Client, seed: int | None, as_json: bool) -> None:
+    """Bring everything back to healthy: a new run without faults."""
+    run_id = client.reset(seed)
+    click.echo(f'{{"run_id": "{run_id}"}}' if as_json else f"new run {run_id}")
+
+
+@main.command()
+def up() -> None:
+    """Start the server and the dashboard on this machine, until Ctrl-C.
+
+    Settings come from SRE_EDGE_* variables; `python -m server --help` and
+    `python -m dashboard --help` list them.
+    """
+    from sre_edge.cli.up import up as run
+
+    sys.exit(run())

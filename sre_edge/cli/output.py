@@ -1,0 +1,141 @@
+"""What the command line prints: tables for people, JSON for scripts."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import Message
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from sre_edge.cli.values import duration, number, probability
+from sre_edge.v1 import fault_pb2, prediction_pb2, snapshot_pb2, topology_pb2
+
+_STATUS = {
+    snapshot_pb2.STATUS_HEALTHY: ("● healthy", "green"),
+    snapshot_pb2.STATUS_DEGRADED: ("▲ degraded", "yellow"),
+    snapshot_pb2.STATUS_DOWN: ("■ down", "red"),
+}
+_RISK_STYLE = {"low": "", "medium": "yellow", "high": "dark_orange", "critical": "bold red"}
+
+WIDTH = 140
+"""Columns where there is no terminal that says how many it has."""
+
+console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
+
+
+def json_line(message: Message) -> None:
+    """Print a message as one line of JSON, with the names of the API."""
+    text = json.dumps(
+        MessageToDict(
+            message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
+        )
+    )
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def topology(system: topology_pb2.Topology) -> None:
+    """Show a topology."""
+    table = _table(system.name, ("service", "kind", "replicas", "load", "p95 objective", "calls"))
+    for service in system.services:
+        kind = topology_pb2.ServiceKind.Name(service.kind).removeprefix("SERVICE_KIND_").lower()
+        calls = ", ".join(
+            call.service if call.required else f"({call.service})" for call in service.dependencies
+        )
+        load = number(service.ingress_rps, "req/s") if service.entry else ""
+        table.add_row(
+            service.name, kind, str(service.replicas), load,
+            number(service.slo.latency_ms, "ms"), calls,
+        )  # fmt: skip
+    console.print(table)
+
+
+def snapshot(taken: snapshot_pb2.Snapshot) -> Table:
+    """Make a table of a snapshot."""
+    time = taken.time.ToDatetime().strftime("%H:%M:%S")
+    system = probability(taken.system.incident_probability if taken.HasField("system") else None)
+    title = f"simulated time {time} · system risk {system}"
+    heads = ("service", "status", "CPU", "memory", "latency", "errors", "throughput", "up", "risk")
+    table = _table(title, heads, numbers_from=2)
+    acting = {fault.target: fault for fault in taken.active_faults}
+    for service in taken.services:
+        name = Text(service.service)
+        if service.service in acting:
+            name.append(f" ⚡{kind_name(acting[service.service].kind)}", "magenta")
+        values = (
+            ("cpu_percent", "%"), ("memory_percent", "%"), ("latency_ms", "ms"),
+            ("error_rate_percent", "%"), ("throughput_rps", "req/s"), ("availability_percent", "%"),
+        )  # fmt: skip
+        cells = [
+            number(getattr(service, key) if service.HasField(key) else None, unit)  # type: ignore[arg-type]
+            for key, unit in values
+        ]
+        label, style = _STATUS.get(service.status, ("◆ unknown", "dim"))
+        table.add_row(name, Text(label, style), *cells, _risk(service))
+    return table
+
+
+def predictions(
+    found: Sequence[prediction_pb2.Prediction], system: prediction_pb2.SystemPrediction
+) -> None:
+    """Show predictions, the highest risk first."""
+    horizon = duration(system.horizon.ToTimedelta().total_seconds())
+    heads = ("service", "probability", "risk", "likely type", "confidence", "would spread")
+    title = f"incident within {horizon} · model {system.model_version}"
+    table = _table(title, heads)
+    for one in sorted(found, key=lambda p: -p.incident_probability):
+        level = level_name(one.risk_level)
+        kind = prediction_pb2.IncidentType.Name(one.incident_type)
+        known = one.incident_type != prediction_pb2.INCIDENT_TYPE_UNSPECIFIED
+        table.add_row(
+            one.service,
+            probability(one.incident_probability),
+            Text(level, _RISK_STYLE.get(level, "")),
+            kind.removeprefix("INCIDENT_TYPE_").lower().replace("_", " ") if known else "",
+            probability(one.confidence) if known else "",
+            probability(one.cascade_risk),
+        )
+    console.print(table)
+    console.print(f"system: {probability(system.incident_probability)}")
+    for one in found:
+        for advice in one.recommendations[:1]:
+            console.print(f"{one.service}: {advice.action}")
+
+
+def fault(injected: fault_pb2.Fault) -> str:
+    """Describe a fault in one line."""
+    length = duration(injected.duration.ToTimedelta().total_seconds())
+    return (
+        f"{injected.id}: {kind_name(injected.kind)} on {injected.target}, "
+        f"intensity {injected.intensity:g}, for {length}"
+    )
+
+
+def kind_name(kind: fault_pb2.FaultKind.ValueType) -> str:
+    """Name a kind of fault as people write it."""
+    return fault_pb2.FaultKind.Name(kind).removeprefix("FAULT_KIND_").lower()
+
+
+def level_name(level: prediction_pb2.RiskLevel.ValueType) -> str:
+    """Name a risk level."""
+    return prediction_pb2.RiskLevel.Name(level).removeprefix("RISK_LEVEL_").lower()
+
+
+def _risk(service: snapshot_pb2.ServiceMetrics) -> Text:
+    if not service.HasField("prediction"):
+        return Text(probability(None))
+    level = level_name(service.prediction.risk_level)
+    text = f"{probability(service.prediction.incident_probability)} {level}"
+    return Text(text, _RISK_STYLE.get(level, ""))
+
+
+def _table(title: str, heads: Sequence[str], numbers_from: int = 99) -> Table:
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for i, head in enumerate(heads):
+        table.add_column(head, justify="right" if i >= numbers_from else "left", no_wrap=True)
+    return table

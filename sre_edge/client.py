@@ -1,0 +1,229 @@
+"""A typed client of the SRE Edge API."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from datetime import timedelta
+from types import TracebackType
+from typing import Any, TypeVar
+
+import grpc
+from google.protobuf.duration_pb2 import Duration
+
+from sre_edge.errors import InvalidRequest, Violation, from_rpc
+from sre_edge.v1 import (
+    chaos_service_pb2,
+    chaos_service_pb2_grpc,
+    fault_pb2,
+    prediction_service_pb2,
+    prediction_service_pb2_grpc,
+    simulation_service_pb2,
+    simulation_service_pb2_grpc,
+    snapshot_pb2,
+    topology_pb2,
+)
+from sre_edge.watch import Event, watch
+
+TARGET = "127.0.0.1:50051"
+TIMEOUT_S = 10.0
+RESET_TIMEOUT_S = 60.0
+
+_OPTIONS = (
+    # A reader that pauses must not collect megabytes of snapshots that are stale by then.
+    ("grpc.http2.bdp_probe", 0),
+    ("grpc.http2.lookahead_bytes", 65_536),
+    ("grpc.keepalive_time_ms", 20_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.max_reconnect_backoff_ms", 2_000),
+    ("grpc.initial_reconnect_backoff_ms", 200),
+    ("grpc.max_receive_message_length", 64 << 20),
+)
+
+Answer = TypeVar("Answer")
+
+
+class Client:
+    """Calls one server; safe to use from several threads.
+
+    Parameters
+    ----------
+    target
+        host:port of the server.
+    timeout_s
+        For calls with one answer.
+
+    Examples
+    --------
+    >>> with Client() as client:  # doctest: +SKIP
+    ...     client.inject("database", "cpu_spike", duration_s=30)
+    ...     for event in client.watch():
+    ...         print(event)
+    """
+
+    def __init__(self, target: str = TARGET, *, timeout_s: float = TIMEOUT_S) -> None:
+        self.target = target
+        self._timeout_s = timeout_s
+        self._channel = grpc.insecure_channel(target, options=_OPTIONS)
+        self._simulation = simulation_service_pb2_grpc.SimulationServiceStub(self._channel)
+        self._chaos = chaos_service_pb2_grpc.ChaosServiceStub(self._channel)
+        self._prediction = prediction_service_pb2_grpc.PredictionServiceStub(self._channel)
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the channel; streams end."""
+        self._channel.close()
+
+    def topology(self) -> topology_pb2.Topology:
+        """Get the topology of the present run."""
+        request = simulation_service_pb2.GetTopologyRequest()
+        return self._call(self._simulation.GetTopology, request).topology
+
+    def metrics(self, services: Iterable[str] = ()) -> snapshot_pb2.Snapshot:
+        """Get the latest snapshot, of all services or some."""
+        request = simulation_service_pb2.GetMetricsRequest(services=services)
+        return self._call(self._simulation.GetMetrics, request).snapshot
+
+    def watch(
+        self,
+        services: Iterable[str] = (),
+        *,
+        resume_after: snapshot_pb2.Cursor | None = None,
+        reconnect: bool = True,
+    ) -> Iterator[Event]:
+        """Watch snapshots; goes on after a lost connection where it stopped.
+
+        Parameters
+        ----------
+        services
+            Which; none means all.
+        resume_after
+            Last snapshot that is known already.
+        reconnect
+            False: raise `Unavailable` instead of trying again.
+
+        Yields
+        ------
+        `Connected`, `Disconnected`, a `Snapshot` or a `Gap`; see `sre_edge.watch`.
+        """
+        return watch(
+            self._simulation.StreamMetrics,
+            tuple(services),
+            self.target,
+            resume_after=resume_after,
+            reconnect=reconnect,
+        )
+
+    def predict(
+        self, services: Iterable[str] = (), *, include_features: bool = False
+    ) -> prediction_service_pb2.PredictResponse:
+        """Predict for all services or some, and for the system."""
+        request = prediction_service_pb2.PredictRequest(
+            services=services, include_features=include_features
+        )
+        return self._call(self._prediction.Predict, request)
+
+    def inject(
+        self,
+        target: str,
+        kind: str | fault_pb2.FaultKind.ValueType,
+        *,
+        duration_s: float,
+        intensity: float | None = None,
+        ramp_s: float | None = None,
+        share: float | None = None,
+    ) -> fault_pb2.Fault:
+        """Inject a fault.
+
+        Parameters
+        ----------
+        target
+            Service, or "caller->callee" for a partition of one edge.
+        kind
+            Such as "cpu_spike", or the enum.
+        duration_s, intensity, ramp_s, share
+            As in `InjectChaosRequest`; None is the server's default.
+
+        Raises
+        ------
+        Refused
+            The server said no, or a value cannot be sent at all.
+        """
+        request = chaos_service_pb2.InjectChaosRequest(
+            target=target,
+            kind=fault_kind(kind) if isinstance(kind, str) else kind,
+            duration=_duration("duration", duration_s),
+            intensity=intensity,
+            ramp=None if ramp_s is None else _duration("ramp", ramp_s),
+            share=share,
+        )
+        return self._call(self._chaos.InjectChaos, request).fault
+
+    def stop(self, fault_id: str) -> list[fault_pb2.Fault]:
+        """End a fault before its time."""
+        request = chaos_service_pb2.StopChaosRequest(fault_id=fault_id)
+        return list(self._call(self._chaos.StopChaos, request).stopped)
+
+    def stop_all(self) -> list[fault_pb2.Fault]:
+        """End all faults."""
+        request = chaos_service_pb2.StopChaosRequest(all=True)
+        return list(self._call(self._chaos.StopChaos, request).stopped)
+
+    def reset(self, seed: int | None = None) -> str:
+        """Begin a new run, healthy and without faults; return its identifier."""
+        request = simulation_service_pb2.ResetRequest(seed=seed)
+        return self._call(self._simulation.Reset, request, RESET_TIMEOUT_S).run_id
+
+    def _call(
+        self, method: Callable[..., Answer], request: Any, timeout_s: float | None = None
+    ) -> Answer:
+        try:
+            return method(request, timeout=timeout_s or self._timeout_s)
+        except grpc.RpcError as error:
+            raise from_rpc(error, self.target) from error
+
+
+def fault_kind(name: str) -> fault_pb2.FaultKind.ValueType:
+    """Give the kind with a name such as "cpu_spike" or "FAULT_KIND_CPU_SPIKE".
+
+    Raises
+    ------
+    InvalidRequest
+        If there is none.
+    """
+    full = name.upper().replace("-", "_")
+    full = full if full.startswith("FAULT_KIND_") else f"FAULT_KIND_{full}"
+    if full in fault_pb2.FaultKind.keys()[1:]:
+        return fault_pb2.FaultKind.Value(full)
+    known = ", ".join(fault_kinds())
+    raise _invalid("kind", f"expected one of {known}, got {name!r}")
+
+
+def fault_kinds() -> list[str]:
+    """Names of all kinds of faults, in lower case."""
+    keys = fault_pb2.FaultKind.keys()[1:]
+    return [key.removeprefix("FAULT_KIND_").lower() for key in keys]
+
+
+def _duration(field: str, seconds: float) -> Duration:
+    if not math.isfinite(seconds) or abs(seconds) > 1e9:
+        raise _invalid(field, f"expected a finite number of seconds, got {seconds}")
+    message = Duration()
+    message.FromTimedelta(timedelta(seconds=seconds))
+    return message
+
+
+def _invalid(field: str, description: str) -> InvalidRequest:
+    error = InvalidRequest(f"{field}: {description}", "INVALID_FIELD")
+    error.violations = (Violation(field, description),)
+    return error

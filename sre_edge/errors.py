@@ -1,0 +1,110 @@
+"""What can go wrong when the server is called.
+
+::
+
+    SreEdgeError
+    ├── Unavailable          the server is not there, or not any more: try again
+    ├── Refused              the server said no
+    │   ├── InvalidRequest   a field is wrong; `violations` names each
+    │   ├── NotFound         no such service or fault
+    │   └── NotNow           limits, or nothing to tell yet
+    └── Failed               something went wrong inside of the server, or in between
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import grpc
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """A field of a request that is wrong, and what was expected of it."""
+
+    field: str
+    description: str
+
+
+class SreEdgeError(Exception):
+    """A call that did not succeed.
+
+    Attributes
+    ----------
+    reason
+        Name from `sre_edge.v1.ErrorReason` without its prefix; "" if the server sent none.
+    metadata
+        Further facts by name.
+    """
+
+    def __init__(
+        self, message: str, reason: str = "", metadata: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.metadata = dict(metadata or {})
+
+
+class Unavailable(SreEdgeError):  # noqa: N818 - a state, not a mistake
+    """The server is not there, or not any more: try again."""
+
+
+class Refused(SreEdgeError):  # noqa: N818
+    """The server said no."""
+
+
+class InvalidRequest(Refused):
+    """A field of the request is wrong.
+
+    Attributes
+    ----------
+    violations
+        Every field that is wrong.
+    """
+
+    violations: tuple[Violation, ...] = ()
+
+
+class NotFound(Refused):
+    """There is no such service or fault."""
+
+
+class NotNow(Refused):
+    """A limit is reached, or there is nothing to tell yet."""
+
+
+class Failed(SreEdgeError):  # noqa: N818
+    """Something went wrong inside of the server, or in between."""
+
+
+_KINDS: dict[grpc.StatusCode, type[SreEdgeError]] = {
+    grpc.StatusCode.UNAVAILABLE: Unavailable,
+    grpc.StatusCode.DEADLINE_EXCEEDED: Unavailable,
+    grpc.StatusCode.INVALID_ARGUMENT: InvalidRequest,
+    grpc.StatusCode.NOT_FOUND: NotFound,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: NotNow,
+    grpc.StatusCode.FAILED_PRECONDITION: NotNow,
+}
+
+
+def from_rpc(error: grpc.RpcError, target: str) -> SreEdgeError:
+    """Translate what gRPC raised."""
+    code, message = error.code(), error.details() or ""
+    reason, metadata, violations = "", {}, []
+    status = rpc_status.from_call(error)
+    for detail in status.details if status else ():
+        info, bad = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
+        if detail.Unpack(info):
+            reason, metadata = info.reason, dict(info.metadata)
+        elif detail.Unpack(bad):
+            violations = [Violation(v.field, v.description) for v in bad.field_violations]
+    kind = _KINDS.get(code, Failed)
+    if kind is Unavailable and not reason:
+        message = f"no SRE Edge server answers at {target}"
+    translated = kind(message or code.name, reason, metadata)
+    if isinstance(translated, InvalidRequest):
+        translated.violations = tuple(violations)
+    return translated
