@@ -98,9 +98,11 @@ def _edge(
     failing = seen is not None and seen.error_rate_percent >= 5.0
     label = ""
     if seen is not None:
-        label = number(seen.call_rate_rps, "/s")
-        if failing:
-            label += f"\n{number(seen.error_rate_percent, '%')} errors"
+        label = (
+            f"{number(seen.error_rate_percent, '%')} errors"
+            if failing
+            else number(seen.call_rate_rps, "/s")
+        )
     classes = [
         "failing" if failing else "fine",
         *([] if call.required else ["optional"]),

@@ -5,6 +5,7 @@ from __future__ import annotations
 ADDRESS = "address"
 CLOCK = "tick"
 UPDATE = "update"
+SEEN = "seen"
 RENDERED = "rendered"
 TOPOLOGY_KEY = "topology-key"
 BANNER = "banner"
