@@ -11,6 +11,7 @@ BoolArray = NDArray[np.bool_]
 
 WINDOW_FRAMES = 8
 MIN_BREACHED_FRAMES = 5
+ONGOING_FRAMES = 5
 QUIET_FRAMES = 15
 """An incident ends after 30 s without a breach; the 30 s after that are not scored either."""
 
@@ -50,6 +51,11 @@ class IncidentTracker:
     def open(self) -> BoolArray:
         """Whether each service is in an incident, as far as is known now, (B, S)."""
         return self._open
+
+    @property
+    def ongoing(self) -> BoolArray:
+        """Whether each service is in an incident and was breached in the last 10 s, (B, S)."""
+        return self._open & (self._quiet < ONGOING_FRAMES)
 
     def update(self, breached: BoolArray) -> list[Incident]:
         """Take one frame's breaches (B, S); return the incidents that ended with it."""

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
+import numpy as np
+
+from ml.breach import breached
 from ml.cascade import cascade_risk
 from ml.features import FeatureExtractor
+from ml.incidents import IncidentTracker
 from ml.predictor import Predictor
 from server.snapshot import Forecast
 from simulator.frame import Frame
@@ -20,16 +24,22 @@ class Forecaster:
         self._predictor = predictor
         self._extractor = FeatureExtractor(graph, 1, interval_s)
         self._cascade_risk = cascade_risk(graph)
+        self._incidents = IncidentTracker(1, graph.services)
 
     def update(self, frame: Frame, time: datetime) -> Forecast | None:
-        """Take one frame; None until there is a baseline."""
+        """Take one frame; None until there is a baseline.
+
+        The model looks ahead; that an incident goes on is a fact, with probability 1.
+        """
         features = self._extractor.update(frame, [time])[0]
+        self._incidents.update(breached(frame, self._graph))
         if not self._extractor.ready:
             return None
         scores = self._predictor.score(features)
-        entries = scores.probability[self._graph.entry]
+        probability = np.where(self._incidents.ongoing[0], 1.0, scores.probability)
+        entries = probability[self._graph.entry]
         return Forecast(
-            probability=scores.probability,
+            probability=probability,
             system_probability=float(entries.max(initial=0.0)),
             types=scores.types,
             cascade_risk=self._cascade_risk,

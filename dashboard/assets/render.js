@@ -48,7 +48,7 @@
 
   function fit() {
     const cy = cytoscape();
-    if (cy) cy.fit(undefined, 48);
+    if (cy) cy.fit(undefined, window.innerWidth < NARROW ? 12 : 48);
     return window.dash_clientside.no_update;
   }
 
@@ -58,7 +58,13 @@
     if (!cy) return false;
     const tokens = getComputedStyle(document.documentElement);
     const colour = (name) => tokens.getPropertyValue(name).trim();
-    cy.style().selector("node").style("color", colour("--text"));
+    cy.style().selector("node").style({
+      color: colour("--text"),
+      "text-background-color": colour("--panel"),
+      "text-background-opacity": 0.85,
+      "text-background-shape": "roundrectangle",
+      "text-background-padding": 2,
+    });
     cy.style().selector("edge").style("color", colour("--muted"));
     cy.style().update();
     return true;
@@ -69,7 +75,7 @@
     if (window.innerWidth >= NARROW) return elements;
     return elements.map((element) =>
       element.position
-        ? { ...element, position: { x: element.position.y * 1.5, y: element.position.x * 0.6 } }
+        ? { ...element, position: { x: element.position.y * 2.2, y: element.position.x * 0.75 } }
         : element
     );
   }

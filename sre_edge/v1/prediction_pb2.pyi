@@ -136,7 +136,7 @@ class Prediction(_message.Message):
     """Name of the service."""
     incident_probability: _builtins.float
     """Calibrated probability that an incident of this service begins within the horizon, 0 to 1;
-    close to 1 while one goes on.
+    1 while one goes on.
     """
     risk_level: Global___RiskLevel.ValueType
     """Level that follows from the probability."""
@@ -196,7 +196,9 @@ class SystemPrediction(_message.Message):
     HORIZON_FIELD_NUMBER: _builtins.int
     MODEL_VERSION_FIELD_NUMBER: _builtins.int
     incident_probability: _builtins.float
-    """Probability that an incident of any entry service begins within the horizon, 0 to 1."""
+    """Probability that an incident of any entry service begins within the horizon, 0 to 1; 1 while
+    one goes on.
+    """
     risk_level: Global___RiskLevel.ValueType
     """Level that follows from the probability."""
     service_most_at_risk: _builtins.str

@@ -1,0 +1,50 @@
+"""What several suites need: real servers on free ports, and tools that must be there in CI."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from server.app import App, start
+from server.settings import Settings
+
+StartServer = Callable[..., Awaitable[App]]
+
+
+def tool(*names: str) -> str:
+    """Find a program, or skip the test; under CI a missing one is a failure."""
+    extra = os.pathsep.join((os.environ.get("PATH", ""), str(Path.home() / "go" / "bin")))
+    for name in names:
+        found = shutil.which(name, path=extra)
+        if found:
+            return found
+    message = f"{names[0]} is not installed"
+    if os.environ.get("CI"):
+        pytest.fail(message)
+    pytest.skip(message)
+
+
+@pytest_asyncio.fixture
+async def start_server() -> AsyncIterator[StartServer]:
+    """Start real servers in this event loop; each on free ports, fast unless told otherwise."""
+    apps: list[App] = []
+
+    async def starting(**settings: object) -> App:
+        chosen = {
+            "listen": "127.0.0.1:0",
+            "metrics_listen": "127.0.0.1:0",
+            "speed": 20.0,
+            **settings,
+        }
+        app = await start(Settings(**chosen))  # type: ignore[arg-type]
+        apps.append(app)
+        return app
+
+    yield starting
+    for app in apps:
+        await app.stop()

@@ -1,0 +1,101 @@
+"""Real programs in processes of their own."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+QUIET = {key: value for key, value in os.environ.items() if not key.startswith("SRE_EDGE_")}
+
+
+class Program:
+    """A program that prints one line when it is ready.
+
+    Parameters
+    ----------
+    arguments
+        Of the Python interpreter.
+    variables
+        Of its environment.
+    """
+
+    def __init__(self, *arguments: str, **variables: str) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={**QUIET, **variables},
+            start_new_session=True,
+        )
+        self.lines: list[str] = []
+        self._changed = threading.Condition()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def expect(self, pattern: str, seconds: float = 60.0) -> re.Match[str]:
+        """Wait for a line that matches."""
+        found: list[re.Match[str]] = []
+
+        def seen() -> bool:
+            found[:] = [m for line in self.lines if (m := re.search(pattern, line))]
+            return bool(found) or self.process.poll() is not None
+
+        with self._changed:
+            self._changed.wait_for(seen, seconds)
+        assert found, f"no line matches {pattern!r} in:\n" + "".join(self.lines)
+        return found[0]
+
+    def stop(self, number: signal.Signals = signal.SIGTERM, seconds: float = 20.0) -> int:
+        """Signal the program and wait for its end; returns its exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        try:
+            code = self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise
+        finally:
+            self._reader.join(5.0)
+            assert self.process.stdout is not None
+            self.process.stdout.close()
+        return code
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            with self._changed:
+                self.lines.append(line)
+                self._changed.notify_all()
+        with self._changed:
+            self._changed.notify_all()
+
+
+@contextmanager
+def server(listen: str = "127.0.0.1:0", speed: float = 20.0, **variables: str) -> Iterator[str]:
+    """Run `python -m server`; gives its address."""
+    program = Program(
+        "-m", "server", "--listen", listen, "--metrics-listen", "127.0.0.1:0",
+        "--speed", str(speed), **variables,
+    )  # fmt: skip
+    try:
+        yield program.expect(r"grpc://(\S+)")[1]
+    finally:
+        program.stop()
+
+
+@contextmanager
+def dashboard(target: str) -> Iterator[str]:
+    """Run `python -m dashboard`; gives its URL."""
+    program = Program("-m", "dashboard", "--listen", "127.0.0.1:0", "--target", target)
+    try:
+        yield program.expect(r"dashboard +(\S+)")[1]
+    finally:
+        program.stop()

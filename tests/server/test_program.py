@@ -1,0 +1,100 @@
+"""`python -m server`, as an operator meets it."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+QUIET = {key: value for key, value in os.environ.items() if not key.startswith("SRE_EDGE_")}
+FREE = ("--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0")
+
+
+def refused(*arguments: str, **variables: str) -> str:
+    """Start a server that cannot start, and return what it says."""
+    done = subprocess.run(
+        [sys.executable, "-m", "server", *arguments],
+        capture_output=True, text=True, timeout=60, env={**QUIET, **variables}, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr
+    return done.stderr
+
+
+@contextmanager
+def taken_port() -> Iterator[str]:
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        yield f"127.0.0.1:{listening.getsockname()[1]}"
+
+
+def test_a_port_in_use_is_said_with_the_setting_that_changes_it() -> None:
+    with taken_port() as address:
+        text = refused("--listen", address, "--metrics-listen", "127.0.0.1:0")
+        assert address in text
+        assert "Address already in use" in text
+        assert "SRE_EDGE_LISTEN" in text
+        text = refused("--listen", "127.0.0.1:0", "--metrics-listen", address)
+        assert "SRE_EDGE_METRICS_LISTEN" in text
+
+
+def test_off_loopback_needs_insecure() -> None:
+    assert "--insecure" in refused("--listen", "0.0.0.0:0")
+    assert "--insecure" in refused(SRE_EDGE_METRICS_LISTEN="0.0.0.0:0")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("--listen", "nonsense"), "expected HOST:PORT"),
+        (("--speed", "nan"), "expected 0.1 to 100"),
+        (("--speed", "1000"), "expected 0.1 to 100"),
+        (("--topology", "/nowhere.yaml"), "/nowhere.yaml: expected a readable"),
+        (("--model", "/nowhere"), "/nowhere: expected a model"),
+    ],
+)
+def test_a_wrong_setting_is_said(arguments: tuple[str, ...], expected: str) -> None:
+    assert expected in refused(*FREE, *arguments)
+
+
+def test_a_wrong_topology_file_names_file_path_and_expectation(tmp_path: Path) -> None:
+    path = tmp_path / "shop.yaml"
+    path.write_text("services: [{name: web, colour: red}]")
+    text = refused(*FREE, "--topology", str(path))
+    assert f"{path}: services[0].colour: expected one of the keys" in text
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_says_where_it_is_and_stops_cleanly(number: signal.Signals) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "server", *FREE],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=QUIET,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        assert re.match(r"server +grpc://127\.0\.0\.1:\d+ +\(metrics: http://127", line)
+        process.send_signal(number)
+        assert process.wait(timeout=15) == 0
+        assert process.stderr is not None
+        assert "Traceback" not in process.stderr.read()
+
+
+def test_the_serving_process_imports_no_training_code() -> None:
+    text = (
+        "import sys, server.__main__\n"
+        "loaded = {name.split('.')[0] for name in sys.modules}\n"
+        "print(sorted(loaded & {'xgboost', 'sklearn', 'pandas', 'onnx', 'dash', 'scipy'}))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", text], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,176 @@
+"""Streams resume, admit loss, and cannot be hung or leaked."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections.abc import Callable
+from typing import Any
+
+import grpc
+import pytest
+
+from server.app import App
+from server.rpc.broadcast import SLOTS
+from server.snapshot import Snapshot
+from sre_edge.v1 import simulation_service_pb2, simulation_service_pb2_grpc, snapshot_pb2
+from tests.conftest import StartServer
+
+Request = simulation_service_pb2.StreamMetricsRequest
+Cursor = snapshot_pb2.Cursor
+
+
+def stub(channel: grpc.aio.Channel) -> simulation_service_pb2_grpc.SimulationServiceAsyncStub:
+    return simulation_service_pb2_grpc.SimulationServiceStub(channel)  # type: ignore[return-value]
+
+
+async def drained(stream: Any) -> None:
+    while True:
+        await stream.read()
+
+
+async def wait_for(condition: Callable[[], bool], seconds: float = 15.0) -> None:
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await asyncio.sleep(0.02)
+
+
+def snapshots(app: App, count: int) -> list[Snapshot]:
+    return [app.engine.tick() for _ in range(count)]
+
+
+async def test_snapshots_come_in_order_without_holes(start_server: StartServer) -> None:
+    app = await start_server(speed=100.0)
+    async with grpc.aio.insecure_channel(app.address) as channel:
+        stream = stub(channel).StreamMetrics(Request(services=["database"]))
+        got = [await stream.read() for _ in range(20)]
+        stream.cancel()
+    numbers = [message.snapshot.cursor.sequence for message in got]
+    assert numbers == list(range(numbers[0], numbers[0] + 20))
+    assert all([s.service for s in m.snapshot.services] == ["database"] for m in got)
+
+
+async def test_a_stream_resumes_after_its_cursor(start_server: StartServer) -> None:
+    app = await start_server(speed=0.1)
+    snapshots(app, 10)
+    run = app.engine.run.id
+    async with grpc.aio.insecure_channel(app.address) as channel:
+        stream = stub(channel).StreamMetrics(Request(resume_after=Cursor(run_id=run, sequence=4)))
+        got = [(await stream.read()).snapshot.cursor.sequence for _ in range(7)]
+        stream.cancel()
+    assert got == [5, 6, 7, 8, 9, 10, 11]
+
+
+async def test_what_the_history_no_longer_holds_is_said(start_server: StartServer) -> None:
+    app = await start_server(speed=0.1, history=5)
+    snapshots(app, 20)
+    run = app.engine.run.id
+    async with grpc.aio.insecure_channel(app.address) as channel:
+        stream = stub(channel).StreamMetrics(Request(resume_after=Cursor(run_id=run, sequence=3)))
+        gap = (await stream.read()).gap
+        assert gap.reason == snapshot_pb2.GAP_REASON_HISTORY_EXPIRED
+        assert (gap.run_id, gap.first_sequence, gap.last_sequence) == (run, 4, 16)
+        assert (await stream.read()).snapshot.cursor.sequence == 17
+        stream.cancel()
+
+
+async def test_a_cursor_of_another_run_gets_a_gap_and_the_latest(start_server: StartServer) -> None:
+    app = await start_server(speed=0.1)
+    async with grpc.aio.insecure_channel(app.address) as channel:
+        after = Cursor(run_id="long-gone", sequence=900)
+        stream = stub(channel).StreamMetrics(Request(resume_after=after))
+        gap = (await stream.read()).gap
+        assert gap.reason == snapshot_pb2.GAP_REASON_RUN_ENDED
+        assert gap.run_id == "long-gone"
+        assert (await stream.read()).snapshot.cursor.run_id == app.engine.run.id
+        stream.cancel()
+
+
+async def test_a_cursor_from_the_future_is_refused(start_server: StartServer) -> None:
+    app = await start_server(speed=0.1)
+    async with grpc.aio.insecure_channel(app.address) as channel:
+        after = Cursor(run_id=app.engine.run.id, sequence=2**63)
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await stub(channel).StreamMetrics(Request(resume_after=after)).read()
+    assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+
+
+async def test_a_slow_subscriber_loses_the_oldest_and_is_told(start_server: StartServer) -> None:
+    app = await start_server(speed=0.1)
+    subscriber = app.broadcaster.subscribe(None, "", 0)
+    await subscriber.next()
+    for taken in snapshots(app, SLOTS + 3):
+        await app.broadcaster.publish(taken)
+    message = simulation_service_pb2.StreamMetricsResponse.FromString(await subscriber.next())
+    assert message.gap.reason == snapshot_pb2.GAP_REASON_SLOW_SUBSCRIBER
+    assert (message.gap.first_sequence, message.gap.last_sequence) == (2, 4)
+    message = simulation_service_pb2.StreamMetricsResponse.FromString(await subscriber.next())
+    assert message.snapshot.cursor.sequence == 5
+    assert app.broadcaster.dropped == 3
+    app.broadcaster.unsubscribe(subscriber)
+
+
+async def test_a_subscriber_that_never_reads_is_ended(start_server: StartServer) -> None:
+    app = await start_server(speed=100.0, topology="boutique", write_timeout_s=1.0)
+    options = [("grpc.http2.bdp_probe", 0), ("grpc.http2.lookahead_bytes", 65_536)]
+    async with grpc.aio.insecure_channel(app.address, options=options) as channel:
+        stream = stub(channel).StreamMetrics(Request())
+        await stream.read()
+        await wait_for(lambda: app.broadcaster.streams == 0, 30.0)
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await drained(stream)
+    assert caught.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+async def test_abandoned_and_cancelled_streams_leave_nothing(start_server: StartServer) -> None:
+    app = await start_server(speed=100.0)
+    async with grpc.aio.insecure_channel(app.address) as channel:
+        for i in range(30):
+            stream = stub(channel).StreamMetrics(Request())
+            await stream.read()
+            if i % 2:
+                stream.cancel()
+            del stream
+        gc.collect()
+        await wait_for(lambda: app.broadcaster.streams == 0)
+
+
+async def test_streams_are_limited(start_server: StartServer) -> None:
+    app = await start_server(max_streams=2)
+    async with grpc.aio.insecure_channel(app.address) as channel:
+        streams = [stub(channel).StreamMetrics(Request()) for _ in range(2)]
+        for stream in streams:
+            await stream.read()
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await stub(channel).StreamMetrics(Request()).read()
+        for stream in streams:
+            stream.cancel()
+    assert caught.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+async def test_one_encoding_serves_all_streams_of_a_filter(start_server: StartServer) -> None:
+    app = await start_server(speed=0.1)
+    subscribers = [app.broadcaster.subscribe((1,), "", 0) for _ in range(3)]
+    for subscriber in subscribers:
+        await subscriber.next()
+    await app.broadcaster.publish(app.engine.tick())
+    messages = [await subscriber.next() for subscriber in subscribers]
+    assert messages[0] is messages[1] is messages[2]
+    for subscriber in subscribers:
+        app.broadcaster.unsubscribe(subscriber)
+
+
+async def test_stopping_ends_open_streams_quickly_and_says_so(start_server: StartServer) -> None:
+    app = await start_server(speed=100.0)
+    channel = grpc.aio.insecure_channel(app.address)
+    stream = stub(channel).StreamMetrics(Request())
+    await stream.read()
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    stopping = asyncio.create_task(app.stop())
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await drained(stream)
+    assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
+    await stopping
+    assert loop.time() - began < 3.0  # the grace time was not waited out
+    await channel.close()

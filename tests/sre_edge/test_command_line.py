@@ -1,0 +1,96 @@
+"""`sre-edge`, as a script and a person call it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from sre_edge.cli.values import duration, number, probability
+from tests import processes
+
+
+@pytest.fixture(scope="module")
+def target() -> Iterator[str]:
+    with processes.server() as address:
+        yield address
+
+
+def sre_edge(target: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", "from sre_edge.cli import main; main()", *arguments],
+        capture_output=True, text=True, timeout=60, check=False,
+        env={**processes.QUIET, "SRE_EDGE_TARGET": target},
+    )  # fmt: skip
+
+
+def test_a_whole_story(target: str) -> None:
+    assert "auth-service, user-service" in sre_edge(target, "topology").stdout
+    injected = sre_edge(target, "inject", "database", "service_kill", "--for", "1h", "--json")
+    fault = json.loads(injected.stdout)
+    assert (fault["target"], fault["duration"]) == ("database", "3600s")
+    watched = sre_edge(target, "watch", "--json", "--count", "5")
+    snapshots = [json.loads(line) for line in watched.stdout.splitlines()]
+    assert len(snapshots) == 5
+    assert snapshots[-1]["active_faults"][0]["id"] == fault["id"]
+    assert "service_kill" in sre_edge(target, "watch", "--count", "1").stdout
+    predicted = json.loads(sre_edge(target, "predict", "--json", "--features").stdout)
+    assert len(predicted["predictions"]) == 4
+    assert len(predicted["predictions"][0]["features"]) >= 40
+    assert "system:" in sre_edge(target, "predict").stdout
+    assert "stopped" in sre_edge(target, "stop", fault["id"]).stdout
+    assert json.loads(sre_edge(target, "reset", "--json").stdout)["run_id"]
+    assert "no fault acts" in sre_edge(target, "stop", "--all").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("inject", "databse", "cpu_spike"), "no service is named 'databse'; known: api-gateway"),
+        (("inject", "database", "cpu"), "'cpu' is not one of 'cpu_spike'"),
+        (("inject", "database", "cpu_spike", "--for", "x"), "expected a duration such as 30s"),
+        (("inject", "database", "cpu_spike", "--for", "0s"), "duration: expected more than 0 s"),
+        (("inject", "database", "cpu_spike", "--for", "2h"), "at most 3600 s"),
+        (("inject", "database", "cpu_spike", "--intensity", "nan"), "intensity: expected more"),
+        (("watch", "databse"), "no service is named 'databse'"),
+        (("predict", "databse"), "no service is named 'databse'"),
+        (("stop", "f-99"), "no fault that acts has the identifier 'f-99'"),
+        (("stop",), "expected either FAULT_ID or --all"),
+    ],
+)
+def test_bad_input_is_said_and_exits_with_2(
+    target: str, arguments: tuple[str, ...], expected: str
+) -> None:
+    done = sre_edge(target, *arguments)
+    assert done.returncode == 2
+    assert expected in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("command", ["topology", "watch", "predict", "reset"])
+def test_no_server_exits_with_3_and_says_how_to_start_one(command: str) -> None:
+    done = sre_edge("127.0.0.1:1", command)
+    assert done.returncode == 3
+    assert "no SRE Edge server answers at 127.0.0.1:1" in done.stderr
+    assert "sre-edge up" in done.stderr
+
+
+def test_help_teaches() -> None:
+    text = sre_edge("", "--help").stdout
+    for command in ("topology", "watch", "predict", "inject", "stop", "reset", "up"):
+        assert command in text
+    assert "memory_leak" in sre_edge("", "inject", "--help").stdout
+
+
+def test_figures_are_written_for_people() -> None:
+    assert number(431.4, "ms") == "431 ms"
+    assert number(1234.0, "req/s") == "1.23k req/s"
+    assert number(12.44, "%") == "12.4 %"
+    assert number(0.0, "%") == "0 %"
+    assert number(None, "%") == "–"
+    assert probability(0.004) == "<1 %"
+    assert probability(0.314) == "31 %"
+    assert duration(80) == "1 m 20 s"
