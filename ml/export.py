@@ -75,6 +75,7 @@ def export(
         booster,
         initial_types=[("features", FloatTensorType([None, len(names)]))],
         target_opset=OPSET,
+        name=path.stem,  # the default is a random one
     )
     entry = model.metadata_props.add()
     entry.key, entry.value = "features", ",".join(names)

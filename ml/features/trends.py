@@ -87,25 +87,25 @@ class Window:
 
     def __init__(self, shape: tuple[int, ...], frames: int, interval_s: float) -> None:
         self._values = np.full((frames, *shape), np.nan)
+        self._frames = frames
         self._interval_s = interval_s
         self._taken = 0
 
     def update(self, value: FloatArray) -> None:
         """Take one value per series; NaN repeats the value before."""
-        last = self._values[(self._taken - 1) % len(self._values)]
-        self._values[self._taken % len(self._values)] = np.where(np.isnan(value), last, value)
+        last = self._values[(self._taken - 1) % self._frames]
+        self._values[self._taken % self._frames] = np.where(np.isnan(value), last, value)
         self._taken += 1
 
     def slope_per_s(self, frames: int) -> FloatArray:
         """Least-squares slope over the last frames, per second; NaN before there are as many."""
-        place = (self._taken - 1 - np.arange(frames)) % len(self._values)
-        centred = (frames - 1) / 2.0 - np.arange(frames)
-        weights = np.zeros(len(self._values))
-        weights[place] = centred / (centred @ centred) / self._interval_s
+        slope = np.full(self._values.shape[1:], np.nan)
         if self._taken < frames:
-            return np.full(self._values.shape[1:], np.nan)
-        if self._taken < len(self._values):  # what is not there yet must not count
-            slope: FloatArray = np.tensordot(weights[place], self._values[place], axes=1)
-        else:
-            slope = np.tensordot(weights, self._values, axes=1)
+            return slope
+        slope[:] = 0.0
+        centre = (frames - 1) / 2.0
+        scale = 1.0 / (np.sum((np.arange(frames) - centre) ** 2) * self._interval_s)
+        # One value after the other, so that the sum does not depend on the size of the batch.
+        for age in range(frames):
+            slope += (centre - age) * scale * self._values[(self._taken - 1 - age) % self._frames]
         return slope

@@ -1,0 +1,215 @@
+"""Training, export and the shipped model."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxmltools
+import pytest
+import xgboost
+
+from ml import artefact, training
+from ml.artefact import SHIPPED, ArtefactError, read_manifest
+from ml.baselines import baselines
+from ml.export import ExportError, check_options, export
+from ml.features import LEARNED, NAMES, FeatureExtractor
+from ml.incident_types import INCIDENT_TYPES
+from ml.predictor import Predictor, calibrated
+from ml.recommendations import recommendations
+from simulator.faults import Fault, FaultKind
+from simulator.load import Load
+from simulator.simulation import Simulation
+from simulator.topologies import shipped
+
+TINY = replace(
+    training.Config(),
+    topologies=5, validation_topologies=1, test_topologies=1, episodes=4, rounds=8,
+    negative_share=0.05,
+)  # fmt: skip
+
+
+def booster(seed: int = 0, classes: int = 0) -> tuple[xgboost.Booster, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    rows = rng.normal(size=(400, 5)).astype(np.float32)
+    rows[rng.random(rows.shape) < 0.1] = np.nan
+    label = np.nan_to_num(rows[:, 0]) + np.nan_to_num(rows[:, 1]) > 0
+    options: dict[str, Any] = {"objective": "binary:logistic", "max_depth": 4, "seed": seed}
+    if classes:
+        options |= {"objective": "multi:softprob", "num_class": classes}
+    return xgboost.train(options, xgboost.DMatrix(rows, label.astype(float)), 20), rows
+
+
+@pytest.mark.parametrize("classes", [0, 3])
+def test_onnx_answers_as_xgboost_does(tmp_path: Path, classes: int) -> None:
+    model, rows = booster(classes=classes)
+    difference = export(model, tuple("abcde"), rows, tmp_path / "model.onnx")
+    assert difference < 1e-6
+    assert (tmp_path / "model.onnx").exists()
+
+
+def test_a_model_that_onnx_does_not_reproduce_is_not_exported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, rows = booster(seed=0)
+    other, _ = booster(seed=1)
+    convert = onnxmltools.convert_xgboost
+    monkeypatch.setattr(
+        onnxmltools, "convert_xgboost", lambda _, **options: convert(other, **options)
+    )
+    with pytest.raises(ExportError, match="ONNX differs"):
+        export(model, tuple("abcde"), rows, tmp_path / "model.onnx")
+    assert not (tmp_path / "model.onnx").exists()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"objective": "binary:logistic", "num_parallel_tree": 4},
+        {"objective": "multi:softmax", "num_class": 3},
+        {"objective": "binary:logistic", "booster": "dart"},
+    ],
+)
+def test_options_that_convert_wrongly_are_refused(options: dict[str, Any]) -> None:
+    with pytest.raises(ExportError):
+        check_options(options)
+
+
+def test_training_makes_a_complete_model(tmp_path: Path) -> None:
+    metrics = training.train(TINY, tmp_path / "model", workers=2)
+    files = {path.name for path in (tmp_path / "model").iterdir()}
+    assert files == {
+        "manifest.json", "config.json", "metrics.json", "card.md", "incident.onnx", "type.onnx",
+        "logistic_regression.json",
+    }  # fmt: skip
+    assert max(metrics["onnx_parity"].values()) <= 1e-5
+    assert json.loads((tmp_path / "model" / "config.json").read_text())["seed"] == TINY.seed
+    assert set(metrics["overall"]["baselines"]) == set(baselines(tmp_path / "model"))
+    scores = Predictor(tmp_path / "model").score(np.zeros((3, len(NAMES))))
+    assert scores.probability.shape == (3,)
+    np.testing.assert_allclose(scores.types.sum(axis=1), 1.0, rtol=1e-5)
+
+
+@pytest.mark.slow
+def test_the_same_seed_gives_the_same_model(tmp_path: Path) -> None:
+    for name, workers in (("a", 1), ("b", 2)):
+        training.train(TINY, tmp_path / name, workers=workers)
+    for file in ("manifest.json", "metrics.json", "logistic_regression.json"):
+        assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
+
+
+@pytest.mark.slow
+def test_evaluate_reports_the_model_beside_its_baselines(tmp_path: Path) -> None:
+    topology, scenarios = tmp_path / "shop.yaml", tmp_path / "scenarios.yaml"
+    topology.write_text(
+        "services: [{name: web, kind: gateway, dependencies: [db]}, {name: db, kind: database}]"
+    )
+    scenarios.write_text(
+        "- {name: kill, seconds: 900, faults: [{target: db, kind: service_kill, start_s: 400,"
+        " duration_s: 200, ramp_s: 60}]}\n- {name: quiet, seconds: 900}\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "ml", "evaluate", "--topology", str(topology),
+         "--scenarios", str(scenarios), "--json", "-"],
+        capture_output=True, text=True, timeout=280, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert report["protocol"] == 1
+    assert report["episodes"] == 2
+    assert report["overall"]["model"]["incidents"] >= 2
+    assert report["overall"]["model"]["event_recall"] > 0.5
+    assert set(report["overall"]["baselines"]) >= {"static_threshold", "logistic_regression"}
+
+
+def test_the_shipped_model_is_what_its_config_and_code_say() -> None:
+    manifest = read_manifest(SHIPPED)
+    assert manifest.features == LEARNED
+    assert manifest.types == tuple(INCIDENT_TYPES)
+    config = json.loads((SHIPPED / "config.json").read_text())
+    assert config == json.loads(json.dumps(training.asdict(training.Config())))
+    metrics = json.loads((SHIPPED / "metrics.json").read_text())
+    assert max(metrics["onnx_parity"].values()) <= 1e-5
+    for section in ("What it does", "What it learned from", "How good it is", "Limits"):
+        assert f"## {section}" in (SHIPPED / "card.md").read_text()
+
+
+def test_a_changed_or_missing_model_is_refused(tmp_path: Path) -> None:
+    broken = tmp_path / "model"
+    shutil.copytree(SHIPPED, broken)
+    (broken / "incident.onnx").write_bytes(b"something else")
+    with pytest.raises(ArtefactError, match="differs from what was trained"):
+        Predictor(broken)
+    (broken / "manifest.json").write_text("{}")
+    with pytest.raises(ArtefactError, match="expected a manifest"):
+        Predictor(broken)
+    with pytest.raises(ArtefactError, match="expected a model"):
+        Predictor(tmp_path / "nowhere")
+
+
+def test_infinity_is_refused_and_missing_values_are_not() -> None:
+    predictor = Predictor()
+    rows = np.full((2, len(NAMES)), np.nan)
+    assert np.isfinite(predictor.score(rows).probability).all()
+    rows[0, NAMES.index("cpu_percent")] = np.inf
+    with pytest.raises(ValueError, match="finite"):
+        predictor.score(rows)
+    assert len(predictor.score(np.empty((0, len(NAMES)))).probability) == 0
+
+
+def test_calibration_keeps_the_order_of_probabilities() -> None:
+    raw = np.linspace(0.0, 1.0, 101)
+    for calibration in (read_manifest(SHIPPED).calibration, artefact.Calibration(1.0, 1.0, 0.0)):
+        assert (np.diff(calibrated(raw, calibration)) >= 0).all()
+    identity = calibrated(raw[1:-1], artefact.Calibration(1.0, 1.0, 0.0))
+    np.testing.assert_allclose(identity, raw[1:-1], rtol=1e-6)
+
+
+def probabilities(fault: Fault | None, frames: int, seed: int = 5) -> tuple[np.ndarray, int]:
+    """Probability per frame and service, and the first frame that is breached anywhere."""
+    from ml.breach import breached
+
+    simulation = Simulation(shipped("default"), seed=seed, loads=[Load(diurnal=True, hour=15)])
+    extractor, predictor = FeatureExtractor(simulation.graph), Predictor()
+    if fault:
+        simulation.inject(fault)
+    found, first = [], frames
+    for k in range(frames):
+        frame = simulation.next_frame()
+        found.append(predictor.score(extractor.update(frame)[0]).probability)
+        if breached(frame, simulation.graph).any():
+            first = min(first, k)
+    return np.array(found), first
+
+
+def test_a_healthy_system_is_at_low_risk() -> None:
+    found, first = probabilities(None, 300)
+    assert first == 300
+    assert found[60:].max() < 0.3
+
+
+def test_a_ramped_kill_is_foreseen_before_anything_is_breached() -> None:
+    fault = Fault("database", FaultKind.SERVICE_KILL, 200, 200, 1.0, 120)
+    found, first = probabilities(fault, 200)
+    assert found[60:100].max() < 0.3
+    assert found[100 : first - 2].max() > 3 * found[60:100].max()
+
+
+def test_advice_names_the_service_where_the_trouble_sits() -> None:
+    simulation = Simulation(shipped("default"), seed=1)
+    simulation.inject(Fault("database", FaultKind.SERVICE_KILL, 0, 60))
+    for _ in range(10):
+        frame = simulation.next_frame()
+    kind = INCIDENT_TYPES[4]
+    assert kind == "dependency_failure"
+    advice = recommendations(simulation.graph, frame, 0, kind)
+    assert {one.service for one in advice} == {"database"}
+    for other in INCIDENT_TYPES:
+        for service in range(4):
+            assert recommendations(simulation.graph, frame, service, other)
