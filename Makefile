@@ -84,3 +84,6 @@ test-slow: $(STAMP)  ## The slow checks
 train: $(STAMP)  ## Train the shipped model from scratch
 	@$(BIN)/python -m ml train
 
+.PHONY: screenshot
+screenshot: $(STAMP)  ## Take the README's picture from the real dashboard
+	@PYTHONPATH=. $(BIN)/python docs/screenshot.py

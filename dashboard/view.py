@@ -146,6 +146,8 @@ def _panel(
     if found:
         horizon = duration(found.horizon.ToTimedelta().total_seconds())
         risk = f"{probability(found.incident_probability)} risk of an incident within {horizon}"
+        if found.incident_probability >= 1.0:
+            risk = "An incident goes on"
     type_text = ""
     if found and found.incident_type != prediction_pb2.INCIDENT_TYPE_UNSPECIFIED:
         type_name = prediction_pb2.IncidentType.Name(found.incident_type)
