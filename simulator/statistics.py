@@ -11,7 +11,10 @@ from simulator.graph import FloatArray
 from simulator.latency_law import quantiles
 from simulator.simulation import Simulation
 
-_LEVELS = tuple(float(level) for level in (np.arange(200) + 0.5) / 200)
+# Each frame's law is taken at the middle of these steps, which are finer in the tail.
+_STEPS = np.concatenate([np.linspace(0.0, 0.95, 96), np.linspace(0.95, 1.0, 101)[1:]])
+_LEVELS = tuple(float(level) for level in (_STEPS[1:] + _STEPS[:-1]) / 2.0)
+_WEIGHTS = np.diff(_STEPS)
 _BINS = 4000
 _LOG_LEAST, _LOG_MOST = np.log(1e-6), np.log(1e5)
 
@@ -52,8 +55,8 @@ class RunStatistics:
         values = quantiles(latency.mean_s[answered], latency.variance_s2[answered], _LEVELS)
         place = (np.log(np.maximum(values, 1e-6)) - _LOG_LEAST) / (_LOG_MOST - _LOG_LEAST) * _BINS
         bins = np.clip(place.astype(np.intp), 0, _BINS - 1) + services[:, None] * _BINS
-        weight = np.repeat(latency.requests[copies, services] / len(_LEVELS), len(_LEVELS))
-        counts = np.bincount(bins.ravel(), weight, self._histogram.size)
+        weight = latency.requests[copies, services][:, None] * _WEIGHTS
+        counts = np.bincount(bins.ravel(), weight.ravel(), self._histogram.size)
         self._histogram += counts.reshape(self._histogram.shape)
 
     def report(self) -> dict[str, Any]:

@@ -1,8 +1,9 @@
-"""The model agrees with what queueing theory says exactly."""
+"""The model agrees with what queueing theory says exactly (simulation.md, section 3)."""
 
 from __future__ import annotations
 
-from math import exp
+from math import exp, sqrt
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,64 +13,117 @@ from simulator.simulation import Simulation
 from simulator.statistics import RunStatistics
 from simulator.topology import Topology
 from simulator.topology_file import parse_topology
+from tests.simulator.closed_forms import sojourn_quantile_s, sojourn_s
+
+COPIES = 48
 
 
-def single(service_ms: float, workers: int, utilization: float) -> Topology:
-    return parse_topology(
+def single(service_ms: float, workers: int, utilization: float, **keys: Any) -> Topology:
+    service = {
+        "name": "queue",
+        "ingress_rps": utilization * workers / service_ms * 1e3,
+        "replicas": 1,
+        "workers": workers,
+        "service_time_ms": service_ms,
+        "queue_limit": 1_000_000,
+        "memory": {"per_request_kb": 0},
+        **keys,
+    }
+    return parse_topology({"services": [service]})
+
+
+def measured(topology: Topology, seconds: float, warm_up: float = 40.0) -> dict[str, Any]:
+    simulation = Simulation(topology, copies=COPIES, seed=5)
+    statistics = RunStatistics(simulation)
+    for frame in (simulation.next_frame() for _ in range(int((warm_up + seconds) / 2))):
+        if frame.t_s >= warm_up:
+            statistics.add(frame)
+    return statistics.report()
+
+
+def expect_m_m_c(service_ms: float, workers: int, utilization: float) -> None:
+    seconds = 120.0
+    figures = measured(single(service_ms, workers, utilization), seconds)["queue"]
+    service_s = service_ms / 1e3
+    latency = figures["latency_ms"]
+    mean = 1e3 * sojourn_s(service_s, workers, utilization)
+    assert latency["mean"] == pytest.approx(mean, rel=0.03)
+    for key, level in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99)):
+        expected = 1e3 * sojourn_quantile_s(level, service_s, workers, utilization)
+        assert latency[key] == pytest.approx(expected, rel=0.05)
+    assert figures["utilization"] == pytest.approx(utilization, rel=0.01)
+    rate = utilization * workers / service_s
+    chance = 3.0 / sqrt(rate * seconds * COPIES)  # of a Poisson count
+    assert figures["throughput_rps"] == pytest.approx(rate, rel=0.01 + chance)
+    assert figures["error_rate_percent"] < 0.1
+
+
+@pytest.mark.parametrize("service_ms", [1.0, 20.0, 100.0])
+@pytest.mark.parametrize("workers", [1, 4, 64])
+@pytest.mark.parametrize("utilization", [0.3, 0.7])
+def test_a_queue_is_m_m_c(service_ms: float, workers: int, utilization: float) -> None:
+    expect_m_m_c(service_ms, workers, utilization)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("service_ms", [1.0, 20.0, 100.0, 1000.0])
+@pytest.mark.parametrize("workers", [1, 2, 4, 8, 16, 64])
+@pytest.mark.parametrize("utilization", [0.3, 0.5, 0.7, 0.8, 0.9])
+def test_a_queue_is_m_m_c_over_the_whole_range(
+    service_ms: float, workers: int, utilization: float
+) -> None:
+    expect_m_m_c(service_ms, workers, utilization)
+
+
+def test_a_network_of_queues_is_jacksons() -> None:
+    """Every service of a Jackson network is an M/M/c queue of its own."""
+    services = [
+        ("front", 200.0, 5.0, 4, {"middle": 1.0, "side": 0.5}),
+        ("middle", 0.0, 20.0, 6, {"back": 1.5}),
+        ("side", 0.0, 50.0, 8, {"back": 0.4}),
+        ("back", 0.0, 4.0, 2, {}),
+    ]
+    load = {"front": 200.0, "middle": 200.0, "side": 100.0, "back": 340.0}
+    topology = parse_topology(
         {
             "services": [
                 {
-                    "name": "queue",
-                    "ingress_rps": utilization * workers / service_ms * 1e3,
+                    "name": name,
+                    "ingress_rps": ingress,
                     "replicas": 1,
                     "workers": workers,
                     "service_time_ms": service_ms,
                     "queue_limit": 1_000_000,
                     "memory": {"per_request_kb": 0},
+                    "dependencies": [
+                        {"service": callee, "calls_per_request": often, "timeout_ms": 60_000}
+                        for callee, often in calls.items()
+                    ],
                 }
+                for name, ingress, service_ms, workers, calls in services
             ]
         }
     )
+    figures = measured(topology, 120.0)
+    latency: dict[str, float] = {}
+    for name, _, service_ms, workers, calls in reversed(services):
+        utilization = load[name] * service_ms / 1e3 / workers
+        own = 1e3 * sojourn_s(service_ms / 1e3, workers, utilization)
+        latency[name] = own + sum(often * latency[callee] for callee, often in calls.items())
+        assert figures[name]["latency_ms"]["mean"] == pytest.approx(latency[name], rel=0.03)
+        assert figures[name]["utilization"] == pytest.approx(utilization, rel=0.01)
+        assert figures[name]["throughput_rps"] == pytest.approx(load[name], rel=0.01)
 
 
-def erlang_c(workers: int, load: float) -> float:
-    """Probability of waiting in M/M/c, by the recursion of Erlang B."""
-    blocked = 1.0
-    for c in range(1, workers + 1):
-        blocked = load * blocked / (c + load * blocked)
-    return blocked / (1.0 - load / workers * (1.0 - blocked))
-
-
-def time_in_system_s(service_s: float, workers: int, utilization: float) -> float:
-    waiting = erlang_c(workers, utilization * workers)
-    return service_s + waiting * service_s / (workers * (1.0 - utilization))
-
-
-@pytest.mark.parametrize("service_ms", [1.0, 20.0, 100.0])
-@pytest.mark.parametrize("workers", [1, 4, 16, 64])
-@pytest.mark.parametrize("utilization", [0.3, 0.5, 0.7])
-def test_mean_time_in_system_is_that_of_m_m_c(
-    service_ms: float, workers: int, utilization: float
+@pytest.mark.parametrize("cv", [0.5, 1.0, 1.5, 2.0])
+@pytest.mark.parametrize("utilization", [0.3, 0.7, 0.9])
+def test_service_times_of_any_spread_wait_as_pollaczek_and_khinchine_say(
+    cv: float, utilization: float
 ) -> None:
-    simulation = Simulation(single(service_ms, workers, utilization), copies=16, seed=5)
-    statistics = RunStatistics(simulation)
-    for _ in range(60):
-        statistics.add(simulation.next_frame())
-    figures = statistics.report()["queue"]
-    expected = 1e3 * time_in_system_s(service_ms / 1e3, workers, utilization)
-    assert figures["latency_ms"]["mean"] == pytest.approx(expected, rel=0.03)
-    assert figures["utilization"] == pytest.approx(utilization, rel=0.01)
-    assert figures["error_rate_percent"] < 0.1
-
-
-def test_percentiles_of_m_m_1_are_those_of_an_exponential_law() -> None:
-    simulation = Simulation(single(20.0, 1, 0.5), copies=16, seed=5)
-    statistics = RunStatistics(simulation)
-    for _ in range(100):
-        statistics.add(simulation.next_frame())
-    latency = statistics.report()["queue"]["latency_ms"]
-    for key, level in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99)):
-        assert latency[key] == pytest.approx(-40.0 * np.log(1.0 - level), rel=0.05)
+    topology = single(50.0, 1, utilization, service_time_cv=cv)
+    wait = utilization / (1.0 - utilization) * (1.0 + cv * cv) / 2.0
+    figures = measured(topology, 200.0)["queue"]
+    assert figures["latency_ms"]["mean"] == pytest.approx(50.0 * (1.0 + wait), rel=0.08)
 
 
 def test_latency_law_is_exact_for_an_exponential_latency() -> None:
