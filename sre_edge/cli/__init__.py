@@ -1,5 +1,10 @@
 """The command line `sre-edge`."""
 
-from sre_edge.cli.main import main
+import os
+
+# gRPC's C core writes notes about every connection that ends unless it is told not to.
+os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
+
+from sre_edge.cli.main import main  # noqa: E402 - after the setting that its imports read
 
 __all__ = ["main"]
