@@ -1,4 +1,4 @@
-"""The command line of the simulator: `python -m simulator run`."""
+"""The command line of the simulator: `python -m simulator`."""
 
 from __future__ import annotations
 
@@ -11,17 +11,20 @@ from typing import IO, Any, NoReturn
 
 import click
 import numpy as np
+import yaml
 
-from simulator.document import Checker, DocumentError
+from simulator.document import Checker, DocumentError, read
 from simulator.faults import Fault, FaultKind
 from simulator.frame import FRAME_INTERVAL_S, Frame
+from simulator.generator import random_document
+from simulator.importers import FORMATS
 from simulator.load import Load
 from simulator.scenario import Scenario, ScenarioError, checked_fault, load_scenarios
 from simulator.simulation import Simulation
 from simulator.statistics import RunStatistics
 from simulator.topologies import SHIPPED, shipped
 from simulator.topology import Topology
-from simulator.topology_file import load_topology
+from simulator.topology_file import load_topology, parse_topology
 
 FAULT_FORM = "TARGET:KIND:START_S:DURATION_S[:INTENSITY[:RAMP_S]]"
 
@@ -133,6 +136,35 @@ def run(
         json_out.write("\n")
     if json_out is None or json_out.name != "<stdout>":
         _show(report["services"])
+
+
+@main.command()
+@click.option("--services", type=click.IntRange(min=2, max=20_000), required=True)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("--out", type=click.File("w"), default="-", help="Default: standard output.")
+def generate(services: int, seed: int, out: IO[str]) -> None:
+    """Generate a random realistic system as a topology file."""
+    out.write(_yaml(random_document(services, seed)))
+
+
+@main.command("import")
+@click.option("--format", "name", type=click.Choice(list(FORMATS)), required=True)
+@click.argument("file", type=click.Path(dir_okay=False))
+@click.option("--out", type=click.File("w"), default="-", help="Default: standard output.")
+def import_(name: str, file: str, out: IO[str]) -> None:
+    """Make a topology file from FILE, a file of another format; says what it leaves out."""
+    try:
+        imported = FORMATS[name](read(file), file)
+        topology = parse_topology(imported.document, source=f"{file}, imported")
+    except DocumentError as error:
+        _fail(str(error))
+    for warning in (*imported.warnings, *topology.warnings):
+        click.echo(f"warning: {warning}", err=True)
+    out.write(_yaml(imported.document))
+
+
+def _yaml(document: dict[str, Any]) -> str:
+    return yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=100)
 
 
 def _frames(simulation: Simulation, seconds: float) -> Iterator[Frame]:
