@@ -110,7 +110,7 @@ class Builder:
 def rates(
     counts: dict[tuple[str, str], float], entering: dict[str, float]
 ) -> dict[tuple[str, str], float]:
-    """Calls per request of the caller, from calls counted along edges.
+    """Give the calls per request of the caller, from calls counted along edges.
 
     Parameters
     ----------
