@@ -144,6 +144,7 @@ def resolve(
     state: State,
     offered: Offered,
     response: tuple[FloatArray, FloatArray],
+    present: tuple[FloatArray, FloatArray],
     reachable: FloatArray,
     good: FloatArray,
     step_s: float,
@@ -156,6 +157,8 @@ def resolve(
         As of this sub-step.
     response
         (B, C) mean and variance of the callee's latency.
+    present
+        (B, C) the same, given the callee's queue as it is.
     reachable
         (B, C) share of the attempts that the callee does not refuse.
     good
@@ -166,13 +169,15 @@ def resolve(
     # Time of one attempt: network, the callee's latency up to the timeout; a lost one takes all.
     delay = conditions.delay_s
     variance = response[1] + conditions.delay_variance_s2
-    cut = truncated(response[0] + delay, variance, np.broadcast_to(p.timeout_s, delay.shape))
+    timeout_s = np.broadcast_to(p.timeout_s, delay.shape)
+    cut = truncated(response[0] + delay, variance, timeout_s)
+    late = truncated(present[0] + delay, present[1] + conditions.delay_variance_s2, timeout_s).tail
     arrives = 1.0 - conditions.loss
     taken = arrives * reachable
     seen = conditions.loss + taken
     time_s = conditions.loss * p.timeout_s + taken * cut.mean
     time_square = conditions.loss * p.timeout_s**2 + taken * cut.second
-    success = taken * good * (1.0 - cut.tail)
+    success = taken * good * (1.0 - late)
     failure = 1.0 - success
 
     # An attempt stays outstanding for that time, on average (simulation.md, equation 5).
@@ -192,7 +197,7 @@ def resolve(
     return Outcome(
         attempts=attempts,
         lost=attempts * conditions.loss,
-        timed_out=attempts * (taken * good * cut.tail),
+        timed_out=attempts * (taken * good * late),
         failed=all_failed,
         served=attempts - all_failed,
         exhausted=exhausted,

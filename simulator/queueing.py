@@ -43,7 +43,9 @@ class Queue(NamedTuple):
     busy
         Busy workers.
     wait_s, wait_variance_s2
-        Wait of a request that arrives now.
+        Wait of a request that arrives now, over all that chance may have made of the queue.
+    present_wait_s
+        Mean wait given the queue as it is, fluctuation included.
     """
 
     in_system: FloatArray
@@ -55,6 +57,7 @@ class Queue(NamedTuple):
     busy: FloatArray
     wait_s: FloatArray
     wait_variance_s2: FloatArray
+    present_wait_s: FloatArray
 
 
 def advance(
@@ -121,6 +124,7 @@ def advance(
         busy=np.minimum(departed / step_s * service_s, workers),
         wait_s=wait_s,
         wait_variance_s2=wait_variance,
+        present_wait_s=np.maximum(kept + fluctuation - workers + 1.0, 0.0) * service_s / workers,
     )
 
 

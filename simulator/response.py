@@ -44,6 +44,23 @@ def latency(
     return mean, variance
 
 
+def present_latency(
+    p: Parameters, state: State, capacity: Capacity, queue: Queue
+) -> tuple[FloatArray, FloatArray]:
+    """Mean and variance of the latency given the queues as they are (B, S): what timeouts meet.
+
+    A queue that is long by chance lets many callers give up at once, and their retries make it
+    longer; the law over all queues that chance may make knows nothing of that.
+    """
+    mean = queue.present_wait_s + capacity.service_s + state.dependency_s
+    variance = (
+        queue.present_wait_s * capacity.service_s / np.maximum(capacity.workers, 1.0)
+        + (capacity.service_s * p.service_cv) ** 2
+        + state.dependency_variance_s2
+    )
+    return mean, variance
+
+
 def dependence(p: Parameters, wiring: Wiring, outcome: Outcome) -> Dependence:
     """Carry the outcome of the calls to their callers (simulation.md, equations 4 and 6).
 

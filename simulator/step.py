@@ -78,6 +78,7 @@ def step(
     offered = calls.offer(p, wiring, conditions, state, load, step_s)
     queue = queueing.advance(p, state, serving, able, offered.arrival_rps, normals, step_s)
     latency = response.latency(p, state, able, queue)
+    present = response.present_latency(p, state, able, queue)
 
     refused = np.divide(
         queue.rejected, queue.arrived,
@@ -93,6 +94,7 @@ def step(
         state,
         offered,
         (wiring.at_callee(latency[0]), wiring.at_callee(latency[1])),
+        (wiring.at_callee(present[0]), wiring.at_callee(present[1])),
         wiring.at_callee(1.0 - refused),
         wiring.at_callee(good),
         step_s,

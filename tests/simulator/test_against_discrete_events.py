@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -175,3 +176,36 @@ def test_the_storm_begins_at_the_load_of_the_reference() -> None:
     assert model
     assert reference
     assert min(model) == pytest.approx(min(reference), abs=0.05)
+
+
+@pytest.mark.slow
+def test_chance_alone_collapses_it_about_as_often_as_the_reference() -> None:
+    """Without any pulse: hardly ever at 0.85 of capacity, often at 0.9."""
+
+    def share(attempts: Any, load: float) -> float:
+        return float(np.mean(np.asarray(attempts) > 1.5 * load))
+
+    def model(load: float) -> float:
+        simulation = Simulation(client_and_queue(load), copies=200, seed=1)
+        for _ in range(60):
+            simulation.next_frame()
+        counts = sum(simulation.next_frame().request_count[:, 1] for _ in range(10))
+        return share(counts / 20.0 / CAPACITY_RPS, load)
+
+    def reference(load: float) -> float:
+        found = []
+        for seed in range(16):
+            clock, rng = Clock(), random.Random(seed)
+            queue = Service(clock, rng, WORKERS, SERVICE_S, observing=False)
+            call = Call(queue, timeout_s=0.5, retries=3)
+            start = partial(attempt, clock, rng, call, lambda _: None)
+            poisson(clock, rng, lambda _: load * CAPACITY_RPS, start)
+            clock.run(120)
+            before = queue.attempts
+            clock.run(140)
+            found.append((queue.attempts - before) / 20.0 / CAPACITY_RPS)
+        return share(found, load)
+
+    assert model(0.85) <= 0.1
+    assert reference(0.85) <= 0.1
+    assert 0.2 < model(0.9) / reference(0.9) < 5.0
