@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from simulator import breaker
+from simulator import breaker, cache, pool, throttle
 from simulator.conditions import Conditions
 from simulator.graph import FloatArray
 from simulator.latency_law import truncated
@@ -20,6 +20,8 @@ class Offered(NamedTuple):
 
     Attributes
     ----------
+    often
+        (E,) or (B, E) calls per request of the caller, first attempts only.
     first_rps
         (B, C) first attempts, those that a breaker stops included.
     attempts_rps
@@ -28,16 +30,19 @@ class Offered(NamedTuple):
         (B, C) share of the retries that the budget allows.
     denied
         (B, C) retries that it denied in this sub-step.
-    passing, blocked
-        (B, C) share of the attempts that a breaker lets through, and how many it stopped.
+    wanted, passing, blocked
+        (B, C) attempts that the caller wants to make in this sub-step, the share of them that
+        breaker, throttle and connection pool let through, and how many those stopped.
     arrival_rps
         (B, S) what reaches each service.
     """
 
+    often: FloatArray
     first_rps: FloatArray
     attempts_rps: FloatArray
     allowed: FloatArray
     denied: FloatArray
+    wanted: FloatArray
     passing: FloatArray
     blocked: FloatArray
     arrival_rps: FloatArray
@@ -71,7 +76,7 @@ class Outcome(NamedTuple):
         (L, B, C) as in `State`.
     orbit
         (L - 1, B, C) as in `State`.
-    breakers
+    breakers, throttles
         As in `State`.
     """
 
@@ -89,6 +94,7 @@ class Outcome(NamedTuple):
     outstanding: FloatArray
     orbit: FloatArray
     breakers: breaker.Breakers
+    throttles: throttle.Throttles
 
 
 def offer(
@@ -104,7 +110,10 @@ def offer(
     `load` (B,) is the load from outside over the nominal load.
     """
     first = np.empty((len(load), p.calls))
-    first[:, : p.edges] = wiring.at_caller(state.flow_rps) * p.calls_per_request[: p.edges]
+    often = p.calls_per_request[: p.edges]
+    if len(p.caching):
+        often = often * wiring.at_caller(cache.misses(p, state.warmth))
+    first[:, : p.edges] = wiring.at_caller(state.flow_rps) * often
     entries = p.callee[p.edges :]
     first[:, p.edges :] = (
         load[:, None] * p.ingress_rps[p.edges :] * (1.0 + conditions.extra_load[:, entries])
@@ -112,17 +121,24 @@ def offer(
     leaving = -np.expm1(-step_s / p.backoff_s)[:, None, None]
     retries = state.orbit * (leaving / step_s)
     allowed = _budgeted(p, first, retries.sum(axis=0))
+    wanted = first + allowed * retries.sum(axis=0)
     passing = breaker.passing(p, state.breakers)
+    if len(p.throttled):
+        passing[:, p.throttled] *= throttle.passing(state.throttles)
+    if len(p.pooled):
+        made = passing * wanted
+        passing[:, p.pooled] *= pool.passing(p, state, conditions.delay_s, made, step_s)
     attempts = np.empty_like(state.outstanding)
     attempts[0] = first * passing
     attempts[1:] = retries * (allowed * passing)
     made = attempts.sum(axis=0)
-    wanted = first + allowed * retries.sum(axis=0)
     return Offered(
+        often=often,
         first_rps=first,
         attempts_rps=attempts,
         allowed=allowed,
         denied=(1.0 - allowed) * retries.sum(axis=0) * step_s,
+        wanted=wanted * step_s,
         passing=passing,
         blocked=(1.0 - passing) * wanted * step_s,
         arrival_rps=wiring.into_callee(made * (1.0 - conditions.loss)) + conditions.flood_rps,
@@ -209,6 +225,9 @@ def resolve(
         outstanding=total - resolved,
         orbit=orbit,
         breakers=breaker.advance(p, state.breakers, attempts, all_failed, step_s),
+        throttles=throttle.advance(
+            p, state.throttles, offered.wanted, attempts - all_failed, step_s
+        ),
     )
 
 

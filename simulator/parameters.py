@@ -64,10 +64,14 @@ class Parameters:
         (C,) the caller fails with it.
     retry_budget
         (C,) retries over first attempts, infinite where unlimited.
-    guarded
-        Indices of the calls with a circuit breaker.
+    guarded, throttled
+        Indices of the calls with a circuit breaker, and of those with adaptive throttling.
+    pooled, max_connections
+        Indices of the calls with a connection pool, and its size per replica of the caller.
     backoff_s
         (K,) mean wait before the k-th retry, with full jitter; K the most retries of any call.
+    caching, hit_ratio, warm_s
+        Indices of the services with a cache, its hit ratio, and its time to warm up.
     scaled
         Indices of the services with an autoscaler; the next three have its length.
     scale_min, scale_max, scale_target
@@ -99,7 +103,13 @@ class Parameters:
     required: NDArray[np.bool_]
     retry_budget: FloatArray
     guarded: IntArray
+    throttled: IntArray
+    pooled: IntArray
+    max_connections: FloatArray
     backoff_s: FloatArray
+    caching: IntArray
+    hit_ratio: FloatArray
+    warm_s: FloatArray
     scaled: IntArray
     scale_min: FloatArray
     scale_max: FloatArray
@@ -131,6 +141,7 @@ def parameters(topology: Topology) -> Parameters:
     users_timeout_s = [services[i].user_timeout_ms / 1e3 for i in entries]
     scaled = [i for i, service in enumerate(services) if service.autoscaler is not None]
     scalers = [s.autoscaler for s in services if s.autoscaler is not None]
+    caches = [service.cache for service in services if service.cache is not None]
     most_retries = max((call.retries for call in edges), default=0)
     backoff = MEAN_BACKOFF_S * 2.0 ** np.arange(most_retries)
     cohorts = np.array([min(s.replicas, MAX_COHORTS) for s in services], dtype=np.intp)
@@ -168,12 +179,22 @@ def parameters(topology: Topology) -> Parameters:
         guarded=np.array(
             [e for e, call in enumerate(edges) if call.circuit_breaker], dtype=np.intp
         ),
+        throttled=_where(call.adaptive_throttling for call in edges),
+        pooled=_where(call.max_connections is not None for call in edges),
+        max_connections=_floats(c.max_connections for c in edges if c.max_connections is not None),
+        caching=_where(service.cache is not None for service in services),
+        hit_ratio=_floats(cache.hit_ratio for cache in caches),
+        warm_s=_floats(cache.warm_s for cache in caches),
         backoff_s=np.minimum(backoff, MAX_BACKOFF_S),
         scaled=np.array(scaled, dtype=np.intp),
         scale_min=_floats(scaler.min for scaler in scalers),
         scale_max=_floats(scaler.max for scaler in scalers),
         scale_target=_floats(scaler.target_utilization for scaler in scalers),
     )
+
+
+def _where(chosen: Iterable[bool]) -> IntArray:
+    return np.flatnonzero(np.fromiter(chosen, dtype=np.bool_))
 
 
 def _floats(values: Iterable[float]) -> FloatArray:

@@ -61,14 +61,13 @@ def present_latency(
     return mean, variance
 
 
-def dependence(p: Parameters, wiring: Wiring, outcome: Outcome) -> Dependence:
+def dependence(p: Parameters, wiring: Wiring, outcome: Outcome, often: FloatArray) -> Dependence:
     """Carry the outcome of the calls to their callers (simulation.md, equations 4 and 6).
 
-    A request makes w calls on average: at most one call is made with probability w, more are w
-    in number.
+    A request makes `often` calls on average, (E,) or (B, E): at most one call is made with that
+    probability, more are so many.
     """
     edges = np.s_[:, : p.edges]
-    often = p.calls_per_request[: p.edges]
     mean = outcome.call_s[edges]
     at_most_one = np.minimum(often, 1.0)
     wait = wiring.into_caller(often * mean)
@@ -79,7 +78,6 @@ def dependence(p: Parameters, wiring: Wiring, outcome: Outcome) -> Dependence:
     ended = exhausted + served
     failure = np.divide(exhausted, ended, out=np.zeros_like(ended), where=ended > 0)
     success = 1.0 - at_most_one * failure * p.required[: p.edges]
-    several = np.flatnonzero(often > 1.0)
-    if several.size:
-        success[:, several] **= often[several]
+    if (often > 1.0).any():
+        success = success ** np.maximum(often, 1.0)
     return Dependence(wait, wait_variance, wiring.product_into_caller(success))

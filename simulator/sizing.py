@@ -158,6 +158,8 @@ def _dependencies(
             retries=defaults.RETRIES if call.retries is None else call.retries,
             retry_budget=call.retry_budget,
             circuit_breaker=call.circuit_breaker,
+            adaptive_throttling=call.adaptive_throttling,
+            max_connections=call.max_connections,
             required=call.required,
         )
         for call, calls_per_request, timeout in zip(
@@ -196,6 +198,7 @@ def _service(
         memory=_memory(service, queue_limit + workers),
         startup_s=kind.startup_s if service.startup_s is None else service.startup_s,
         autoscaler=service.autoscaler,
+        cache=service.cache,
         slo=Slo(
             latency_ms=slo.latency_ms
             or max(defaults.MIN_SLO_LATENCY_MS, defaults.P95_FACTOR * float(nominal.p95_ms[i])),

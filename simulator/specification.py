@@ -25,6 +25,22 @@ class Autoscaler:
 
 
 @dataclass(frozen=True, slots=True)
+class Cache:
+    """A cache in front of the dependencies of a service.
+
+    Attributes
+    ----------
+    hit_ratio
+        Share of the requests that a warm cache answers, 0 to below 1.
+    warm_s
+        A cold cache is warm to 63 % after so long, seconds.
+    """
+
+    hit_ratio: float
+    warm_s: float = 120.0
+
+
+@dataclass(frozen=True, slots=True)
 class MemorySpec:
     """Memory of one replica, as stated; see `simulator.topology.Memory`."""
 
@@ -53,6 +69,8 @@ class DependencySpec:
     retries: int | None = None
     retry_budget: float | None = None
     circuit_breaker: bool = False
+    adaptive_throttling: bool = False
+    max_connections: int | None = None
     required: bool = True
 
 
@@ -72,6 +90,7 @@ class ServiceSpec:
     memory: MemorySpec = MemorySpec()
     startup_s: float | None = None
     autoscaler: Autoscaler | None = None
+    cache: Cache | None = None
     slo: SloSpec = SloSpec()
     dependencies: tuple[DependencySpec, ...] = ()
 

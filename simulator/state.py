@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from simulator import breaker, scaling
+from simulator import breaker, cache, scaling, throttle
 from simulator.breaker import Breakers
 from simulator.graph import FloatArray
 from simulator.parameters import Parameters
 from simulator.scaling import Scaling
+from simulator.throttle import Throttles
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,8 +50,8 @@ class State:
         (L - 1, B, C) failed attempts that wait for their retry, one level per attempt.
     burst
         (B,) logarithm of the burst of the load.
-    breakers, scaling
-        Circuit breakers and autoscalers; see their modules.
+    breakers, throttles, warmth, scaling
+        Circuit breakers, throttles, caches and autoscalers; see their modules.
     """
 
     in_system: FloatArray
@@ -72,6 +73,8 @@ class State:
     orbit: FloatArray
     burst: FloatArray
     breakers: Breakers
+    throttles: Throttles
+    warmth: FloatArray
     scaling: Scaling
 
 
@@ -102,5 +105,7 @@ def initial(parameters: Parameters, load: FloatArray) -> State:
         orbit=np.zeros((p.levels - 1, copies, p.calls)),
         burst=np.zeros(copies),
         breakers=breaker.closed(p, copies),
+        throttles=throttle.idle(p, copies),
+        warmth=cache.warm(p, copies),
         scaling=scaling.initial(p, copies),
     )

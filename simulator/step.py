@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from simulator import calls, queueing, replicas, response, scaling
+from simulator import cache, calls, queueing, replicas, response, scaling
 from simulator.capacity import Capacity, capacity
 from simulator.conditions import Conditions
 from simulator.graph import FloatArray
@@ -99,7 +99,7 @@ def step(
         wiring.at_callee(good),
         step_s,
     )
-    dependence = response.dependence(p, wiring, outcome)
+    dependence = response.dependence(p, wiring, outcome, offered.often)
     following = State(
         in_system=queue.in_system,
         fluctuation=queue.fluctuation,
@@ -120,6 +120,8 @@ def step(
         orbit=outcome.orbit,
         burst=state.burst,
         breakers=outcome.breakers,
+        throttles=outcome.throttles,
+        warmth=cache.advance(p, state.warmth, state.ready, serving.ready, step_s),
         scaling=scaling.advance(p, state.scaling, serving.ready, queue.busy, step_s),
     )
     flows = Flows(

@@ -8,9 +8,9 @@ from functools import cached_property
 import numpy as np
 
 from simulator.graph import ServiceGraph
-from simulator.specification import Autoscaler
+from simulator.specification import Autoscaler, Cache
 
-__all__ = ["Autoscaler", "Dependency", "Memory", "Service", "Slo", "Topology"]
+__all__ = ["Autoscaler", "Cache", "Dependency", "Memory", "Service", "Slo", "Topology"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +70,10 @@ class Dependency:
         Retries are at most this share of first attempts; None: unlimited.
     circuit_breaker
         Calls fail at once while most of them fail anyway.
+    adaptive_throttling
+        The caller sends less while little of it is answered.
+    max_connections
+        Calls that one replica of the caller has open at a time; None: unlimited.
     required
         The caller fails with it; False: the caller degrades, but does not fail.
     """
@@ -80,6 +84,8 @@ class Dependency:
     retries: int
     retry_budget: float | None
     circuit_breaker: bool
+    adaptive_throttling: bool
+    max_connections: int | None
     required: bool
 
 
@@ -111,6 +117,8 @@ class Service:
         From the start of a replica until it serves.
     autoscaler
         None: the number of replicas is fixed.
+    cache
+        In front of the dependencies; None: every request calls them.
     slo
         Objectives.
     user_timeout_ms
@@ -133,6 +141,7 @@ class Service:
     memory: Memory
     startup_s: float
     autoscaler: Autoscaler | None
+    cache: Cache | None
     slo: Slo
     user_timeout_ms: float
     dependencies: tuple[Dependency, ...]

@@ -12,6 +12,7 @@ from simulator.sizing import UnboundedLoadError, resolve
 from simulator.specification import (
     KINDS,
     Autoscaler,
+    Cache,
     DependencySpec,
     MemorySpec,
     ServiceSpec,
@@ -27,14 +28,16 @@ _DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _TOPOLOGY_KEYS = ("name", "services")
 _SERVICE_KEYS = (
     "name", "kind", "ingress_rps", "replicas", "workers", "max_in_flight", "service_time_ms",
-    "service_time_cv", "queue_limit", "memory", "startup_s", "autoscaler", "slo", "dependencies",
+    "service_time_cv", "queue_limit", "memory", "startup_s", "autoscaler", "cache", "slo",
+    "dependencies",
 )  # fmt: skip
 _MEMORY_KEYS = ("limit_mb", "base_mb", "per_request_kb")
 _AUTOSCALER_KEYS = ("min", "max", "target_utilization")
+_CACHE_KEYS = ("hit_ratio", "warm_s")
 _SLO_KEYS = ("latency_ms", "error_rate_percent", "availability_percent", "throughput_rps")
 _DEPENDENCY_KEYS = (
     "service", "calls_per_request", "timeout_ms", "retries", "retry_budget", "circuit_breaker",
-    "required",
+    "adaptive_throttling", "max_connections", "required",
 )  # fmt: skip
 
 
@@ -152,6 +155,7 @@ def _service(checker: Checker, value: Any, path: str) -> ServiceSpec:
         memory=_memory(checker, stated.get("memory"), inside(path, "memory")),
         startup_s=number("startup_s", least=0.0, most=3600.0),
         autoscaler=_autoscaler(checker, stated.get("autoscaler"), inside(path, "autoscaler")),
+        cache=_cache(checker, stated.get("cache"), inside(path, "cache")),
         slo=_slo(checker, stated.get("slo"), inside(path, "slo")),
         dependencies=tuple(
             _dependency(checker, item, where)
@@ -196,6 +200,18 @@ def _autoscaler(checker: Checker, value: Any, path: str) -> Autoscaler | None:
     return Autoscaler(low, high) if target is None else Autoscaler(low, high, target)
 
 
+def _cache(checker: Checker, value: Any, path: str) -> Cache | None:
+    if value is None:
+        return None
+    stated = checker.mapping(value, path, _CACHE_KEYS) or {}
+    where = inside(path, "hit_ratio")
+    if isinstance(value, Mapping) and stated.get("hit_ratio") is None:
+        checker.problem(where, "expected a number of at least 0 and at most 0.999, got nothing")
+    hit_ratio = checker.number(stated.get("hit_ratio"), where, least=0.0, most=0.999)
+    warm_s = checker.number(stated.get("warm_s"), inside(path, "warm_s"), above=0.0, most=86_400.0)
+    return Cache(hit_ratio or 0.0) if warm_s is None else Cache(hit_ratio or 0.0, warm_s)
+
+
 def _slo(checker: Checker, value: Any, path: str) -> SloSpec:
     if value is None:
         return SloSpec()
@@ -238,6 +254,12 @@ def _dependency(checker: Checker, value: Any, path: str) -> DependencySpec:
         retry_budget=number("retry_budget", least=0.0, most=100.0),
         circuit_breaker=checker.flag(
             stated.get("circuit_breaker"), inside(path, "circuit_breaker"), default=False
+        ),
+        adaptive_throttling=checker.flag(
+            stated.get("adaptive_throttling"), inside(path, "adaptive_throttling"), default=False
+        ),
+        max_connections=checker.whole(
+            stated.get("max_connections"), inside(path, "max_connections"), least=1, most=10_000_000
         ),
         required=checker.flag(stated.get("required"), inside(path, "required"), default=True),
     )

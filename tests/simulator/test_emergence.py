@@ -184,3 +184,121 @@ def test_a_cascade_without_a_target_floods_what_most_depend_on() -> None:
     during = at(run(topology, 60, Fault("", FaultKind.CASCADE_FAILURE, 20, 40)), 50)
     assert value(during, "error_rate_percent", topology, "database") > 5.0
     assert value(during, "error_rate_percent", topology, "api-gateway") > 5.0
+
+
+def cached(hit_ratio: float, **cache: float) -> Topology:
+    """A service whose cache keeps most requests from a database that could not take them all."""
+    return parse_topology(
+        {
+            "services": [
+                {
+                    "name": "web", "kind": "gateway", "ingress_rps": 400, "replicas": 4,
+                    "workers": 8, "service_time_ms": 10, "startup_s": 5,
+                    "cache": {"hit_ratio": hit_ratio, "warm_s": 60, **cache},
+                    "dependencies": [
+                        {"service": "database", "calls_per_request": 1.0 - hit_ratio}
+                    ],
+                },
+                {
+                    "name": "database", "kind": "database", "service_time_ms": 20,
+                    "replicas": 1, "workers": 4,
+                },
+            ]
+        }
+    )  # fmt: skip
+
+
+def test_a_cold_cache_overloads_its_database() -> None:
+    topology = cached(0.9)
+    frames = run(topology, 300, Fault("web", FaultKind.SERVICE_KILL, 60, 20))
+    before = value(at(frames, 50), "cpu_percent", topology, "database")
+    # The database was never touched; what breaks it are the misses of restarted replicas.
+    after = at(frames, 96)
+    assert value(after, "availability_percent", topology, "web") == 100.0
+    assert value(after, "cpu_percent", topology, "database") > 2.0 * before
+    assert value(after, "error_rate_percent", topology, "database") > 20.0
+    # Warm again, it is as before. A cache that warms at once spares the database.
+    assert value(frames[-1], "error_rate_percent", topology, "database") < 1.0
+    topology = cached(0.9, warm_s=0.1)
+    frames = run(topology, 120, Fault("web", FaultKind.SERVICE_KILL, 60, 20))
+    assert value(at(frames, 96), "error_rate_percent", topology, "database") < 1.0
+
+
+def test_adaptive_throttling_keeps_load_off_a_failing_callee() -> None:
+    fault = Fault("database", FaultKind.ERROR_BURST, 20, 100, 4.5)
+    rate = {}
+    for throttled in (False, True):
+        topology = shop(retries=0, adaptive_throttling=throttled)
+        frames = run(topology, 120, fault)
+        rate[throttled] = np.mean([at(frames, t).request_count[0, 3] for t in range(100, 118, 2)])
+        database = value(at(frames, 110), "cpu_percent", topology, "database")
+        rate[throttled, "cpu"] = database
+    assert rate[True, "cpu"] < 0.75 * rate[False, "cpu"]
+
+
+def test_a_connection_pool_bounds_what_a_slow_dependency_can_hold() -> None:
+    """By Little's law, m connections carry m / T calls per second."""
+    fault = Fault("database", FaultKind.NETWORK_LATENCY, 20, 60, 0.5)
+    topology = shop(retries=0, max_connections=5)
+    catalogue = topology.services[1]
+    frames = run(topology, 80, fault)
+    during = at(frames, 70)
+    carried = during.edge_call_rate_rps[0, 2] * (1 - during.edge_error_rate_percent[0, 2] / 100)
+    assert carried == pytest.approx(5 * catalogue.replicas / 0.51, rel=0.2)
+    assert value(during, "error_rate_percent", topology, "catalogue") > 50.0
+    topology = shop(retries=0)
+    during = at(run(topology, 80, fault), 70)
+    assert value(during, "error_rate_percent", topology, "catalogue") < 5.0
+
+
+def test_a_slow_dependency_exhausts_its_callers_places_while_the_callers_cpu_falls() -> None:
+    topology = parse_topology(
+        {
+            "services": [
+                {
+                    "name": "web", "kind": "gateway", "ingress_rps": 200, "replicas": 2,
+                    "workers": 8, "max_in_flight": 16, "service_time_ms": 20,
+                    "dependencies": [{"service": "store", "retries": 0}],
+                },
+                {"name": "store"},
+            ]
+        }
+    )  # fmt: skip
+    frames = run(topology, 120, Fault("store", FaultKind.NETWORK_LATENCY, 40, 80, 0.9))
+    before, during = at(frames, 30), at(frames, 110)
+    assert value(during, "cpu_percent", topology, "web") < 0.5 * value(
+        before, "cpu_percent", topology, "web"
+    )
+    assert value(during, "error_rate_percent", topology, "web") > 30.0
+    assert value(during, "error_rate_percent", topology, "store") < 10.0
+
+
+def test_an_autoscaler_loses_against_a_step() -> None:
+    service = {"name": "web", "kind": "gateway", "replicas": 2, "workers": 6, "startup_s": 60}
+    topology = parse_topology({"services": [{**service, "autoscaler": {"min": 2, "max": 20}}]})
+    frames = run(topology, 200, Fault("web", FaultKind.TRAFFIC_SURGE, 40, 160, 16.0))
+    assert max(float(frame.error_rate_percent[0, 0]) for frame in frames[20:50]) > 30.0
+    assert float(frames[-1].error_rate_percent[0, 0]) < 5.0  # it catches up in the end
+
+
+def test_a_leak_ends_in_a_crash_loop_whose_survivors_overload() -> None:
+    topology = parse_topology(
+        {
+            "services": [
+                {
+                    "name": "web", "kind": "gateway", "ingress_rps": 360, "replicas": 4,
+                    "workers": 4, "service_time_ms": 25, "startup_s": 10,
+                }
+            ]
+        }
+    )  # fmt: skip
+    simulation = Simulation(topology, seed=1)
+    simulation.inject(Fault("web", FaultKind.MEMORY_LEAK, 20, 300, 8.0))
+    kills, crowded = 0.0, 0
+    for _ in range(160):
+        frame = simulation.next_frame()
+        kills += float(simulation.truth.memory_kills[0, 0])
+        partly = 0.0 < frame.availability_percent[0, 0] < 80.0
+        crowded += bool(partly and frame.error_rate_percent[0, 0] > 5.0)
+    assert kills > 4.0  # some replicas more than once
+    assert crowded > 5

@@ -39,11 +39,13 @@ services:
     memory: {limit_mb: 1024, base_mb: 400, per_request_kb: 256}
     startup_s: 10
     autoscaler: {min: 2, max: 8, target_utilization: 0.6}
+    cache: {hit_ratio: 0.8, warm_s: 60}
     slo: {latency_ms: 500, error_rate_percent: 1, availability_percent: 99.9, throughput_rps: 100}
     dependencies:
       - auth-service
       - {service: database, calls_per_request: 1.0, timeout_ms: 1000, retries: 2,
-         retry_budget: 0.2, circuit_breaker: true, required: true}
+         retry_budget: 0.2, circuit_breaker: true, adaptive_throttling: true, max_connections: 50,
+         required: true}
   - name: auth-service
   - name: database
     kind: database
@@ -55,6 +57,10 @@ services:
     assert gateway.slo.throughput_rps == 100
     assert gateway.autoscaler is not None
     assert gateway.autoscaler.max == 8
+    assert gateway.cache is not None
+    assert (gateway.cache.hit_ratio, gateway.cache.warm_s) == (0.8, 60)
+    assert gateway.dependencies[1].max_connections == 50
+    assert gateway.dependencies[1].adaptive_throttling
     assert [call.service for call in gateway.dependencies] == ["auth-service", "database"]
     assert gateway.dependencies[1].retry_budget == 0.2
     assert gateway.dependencies[0].timeout_ms >= 1000
@@ -94,6 +100,14 @@ def test_json_is_read_too(tmp_path: Path) -> None:
         (
             {"services": [{"name": "a", "slo": {"latency_ms": -1}}]},
             "services[0].slo.latency_ms: expected a number greater than 0",
+        ),
+        (
+            {"services": [{"name": "a", "cache": {}}]},
+            "services[0].cache.hit_ratio: expected a number",
+        ),
+        (
+            {"services": [{"name": "a", "cache": {"hit_ratio": 1.0}}]},
+            "services[0].cache.hit_ratio: expected a number of at least 0 and at most 0.999, got 1",
         ),
         (
             {"services": [{"name": "a", "kind": "gatway"}]},

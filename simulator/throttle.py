@@ -1,0 +1,58 @@
+"""Client-side adaptive throttling, after "Handling Overload" in Google's SRE book.
+
+A caller that gets few answers stops asking by itself: of its requests the share
+max(0, (requests - 2 accepted) / (requests + 1)) is not sent, counted over two minutes
+(simulation.md, equation 11). Arrays have shape (B, K): B copies, K calls that are throttled.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from simulator.graph import FloatArray
+from simulator.parameters import Parameters
+
+WINDOW_S = 120.0
+MULTIPLIER = 2.0
+
+
+class Throttles(NamedTuple):
+    """Throttles between two sub-steps.
+
+    Attributes
+    ----------
+    requests
+        Attempts that the caller wanted to make in the window; older ones fade out.
+    accepted
+        Those that were answered well.
+    """
+
+    requests: FloatArray
+    accepted: FloatArray
+
+
+def idle(p: Parameters, copies: int) -> Throttles:
+    """Throttles that have seen nothing yet."""
+    return Throttles(*(np.zeros((copies, len(p.throttled))) for _ in Throttles._fields))
+
+
+def passing(throttles: Throttles) -> FloatArray:
+    """Share of the attempts that are made, (B, K)."""
+    excess = throttles.requests - MULTIPLIER * throttles.accepted
+    share: FloatArray = 1.0 - np.maximum(excess, 0.0) / (throttles.requests + 1.0)
+    return share
+
+
+def advance(
+    p: Parameters, throttles: Throttles, wanted: FloatArray, served: FloatArray, step_s: float
+) -> Throttles:
+    """Advance by the attempts that were wanted and those that were served, both (B, C)."""
+    if not len(p.throttled):
+        return throttles
+    kept = np.exp(-step_s / WINDOW_S)
+    return Throttles(
+        throttles.requests * kept + wanted[:, p.throttled],
+        throttles.accepted * kept + served[:, p.throttled],
+    )
