@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from typing import Any
 
 from dashboard.numbers import number, probability
 from sre_edge.v1 import snapshot_pb2, topology_pb2
 
-COLUMN_WIDTH, ROW_HEIGHT = 210, 110
+COLUMN_WIDTH, ROW_HEIGHT = 230, 100
+LEAST_HEIGHT, MOST_HEIGHT = 380, 680
 
 STATUS_CLASS = {
     snapshot_pb2.STATUS_HEALTHY: "healthy",
@@ -41,6 +42,12 @@ def positions(topology: topology_pb2.Topology) -> dict[str, tuple[float, float]]
             y = (row - (len(names) - 1) / 2.0) * ROW_HEIGHT
             placed[name] = (float(column * COLUMN_WIDTH), y)
     return placed
+
+
+def height(topology: topology_pb2.Topology) -> int:
+    """Pixels that the picture needs to be read without zooming, within bounds."""
+    rows = Counter(x for x, _ in positions(topology).values())
+    return min(max(LEAST_HEIGHT, max(rows.values()) * ROW_HEIGHT), MOST_HEIGHT)
 
 
 def elements(

@@ -129,7 +129,10 @@ def _graph(topology: topology_pb2.Topology) -> Any:
             maxZoom=2.5,
             style={"width": "100%", "height": "100%"},
         )
-    return html.Section([heading, html.Div(body, className="graph")], className="panel")
+    return html.Section(
+        [heading, html.Div(body, className="graph", style={"height": graph.height(topology)})],
+        className="panel",
+    )
 
 
 def _cards(topology: topology_pb2.Topology) -> Any:
