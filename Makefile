@@ -80,6 +80,10 @@ test: $(STAMP)  ## The test suite, a real server and a real browser included
 test-slow: $(STAMP)  ## The slow checks
 	@$(BIN)/python -m pytest -m slow
 
+.PHONY: bench
+bench: $(STAMP)  ## Measure the simulator against its limits and its peers
+	@$(BIN)/python -m benchmarks.simulator 2>/dev/null
+
 .PHONY: train
 train: $(STAMP)  ## Train the shipped model from scratch
 	@$(BIN)/python -m ml train

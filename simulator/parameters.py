@@ -48,8 +48,8 @@ class Parameters:
         `MAX_COHORTS` equal cohorts, which leak, die and restart each on their own.
     cohort_rank
         (G,) position of each cohort among those of its service, from 0.
-    cohorts
-        Cohorts of each service.
+    cohorts, first_cohort
+        Cohorts of each service, and the index of its first one.
     caller, callee
         Service indices of each call.
     edges
@@ -93,6 +93,7 @@ class Parameters:
     cohort_service: IntArray
     cohort_rank: IntArray
     cohorts: IntArray
+    first_cohort: IntArray
     caller: IntArray
     callee: IntArray
     edges: int
@@ -163,6 +164,7 @@ def parameters(topology: Topology) -> Parameters:
         cohort_service=np.repeat(np.arange(len(services)), cohorts),
         cohort_rank=np.concatenate([np.arange(count) for count in cohorts]),
         cohorts=cohorts,
+        first_cohort=np.concatenate([[0], np.cumsum(cohorts)[:-1]]).astype(np.intp),
         caller=np.concatenate([graph.caller, np.full(len(entries), -1)]),
         callee=np.concatenate([graph.callee, entries]),
         edges=graph.edges,

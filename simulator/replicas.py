@@ -130,6 +130,5 @@ def _leak(p: Parameters, conditions: Conditions, state: State, step_s: float) ->
 
 
 def _mean_over_cohorts(p: Parameters, cohorts: FloatArray) -> FloatArray:
-    first = np.searchsorted(p.cohort_service, np.arange(p.services))
-    total: FloatArray = np.add.reduceat(cohorts, first, axis=1)
+    total: FloatArray = np.add.reduceat(cohorts, p.first_cohort, axis=1)
     return total / p.cohorts
