@@ -183,6 +183,8 @@ class Broadcaster:
         while missing := {s.wanted for s in self._subscribers} - encoded.keys():
             for wanted in missing:
                 encoded[wanted] = await asyncio.to_thread(encode, taken, wanted)
+        if taken.run.id != self._history()[-1].run.id:
+            return  # a reset came while it was being encoded
         for subscriber in self._subscribers:
             subscriber.offer(taken, encoded[subscriber.wanted])
 

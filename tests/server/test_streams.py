@@ -160,6 +160,23 @@ async def test_one_encoding_serves_all_streams_of_a_filter(start_server: StartSe
         app.broadcaster.unsubscribe(subscriber)
 
 
+async def test_a_snapshot_of_a_run_that_is_over_is_not_sent(start_server: StartServer) -> None:
+    app = await start_server(speed=0.1)
+    subscriber = app.broadcaster.subscribe(None, "", 0)
+    await subscriber.next()
+    late = app.engine.tick()
+    app.engine.reset()
+    await app.broadcaster.publish(app.engine.latest)
+    await app.broadcaster.publish(late)
+    await app.broadcaster.publish(app.engine.tick())
+    decoded = simulation_service_pb2.StreamMetricsResponse.FromString
+    assert decoded(await subscriber.next()).gap.run_id == late.run.id
+    for sequence in (1, 2):
+        cursor = decoded(await subscriber.next()).snapshot.cursor
+        assert (cursor.run_id, cursor.sequence) == (app.engine.run.id, sequence)
+    app.broadcaster.unsubscribe(subscriber)
+
+
 async def test_stopping_ends_open_streams_quickly_and_says_so(start_server: StartServer) -> None:
     app = await start_server(speed=100.0)
     channel = grpc.aio.insecure_channel(app.address)
