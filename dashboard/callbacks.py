@@ -131,7 +131,8 @@ def _chaos(app: Dash, provider: Provider) -> None:
             if ctx.triggered_id == ids.INJECT:
                 text = _inject_fault(provider, target, kind, duration_s, intensity, ramp_s)
             elif ctx.triggered_id == ids.STOP_ALL:
-                text = f"Stopped {provider.stop(None)} faults"
+                count = provider.stop(None)
+                text = f"Stopped {count} fault{'' if count == 1 else 's'}"
             else:
                 text = _stop_slot(provider, ctx.triggered_id["slot"])
         except SreEdgeError as error:

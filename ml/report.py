@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ml.artefact import read_manifest
 from ml.dataset import held_out_topology, parallel, record_one
 from ml.episodes import Recording, record
 from ml.evaluation import evaluate
@@ -33,6 +34,7 @@ def report(
     ArtefactError
         If the model cannot.
     """
+    read_manifest(directory)  # before minutes of simulation
     systems = [load_topology(path) for path in topology_files]
     systems = systems or [held_out_topology(n, seed + 500) for n in range(SYSTEMS)]
     chosen = [
