@@ -31,8 +31,11 @@ def positions(topology: topology_pb2.Topology) -> dict[str, tuple[float, float]]
     level = {service.name: 0 for service in topology.services}
     calls = [(s.name, call.service) for s in topology.services for call in s.dependencies]
     for _ in range(min(len(level), 32)):  # a cycle ends here
+        before = dict(level)
         for caller, callee in calls:
             level[callee] = max(level[callee], min(level[caller] + 1, len(level) - 1))
+        if level == before:
+            break
     columns: dict[int, list[str]] = defaultdict(list)
     for service in topology.services:
         columns[level[service.name]].append(service.name)

@@ -1,51 +1,32 @@
-"""How figures are shown: few digits, always a unit, an en dash for what is missing."""
+"""Quantities as the page shows them: a line never breaks between a number and its unit."""
 
 from __future__ import annotations
 
-import math
+from sre_edge import quantities
+from sre_edge.quantities import MISSING
 
-MISSING = "–"
-THIN = "\N{NO-BREAK SPACE}"
+__all__ = ["MISSING", "duration", "milliseconds", "number", "probability"]
 
 
 def number(value: float | None, unit: str) -> str:
     """Show a number with at most three significant digits, and its unit."""
-    if value is None or not math.isfinite(value):
-        return MISSING
-    size = abs(value)
-    if size >= 999_500:
-        text = f"{value / 1e6:.3g}M"
-    elif size >= 999.5:
-        text = f"{value / 1e3:.3g}k"
-    elif size >= 99.5:
-        text = f"{value:.0f}"
-    elif size >= 0.01:
-        text = f"{value:.3g}"
-    else:
-        text = "0"
-    return f"{text}{THIN}{unit}" if unit else text
+    return _unbroken(quantities.number(value, unit))
 
 
 def milliseconds(value: float | None) -> str:
     """Show a latency; from 10 s on in seconds."""
-    if value is not None and value >= 10_000:
-        return number(value / 1000.0, "s")
-    if value is not None and value >= 999.5:
-        return f"{value:.0f}{THIN}ms"
-    return number(value, "ms")
+    return _unbroken(quantities.milliseconds(value))
 
 
 def probability(value: float | None) -> str:
     """Show a probability as percent without decimals."""
-    if value is None or not math.isfinite(value):
-        return MISSING
-    return f"<1{THIN}%" if value < 0.01 else f"{100.0 * value:.0f}{THIN}%"
+    return _unbroken(quantities.probability(value))
 
 
 def duration(seconds: float) -> str:
     """Show a duration such as 1 m 20 s."""
-    whole = max(0, round(seconds))
-    hours, rest = divmod(whole, 3600)
-    minutes, rest = divmod(rest, 60)
-    parts = ((hours, "h"), (minutes, "m"), (rest, "s"))
-    return " ".join(f"{value}{THIN}{unit}" for value, unit in parts if value) or f"0{THIN}s"
+    return _unbroken(quantities.duration(seconds))
+
+
+def _unbroken(text: str) -> str:
+    return text.replace(" ", "\N{NO-BREAK SPACE}")

@@ -150,9 +150,11 @@ class LiveProvider:
             except Exception as error:  # the thread must outlive whatever a server sends
                 if self._stopping.is_set():
                     return
+                reason = str(error)
                 if not isinstance(error, SreEdgeError):
                     _log.exception("the metrics stream failed")
-                self._publish(connected=False, reason=str(error))
+                    reason = "something went wrong in the dashboard; its log has details"
+                self._publish(connected=False, reason=reason)
             self._stopping.wait(RETRY_S)
 
     def _follow_stream(self) -> None:

@@ -48,11 +48,6 @@ class IncidentTracker:
         self._frames = 0
 
     @property
-    def open(self) -> BoolArray:
-        """Whether each service is in an incident, as far as is known now, (B, S)."""
-        return self._open
-
-    @property
     def ongoing(self) -> BoolArray:
         """Whether each service is in an incident and was breached in the last 10 s, (B, S)."""
         return self._open & (self._quiet < ONGOING_FRAMES)

@@ -53,28 +53,28 @@ def _position(mark: Any) -> str:
     return f"line {mark.line + 1}, column {mark.column + 1}"
 
 
-def read(path: str | Path) -> str:
+def read(path: str | Path, kind: type[DocumentError] = DocumentError) -> str:
     """Read the text of a file.
 
     Raises
     ------
     DocumentError
-        If there is no such file or it is not text.
+        If there is no such file or it is not text; of the given kind.
     """
     try:
         return Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-        raise DocumentError([f"{path}: expected a readable YAML or JSON file: {reason}"]) from error
+        raise kind([f"{path}: expected a readable YAML or JSON file: {reason}"]) from error
 
 
-def parse(text: str, source: str) -> Any:
+def parse(text: str, source: str, kind: type[DocumentError] = DocumentError) -> Any:
     """Parse YAML or JSON text into plain values.
 
     Raises
     ------
     DocumentError
-        If it is neither.
+        If it is neither; of the given kind.
     """
     try:
         if text.lstrip().startswith(("{", "[")):
@@ -85,11 +85,11 @@ def parse(text: str, source: str) -> Any:
         return yaml.load(text, _Loader)  # noqa: S506 - a safe loader
     except yaml.MarkedYAMLError as error:
         where = f"{_position(error.problem_mark)}: " if error.problem_mark else ""
-        raise DocumentError([f"{source}: {where}expected YAML or JSON: {error.problem}"]) from error
+        raise kind([f"{source}: {where}expected YAML or JSON: {error.problem}"]) from error
     except (yaml.YAMLError, ValueError) as error:
-        raise DocumentError([f"{source}: {error}"]) from error
+        raise kind([f"{source}: {error}"]) from error
     except RecursionError as error:
-        raise DocumentError([f"{source}: expected fewer levels of nesting"]) from error
+        raise kind([f"{source}: expected fewer levels of nesting"]) from error
 
 
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

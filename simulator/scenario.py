@@ -53,12 +53,7 @@ def load_scenarios(path: str | Path, graph: ServiceGraph) -> tuple[Scenario, ...
     ScenarioError
         If it cannot be read or used.
     """
-    try:
-        return parse_scenarios(read(path), graph, source=str(path))
-    except ScenarioError:
-        raise
-    except DocumentError as error:
-        raise ScenarioError(error.problems) from error
+    return parse_scenarios(read(path, ScenarioError), graph, source=str(path))
 
 
 def parse_scenarios(
@@ -72,10 +67,7 @@ def parse_scenarios(
         If it cannot be used.
     """
     if isinstance(document, str):
-        try:
-            document = parse(document, source)
-        except DocumentError as error:
-            raise ScenarioError(error.problems) from error
+        document = parse(document, source, ScenarioError)
     checker = Checker(source)
     scenarios = tuple(
         _scenario(checker, value, path.removeprefix("."), graph)

@@ -53,11 +53,7 @@ def load_topology(path: str | Path) -> Topology:
     TopologyError
         If it cannot be read or used.
     """
-    try:
-        text = read(path)
-    except DocumentError as error:
-        raise TopologyError(error.problems) from error
-    return parse_topology(text, source=str(path))
+    return parse_topology(read(path, TopologyError), source=str(path))
 
 
 def parse_topology(document: str | Mapping[str, Any], source: str = "topology") -> Topology:
@@ -69,10 +65,7 @@ def parse_topology(document: str | Mapping[str, Any], source: str = "topology") 
         If it cannot be used.
     """
     if isinstance(document, str):
-        try:
-            document = parse(document, source)
-        except DocumentError as error:
-            raise TopologyError(error.problems) from error
+        document = parse(document, source, TopologyError)
     checker = Checker(source)
     spec = _topology(checker, document)
     checker.raise_problems(TopologyError)

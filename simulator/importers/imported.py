@@ -125,7 +125,9 @@ def rates(
     request for each of its most frequent calls.
     """
     incoming: dict[str, float] = dict(entering)
-    for (_, callee), count in counts.items():
+    for (caller, callee), count in counts.items():
+        if caller == callee:
+            continue  # left out, see `Builder.call`
         incoming[callee] = incoming.get(callee, 0.0) + count
     result = {}
     for (caller, callee), count in counts.items():

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from sre_edge.cli.values import duration, number, probability
+from sre_edge.quantities import duration, number, probability
 from sre_edge.v1 import fault_pb2, prediction_pb2, snapshot_pb2, topology_pb2
 
 _STATUS = {

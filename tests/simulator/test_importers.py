@@ -79,7 +79,7 @@ def test_jaeger_counts_become_calls_per_request() -> None:
 
 def test_zipkin_counts_become_calls_per_request() -> None:
     topology, warnings = imported("zipkin")
-    assert calls(topology)["orders", "payments"] == pytest.approx(25 / 50, rel=0.1)
+    assert calls(topology)["orders", "payments"] == pytest.approx(25 / 50)
     for expected in ("errors are left out", "orders calls itself", "'Gateway' is named 'gateway'"):
         assert expected in warnings
 

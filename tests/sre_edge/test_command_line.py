@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from sre_edge.cli.values import duration, number, probability
+from sre_edge.quantities import duration, number, probability
 from tests import processes
 
 

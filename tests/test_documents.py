@@ -1,0 +1,68 @@
+"""The tables and figures of the documents are those of the code and of the shipped model."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+from dashboard.__main__ import main as dashboard
+from ml.artefact import SHIPPED
+from server.__main__ import main as server
+from server.errors import Reason
+from simulator import topology_file
+from simulator.defaults import KIND_DEFAULTS
+from simulator.faults import FaultKind
+from simulator.topologies import SHIPPED as TOPOLOGIES
+
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+SIMULATOR = (DOCS / "simulator.md").read_text()
+API = (DOCS / "api.md").read_text()
+EVALUATION = (DOCS / "evaluation.md").read_text()
+
+
+def test_the_defaults_of_each_kind_are_those_of_the_code() -> None:
+    for kind, stated in KIND_DEFAULTS.items():
+        row = (
+            f"| {kind} | {stated.service_time_ms:g} | {stated.memory_limit_mb:g} "
+            f"| {stated.memory_base_share:.2f} | {stated.startup_s:g} |"
+        )
+        assert row in SIMULATOR
+
+
+def test_every_key_fault_and_topology_is_listed() -> None:
+    named = set(re.findall(r"`([a-z_.]+)`", SIMULATOR))
+    nested = {"memory": topology_file._MEMORY_KEYS, "slo": topology_file._SLO_KEYS}
+    for key in (*topology_file._SERVICE_KEYS, *topology_file._DEPENDENCY_KEYS):
+        for full in [f"{key}.{inner}" for inner in nested.get(key, ())] or [key]:
+            assert full in named, full
+    assert {kind.value for kind in FaultKind} <= named
+    for name in TOPOLOGIES:
+        assert f"`{name}`" in SIMULATOR
+        assert f"`{name}`" in API
+
+
+def test_every_setting_and_reason_is_listed() -> None:
+    options = [option for command in (server, dashboard) for option in command.params]
+    for option in options:
+        variables = option.envvar or f"SRE_EDGE_{str(option.name).upper()}"
+        assert f"`{variables}`" in API
+    for reason in Reason:
+        assert f"`{reason.name}`" in API
+
+
+def test_what_is_said_of_the_shipped_model_is_what_was_measured() -> None:
+    metrics = json.loads((SHIPPED / "metrics.json").read_text())
+    faults = metrics["by_fault"].values()
+    gradual = sum(figures["gradual_incidents"] for figures in faults)
+    hits = round(
+        sum(figures["gradual_incidents"] * (figures["gradual_recall"] or 0) for figures in faults)
+    )
+    assert f"{round(100 * hits / gradual)} % at its threshold ({hits} of {gradual})" in EVALUATION
+    assert 25 <= metrics["overall"]["model"]["median_lead_s"] <= 35  # half a minute
+    model, others = metrics["overall"]["model"], metrics["overall"]["baselines"]
+    for figure in ("pr_auc", "brier_skill"):
+        assert model[figure] > max(other[figure] for other in others.values())
+    logistic = others["logistic_regression"]["recall_at_0.5"]
+    assert abs(model["recall_at_0.5"] - logistic) < 0.02
+    assert round(1.0 - model["prevalence"], 2) == 0.99
