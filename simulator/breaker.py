@@ -2,11 +2,12 @@
 
 A breaker opens when half of its calls fail over a minimum volume; while it is open calls fail at
 once and never reach the callee; then it lets a few through and closes or opens again by how they
-end (simulation.md, equation 10). Arrays have shape (B, K): B copies, K calls with a breaker.
+end (simulation.md, equation 10). Arrays have shape (K, B): K calls with a breaker, B copies.
 """
 
 from __future__ import annotations
 
+from math import exp
 from typing import NamedTuple
 
 import numpy as np
@@ -15,9 +16,6 @@ from simulator.graph import FloatArray
 from simulator.parameters import Parameters
 
 WINDOW_S = 10.0
-MIN_VOLUME = 20.0
-FAILING = 0.5
-OPEN_S = 5.0
 PROBE_S = 2.0
 PROBE_SHARE = 0.1
 
@@ -43,40 +41,37 @@ class Breakers(NamedTuple):
 
 def closed(p: Parameters, copies: int) -> Breakers:
     """Breakers that have seen nothing yet."""
-    return Breakers(*(np.zeros((copies, len(p.guarded))) for _ in Breakers._fields))
+    return Breakers(*(np.zeros((len(p.guarded), copies)) for _ in Breakers._fields))
 
 
-def passing(p: Parameters, breakers: Breakers) -> FloatArray:
-    """Share of the attempts that are made at all, (B, C)."""
-    share = np.ones((len(breakers.volume), p.calls))
-    share[:, p.guarded] = np.where(
-        breakers.open_s > 0.0, 0.0, np.where(breakers.probe_s > 0.0, PROBE_SHARE, 1.0)
-    )
-    return share
+def passing(breakers: Breakers) -> FloatArray:
+    """Share of the attempts that are made at all, (K, B)."""
+    probing = np.where(breakers.probe_s > 0.0, PROBE_SHARE, 1.0)
+    return np.where(breakers.open_s > 0.0, 0.0, probing)
 
 
 def advance(
-    p: Parameters, breakers: Breakers, attempts: FloatArray, failed: FloatArray, step_s: float
+    p: Parameters, breakers: Breakers, attempts: FloatArray, failed: FloatArray
 ) -> Breakers:
-    """Advance the breakers by the attempts that ended and those that failed, both (B, C)."""
+    """Advance the breakers by the attempts that ended and those that failed, both (C, B)."""
     if not len(p.guarded):
         return breakers
-    was_open, was_probing = breakers.open_s > 0.0, breakers.probe_s > 0.0
-    kept = np.exp(-step_s / WINDOW_S)
-    volume = breakers.volume * kept + attempts[:, p.guarded]
-    failures = breakers.failures * kept + failed[:, p.guarded]
-    failing = failures >= FAILING * volume
+    kept = exp(-p.step_s / WINDOW_S)
+    volume = breakers.volume * kept + attempts[p.guarded]
+    failures = breakers.failures * kept + failed[p.guarded]
+    failing = (failures >= p.breaker_errors * volume) & (volume > 0.0)
+    if not (failing.any() or breakers.probe_s.any()):  # a breaker that is open will probe, too
+        return Breakers(volume, failures, breakers.open_s, breakers.probe_s)
 
-    open_s = np.maximum(breakers.open_s - step_s, 0.0)
-    probe_s = np.where(was_open, breakers.probe_s, np.maximum(breakers.probe_s - step_s, 0.0))
+    was_open, was_probing = breakers.open_s > 0.0, breakers.probe_s > 0.0
+    open_s = np.maximum(breakers.open_s - p.step_s, 0.0)
+    probe_s = np.where(was_open, breakers.probe_s, np.maximum(breakers.probe_s - p.step_s, 0.0))
     judged = was_probing & ~was_open & (probe_s <= 0.0)
-    trips = (judged & failing & (volume > 0.0)) | (
-        ~was_open & ~was_probing & failing & (volume >= MIN_VOLUME)
-    )
+    trips = (judged & failing) | (~was_open & ~was_probing & failing & (volume >= p.breaker_volume))
     forgets = trips | judged | (was_open & (open_s <= 0.0))
     return Breakers(
         volume=np.where(forgets, 0.0, volume),
         failures=np.where(forgets, 0.0, failures),
-        open_s=np.where(trips, OPEN_S, open_s),
+        open_s=np.where(trips, p.breaker_open_s, open_s),
         probe_s=np.where(trips, PROBE_S, probe_s),
     )

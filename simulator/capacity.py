@@ -8,15 +8,13 @@ import numpy as np
 
 from simulator.conditions import Conditions
 from simulator.graph import FloatArray
-from simulator.parameters import CPU_IDLE, CPU_PER_BUSY_SHARE, Parameters
+from simulator.parameters import CPU_IDLE, MOST_MEMORY, Parameters
 from simulator.replicas import Replicas
 from simulator.state import State
 
-MOST_MEMORY = 0.98
-
 
 class Capacity(NamedTuple):
-    """Capacity in a sub-step; arrays of shape (B, S).
+    """Capacity in a sub-step; arrays of shape (S, B).
 
     Attributes
     ----------
@@ -36,24 +34,38 @@ class Capacity(NamedTuple):
 def capacity(p: Parameters, conditions: Conditions, state: State, replicas: Replicas) -> Capacity:
     """Find the capacity, from the work of the sub-step before.
 
-    The CPU is shared in proportion: a demand of x > 1 times the limit stretches all work by x.
-    Requests that wait for dependencies hold their place among `max_in_flight`; by Little's law
-    m places are enough for m / (1 + dependency / service) workers (simulation.md, equation 7).
+    The CPU is shared in proportion: a demand of x > 1 times the limit stretches all work by x
+    (simulation.md, equation 8). Requests that wait for dependencies hold their place among
+    `max_in_flight`; by Little's law m places are enough for m / (1 + dependency / service)
+    workers (equation 7).
     """
-    present = np.maximum(replicas.ready * p.workers, 1e-9)
-    work_s = p.service_s * (1.0 + conditions.extra_service)
-    places = p.max_in_flight * np.maximum(replicas.ready, 1e-9)
-    workers = np.minimum(present, places / (1.0 + state.dependency_s / work_s))
+    ready = np.maximum(replicas.ready, 1e-9)
+    present = ready * p.workers
+    work_s = p.service_s
+    if conditions.acts("extra_service"):
+        work_s = work_s * (1.0 + conditions.extra_service)
+    if len(p.warming):  # fresh replicas are slow until they are warm
+        work_s = work_s * np.ones_like(ready)
+        work_s[p.warming] *= 1.0 + (p.warmup_slowdown - 1.0) * (1.0 - state.warmth)
+    workers = present
+    if p.places_limited:
+        places = ready * p.max_in_flight / (1.0 + state.dependency_s / work_s)
+        workers = np.minimum(present, places)
     collecting = _garbage_collection(p, replicas)
-    busy = np.minimum(state.in_system, workers) / present
-    cpu_load = CPU_IDLE + CPU_PER_BUSY_SHARE * busy + conditions.background_cpu + collecting
+    cpu_load = np.minimum(state.in_system, workers) / present
+    cpu_load *= p.cpu_when_busy
+    cpu_load += CPU_IDLE
+    cpu_load += collecting
+    if conditions.acts("background_cpu"):
+        cpu_load += conditions.background_cpu
     service_s = work_s * np.maximum(cpu_load, 1.0) * (1.0 + collecting)
     return Capacity(workers, service_s, cpu_load)
 
 
 def _garbage_collection(p: Parameters, replicas: Replicas) -> FloatArray:
     """CPU share of garbage collection beyond that at rest: grows as live / (heap - live)."""
-    at_rest = p.memory_base_mb / p.memory_limit_mb
-    live = np.clip(np.nan_to_num(replicas.memory), at_rest, MOST_MEMORY)
-    rest = np.minimum(at_rest, MOST_MEMORY)
-    return p.garbage_collection * (live / (1.0 - live) - rest / (1.0 - rest))
+    live = np.minimum(np.maximum(replicas.memory, p.memory_at_rest), MOST_MEMORY)
+    collecting = live / (1.0 - live)
+    collecting -= p.collecting_at_rest
+    collecting *= p.garbage_collection
+    return collecting

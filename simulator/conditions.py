@@ -12,7 +12,7 @@ from simulator.parameters import Parameters
 
 @dataclass(frozen=True, eq=False)
 class Conditions:
-    """Services have shape (B, S), calls (B, C). All zero where no fault acts.
+    """Arrays of services have shape (S, B). All zero where no fault acts.
 
     Attributes
     ----------
@@ -31,9 +31,14 @@ class Conditions:
     flood_rps
         Requests from outside that belong to no caller.
     delay_s, delay_variance_s2
-        Extra network time of a call.
+        Extra network time of every call to the service.
     loss
-        Share of the calls that is lost on the way.
+        Share of the calls to the service that is lost on the way.
+    edge_loss
+        (X, B) share of the calls along single edges that is lost on top; the edges are
+        `Routes.alone`.
+    acting
+        Names of those that are not zero everywhere.
     """
 
     background_cpu: FloatArray
@@ -47,18 +52,21 @@ class Conditions:
     delay_s: FloatArray
     delay_variance_s2: FloatArray
     loss: FloatArray
+    edge_loss: FloatArray
+    acting: frozenset[str]
+
+    def acts(self, *names: str) -> bool:
+        """Whether any of these differs from zero anywhere."""
+        return not self.acting.isdisjoint(names)
 
 
-_OF_CALLS = frozenset({"delay_s", "delay_variance_s2", "loss"})
-
-
-def calm(parameters: Parameters, copies: int) -> Conditions:
-    """Conditions without any fault."""
+def calm(parameters: Parameters, copies: int, edges: int = 0) -> Conditions:
+    """Conditions without any fault; `edges` is the number of those that have their own loss."""
+    services = np.zeros((parameters.services, copies))
+    shared = [field.name for field in fields(Conditions) if field.name not in _OTHERS]
     return Conditions(
-        **{
-            field.name: np.zeros(
-                (copies, parameters.calls if field.name in _OF_CALLS else parameters.services)
-            )
-            for field in fields(Conditions)
-        }
+        **dict.fromkeys(shared, services), edge_loss=np.zeros((edges, copies)), acting=frozenset()
     )
+
+
+_OTHERS = frozenset({"edge_loss", "acting"})

@@ -33,7 +33,7 @@ class FaultError(ValueError):
 class _Effects(NamedTuple):
     """Changes of conditions, one row per place; see `_effects`."""
 
-    place: IntArray  # flat index into the (B, S) or (B, C) array
+    place: IntArray  # flat index into the (S, B) array, or (X, B) for single edges
     amount: FloatArray  # at full strength
     start_s: FloatArray
     ramp_s: FloatArray
@@ -48,8 +48,14 @@ class FaultSchedule:
         self._parameters = parameters
         self._copies = copies
         self._faults: list[list[Fault]] = [[] for _ in range(copies)]
-        self._calm = calm(parameters, copies)
         self._effects: dict[str, _Effects] = {}
+        self._edges: list[int] = []
+        self._calm = calm(parameters, copies)
+
+    @property
+    def edges(self) -> IntArray:
+        """Edges that a fault acts on alone, or did; `Conditions.edge_loss` is theirs."""
+        return np.array(self._edges, dtype=np.intp)
 
     def inject(self, fault: Fault, copies: Iterable[int]) -> None:
         """Add a fault to some copies.
@@ -60,6 +66,10 @@ class FaultSchedule:
             If it is not possible; nothing is changed then.
         """
         check(fault, self._graph)
+        if EDGE in fault.target:
+            new = [edge for edge in self._along(fault) if edge not in self._edges]
+            self._edges.extend(new)
+            self._calm = calm(self._parameters, self._copies, len(self._edges))
         for copy in copies:
             self._faults[copy].append(fault)
         self._rebuild()
@@ -99,19 +109,34 @@ class FaultSchedule:
                     values.ravel(), effects.place, effects.amount * np.where(acting, level, 0)
                 )
             changed[name] = np.minimum(values, 1.0) if name in _SHARES else values
-        return Conditions(**{**vars(self._calm), **changed})
+        nonzero = frozenset(name for name, values in changed.items() if values.any())
+        return Conditions(**{**vars(self._calm), **changed, "acting": nonzero})
+
+    def _target(self, fault: Fault) -> int:
+        """Service that a fault acts on; of a fault on an edge, the callee."""
+        name = fault.target.rpartition(EDGE)[2]
+        if name in self._graph.index:
+            return self._graph.index[name]
+        return most_depended_on(self._graph, self._parameters)
+
+    def _along(self, fault: Fault) -> list[int]:
+        edges: list[int] = _edges_along(fault.target, self._graph).tolist()
+        return edges
 
     def _rebuild(self) -> None:
         rows: dict[str, list[tuple[IntArray, float, Fault]]] = {}
         for copy, faults in enumerate(self._faults):
             for fault in faults:
-                for name, places, amount in _effects(fault, self._graph, self._parameters):
-                    width = getattr(self._calm, name).shape[1]
-                    rows.setdefault(name, []).append((copy * width + places, amount, fault))
+                for name, amount in _effects(fault, self._parameters, self._target(fault)):
+                    where = [self._target(fault)]
+                    if name == "edge_loss":
+                        where = [self._edges.index(edge) for edge in self._along(fault)]
+                    places = np.array(where, dtype=np.intp) * self._copies + copy
+                    rows.setdefault(name, []).append((places, amount, fault))
         self._effects = {name: _table(entries) for name, entries in rows.items()}
 
 
-_SHARES = frozenset({"killed", "error_rate", "loss"})
+_SHARES = frozenset({"killed", "error_rate", "loss", "edge_loss"})
 
 
 def _table(rows: list[tuple[IntArray, float, Fault]]) -> _Effects:
@@ -162,7 +187,7 @@ def _check_target(fault: Fault, graph: ServiceGraph) -> None:
     if fault.kind is FaultKind.CASCADE_FAILURE and fault.target == "":
         return
     if fault.kind is FaultKind.NETWORK_PARTITION and EDGE in fault.target:
-        if not len(_calls_along(fault.target, graph)):
+        if not len(_edges_along(fault.target, graph)):
             raise FaultError("target", f"expected an edge of the system, got {fault.target!r}")
         return
     if fault.target not in graph.index:
@@ -177,7 +202,7 @@ def _listed(names: Iterable[str]) -> str:
     return ", ".join(known[:20]) + (f" and {len(known) - 20} more" if len(known) > 20 else "")
 
 
-def _calls_along(edge: str, graph: ServiceGraph) -> IntArray:
+def _edges_along(edge: str, graph: ServiceGraph) -> IntArray:
     caller, _, callee = edge.partition(EDGE)
     if caller not in graph.index or callee not in graph.index:
         return np.empty(0, dtype=np.intp)
@@ -189,42 +214,34 @@ def most_depended_on(graph: ServiceGraph, parameters: Parameters) -> int:
     """Index of the service that most others call; of equals, the one with the higher load."""
     others = graph.caller != graph.callee
     callers = np.bincount(graph.callee[others], minlength=graph.services)
-    return int(np.lexsort((parameters.nominal_rps, callers))[-1])
+    return int(np.lexsort((parameters.nominal_rps[:, 0], callers))[-1])
 
 
-def _effects(fault: Fault, graph: ServiceGraph, p: Parameters) -> list[tuple[str, IntArray, float]]:
-    """Conditions that a fault changes: name, places in one copy, amount at full strength."""
+def _effects(fault: Fault, p: Parameters, service: int) -> list[tuple[str, float]]:
+    """Conditions that a fault changes at its service or edge, each with its full strength."""
     kind, intensity, share = FaultKind(fault.kind), fault.intensity, fault.share
-    service = (
-        graph.index[fault.target] if fault.target in graph.index else most_depended_on(graph, p)
-    )
-    here = np.array([service], dtype=np.intp)
-    calls = (
-        _calls_along(fault.target, graph)
-        if EDGE in fault.target
-        else np.flatnonzero(p.callee == service)
-    )
     if kind is FaultKind.CPU_SPIKE:
-        return [("background_cpu", here, 0.30 * intensity * share)]
+        return [("background_cpu", 0.30 * intensity * share)]
     if kind is FaultKind.MEMORY_LEAK:
-        leaked_mb = 0.40 * intensity * float(p.memory_limit_mb[service])
+        leaked_mb = 0.40 * intensity * float(p.memory_limit_mb[service, 0])
         rate = leaked_mb / (fault.duration_s - 0.5 * fault.ramp_s)
-        return [("leak_mb_per_s", here, rate), ("leak_share", here, share)]
+        return [("leak_mb_per_s", rate), ("leak_share", share)]
     if kind is FaultKind.NETWORK_LATENCY:
         delay_s = 1.0 * intensity
         spread = delay_s * delay_s * share * (1.0 - share)
-        return [("delay_s", calls, delay_s * share), ("delay_variance_s2", calls, spread)]
+        return [("delay_s", delay_s * share), ("delay_variance_s2", spread)]
     if kind is FaultKind.PACKET_LOSS:
-        return [("loss", calls, 0.10 * intensity * share)]
+        return [("loss", 0.10 * intensity * share)]
     if kind is FaultKind.NETWORK_PARTITION:
-        return [("loss", calls, min(1.0, intensity) * share)]
+        name = "edge_loss" if EDGE in fault.target else "loss"
+        return [(name, min(1.0, intensity) * share)]
     if kind is FaultKind.SERVICE_KILL:
-        return [("killed", here, min(1.0, intensity) * share)]
+        return [("killed", min(1.0, intensity) * share)]
     if kind is FaultKind.ERROR_BURST:
-        return [("error_rate", here, 0.20 * intensity * share)]
+        return [("error_rate", 0.20 * intensity * share)]
     if kind is FaultKind.TRAFFIC_SURGE:
-        return [("extra_load", here, intensity * share)]
+        return [("extra_load", intensity * share)]
     if kind is FaultKind.DISK_SLOWDOWN:
-        return [("extra_service", here, 2.0 * intensity * share)]
-    capacity_rps = float(p.replicas[service] * p.workers[service] / p.service_s[service])
-    return [("flood_rps", here, 1.5 * intensity * share * capacity_rps)]
+        return [("extra_service", 2.0 * intensity * share)]
+    capacity_rps = float((p.replicas * p.workers / p.service_s)[service, 0])
+    return [("flood_rps", 1.5 * intensity * share * capacity_rps)]

@@ -13,14 +13,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from simulator.graph import FloatArray
+from simulator.graph import FloatArray, IntArray
 
 PERCENTILES = (0.50, 0.95, 0.99)
 
 _SHAPES = 129
 _LIMITS = 257
 _Y_MIN, _Y_MAX = 0.02, 0.998
-_FAR = 20.0  # limits of so many means are never reached
 
 
 class Truncated(NamedTuple):
@@ -42,27 +41,47 @@ class Truncated(NamedTuple):
 
 
 def truncated(mean: FloatArray, variance: FloatArray, limit: FloatArray) -> Truncated:
-    """Cut a Gamma law with `mean` and `variance` off at `limit`; all of one shape."""
-    tail = np.zeros_like(mean)
-    cut_mean = mean.copy()
+    """Cut a Gamma law with `mean` and `variance` off at `limit`, which broadcasts to them."""
     square = mean * mean
     second = square + variance
-    near = np.flatnonzero(limit < _FAR * mean)
-    if near.size:
-        m, m2, all2 = mean.ravel()[near], square.ravel()[near], second.ravel()[near]
-        x = np.maximum(limit.ravel()[near] / m, 0.0)
-        row = np.rint((m2 / all2 - _Y_MIN) * ((_SHAPES - 1) / (_Y_MAX - _Y_MIN)))
-        column = x / (1.0 + x) * (_LIMITS - 1)
-        left = np.minimum(column.astype(np.intp), _LIMITS - 2)
-        weight = (column - left)[:, None]
-        cell = np.clip(row, 0, _SHAPES - 1).astype(np.intp) * _LIMITS + left
-        table = _truncation_table()
-        values = table[cell]
-        values += weight * (table[cell + 1] - values)
-        tail.flat[near] = values[:, 0]
-        cut_mean.flat[near] = values[:, 1] * m
-        second.flat[near] = values[:, 2] * m2
-    return Truncated(tail, cut_mean, second)
+    cell, weight = _cells(mean, square / second, limit)
+    tails, means, seconds = _truncation_tables()
+    return Truncated(
+        tail=_interpolated(tails, cell, weight),
+        mean=_interpolated(means, cell, weight) * mean,
+        second=_interpolated(seconds, cell, weight) * square,
+    )
+
+
+def tail(mean: FloatArray, variance: FloatArray, limit: FloatArray) -> FloatArray:
+    """Probability that a Gamma law with `mean` and `variance` exceeds `limit`."""
+    square = mean * mean
+    cell, weight = _cells(mean, square / (square + variance), limit)
+    return _interpolated(_truncation_tables()[0], cell, weight)
+
+
+def _cells(mean: FloatArray, y: FloatArray, limit: FloatArray) -> tuple[IntArray, FloatArray]:
+    """Cell of the table for each limit, and the weight of the next one."""
+    row = (y - _Y_MIN) * ((_SHAPES - 1) / (_Y_MAX - _Y_MIN))
+    row += 0.5
+    np.maximum(row, 0.0, out=row)
+    column = limit / (mean + limit)
+    column *= _LIMITS - 1
+    left = column.astype(np.intp)
+    column -= left
+    cell = row.astype(np.intp)
+    cell *= _LIMITS
+    cell += left
+    return cell, column
+
+
+def _interpolated(table: FloatArray, cell: IntArray, weight: FloatArray) -> FloatArray:
+    here = table.take(cell, mode="clip")
+    rise = table.take(cell + 1, mode="clip")
+    rise -= here
+    rise *= weight
+    here += rise
+    return here
 
 
 def percentiles(mean: FloatArray, variance: FloatArray) -> tuple[FloatArray, ...]:
@@ -83,8 +102,8 @@ def quantiles(mean: FloatArray, variance: FloatArray, levels: tuple[float, ...])
 
 
 @cache
-def _truncation_table() -> FloatArray:
-    """Tail, mean and second moment of min(T, x) for mean 1, shape (shapes * limits, 3)."""
+def _truncation_tables() -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Tail, mean and second moment of min(T, x) for mean 1, each of shape (shapes * limits,)."""
     shape = _gamma_shapes(_SHAPES)[:, None]
     u = np.linspace(0.0, 1.0, _LIMITS)[None, :-1]
     x = u / (1.0 - u)
@@ -93,10 +112,12 @@ def _truncation_table() -> FloatArray:
     tail = 1.0 - below
     mean = below_1 + x * tail
     second = (shape + 1.0) / shape * below_2 + x * x * tail
-    table = np.empty((_SHAPES, _LIMITS, 3))
-    table[:, :-1] = np.stack([tail, mean, second], axis=-1)
-    table[:, -1] = np.stack([np.zeros(_SHAPES), np.ones(_SHAPES), 1.0 + 1.0 / shape[:, 0]], axis=-1)
-    return table.reshape(-1, 3)
+    last = (np.zeros_like(shape), np.ones_like(shape), 1.0 + 1.0 / shape)
+    tails, means, seconds = (
+        np.concatenate([values, end], axis=1).ravel()
+        for values, end in zip((tail, mean, second), last, strict=True)
+    )
+    return tails, means, seconds
 
 
 @cache

@@ -4,122 +4,167 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
+from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
 
+from simulator.frame import FRAME_INTERVAL_S
 from simulator.graph import FloatArray, IntArray
-from simulator.topology import Topology
+from simulator.topology import Dependency, Topology
 
 # Ranges documented in simulation.md, equation 15, and in docs/simulator.md.
 OWN_ERROR_RATE = 2e-4
 CPU_IDLE = 0.05
-CPU_PER_BUSY_SHARE = 0.85
-MEAN_BACKOFF_S = 0.025
-MAX_BACKOFF_S = 1.0
+CPU_PER_BUSY_WORKER = 0.85
 GARBAGE_COLLECTION = 0.02
 COLLECTED_KINDS = frozenset({"gateway", "service", "queue", "external"})
 MAX_COHORTS = 4
+MOST_MEMORY = 0.98
+STEP_S, SHORTEST_STEP_S = 0.25, 0.05
+STEPS_PER_TIMEOUT = 5
 
 
 @dataclass(frozen=True, eq=False)
 class Parameters:
-    """Services have shape (S,), calls (C,); per replica where the topology file says so.
+    """Columns: services have shape (S, 1), calls (C, 1), so that copies are the last axis.
 
     A *call* is an edge of the graph, or the way in from outside of an entry: the E edges come
-    first, in the order of the graph, then one call per entry, whose caller is -1.
+    first, in the order of the graph, then one call per entry. What few services or calls have
+    (autoscalers, caches, breakers and the like) comes as their indices and columns of that
+    length. Values are per replica where the topology file says so.
 
     Attributes
     ----------
+    step_s
+        Length of a sub-step: at most a fifth of the shortest timeout, and a whole part of a frame.
     replicas, workers, queue_limit, max_in_flight
         As configured; `max_in_flight` is infinite where there is none.
     service_s, service_cv
         Own work per request, mean in seconds and coefficient of variation.
+    places_limited
+        Any `max_in_flight` is finite.
+    variability
+        (1 + service_cv^2) / 2, the factor on waits of Allen and Cunneen.
+    cpu_when_busy
+        CPU demand over the CPU limit when all workers are busy.
     nominal_rps
         Load at normal conditions.
     memory_limit_mb, memory_base_mb, memory_per_request_mb
         Memory of one replica.
     garbage_collection
         CPU share per unit of live / (heap - live) above its value at rest.
+    memory_at_rest, collecting_at_rest
+        Memory without requests over its limit, and live / (heap - live) there.
     startup_s
         From the start of a replica until it serves.
-    cohort_service
-        (G,) service of each cohort, ascending. The replicas of a service form up to
-        `MAX_COHORTS` equal cohorts, which leak, die and restart each on their own.
-    cohort_rank
-        (G,) position of each cohort among those of its service, from 0.
-    cohorts, first_cohort
-        Cohorts of each service, and the index of its first one.
+    cohorts
+        The replicas of a service form up to `MAX_COHORTS` equal cohorts, which leak, die and
+        restart each on their own.
+    warming, warmup_s, warmup_slowdown
+        Services whose fresh replicas are slow: time to warm up, and how many times as long work
+        takes at first.
+    caching, hit_ratio, cache_warm_s
+        Services with a cache, its hit ratio, and its time to warm up.
+    scaled, scale_min, scale_max, scale_target
+        Services with an autoscaler, bounds of their replicas, and the utilisation to aim at.
+    parallel
+        (S,) the service makes its calls all at once, not one after the other.
     caller, callee
-        Service indices of each call.
-    edges
-        Number of edges, E.
-    ingress_rps
-        (C,) nominal load from outside, 0 on edges.
+        (E,) and (C,) service of each call.
+    entries, ingress_rps
+        Services that are called from outside, and how often.
     calls_per_request
-        (C,) first attempts per request of the caller; 0 on the ways in.
+        (E, 1) first attempts per request of the caller.
     timeout_s, retries
-        (C,) of one attempt; attempts after the first.
+        (C, 1) of one attempt; attempts after the first.
+    backoff_s, leaving, may_retry
+        (K, C, 1) mean wait before the k-th retry, share of those that wait which leave in a
+        sub-step, and 1 where the call is retried so often; K the most retries of any call.
     required
-        (C,) the caller fails with it.
+        (E,) the caller fails with it.
     retry_budget
-        (C,) retries over first attempts, infinite where unlimited.
-    guarded, throttled
-        Indices of the calls with a circuit breaker, and of those with adaptive throttling.
+        (C, 1) retries over first attempts, infinite where unlimited.
+    budgeted
+        Calls with such a budget.
+    cancelling
+        Calls whose caller tells the callee when it gives up.
+    guarded, breaker_errors, breaker_volume, breaker_open_s
+        Calls with a circuit breaker, and its settings.
+    throttled
+        Calls with adaptive throttling.
     pooled, max_connections
-        Indices of the calls with a connection pool, and its size per replica of the caller.
-    backoff_s
-        (K,) mean wait before the k-th retry, with full jitter; K the most retries of any call.
-    caching, hit_ratio, warm_s
-        Indices of the services with a cache, its hit ratio, and its time to warm up.
-    scaled
-        Indices of the services with an autoscaler; the next three have its length.
-    scale_min, scale_max, scale_target
-        Bounds of the replicas, and the utilisation to aim at.
+        Calls with a connection pool, and its size per replica of the caller.
+    gated, gated_guarded, gated_throttled, gated_pooled
+        Calls with any of these three, and the places among them of those with each.
     """
 
+    step_s: float
     replicas: FloatArray
     workers: FloatArray
     queue_limit: FloatArray
     max_in_flight: FloatArray
     service_s: FloatArray
     service_cv: FloatArray
+    places_limited: bool
+    variability: FloatArray
+    cpu_when_busy: FloatArray
     nominal_rps: FloatArray
     memory_limit_mb: FloatArray
     memory_base_mb: FloatArray
     memory_per_request_mb: FloatArray
     garbage_collection: FloatArray
+    memory_at_rest: FloatArray
+    collecting_at_rest: FloatArray
     startup_s: FloatArray
-    cohort_service: IntArray
-    cohort_rank: IntArray
-    cohorts: IntArray
-    first_cohort: IntArray
-    caller: IntArray
-    callee: IntArray
-    edges: int
-    ingress_rps: FloatArray
-    calls_per_request: FloatArray
-    timeout_s: FloatArray
-    retries: FloatArray
-    required: NDArray[np.bool_]
-    retry_budget: FloatArray
-    guarded: IntArray
-    throttled: IntArray
-    pooled: IntArray
-    max_connections: FloatArray
-    backoff_s: FloatArray
+    cohorts: FloatArray
+    warming: IntArray
+    warmup_s: FloatArray
+    warmup_slowdown: FloatArray
     caching: IntArray
     hit_ratio: FloatArray
-    warm_s: FloatArray
+    cache_warm_s: FloatArray
     scaled: IntArray
     scale_min: FloatArray
     scale_max: FloatArray
     scale_target: FloatArray
+    parallel: NDArray[np.bool_]
+    caller: IntArray
+    callee: IntArray
+    entries: IntArray
+    ingress_rps: FloatArray
+    calls_per_request: FloatArray
+    timeout_s: FloatArray
+    retries: FloatArray
+    backoff_s: FloatArray
+    leaving: FloatArray
+    may_retry: FloatArray
+    required: NDArray[np.bool_]
+    retry_budget: FloatArray
+    budgeted: IntArray
+    cancelling: IntArray
+    guarded: IntArray
+    breaker_errors: FloatArray
+    breaker_volume: FloatArray
+    breaker_open_s: FloatArray
+    throttled: IntArray
+    pooled: IntArray
+    max_connections: FloatArray
+    gated: IntArray
+    gated_guarded: IntArray
+    gated_throttled: IntArray
+    gated_pooled: IntArray
 
     @property
     def services(self) -> int:
         """Number of services, S."""
         return len(self.replicas)
+
+    @property
+    def edges(self) -> int:
+        """Number of edges, E."""
+        return len(self.caller)
 
     @property
     def calls(self) -> int:
@@ -128,7 +173,7 @@ class Parameters:
 
     @property
     def levels(self) -> int:
-        """Attempts of the most patient call: its retries and the first."""
+        """Attempts of the most patient call, L: its retries and the first."""
         return len(self.backoff_s) + 1
 
 
@@ -136,68 +181,110 @@ def parameters(topology: Topology) -> Parameters:
     """Lay a topology out as arrays."""
     services = topology.services
     graph = topology.graph()
-    edges = [call for service in services for call in service.dependencies]
+    edges = list(chain.from_iterable(service.dependencies for service in services))
     entries = np.flatnonzero(graph.entry)
-    nothing = np.zeros(len(entries))
-    users_timeout_s = [services[i].user_timeout_ms / 1e3 for i in entries]
-    scaled = [i for i, service in enumerate(services) if service.autoscaler is not None]
+    outside = np.zeros((len(entries), 1))  # users do not retry
     scalers = [s.autoscaler for s in services if s.autoscaler is not None]
-    caches = [service.cache for service in services if service.cache is not None]
-    most_retries = max((call.retries for call in edges), default=0)
-    backoff = MEAN_BACKOFF_S * 2.0 ** np.arange(most_retries)
-    cohorts = np.array([min(s.replicas, MAX_COHORTS) for s in services], dtype=np.intp)
+    caches = [s.cache for s in services if s.cache is not None]
+    warmups = [s.warmup for s in services if s.warmup is not None]
+    breakers = [c.circuit_breaker for c in edges if c.circuit_breaker is not None]
+    timeout_s = np.concatenate(
+        [
+            _column(c.timeout_ms / 1e3 for c in edges),
+            _column(services[i].user_timeout_ms / 1e3 for i in entries),
+        ]
+    )
+    retry_budget = np.concatenate(
+        [_column(np.inf if c.retry_budget is None else c.retry_budget for c in edges), outside]
+    )
+    at_rest = _column(min(s.memory.base_mb / s.memory.limit_mb, MOST_MEMORY) for s in services)
+    step_s = _step_s(float(timeout_s.min(initial=np.inf)))
+    backoff_s = _backoff_s(edges, len(entries))
+    retries = np.concatenate([graph.retries[:, None], outside])
+    guarded = _where(c.circuit_breaker is not None for c in edges)
+    throttled = _where(c.adaptive_throttling for c in edges)
+    pooled = _where(c.max_connections is not None for c in edges)
+    gated = np.unique(np.concatenate([guarded, throttled, pooled]))
     return Parameters(
-        replicas=_floats(s.replicas for s in services),
-        workers=_floats(s.workers for s in services),
-        queue_limit=_floats(s.queue_limit for s in services),
-        max_in_flight=_floats(s.max_in_flight or np.inf for s in services),
-        service_s=_floats(s.service_time_ms / 1e3 for s in services),
-        service_cv=_floats(s.service_time_cv for s in services),
-        nominal_rps=_floats(s.arrival_rps for s in services),
-        memory_limit_mb=_floats(s.memory.limit_mb for s in services),
-        memory_base_mb=_floats(s.memory.base_mb for s in services),
-        memory_per_request_mb=_floats(s.memory.per_request_kb / 1024.0 for s in services),
-        garbage_collection=_floats(
+        step_s=step_s,
+        replicas=_column(s.replicas for s in services),
+        workers=_column(s.workers for s in services),
+        queue_limit=_column(s.queue_limit for s in services),
+        max_in_flight=_column(s.max_in_flight or np.inf for s in services),
+        service_s=_column(s.service_time_ms / 1e3 for s in services),
+        service_cv=_column(s.service_time_cv for s in services),
+        places_limited=any(s.max_in_flight is not None for s in services),
+        variability=_column(0.5 + 0.5 * s.service_time_cv**2 for s in services),
+        cpu_when_busy=_column(CPU_PER_BUSY_WORKER * s.workers / s.cores for s in services),
+        nominal_rps=_column(s.arrival_rps for s in services),
+        memory_limit_mb=_column(s.memory.limit_mb for s in services),
+        memory_base_mb=_column(s.memory.base_mb for s in services),
+        memory_per_request_mb=_column(s.memory.per_request_kb / 1024.0 for s in services),
+        garbage_collection=_column(
             GARBAGE_COLLECTION * (s.kind in COLLECTED_KINDS) for s in services
         ),
-        startup_s=_floats(s.startup_s for s in services),
-        cohort_service=np.repeat(np.arange(len(services)), cohorts),
-        cohort_rank=np.concatenate([np.arange(count) for count in cohorts]),
-        cohorts=cohorts,
-        first_cohort=np.concatenate([[0], np.cumsum(cohorts)[:-1]]).astype(np.intp),
-        caller=np.concatenate([graph.caller, np.full(len(entries), -1)]),
+        memory_at_rest=at_rest,
+        collecting_at_rest=at_rest / (1.0 - at_rest),
+        startup_s=_column(s.startup_s for s in services),
+        cohorts=_column(min(s.replicas, MAX_COHORTS) for s in services),
+        warming=_where(s.warmup is not None for s in services),
+        warmup_s=_column(warmup.seconds for warmup in warmups),
+        warmup_slowdown=_column(warmup.slowdown for warmup in warmups),
+        caching=_where(s.cache is not None for s in services),
+        hit_ratio=_column(cache.hit_ratio for cache in caches),
+        cache_warm_s=_column(cache.warm_s for cache in caches),
+        scaled=_where(s.autoscaler is not None for s in services),
+        scale_min=_column(scaler.min for scaler in scalers),
+        scale_max=_column(scaler.max for scaler in scalers),
+        scale_target=_column(scaler.target_utilization for scaler in scalers),
+        parallel=np.array([s.parallel_calls for s in services], dtype=np.bool_),
+        caller=graph.caller,
         callee=np.concatenate([graph.callee, entries]),
-        edges=graph.edges,
-        ingress_rps=np.concatenate(
-            [np.zeros(graph.edges), _floats(services[i].ingress_rps for i in entries)]
-        ),
-        calls_per_request=np.concatenate([graph.calls_per_request, nothing]),
-        timeout_s=np.concatenate([graph.timeout_ms / 1e3, users_timeout_s]),
-        retries=np.concatenate([graph.retries, nothing]),
-        required=np.concatenate([graph.required, nothing > 0]),
-        retry_budget=np.concatenate(
-            [_floats(np.inf if e.retry_budget is None else e.retry_budget for e in edges), nothing]
-        ),
-        guarded=np.array(
-            [e for e, call in enumerate(edges) if call.circuit_breaker], dtype=np.intp
-        ),
-        throttled=_where(call.adaptive_throttling for call in edges),
-        pooled=_where(call.max_connections is not None for call in edges),
-        max_connections=_floats(c.max_connections for c in edges if c.max_connections is not None),
-        caching=_where(service.cache is not None for service in services),
-        hit_ratio=_floats(cache.hit_ratio for cache in caches),
-        warm_s=_floats(cache.warm_s for cache in caches),
-        backoff_s=np.minimum(backoff, MAX_BACKOFF_S),
-        scaled=np.array(scaled, dtype=np.intp),
-        scale_min=_floats(scaler.min for scaler in scalers),
-        scale_max=_floats(scaler.max for scaler in scalers),
-        scale_target=_floats(scaler.target_utilization for scaler in scalers),
+        entries=entries,
+        ingress_rps=_column(services[i].ingress_rps for i in entries),
+        calls_per_request=graph.calls_per_request[:, None],
+        timeout_s=timeout_s,
+        retries=retries,
+        backoff_s=backoff_s,
+        leaving=-np.expm1(-step_s / backoff_s),
+        may_retry=(retries > np.arange(len(backoff_s))[:, None, None]).astype(np.float64),
+        required=graph.required,
+        retry_budget=retry_budget,
+        budgeted=_where(c.retry_budget is not None for c in edges),
+        cancelling=_where(c.cancel_on_timeout for c in edges),
+        guarded=guarded,
+        breaker_errors=_column(breaker.error_share for breaker in breakers),
+        breaker_volume=_column(breaker.min_calls for breaker in breakers),
+        breaker_open_s=_column(breaker.open_s for breaker in breakers),
+        throttled=throttled,
+        pooled=pooled,
+        max_connections=_column(c.max_connections for c in edges if c.max_connections is not None),
+        gated=gated,
+        gated_guarded=np.searchsorted(gated, guarded),
+        gated_throttled=np.searchsorted(gated, throttled),
+        gated_pooled=np.searchsorted(gated, pooled),
     )
+
+
+def _step_s(shortest_timeout_s: float) -> float:
+    """Longest step that resolves the timeouts and divides a frame (simulation.md, section 1)."""
+    most = min(STEP_S, max(shortest_timeout_s / STEPS_PER_TIMEOUT, SHORTEST_STEP_S))
+    return FRAME_INTERVAL_S / ceil(FRAME_INTERVAL_S / most - 1e-9)
+
+
+def _backoff_s(edges: list[Dependency], entries: int) -> FloatArray:
+    """Mean wait before each retry, (K, C, 1): half of a wait that doubles, with full jitter."""
+    most_retries = max((c.retries for c in edges), default=0)
+    first = np.concatenate([_column(c.backoff.initial_ms for c in edges), np.ones((entries, 1))])
+    most = np.concatenate([_column(c.backoff.max_ms for c in edges), np.ones((entries, 1))])
+    doubling = 2.0 ** np.arange(most_retries)[:, None, None]
+    mean: FloatArray = 0.5e-3 * np.minimum(first * doubling, most)
+    return mean
 
 
 def _where(chosen: Iterable[bool]) -> IntArray:
     return np.flatnonzero(np.fromiter(chosen, dtype=np.bool_))
 
 
-def _floats(values: Iterable[float]) -> FloatArray:
-    return np.fromiter(values, dtype=np.float64)
+def _column(values: Iterable[float]) -> FloatArray:
+    return np.fromiter(values, dtype=np.float64)[:, None]

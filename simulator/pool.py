@@ -13,28 +13,23 @@ from simulator.parameters import Parameters
 from simulator.state import State
 
 
-def passing(
-    p: Parameters, state: State, delay_s: FloatArray, wanted: FloatArray, step_s: float
-) -> FloatArray:
-    """Share of the attempts that find a connection, (B, K), K the calls with a pool.
+def passing(p: Parameters, state: State, delay_s: FloatArray, wanted: FloatArray) -> FloatArray:
+    """Share of the attempts that find a connection, (K, B), K the calls with a pool.
 
     Parameters
     ----------
     p, state
         As of this sub-step.
     delay_s
-        (B, C) extra network time.
+        (S, B) extra network time to each service.
     wanted
-        (B, C) attempts per second.
-    step_s
-        Length of the sub-step in seconds.
+        (K, B) attempts that are to be made in this sub-step.
     """
     calls = p.pooled
-    limit = p.max_connections * state.ready[:, p.caller[calls]]
-    time_s = state.response_s[:, p.callee[calls]] + delay_s[:, calls]
-    time_s = np.clip(time_s, 1e-6, p.timeout_s[calls])
+    callee = p.callee[calls]
+    limit = p.max_connections * state.ready[p.caller[calls]]
+    time_s = np.clip(state.response_s[callee] + delay_s[callee], 1e-6, p.timeout_s[calls])
     # What is left open at the end of the step is (open + new) time / (step + time).
-    room = limit * (1.0 + step_s / time_s) - state.outstanding[:, :, calls].sum(axis=0)
-    new = np.maximum(wanted[:, calls] * step_s, 1e-12)
-    share: FloatArray = np.clip(room / new, 0.0, 1.0)
+    room = limit * (1.0 + p.step_s / time_s) - state.outstanding[:, calls].sum(axis=0)
+    share: FloatArray = np.clip(room / np.maximum(wanted, 1e-12), 0.0, 1.0)
     return share

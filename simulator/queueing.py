@@ -26,7 +26,7 @@ TRUSTED_LOAD = 0.9
 
 
 class Queue(NamedTuple):
-    """The queue after a sub-step; arrays of shape (B, S), requests per sub-step where counted.
+    """The queue after a sub-step; arrays of shape (S, B), requests per sub-step where counted.
 
     Attributes
     ----------
@@ -38,6 +38,8 @@ class Queue(NamedTuple):
         Those that found the queue full, or no replica.
     lost
         Requests in the system whose replica died.
+    cancelled
+        Requests taken out because their caller gave up and said so.
     departed
         Requests that finished their own work.
     busy
@@ -53,6 +55,7 @@ class Queue(NamedTuple):
     arrived: FloatArray
     rejected: FloatArray
     lost: FloatArray
+    cancelled: FloatArray
     departed: FloatArray
     busy: FloatArray
     wait_s: FloatArray
@@ -65,91 +68,105 @@ def advance(
     state: State,
     replicas: Replicas,
     capacity: Capacity,
-    arrival_rps: FloatArray,
+    arrived: FloatArray,
     normals: FloatArray,
-    step_s: float,
 ) -> Queue:
-    """Advance all queues by one sub-step.
+    """Advance all queues by one sub-step (simulation.md, equations 2 and 3).
 
     Parameters
     ----------
     p, state, replicas, capacity
         As of this sub-step.
-    arrival_rps
-        (B, S) offered load.
+    arrived
+        (S, B) requests that reach each service.
     normals
-        (B, S) standard normal numbers.
-    step_s
-        Length of the sub-step in seconds.
+        (S, B) standard normal numbers.
     """
     workers, service_s = capacity.workers, capacity.service_s
-    load = arrival_rps * service_s / workers
-    stationary = stationary_wait(load, workers, service_s, p.service_cv)
+    steps = service_s / p.step_s
+    work = arrived * steps
+    load = work / workers
+    stationary = stationary_wait(load, workers, service_s, p.variability)
     limit = p.queue_limit * replicas.ready
-    refused = np.where(replicas.ready > 0, blocking(load, stationary.probability, limit), 1.0)
-    accepted_rps = arrival_rps * (1.0 - refused)
+    refused = blocking(stationary, limit)
+    refused[replicas.ready <= 0.0] = 1.0
+    accepted = arrived - arrived * refused
 
     before = state.in_system * replicas.survivors
-    noisy_before = before + state.fluctuation * replicas.survivors
-    decay = np.exp(-step_s / service_s)
-    level = accepted_rps * service_s
-    excess = (accepted_rps - workers / service_s) * step_s
-    after = np.maximum(before + excess, level + (before - level) * decay)
-    linear = noisy_before + excess
-    relaxed = level + (noisy_before - level) * decay
-    noisy_after = np.maximum(linear, relaxed)
-    # Arrivals and departures are Poisson; what is still there at the end of the step counts.
-    crowded = linear > relaxed
-    variance = np.where(
-        crowded,
-        (accepted_rps + workers / service_s) * step_s,
-        np.minimum(level, workers) * (1.0 - decay * decay),
-    )
-    noisy_after = np.maximum(noisy_after + np.sqrt(variance) * normals, 0.0)
+    fluctuation = state.fluctuation * replicas.survivors
+    lost = state.in_system - before
+    cancelled = np.zeros((1, 1))
+    if len(p.cancelling):
+        cancelled = np.minimum(state.cancelled, before)
+        before -= cancelled
+    # The fluid, linear while all workers are busy and relaxing to its level else.
+    decay = np.exp(-1.0 / steps)
+    finished = workers / steps
+    level = work - work * refused
+    linear = before + accepted - finished
+    relaxed = level + (before - level) * decay
+    after = np.maximum(linear, relaxed)
+    # The same with chance. Arrivals and departures are Poisson; what is still there at the end
+    # of the step counts.
+    linear += fluctuation
+    fluctuation *= decay
+    relaxed += fluctuation
+    variance = np.minimum(level, workers) * (1.0 - decay * decay)
+    np.add(accepted, finished, out=variance, where=linear > relaxed)
+    noisy = np.sqrt(variance) * normals
+    noisy += np.maximum(linear, relaxed)
+    np.maximum(noisy, 0.0, out=noisy)
 
     room = workers + limit
     kept = np.minimum(after, room)
-    fluctuation = np.minimum(noisy_after, room) - kept
-    departed = accepted_rps * step_s + before - after
-    arrived = arrival_rps * step_s
-
-    wait_s, wait_variance = _wait(stationary, load, workers, service_s, kept, fluctuation)
+    np.minimum(noisy, room, out=noisy)
+    departed = accepted + before - after
+    per_request_s = service_s / workers
+    ahead = np.maximum(noisy - workers + 1.0, 0.0)
+    backlog_s = np.maximum(kept - workers, 0.0) * per_request_s
+    wait_s, wait_variance = _wait(stationary, load, per_request_s, backlog_s, ahead)
     return Queue(
         in_system=kept,
-        fluctuation=fluctuation,
+        fluctuation=noisy - kept,
         arrived=arrived,
-        rejected=arrived * refused + (after - kept),
-        lost=state.in_system - before,
+        rejected=arrived - accepted + (after - kept),
+        lost=lost,
+        cancelled=cancelled,
         departed=departed,
-        busy=np.minimum(departed / step_s * service_s, workers),
+        busy=np.minimum(departed * steps, workers),
         wait_s=wait_s,
         wait_variance_s2=wait_variance,
-        present_wait_s=np.maximum(kept + fluctuation - workers + 1.0, 0.0) * service_s / workers,
+        present_wait_s=ahead * per_request_s,
     )
 
 
 def _wait(
     stationary: StationaryWait,
     load: FloatArray,
-    workers: FloatArray,
-    service_s: FloatArray,
-    fluid: FloatArray,
-    fluctuation: FloatArray,
+    per_request_s: FloatArray,
+    backlog_s: FloatArray,
+    ahead: FloatArray,
 ) -> tuple[FloatArray, FloatArray]:
     """Mean and variance of the wait of a request that arrives now.
 
     Below saturation the stationary law gives the wait, above it the backlog of the fluid: the
-    longer of the two. The fluctuation of a stationary queue is in its law already, so it counts
-    only where it makes the wait longer than that law explains: not at all up to `EXPLAINED` mean
-    conditional waits, fully at one and a half times as many.
+    longer of the two. The fluctuation of a stationary queue is in its law already, so the
+    requests `ahead` count only where they make the wait longer than that law explains: not at all
+    up to `EXPLAINED` mean conditional waits, fully at one and a half times as many.
     """
-    per_request_s = service_s / workers
-    backlog_s = np.maximum(fluid - workers, 0.0) * per_request_s
     wait_s = np.maximum(stationary.mean_s, backlog_s)
-    explained = 1.0 / (1.0 - np.minimum(load, TRUSTED_LOAD))
-    ahead = np.maximum(fluid + fluctuation - workers + 1.0, 0.0)
-    trust = np.clip((ahead / explained / EXPLAINED - 1.0) * 2.0, 0.0, 1.0)
-    wait_s = wait_s + trust * np.maximum(ahead * per_request_s - wait_s, 0.0)
+    unexplained = 1.0 - np.minimum(load, TRUSTED_LOAD)
+    unexplained *= 2.0 / EXPLAINED
+    unexplained *= ahead
+    unexplained -= 2.0
+    if (unexplained > 0.0).any():
+        trust = np.clip(unexplained, 0.0, 1.0)
+        wait_s += trust * np.maximum(ahead * per_request_s - wait_s, 0.0)
     lawful = stationary.mean_s / np.maximum(wait_s, 1e-12)
-    variance = lawful * stationary.variance_s2 + (1.0 - lawful) * wait_s * per_request_s
+    variance = stationary.variance_s2
+    variance *= lawful
+    lawful -= 1.0
+    lawful *= wait_s
+    lawful *= per_request_s
+    variance -= lawful
     return wait_s, variance

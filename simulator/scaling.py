@@ -3,7 +3,7 @@
 Every 15 s the replicas wanted are ceil(replicas x utilisation / target), unless that ratio is
 within 10 % of 1. More replicas are started at once and serve after their start-up time; fewer only
 when fewer have been wanted for 300 s, and never fewer than the most wanted in that time. Arrays
-have shape (B, K): B copies, K services with an autoscaler.
+have shape (K, B): K services with an autoscaler, B copies.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Scaling(NamedTuple):
 
 def initial(p: Parameters, copies: int) -> Scaling:
     """Begin with as many replicas as configured."""
-    shape = (copies, len(p.scaled))
+    shape = (len(p.scaled), copies)
     nothing = np.zeros(shape)
     wanted = np.broadcast_to(np.clip(p.replicas[p.scaled], p.scale_min, p.scale_max), shape).copy()
     target = np.broadcast_to(p.scale_target, shape).copy()
@@ -60,27 +60,24 @@ def initial(p: Parameters, copies: int) -> Scaling:
 
 
 def replicas(p: Parameters, scaling: Scaling) -> tuple[FloatArray, FloatArray]:
-    """Replicas that are configured and those of them that have started, both (B, S)."""
-    copies = len(scaling.wanted)
-    configured = np.broadcast_to(p.replicas, (copies, p.services))
+    """Replicas that are configured and those of them that have started, (S, B) or (S, 1)."""
     if not len(p.scaled):
-        return configured, configured
-    configured = configured.copy()
-    configured[:, p.scaled] = scaling.wanted
+        return p.replicas, p.replicas
+    configured = np.repeat(p.replicas, scaling.wanted.shape[1], axis=1)
+    configured[p.scaled] = scaling.wanted
     started = configured.copy()
-    started[:, p.scaled] -= scaling.starting
+    started[p.scaled] -= scaling.starting
     return configured, started
 
 
-def advance(
-    p: Parameters, scaling: Scaling, ready: FloatArray, busy: FloatArray, step_s: float
-) -> Scaling:
-    """Advance the autoscalers by one sub-step, given ready replicas and busy workers (B, S)."""
+def advance(p: Parameters, scaling: Scaling, ready: FloatArray, busy: FloatArray) -> Scaling:
+    """Advance the autoscalers by one sub-step, given ready replicas and busy workers (S, B)."""
     if not len(p.scaled):
         return scaling
-    serving = ready[:, p.scaled]
+    step_s = p.step_s
+    serving = ready[p.scaled]
     workers = serving * p.workers[p.scaled]
-    now = np.divide(busy[:, p.scaled], workers, out=np.zeros_like(workers), where=workers > 0)
+    now = np.divide(busy[p.scaled], workers, out=np.zeros_like(workers), where=workers > 0)
     utilization = now + (scaling.utilization - now) * np.exp(-step_s / PERIOD_S)
     starting_s = np.maximum(scaling.starting_s - step_s, 0.0)
     starting = np.where(starting_s > 0.0, scaling.starting, 0.0)

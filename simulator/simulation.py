@@ -8,22 +8,23 @@ from dataclasses import replace
 import numpy as np
 
 from simulator.conditions import calm
+from simulator.dependence import Dependence
 from simulator.fault_schedule import FaultError, FaultSchedule, most_depended_on
 from simulator.faults import Fault
 from simulator.frame import FRAME_INTERVAL_S, Frame, Truth
 from simulator.graph import ServiceGraph
 from simulator.load import Load, LoadProfile
 from simulator.observation import Observer, ServiceLatency
-from simulator.parameters import parameters
+from simulator.parameters import Parameters, parameters
+from simulator.routes import Routes
 from simulator.state import State, initial
-from simulator.step import STEP_S, Flows, step
+from simulator.step import Flows, System, step
 from simulator.streams import Purpose, Stream
 from simulator.topology import Topology
 from simulator.wiring import Wiring
 
 __all__ = ["FaultError", "Load", "Simulation"]
 
-STEPS_PER_FRAME = round(FRAME_INTERVAL_S / STEP_S)
 MAX_SETTLING_STEPS = 400
 SETTLED = 1e-6
 
@@ -63,9 +64,11 @@ class Simulation:
         self._topology = topology
         self._copies = copies
         self._parameters = p = parameters(topology)
-        self._wiring = Wiring(p, copies)
+        self._steps_per_frame = round(FRAME_INTERVAL_S / p.step_s)
         self._faults = FaultSchedule(topology.graph(), p, copies)
-        self._observer = Observer(p, self._wiring, copies)
+        routes = Routes.of(p, self._faults.edges)
+        self._system = System(p, Wiring(p), routes, Dependence(p))
+        self._observer = Observer(p, self._system.wiring, routes, copies)
         self._profile = LoadProfile(loads or [Load()] * copies)
         self._queue_noise = Stream(seed, numbers, Purpose.QUEUE, p.services)
         self._load_noise = Stream(seed, numbers, Purpose.LOAD, 1)
@@ -100,12 +103,17 @@ class Simulation:
     @property
     def time_s(self) -> float:
         """Simulated seconds since the start of the run."""
-        return self._steps * STEP_S
+        return self._steps * self._parameters.step_s
 
     @property
     def interval_s(self) -> float:
         """Length of a frame in simulated seconds."""
         return FRAME_INTERVAL_S
+
+    @property
+    def parameters(self) -> Parameters:
+        """The system as arrays."""
+        return self._parameters
 
     @property
     def state(self) -> State:
@@ -133,13 +141,13 @@ class Simulation:
     def next_frame(self) -> Frame:
         """Advance all copies by 2 s, and observe them."""
         t_s = self.time_s
-        number = self._steps // STEPS_PER_FRAME
+        number = self._steps // self._steps_per_frame
         burst = self._profile.advance(
-            self._state.burst, self._load_noise.row(number)[:, 0], FRAME_INTERVAL_S
+            self._state.burst, self._load_noise.row(number)[0], FRAME_INTERVAL_S
         )
         self._state = replace(self._state, burst=burst)
-        self._observer.begin()
-        for _ in range(STEPS_PER_FRAME):
+        self._observer.begin(self._system.routes)
+        for _ in range(self._steps_per_frame):
             self.advance()
         self._truth = self._observer.truth(FRAME_INTERVAL_S)
         return self._observer.frame(
@@ -147,15 +155,12 @@ class Simulation:
         )
 
     def advance(self) -> Flows:
-        """Advance all copies by one sub-step; `next_frame` does so eight times."""
-        conditions = self._faults.conditions(self.time_s, STEP_S)
+        """Advance all copies by one sub-step; `next_frame` does so until 2 s have passed."""
+        conditions = self._faults.conditions(self.time_s, self._parameters.step_s)
         load = self._profile.factor(self.time_s, self._state.burst)
-        before = self._state
-        self._state, flows = step(
-            self._parameters, self._wiring, conditions, before, load,
-            self._queue_noise.row(self._steps),
-        )  # fmt: skip
-        self._observer.add(flows, conditions, before.dependency_s, STEP_S)
+        normals = self._queue_noise.row(self._steps)
+        self._state, flows = step(self._system, conditions, self._state, load, normals)
+        self._observer.add(flows, conditions)
         self._steps += 1
         return flows
 
@@ -171,6 +176,11 @@ class Simulation:
         """
         self._faults.forget_before(self.time_s)
         self._faults.inject(fault, self._chosen(copy))
+        edges = self._faults.edges
+        if len(edges) > len(self._system.routes.alone):
+            routes = Routes.of(self._parameters, edges)
+            self._system = replace(self._system, routes=routes)
+            self._observer.begin(routes)
 
     def stop(self, fault: Fault, copy: int | None = None) -> None:
         """End a fault of one copy, or of all, before its time."""
@@ -189,10 +199,10 @@ class Simulation:
         load = self._profile.factor(0.0, self._profile.start())
         state = initial(p, load)
         conditions = calm(p, self._copies)
-        silence = np.zeros((self._copies, p.services))
+        silence = np.zeros((p.services, self._copies))
         for _ in range(MAX_SETTLING_STEPS):
             before = state
-            state, _ = step(p, self._wiring, conditions, before, load, silence)
+            state, _ = step(self._system, conditions, before, load, silence)
             if np.allclose(state.response_s, before.response_s, rtol=SETTLED, atol=0.0):
                 break
         return state

@@ -86,7 +86,7 @@ def _nominal(spec: TopologySpec) -> _Nominal:
     utilisation = arrival * service_ms / 1000.0 / (replicas * workers)
     cv = np.array([_service_time_cv(service) for service in services])
     service_s = service_ms / 1000.0
-    wait = stationary_wait(utilisation, replicas * workers, service_s, cv)
+    wait = stationary_wait(utilisation, replicas * workers, service_s, 0.5 + 0.5 * cv * cv)
     p95 = 1000.0 * latency_p95_s(calls, wait, service_s, cv)
     return _Nominal(calls, ingress, arrival, replicas, workers, service_ms, utilisation, p95)
 
@@ -157,9 +157,11 @@ def _dependencies(
             timeout_ms=float(timeout),
             retries=defaults.RETRIES if call.retries is None else call.retries,
             retry_budget=call.retry_budget,
+            backoff=call.backoff,
             circuit_breaker=call.circuit_breaker,
             adaptive_throttling=call.adaptive_throttling,
             max_connections=call.max_connections,
+            cancel_on_timeout=call.cancel_on_timeout,
             required=call.required,
         )
         for call, calls_per_request, timeout in zip(
@@ -191,12 +193,14 @@ def _service(
         ingress_rps=float(nominal.ingress_rps[i]),
         replicas=int(nominal.replicas[i]),
         workers=workers,
+        cores=float(workers) if service.cores is None else service.cores,
         max_in_flight=service.max_in_flight,
         service_time_ms=service_ms,
         service_time_cv=_service_time_cv(service),
         queue_limit=queue_limit,
         memory=_memory(service, queue_limit + workers),
         startup_s=kind.startup_s if service.startup_s is None else service.startup_s,
+        warmup=service.warmup,
         autoscaler=service.autoscaler,
         cache=service.cache,
         slo=Slo(
@@ -209,6 +213,7 @@ def _service(
             else slo.throughput_rps,
         ),
         user_timeout_ms=user_timeout_ms,
+        parallel_calls=service.parallel_calls,
         dependencies=dependencies,
         arrival_rps=arrival,
     )

@@ -41,6 +41,57 @@ class Cache:
 
 
 @dataclass(frozen=True, slots=True)
+class Warmup:
+    """Replicas that have just started are slow.
+
+    Attributes
+    ----------
+    seconds
+        A fresh replica is warm to 63 % after so long.
+    slowdown
+        How many times as long its work takes at first, at least 1.
+    """
+
+    seconds: float = 30.0
+    slowdown: float = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class CircuitBreaker:
+    """Calls fail at once while most of them fail anyway; the defaults are those of Hystrix.
+
+    Attributes
+    ----------
+    error_share
+        It opens when so many of the calls of 10 s fail, above 0 to 1.
+    min_calls
+        If there were at least so many of them.
+    open_s
+        It stays open for so long, seconds; then it lets a tenth through for 2 s.
+    """
+
+    error_share: float = 0.5
+    min_calls: int = 20
+    open_s: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """Wait before a retry: full jitter, so half of this on average; it doubles each time.
+
+    Attributes
+    ----------
+    initial_ms
+        The longest wait before the first retry.
+    max_ms
+        The longest wait before any.
+    """
+
+    initial_ms: float = 50.0
+    max_ms: float = 2000.0
+
+
+@dataclass(frozen=True, slots=True)
 class MemorySpec:
     """Memory of one replica, as stated; see `simulator.topology.Memory`."""
 
@@ -68,9 +119,11 @@ class DependencySpec:
     timeout_ms: float | None = None
     retries: int | None = None
     retry_budget: float | None = None
-    circuit_breaker: bool = False
+    backoff: Backoff = Backoff()
+    circuit_breaker: CircuitBreaker | None = None
     adaptive_throttling: bool = False
     max_connections: int | None = None
+    cancel_on_timeout: bool = False
     required: bool = True
 
 
@@ -83,15 +136,18 @@ class ServiceSpec:
     ingress_rps: float | None = None
     replicas: int | None = None
     workers: int | None = None
+    cores: float | None = None
     max_in_flight: int | None = None
     service_time_ms: float | None = None
     service_time_cv: float | None = None
     queue_limit: int | None = None
     memory: MemorySpec = MemorySpec()
     startup_s: float | None = None
+    warmup: Warmup | None = None
     autoscaler: Autoscaler | None = None
     cache: Cache | None = None
     slo: SloSpec = SloSpec()
+    parallel_calls: bool = False
     dependencies: tuple[DependencySpec, ...] = ()
 
 

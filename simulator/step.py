@@ -6,15 +6,27 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from simulator import cache, calls, queueing, replicas, response, scaling
+from simulator import calls, queueing, replicas, scaling, warmth
+from simulator.attempt import Attempt, attempt, call_time
 from simulator.capacity import Capacity, capacity
 from simulator.conditions import Conditions
+from simulator.dependence import Dependence
 from simulator.graph import FloatArray
 from simulator.parameters import OWN_ERROR_RATE, Parameters
+from simulator.response import Latency, latency
+from simulator.routes import Routes
 from simulator.state import State
 from simulator.wiring import Wiring
 
-STEP_S = 0.25
+
+@dataclass(frozen=True, eq=False)
+class System:
+    """What does not change from step to step."""
+
+    parameters: Parameters
+    wiring: Wiring
+    routes: Routes
+    dependence: Dependence
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,44 +35,42 @@ class Flows:
 
     Attributes
     ----------
-    offered, replicas, capacity, queue, outcome
+    offered, replicas, capacity, queue, attempt, outcome
         Results of the mechanisms.
-    refused
-        (B, S) share of the requests that reach a service and are rejected.
     own_failure
-        (B, S) share of the requests that a service takes and fails itself.
+        (S, B) share of the requests that a service takes and fails itself.
     dependency_success
-        (B, S) share of its requests whose required calls succeed.
-    response_s, response_variance_s2
-        (B, S) latency at the service.
+        (S, B) share of its requests whose required calls succeed.
+    dependency_s
+        (S, B) part of the latency that is spent waiting for them.
+    latency
+        At the service.
     """
 
     offered: calls.Offered
     replicas: replicas.Replicas
     capacity: Capacity
     queue: queueing.Queue
+    attempt: Attempt
     outcome: calls.Outcome
-    refused: FloatArray
     own_failure: FloatArray
     dependency_success: FloatArray
-    response_s: FloatArray
-    response_variance_s2: FloatArray
+    dependency_s: FloatArray
+    latency: Latency
 
 
 def step(
-    p: Parameters,
-    wiring: Wiring,
+    system: System,
     conditions: Conditions,
     state: State,
     load: FloatArray,
     normals: FloatArray,
-    step_s: float = STEP_S,
 ) -> tuple[State, Flows]:
     """Advance B copies by one sub-step.
 
     Parameters
     ----------
-    p, wiring
+    system
         The system.
     conditions
         What faults change in this sub-step.
@@ -69,63 +79,86 @@ def step(
     load
         (B,) load from outside over the nominal load.
     normals
-        (B, S) standard normal numbers, the only source of chance.
-    step_s
-        Length in seconds.
+        (S, B) standard normal numbers, the only source of chance.
     """
-    serving = replicas.advance(p, conditions, state, step_s)
+    p, wiring, routes = system.parameters, system.wiring, system.routes
+    serving = replicas.advance(p, conditions, state)
     able = capacity(p, conditions, state, serving)
-    offered = calls.offer(p, wiring, conditions, state, load, step_s)
-    queue = queueing.advance(p, state, serving, able, offered.arrival_rps, normals, step_s)
-    latency = response.latency(p, state, able, queue)
-    present = response.present_latency(p, state, able, queue)
+    offered = calls.offer(p, wiring, routes, conditions, state, load)
+    queue = queueing.advance(p, state, serving, able, offered.arrived, normals)
+    usual, present = latency(p, state, able, queue)
 
-    refused = np.divide(
-        queue.rejected, queue.arrived,
-        out=np.asarray(serving.ready <= 0, dtype=np.float64), where=queue.arrived > 0,
-    )  # fmt: skip
-    ended = queue.lost + queue.departed
-    died = np.divide(queue.lost, ended, out=np.zeros_like(ended), where=queue.lost > 0)
-    own_failure = 1.0 - (1.0 - OWN_ERROR_RATE) * (1.0 - conditions.error_rate) * (1.0 - died)
+    refused = queue.rejected / np.maximum(queue.arrived, 1e-300)
+    refused[(queue.arrived <= 0.0) & (serving.ready <= 0.0)] = 1.0
+    own_failure = _own_failure(conditions, queue)
     good = (1.0 - own_failure) * state.dependency_success
-    outcome = calls.resolve(
-        p,
-        conditions,
-        state,
-        offered,
-        (wiring.at_callee(latency[0]), wiring.at_callee(latency[1])),
-        (wiring.at_callee(present[0]), wiring.at_callee(present[1])),
-        wiring.at_callee(1.0 - refused),
-        wiring.at_callee(good),
-        step_s,
-    )
-    dependence = response.dependence(p, wiring, outcome, offered.often)
+    one = attempt(routes, conditions, usual, present, 1.0 - refused, good)
+    outcome = calls.resolve(p, routes, state, offered, one)
+    effect = system.dependence.effect(routes, offered, outcome, call_time(routes, one))
     following = State(
         in_system=queue.in_system,
         fluctuation=queue.fluctuation,
-        flow_rps=queue.departed / step_s,
-        response_s=latency[0],
-        response_variance_s2=latency[1],
-        dependency_s=dependence.wait_s,
-        dependency_variance_s2=dependence.wait_variance_s2,
-        dependency_success=dependence.success,
+        departed=queue.departed,
+        cancelled=_cancelled(system, state, usual, one, outcome),
+        response_s=usual.mean_s,
+        dependency_s=effect.wait_s,
+        dependency_variance_s2=effect.wait_variance_s2,
+        dependency_success=effect.success,
         ready=serving.ready,
         serving=serving.serving,
+        whole=serving.serving is state.serving or bool((serving.serving >= 1.0).all()),
         killed=serving.killed,
         restart_s=serving.restart_s,
-        leak_mb=serving.leak_mb,
-        down_s=serving.down_s,
-        kills=serving.kills,
         outstanding=outcome.outstanding,
         orbit=outcome.orbit,
         burst=state.burst,
+        warmth=_warmer(p, p.warming, p.warmup_s, state.warmth, state, serving),
+        cache_warmth=_warmer(p, p.caching, p.cache_warm_s, state.cache_warmth, state, serving),
+        cohorts=serving.cohorts,
         breakers=outcome.breakers,
         throttles=outcome.throttles,
-        warmth=cache.advance(p, state.warmth, state.ready, serving.ready, step_s),
-        scaling=scaling.advance(p, state.scaling, serving.ready, queue.busy, step_s),
+        scaling=scaling.advance(p, state.scaling, serving.ready, queue.busy),
     )
     flows = Flows(
-        offered, serving, able, queue, outcome, refused, own_failure, state.dependency_success,
-        *latency,
+        offered, serving, able, queue, one, outcome, own_failure, state.dependency_success,
+        state.dependency_s, usual,
     )  # fmt: skip
     return following, flows
+
+
+def _own_failure(conditions: Conditions, queue: queueing.Queue) -> FloatArray:
+    """Share of its requests that a service fails itself, replicas that die included."""
+    good = np.full_like(queue.lost, 1.0 - OWN_ERROR_RATE)
+    if conditions.acts("error_rate"):
+        good *= 1.0 - conditions.error_rate
+    if queue.lost.any():
+        good *= 1.0 - queue.lost / np.maximum(queue.lost + queue.departed, 1e-300)
+    return 1.0 - good
+
+
+def _cancelled(
+    system: System, state: State, usual: Latency, one: Attempt, outcome: calls.Outcome
+) -> FloatArray:
+    """Count requests in a callee's own hands whose caller gave up now and told it, (S, B)."""
+    p, routes = system.parameters, system.routes
+    cancelled = np.zeros_like(state.in_system)
+    if len(p.cancelling):
+        route = routes.of_call[p.cancelling]
+        taken = one.seen - one.lost
+        given_up = (taken * one.late)[route] * outcome.attempts[p.cancelling]
+        np.add.at(cancelled, p.callee[p.cancelling], given_up)
+        cancelled *= 1.0 - state.dependency_s / usual.mean_s
+    return cancelled
+
+
+def _warmer(
+    p: Parameters,
+    services: np.ndarray[tuple[int], np.dtype[np.intp]],
+    warm_s: FloatArray,
+    before: FloatArray,
+    state: State,
+    serving: replicas.Replicas,
+) -> FloatArray:
+    if not len(services):
+        return before
+    return warmth.advance(before, state.ready[services], serving.ready[services], warm_s, p.step_s)

@@ -60,17 +60,17 @@ class Stream:
         self._rows = max(1, min(MAX_BLOCK_ROWS, BLOCK_NUMBERS // max(1, width)))
         self._shape = (self._rows, width)
         self._uniform = uniform
-        self._numbers: FloatArray = np.empty((self._rows, len(copies), width))
+        self._numbers: FloatArray = np.empty((self._rows, width, len(copies)))
         self._block = -1
 
     def row(self, number: int) -> FloatArray:
-        """Give row `number`, shape (B, width)."""
+        """Give row `number`, shape (width, B)."""
         block, row = divmod(number, self._rows)
         if block != self._block:
             for copy, key in enumerate(self._keys):
                 bits = np.random.Philox(key=key, counter=[0, block, 0, 0])
                 generator = np.random.Generator(bits)
-                self._numbers[:, copy] = (
+                self._numbers[:, :, copy] = (
                     generator.random(self._shape)
                     if self._uniform
                     else generator.standard_normal(self._shape)

@@ -2,11 +2,12 @@
 
 A caller that gets few answers stops asking by itself: of its requests the share
 max(0, (requests - 2 accepted) / (requests + 1)) is not sent, counted over two minutes
-(simulation.md, equation 11). Arrays have shape (B, K): B copies, K calls that are throttled.
+(simulation.md, equation 11). Arrays have shape (K, B): K calls that are throttled, B copies.
 """
 
 from __future__ import annotations
 
+from math import exp
 from typing import NamedTuple
 
 import numpy as np
@@ -35,24 +36,28 @@ class Throttles(NamedTuple):
 
 def idle(p: Parameters, copies: int) -> Throttles:
     """Throttles that have seen nothing yet."""
-    return Throttles(*(np.zeros((copies, len(p.throttled))) for _ in Throttles._fields))
+    return Throttles(*(np.zeros((len(p.throttled), copies)) for _ in Throttles._fields))
 
 
 def passing(throttles: Throttles) -> FloatArray:
-    """Share of the attempts that are made, (B, K)."""
+    """Share of the attempts that are made, (K, B)."""
     excess = throttles.requests - MULTIPLIER * throttles.accepted
     share: FloatArray = 1.0 - np.maximum(excess, 0.0) / (throttles.requests + 1.0)
     return share
 
 
 def advance(
-    p: Parameters, throttles: Throttles, wanted: FloatArray, served: FloatArray, step_s: float
+    p: Parameters,
+    throttles: Throttles,
+    wanted: FloatArray,
+    attempts: FloatArray,
+    failed: FloatArray,
 ) -> Throttles:
-    """Advance by the attempts that were wanted and those that were served, both (B, C)."""
+    """Advance by the attempts wanted (gated, B), and those that ended and that failed (C, B)."""
     if not len(p.throttled):
         return throttles
-    kept = np.exp(-step_s / WINDOW_S)
+    kept = exp(-p.step_s / WINDOW_S)
     return Throttles(
-        throttles.requests * kept + wanted[:, p.throttled],
-        throttles.accepted * kept + served[:, p.throttled],
+        throttles.requests * kept + wanted[p.gated_throttled],
+        throttles.accepted * kept + (attempts - failed)[p.throttled],
     )

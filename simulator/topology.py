@@ -8,9 +8,20 @@ from functools import cached_property
 import numpy as np
 
 from simulator.graph import ServiceGraph
-from simulator.specification import Autoscaler, Cache
+from simulator.specification import Autoscaler, Backoff, Cache, CircuitBreaker, Warmup
 
-__all__ = ["Autoscaler", "Cache", "Dependency", "Memory", "Service", "Slo", "Topology"]
+__all__ = [
+    "Autoscaler",
+    "Backoff",
+    "Cache",
+    "CircuitBreaker",
+    "Dependency",
+    "Memory",
+    "Service",
+    "Slo",
+    "Topology",
+    "Warmup",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,17 +74,21 @@ class Dependency:
     calls_per_request
         Mean calls per request of the caller, first attempts only.
     timeout_ms
-        After it the caller gives one attempt up; the callee does not notice.
+        After it the caller gives one attempt up.
     retries
         Attempts after the first.
     retry_budget
         Retries are at most this share of first attempts; None: unlimited.
+    backoff
+        Wait before a retry.
     circuit_breaker
-        Calls fail at once while most of them fail anyway.
+        Calls fail at once while most of them fail anyway; None: no breaker.
     adaptive_throttling
         The caller sends less while little of it is answered.
     max_connections
         Calls that one replica of the caller has open at a time; None: unlimited.
+    cancel_on_timeout
+        The callee drops what the caller has given up; False: it does not notice.
     required
         The caller fails with it; False: the caller degrades, but does not fail.
     """
@@ -83,9 +98,11 @@ class Dependency:
     timeout_ms: float
     retries: int
     retry_budget: float | None
-    circuit_breaker: bool
+    backoff: Backoff
+    circuit_breaker: CircuitBreaker | None
     adaptive_throttling: bool
     max_connections: int | None
+    cancel_on_timeout: bool
     required: bool
 
 
@@ -105,6 +122,8 @@ class Service:
         Configured replicas.
     workers
         Requests that one replica executes at a time.
+    cores
+        CPU limit of one replica; a busy worker takes 0.85 of a core.
     max_in_flight
         Requests executing or waiting for dependencies, per replica; None: unlimited.
     service_time_ms, service_time_cv
@@ -115,6 +134,8 @@ class Service:
         Memory of one replica.
     startup_s
         From the start of a replica until it serves.
+    warmup
+        Fresh replicas are slow; None: they are not.
     autoscaler
         None: the number of replicas is fixed.
     cache
@@ -123,6 +144,8 @@ class Service:
         Objectives.
     user_timeout_ms
         After it a caller from outside gives up; no key of the file, always the default.
+    parallel_calls
+        The calls of a request are made all at once; False: one after the other.
     dependencies
         Whom it calls.
     arrival_rps
@@ -134,16 +157,19 @@ class Service:
     ingress_rps: float
     replicas: int
     workers: int
+    cores: float
     max_in_flight: int | None
     service_time_ms: float
     service_time_cv: float
     queue_limit: int
     memory: Memory
     startup_s: float
+    warmup: Warmup | None
     autoscaler: Autoscaler | None
     cache: Cache | None
     slo: Slo
     user_timeout_ms: float
+    parallel_calls: bool
     dependencies: tuple[Dependency, ...]
     arrival_rps: float
 

@@ -12,12 +12,15 @@ from simulator.sizing import UnboundedLoadError, resolve
 from simulator.specification import (
     KINDS,
     Autoscaler,
+    Backoff,
     Cache,
+    CircuitBreaker,
     DependencySpec,
     MemorySpec,
     ServiceSpec,
     SloSpec,
     TopologySpec,
+    Warmup,
 )
 from simulator.topology import Topology
 
@@ -27,17 +30,20 @@ _DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 _TOPOLOGY_KEYS = ("name", "services")
 _SERVICE_KEYS = (
-    "name", "kind", "ingress_rps", "replicas", "workers", "max_in_flight", "service_time_ms",
-    "service_time_cv", "queue_limit", "memory", "startup_s", "autoscaler", "cache", "slo",
-    "dependencies",
+    "name", "kind", "ingress_rps", "replicas", "workers", "cores", "max_in_flight",
+    "service_time_ms", "service_time_cv", "queue_limit", "memory", "startup_s", "warmup",
+    "autoscaler", "cache", "slo", "parallel_calls", "dependencies",
 )  # fmt: skip
 _MEMORY_KEYS = ("limit_mb", "base_mb", "per_request_kb")
 _AUTOSCALER_KEYS = ("min", "max", "target_utilization")
 _CACHE_KEYS = ("hit_ratio", "warm_s")
+_WARMUP_KEYS = ("seconds", "slowdown")
+_BREAKER_KEYS = ("error_share", "min_calls", "open_s")
+_BACKOFF_KEYS = ("initial_ms", "max_ms")
 _SLO_KEYS = ("latency_ms", "error_rate_percent", "availability_percent", "throughput_rps")
 _DEPENDENCY_KEYS = (
-    "service", "calls_per_request", "timeout_ms", "retries", "retry_budget", "circuit_breaker",
-    "adaptive_throttling", "max_connections", "required",
+    "service", "calls_per_request", "timeout_ms", "retries", "retry_budget", "backoff",
+    "circuit_breaker", "adaptive_throttling", "max_connections", "cancel_on_timeout", "required",
 )  # fmt: skip
 
 
@@ -141,15 +147,20 @@ def _service(checker: Checker, value: Any, path: str) -> ServiceSpec:
         ingress_rps=number("ingress_rps", least=0.0, most=1e7),
         replicas=whole("replicas", 1, 10_000),
         workers=whole("workers", 1, 1_000_000),
+        cores=number("cores", above=0.0, most=100_000.0),
         max_in_flight=whole("max_in_flight", 1, 10_000_000),
         service_time_ms=number("service_time_ms", above=0.0, most=3_600_000.0),
         service_time_cv=number("service_time_cv", least=0.0, most=10.0),
         queue_limit=whole("queue_limit", 0, 1_000_000_000),
         memory=_memory(checker, stated.get("memory"), inside(path, "memory")),
         startup_s=number("startup_s", least=0.0, most=3600.0),
+        warmup=_warmup(checker, stated.get("warmup"), inside(path, "warmup")),
         autoscaler=_autoscaler(checker, stated.get("autoscaler"), inside(path, "autoscaler")),
         cache=_cache(checker, stated.get("cache"), inside(path, "cache")),
         slo=_slo(checker, stated.get("slo"), inside(path, "slo")),
+        parallel_calls=checker.flag(
+            stated.get("parallel_calls"), inside(path, "parallel_calls"), default=False
+        ),
         dependencies=tuple(
             _dependency(checker, item, where)
             for where, item in checker.sequence(
@@ -205,6 +216,54 @@ def _cache(checker: Checker, value: Any, path: str) -> Cache | None:
     return Cache(hit_ratio or 0.0) if warm_s is None else Cache(hit_ratio or 0.0, warm_s)
 
 
+def _warmup(checker: Checker, value: Any, path: str) -> Warmup | None:
+    if value is None:
+        return None
+    stated = checker.mapping(value, path, _WARMUP_KEYS) or {}
+    seconds = checker.number(
+        stated.get("seconds"), inside(path, "seconds"), above=0.0, most=86_400.0
+    )
+    slowdown = checker.number(
+        stated.get("slowdown"), inside(path, "slowdown"), least=1.0, most=100.0
+    )
+    usual = Warmup()
+    return Warmup(usual.seconds if seconds is None else seconds, slowdown or usual.slowdown)
+
+
+def _breaker(checker: Checker, value: Any, path: str) -> CircuitBreaker | None:
+    if not isinstance(value, Mapping):
+        return CircuitBreaker() if checker.flag(value, path, default=False) else None
+    stated = checker.mapping(value, path, _BREAKER_KEYS) or {}
+    usual = CircuitBreaker()
+    share = checker.number(
+        stated.get("error_share"), inside(path, "error_share"), above=0.0, most=1.0
+    )
+    calls = checker.whole(
+        stated.get("min_calls"), inside(path, "min_calls"), least=1, most=1_000_000
+    )
+    open_s = checker.number(stated.get("open_s"), inside(path, "open_s"), above=0.0, most=3600.0)
+    return CircuitBreaker(
+        share or usual.error_share, calls or usual.min_calls, open_s or usual.open_s
+    )
+
+
+def _backoff(checker: Checker, value: Any, path: str) -> Backoff:
+    usual = Backoff()
+    if value is None:
+        return usual
+    stated = checker.mapping(value, path, _BACKOFF_KEYS) or {}
+    initial = checker.number(
+        stated.get("initial_ms"), inside(path, "initial_ms"), above=0.0, most=3_600_000.0
+    )
+    most = checker.number(stated.get("max_ms"), inside(path, "max_ms"), above=0.0, most=3_600_000.0)
+    initial = initial or usual.initial_ms
+    if most is not None and most < initial:
+        checker.problem(
+            inside(path, "max_ms"), f"expected at least initial_ms ({initial:g}), got {most:g}"
+        )
+    return Backoff(initial, max(usual.max_ms, initial) if most is None else most)
+
+
 def _slo(checker: Checker, value: Any, path: str) -> SloSpec:
     if value is None:
         return SloSpec()
@@ -245,14 +304,18 @@ def _dependency(checker: Checker, value: Any, path: str) -> DependencySpec:
             stated.get("retries"), inside(path, "retries"), least=0, most=MAX_RETRIES
         ),
         retry_budget=number("retry_budget", least=0.0, most=100.0),
-        circuit_breaker=checker.flag(
-            stated.get("circuit_breaker"), inside(path, "circuit_breaker"), default=False
+        backoff=_backoff(checker, stated.get("backoff"), inside(path, "backoff")),
+        circuit_breaker=_breaker(
+            checker, stated.get("circuit_breaker"), inside(path, "circuit_breaker")
         ),
         adaptive_throttling=checker.flag(
             stated.get("adaptive_throttling"), inside(path, "adaptive_throttling"), default=False
         ),
         max_connections=checker.whole(
             stated.get("max_connections"), inside(path, "max_connections"), least=1, most=10_000_000
+        ),
+        cancel_on_timeout=checker.flag(
+            stated.get("cancel_on_timeout"), inside(path, "cancel_on_timeout"), default=False
         ),
         required=checker.flag(stated.get("required"), inside(path, "required"), default=True),
     )

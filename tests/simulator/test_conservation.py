@@ -36,22 +36,30 @@ def test_requests_in_are_served_failed_rejected_or_inside(
         flows = simulation.advance()
         after, queue = simulation.state, flows.queue
         inside = after.in_system - before.in_system
-        ended = queue.rejected + queue.lost + queue.departed
+        ended = queue.rejected + queue.lost + queue.cancelled + queue.departed
         np.testing.assert_allclose(queue.arrived, inside + ended, rtol=1e-9, atol=1e-6)
         for values in (queue.rejected, queue.lost, queue.departed, after.in_system):
             assert (values >= -1e-9).all()
         # Attempts: what was made has ended or is outstanding; failures wait, or are over.
         outcome, offered = flows.outcome, flows.offered
-        made = offered.attempts_rps.sum(axis=0) * 0.25
+        made = offered.first + offered.retries.sum(axis=0)
         waiting = (after.outstanding - before.outstanding).sum(axis=0)
         np.testing.assert_allclose(made, outcome.attempts + waiting, rtol=1e-9, atol=1e-6)
         orbit = (after.orbit - before.orbit).sum(axis=0)
-        retries = offered.attempts_rps[1:].sum(axis=0) * 0.25
-        stopped = offered.denied + offered.blocked
-        first_blocked = offered.first_rps * (1.0 - offered.passing) * 0.25
-        left = retries + stopped - first_blocked
-        kept = outcome.failed - (outcome.exhausted - stopped)
-        np.testing.assert_allclose(orbit, kept - left, rtol=1e-9, atol=1e-6)
+        p = simulation.parameters
+        over = outcome.exhausted.copy()
+        over[p.budgeted] -= offered.denied
+        over[p.gated] -= offered.blocked
+        left = offered.left.sum(axis=0)
+        np.testing.assert_allclose(orbit, outcome.failed - over - left, rtol=1e-9, atol=1e-6)
+        served = outcome.ended - outcome.exhausted
+        np.testing.assert_allclose(served, outcome.attempts - outcome.failed, atol=1e-6)
+        # What callers ask for is made, or a budget or a gate stops it.
+        asked = before.departed[p.caller] * p.calls_per_request + left[: p.edges]
+        answered = made.copy()
+        answered[p.budgeted] += offered.denied
+        answered[p.gated] += offered.blocked
+        np.testing.assert_allclose(asked, answered[: p.edges], rtol=1e-9, atol=1e-9)
 
 
 def frames(seed: int, copies: int, first_copy: int = 0) -> list[Frame]:

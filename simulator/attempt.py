@@ -1,0 +1,134 @@
+"""What one attempt of a call meets, and how long a call takes with its retries, per route."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from simulator.conditions import Conditions
+from simulator.graph import FloatArray
+from simulator.latency_law import tail, truncated
+from simulator.response import Latency
+from simulator.routes import Routes
+
+
+class Attempt(NamedTuple):
+    """One attempt; arrays of shape (R, B), shares of the attempts where not said otherwise.
+
+    Attributes
+    ----------
+    success
+        Answered well, in time.
+    lost
+        Lost on the way; the caller waits for its timeout. Shape (1, 1) where none is.
+    timed_out
+        Given up by the caller, though the callee would have answered well.
+    late
+        Share of those that the callee takes that its caller gives up.
+    seen
+        Neither refused nor dropped at once: they take time.
+    time_s, time_square_s2
+        First and second moment of the time that an attempt takes, 0 for those not seen.
+    """
+
+    success: FloatArray
+    lost: FloatArray
+    timed_out: FloatArray
+    late: FloatArray
+    seen: FloatArray
+    time_s: FloatArray
+    time_square_s2: FloatArray
+
+
+def attempt(
+    routes: Routes,
+    conditions: Conditions,
+    usual: Latency,
+    present: Latency,
+    reachable: FloatArray,
+    good: FloatArray,
+) -> Attempt:
+    """Say what an attempt meets that is made now (simulation.md, equation 5).
+
+    Parameters
+    ----------
+    routes, conditions
+        As of this sub-step.
+    usual, present
+        Latency at each service, over all queues that chance may make and with the queue as it is.
+    reachable
+        (S, B) share of the attempts that the callee does not refuse.
+    good
+        (S, B) share of the requests it takes that it answers well.
+    """
+    timeout_s = routes.timeout_s
+    if conditions.acts("delay_s"):
+        delay_s, spread = conditions.delay_s, conditions.delay_variance_s2
+        usual = Latency(usual.mean_s + delay_s, usual.variance_s2 + spread)
+        present = Latency(present.mean_s + delay_s, present.variance_s2 + spread)
+    cut = truncated(routes.at_callee(usual.mean_s), routes.at_callee(usual.variance_s2), timeout_s)
+    late = tail(routes.at_callee(present.mean_s), routes.at_callee(present.variance_s2), timeout_s)
+    taken = routes.at_callee(reachable)
+    lost = np.zeros((1, 1))
+    if conditions.acts("loss", "edge_loss"):
+        lost = routes.at_callee(conditions.loss)
+        lost[routes.alone_route] += conditions.edge_loss
+        np.minimum(lost, 1.0, out=lost)
+        taken *= 1.0 - lost
+    answered = taken * routes.at_callee(good)
+    timed_out = answered * late
+    time_s, time_square = taken * cut.mean, taken * cut.second
+    if conditions.acts("loss", "edge_loss"):
+        time_s += lost * timeout_s
+        time_square += lost * timeout_s * timeout_s
+    return Attempt(
+        success=answered - timed_out,
+        lost=lost,
+        timed_out=timed_out,
+        late=late,
+        seen=lost + taken,
+        time_s=time_s,
+        time_square_s2=time_square,
+    )
+
+
+class CallTime(NamedTuple):
+    """Time of a call with its retries, shape (R, B).
+
+    Attributes
+    ----------
+    mean_s, square_s2
+        First and second moment.
+    """
+
+    mean_s: FloatArray
+    square_s2: FloatArray
+
+
+def call_time(routes: Routes, one: Attempt) -> CallTime:
+    """Time of a call that is retried until it succeeds or gives up.
+
+    The k-th retry is made with probability failure^k; a budget holds all of them together down.
+    """
+    failure = 1.0 - one.success
+    again, weighted, backoff_s = (np.zeros_like(failure) for _ in range(3))
+    reach = np.ones_like(failure)
+    for k, (mean_backoff_s, made) in enumerate(zip(routes.backoff_s, routes.made, strict=True)):
+        reach *= failure
+        reach *= made
+        again += reach
+        weighted += (2 * k + 3) * reach
+        backoff_s += mean_backoff_s * reach
+    if routes.budgeted:
+        held = np.minimum(routes.retry_budget / np.maximum(again, 1e-12), 1.0)
+        again *= held
+        weighted *= held
+        backoff_s *= held
+    # N attempts of T each: E[N] and E[N^2] = E[sum of (2 k + 1) over attempts k that are made].
+    attempts = 1.0 + again
+    square_mean = one.time_s * one.time_s
+    mean_s = attempts * one.time_s + backoff_s
+    spread = attempts * (one.time_square_s2 - square_mean)
+    spread += square_mean * (1.0 + weighted - attempts * attempts)
+    return CallTime(mean_s, spread + mean_s * mean_s)

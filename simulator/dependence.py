@@ -1,0 +1,95 @@
+"""What its calls do to a caller: how long it waits for them, and whether they fail it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from simulator import fan_out
+from simulator.attempt import CallTime
+from simulator.calls import Offered, Outcome
+from simulator.graph import FloatArray
+from simulator.parameters import Parameters
+from simulator.routes import Routes
+from simulator.wiring import incidence, multiply
+
+
+class Effect(NamedTuple):
+    """Effect of the calls on their callers; arrays of shape (S, B).
+
+    Attributes
+    ----------
+    wait_s, wait_variance_s2
+        Time that a request waits for its calls.
+    success
+        Share of the requests whose required calls all succeed.
+    """
+
+    wait_s: FloatArray
+    wait_variance_s2: FloatArray
+    success: FloatArray
+
+
+class Dependence:
+    """Carries the outcome of calls to their callers (simulation.md, equations 4 and 6).
+
+    A request makes `calls_per_request` calls on average: at most one is made with that
+    probability, more are so many.
+    """
+
+    def __init__(self, p: Parameters) -> None:
+        self._p = p
+        self._required = np.flatnonzero(p.required)
+        self._callers = p.caller[self._required]
+        self._often = p.calls_per_request[self._required]
+        places = np.arange(len(self._required))
+        self._failing: csr_array = incidence(self._callers, places, p.services, len(places))
+        self._fan_out = fan_out.FanOut(p)
+
+    def effect(self, routes: Routes, offered: Offered, outcome: Outcome, call: CallTime) -> Effect:
+        """Effect of the calls of this sub-step."""
+        wait_s = routes.per_request(call.mean_s)
+        variance = routes.per_request(call.square_s2)
+        variance -= routes.per_request_at_most_once(call.mean_s * call.mean_s)
+        if (offered.passing < 1.0).any():
+            self._without_stopped(routes, offered, call, wait_s, variance)
+        if self._p.parallel.any():
+            self._fan_out.longest(routes, call, wait_s, variance)
+        if offered.misses is not None:
+            wait_s *= offered.misses
+            variance *= offered.misses
+        return Effect(wait_s, np.maximum(variance, 0.0), self._success(offered, outcome))
+
+    def _success(self, offered: Offered, outcome: Outcome) -> FloatArray:
+        """Share of the requests whose required calls all succeed."""
+        often = self._often
+        if offered.misses is not None:
+            often = often * offered.misses[self._callers]
+        failing = outcome.exhausted.take(self._required, axis=0)
+        failing /= np.maximum(outcome.ended.take(self._required, axis=0), 1e-300)
+        failing *= np.minimum(often, 1.0)
+        log_success = np.log(np.maximum(1.0 - failing, 1e-300))
+        log_success *= np.maximum(often, 1.0)
+        success: FloatArray = np.exp(multiply(self._failing, log_success))
+        return success
+
+    def _without_stopped(
+        self,
+        routes: Routes,
+        offered: Offered,
+        call: CallTime,
+        wait_s: FloatArray,
+        variance: FloatArray,
+    ) -> None:
+        """Take away the time of the calls that gates stopped: they take none."""
+        p = self._p
+        chosen = (offered.passing < 1.0).any(axis=1) & ~p.parallel[p.caller[p.gated]]
+        calls, stopped = p.gated[chosen], 1.0 - offered.passing[chosen]
+        often, caller, route = p.calls_per_request[calls], p.caller[calls], routes.of_call[calls]
+        mean_s = call.mean_s[route]
+        np.subtract.at(wait_s, caller, often * stopped * mean_s)
+        passing = 1.0 - stopped
+        once = np.minimum(often, 1.0) * mean_s * mean_s * (1.0 - passing * passing)
+        np.subtract.at(variance, caller, often * (stopped * call.square_s2[route] - once))

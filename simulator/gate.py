@@ -1,0 +1,27 @@
+"""Gates of a caller: what stops an attempt before it is made.
+
+Circuit breaker, adaptive throttling and connection pool, one after the other.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from simulator import breaker, pool, throttle
+from simulator.conditions import Conditions
+from simulator.graph import FloatArray
+from simulator.parameters import Parameters
+from simulator.state import State
+
+
+def passing(p: Parameters, state: State, conditions: Conditions, wanted: FloatArray) -> FloatArray:
+    """Share of the attempts that are made, given how many are wanted; both (gated, B)."""
+    share = np.ones_like(wanted)
+    if state.breakers.probe_s.any():
+        share[p.gated_guarded] = breaker.passing(state.breakers)
+    if len(p.throttled):
+        share[p.gated_throttled] *= throttle.passing(state.throttles)
+    if len(p.pooled):
+        left = share[p.gated_pooled] * wanted[p.gated_pooled]
+        share[p.gated_pooled] *= pool.passing(p, state, conditions.delay_s, left)
+    return share

@@ -1,0 +1,104 @@
+"""Routes: calls that are alike meet the same latency, timeout and retries.
+
+All calls to one service with the same timeout and the same retry policy take one route, whoever
+makes them. What an attempt meets is computed once per route and not once per call; only requests
+are counted call by call.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from simulator.graph import FloatArray, IntArray
+from simulator.parameters import Parameters
+from simulator.wiring import incidence, multiply
+
+
+@dataclass(frozen=True, eq=False)
+class Routes:
+    """R routes; arrays of routes have shape (R, B), constants (R, 1).
+
+    Attributes
+    ----------
+    of_call
+        (C,) the route of each call.
+    callee
+        (R,) the service that it leads to.
+    timeout_s, retry_budget
+        As in `Parameters`.
+    budgeted
+        Any of them has a retry budget.
+    backoff_s, made
+        (K, R, 1) mean wait before the k-th retry, and 1 where there is such a retry.
+    alone
+        Edges that have a route of their own, because a fault may act on them alone.
+    alone_route
+        The routes of those.
+    """
+
+    of_call: IntArray
+    callee: IntArray
+    timeout_s: FloatArray
+    retry_budget: FloatArray
+    budgeted: bool
+    backoff_s: FloatArray
+    made: FloatArray
+    alone: IntArray
+    alone_route: IntArray
+    _members: csr_array
+    _often: csr_array
+    _often_at_most_once: csr_array
+
+    @classmethod
+    def of(cls, p: Parameters, alone: IntArray) -> Self:
+        """Find the routes of a system; the edges `alone` share theirs with no other."""
+        single = np.zeros((p.calls, 1))
+        single[alone, 0] = 1.0 + np.arange(len(alone))
+        policy = (p.timeout_s, p.retries, p.retry_budget, *p.backoff_s)
+        alike = np.concatenate([p.callee[:, None], *policy, single], axis=1)
+        _, sample, of_call = np.unique(alike, axis=0, return_index=True, return_inverse=True)
+        of_call = of_call.ravel()
+        height, width = p.services, len(sample)
+        in_turn = np.flatnonzero(~p.parallel[p.caller])
+        callers, routes = p.caller[in_turn], of_call[in_turn]
+        often = p.calls_per_request[in_turn]
+        return cls(
+            of_call=of_call,
+            callee=p.callee[sample],
+            timeout_s=p.timeout_s[sample],
+            retry_budget=p.retry_budget[sample],
+            budgeted=len(p.budgeted) > 0,
+            backoff_s=p.backoff_s[:, sample],
+            made=p.may_retry[:, sample],
+            alone=alone,
+            alone_route=of_call[alone],
+            _members=incidence(of_call, np.arange(p.calls), width, p.calls),
+            _often=incidence(callers, routes, height, width, often),
+            _often_at_most_once=incidence(
+                callers, routes, height, width, often * np.minimum(often, 1.0)
+            ),
+        )
+
+    def at_callee(self, services: FloatArray) -> FloatArray:
+        """Value of the service at the end of each route, (S, B) -> (R, B)."""
+        return services.take(self.callee, axis=0, mode="clip")
+
+    def at_calls(self, routes: FloatArray) -> FloatArray:
+        """Value of the route of each call, (R, B) -> (C, B)."""
+        return routes.take(self.of_call, axis=0, mode="clip")
+
+    def summed(self, calls: FloatArray) -> FloatArray:
+        """Sum over the calls on each route, (C, B) -> (R, B)."""
+        return multiply(self._members, calls)
+
+    def per_request(self, routes: FloatArray) -> FloatArray:
+        """Sum over the calls of a request, made one after the other, (R, B) -> (S, B)."""
+        return multiply(self._often, routes)
+
+    def per_request_at_most_once(self, routes: FloatArray) -> FloatArray:
+        """Do the same with each call weighted by its chance of being made at all once more."""
+        return multiply(self._often_at_most_once, routes)
