@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from scipy.sparse import csr_array
 
-from simulator import fan_out
 from simulator.attempt import CallTime
 from simulator.calls import Offered, Outcome
+from simulator.fan_out import FanOut
 from simulator.graph import FloatArray
 from simulator.parameters import Parameters
 from simulator.routes import Routes
@@ -46,17 +46,27 @@ class Dependence:
         self._often = p.calls_per_request[self._required]
         places = np.arange(len(self._required))
         self._failing: csr_array = incidence(self._callers, places, p.services, len(places))
-        self._fan_out = fan_out.FanOut(p)
+        self._fan_out = FanOut(p.caller, p.calls_per_request, p.parallel)
 
     def effect(self, routes: Routes, offered: Offered, outcome: Outcome, call: CallTime) -> Effect:
         """Effect of the calls of this sub-step."""
         wait_s = routes.per_request(call.mean_s)
         variance = routes.per_request(call.square_s2)
         variance -= routes.per_request_at_most_once(call.mean_s * call.mean_s)
-        if (offered.passing < 1.0).any():
+        stopped = bool((offered.passing < 1.0).any())
+        if stopped:
             self._without_stopped(routes, offered, call, wait_s, variance)
-        if self._p.parallel.any():
-            self._fan_out.longest(routes, call, wait_s, variance)
+        if len(self._fan_out.edges):
+            edges, callers = self._fan_out.edges, self._fan_out.callers
+            route = routes.of_call[edges]
+            made: FloatArray | float = 1.0
+            if stopped:
+                passing = np.ones((self._p.calls, offered.passing.shape[1]))
+                passing[self._p.gated] = offered.passing
+                made = passing[edges]
+            wait_s[callers], variance[callers] = self._fan_out.longest(
+                call.mean_s[route], call.square_s2[route], made
+            )
         if offered.misses is not None:
             wait_s *= offered.misses
             variance *= offered.misses

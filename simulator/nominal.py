@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
+from simulator.fan_out import FanOut
 from simulator.graph import FloatArray, IntArray
 from simulator.latency_law import percentiles
 from simulator.waiting import StationaryWait
@@ -15,11 +17,15 @@ MAX_LOAD_RPS = 1e9
 
 
 class NominalCalls(NamedTuple):
-    """Edges of the call graph: who calls whom how often; arrays of shape (E,)."""
+    """Edges of the call graph: who calls whom how often; arrays of shape (E,).
+
+    `parallel` (S,) says of each service whether it makes its calls all at once.
+    """
 
     caller: IntArray
     callee: IntArray
     calls_per_request: FloatArray
+    parallel: NDArray[np.bool_]
 
 
 def arrival_rates(calls: NominalCalls, ingress_rps: FloatArray) -> FloatArray | None:
@@ -47,18 +53,24 @@ def latency_p95_s(
 ) -> FloatArray:
     """95th percentile of the latency of each service, dependencies included, seconds, (S,).
 
-    Nothing fails and nothing times out; calls are made one after the other.
+    Nothing fails and nothing times out.
     """
     own_mean = wait.mean_s + service_s
     own_variance = wait.variance_s2 + (service_s * service_cv) ** 2
     mean, variance = own_mean, own_variance
     often = calls.calls_per_request
     chance = np.minimum(often, 1.0)
+    together = FanOut(calls.caller, often[:, None], calls.parallel)
     for _ in range(20 * len(service_s) + 1000):
         m, v = mean[calls.callee], variance[calls.callee]
-        following = own_mean + np.bincount(calls.caller, often * m, len(mean))
-        spread = often * v + often * (1.0 - chance) * m * m
-        variance = own_variance + np.bincount(calls.caller, spread, len(mean))
+        waiting = np.bincount(calls.caller, often * m, len(mean))
+        spread = np.bincount(calls.caller, often * v + often * (1.0 - chance) * m * m, len(mean))
+        if len(together.edges):
+            one, square = m[together.edges, None], (v + m * m)[together.edges, None]
+            longest, longest_variance = together.longest(one, square)
+            waiting[together.callers] = longest[:, 0]
+            spread[together.callers] = longest_variance[:, 0]
+        following, variance = own_mean + waiting, own_variance + spread
         settled = np.abs(following - mean).max(initial=0.0) <= TOLERANCE * following.max(
             initial=0.0
         )

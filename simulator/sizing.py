@@ -119,6 +119,7 @@ def _nominal_calls(spec: TopologySpec) -> tuple[NominalCalls, FloatArray]:
         np.repeat(np.arange(len(graph)), [len(callees) for callees in graph]),
         np.array([callee for callees in graph for callee in callees], dtype=np.intp),
         np.array(often, dtype=np.float64),
+        np.array([service.parallel_calls for service in services], dtype=np.bool_),
     ), np.array(ingress, dtype=np.float64)
 
 

@@ -26,6 +26,7 @@ from simulator.topology import Topology
 
 MAX_SERVICES = 20_000
 MAX_RETRIES = 10
+MAX_REPLICAS = 10_000
 _DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 _TOPOLOGY_KEYS = ("name", "services")
@@ -145,7 +146,7 @@ def _service(checker: Checker, value: Any, path: str) -> ServiceSpec:
         name=name,
         kind=kind or "service",
         ingress_rps=number("ingress_rps", least=0.0, most=1e7),
-        replicas=whole("replicas", 1, 10_000),
+        replicas=whole("replicas", 1, MAX_REPLICAS),
         workers=whole("workers", 1, 1_000_000),
         cores=number("cores", above=0.0, most=100_000.0),
         max_in_flight=whole("max_in_flight", 1, 10_000_000),
@@ -194,8 +195,8 @@ def _autoscaler(checker: Checker, value: Any, path: str) -> Autoscaler | None:
     for key in ("min", "max"):
         if stated and stated.get(key) is None:
             checker.problem(inside(path, key), "expected a whole number, got nothing")
-    low = checker.whole(stated.get("min"), inside(path, "min"), least=1, most=10_000) or 1
-    high = checker.whole(stated.get("max"), inside(path, "max"), least=1, most=10_000) or low
+    low = checker.whole(stated.get("min"), inside(path, "min"), least=1, most=MAX_REPLICAS) or 1
+    high = checker.whole(stated.get("max"), inside(path, "max"), least=1, most=MAX_REPLICAS) or low
     if high < low:
         checker.problem(inside(path, "max"), f"expected at least min ({low}), got {high}")
     target = checker.number(
