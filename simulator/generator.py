@@ -25,8 +25,8 @@ FAN_OUT_LOG_MEDIAN, FAN_OUT_LOG_DEVIATION = 1.67, 1.24
 POPULAR_SHARE, POPULAR_EXPONENT, UNPOPULAR_EXPONENT = 0.1, 1.05, 1.85
 """The k-th most popular service attracts calls as k to the minus the first of these exponents
 among the tenth that is most popular, and to the minus the second after them."""
-INGRESS_LOG_MEDIAN, INGRESS_LOG_DEVIATION = np.log(600.0), 2.4
-SYSTEM_LOG_DEVIATION = 1.0
+INGRESS_LOG_MEDIAN, INGRESS_LOG_DEVIATION = np.log(600.0), 2.7
+SYSTEM_LOG_DEVIATION = 0.7
 """How much busier one system is than another."""
 MEAN_SERVICE_MS = {
     "gateway": 10.0, "service": 20.0, "database": 10.0, "cache": 2.0, "queue": 5.0,

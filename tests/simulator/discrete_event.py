@@ -2,8 +2,9 @@
 
 Services are FIFO queues with a number of workers and, if wanted, a bound. A client calls a service,
 gives up after its timeout, and tries again after a random backoff, as often as it has retries; the
-service does not notice, so abandoned work stays in its queue. A request first does its own work,
-then calls its dependencies one after the other without holding a worker.
+service does not notice, so abandoned work stays in its queue, unless the client cancels it. A
+request first does its own work, then calls its dependencies, one after the other or all at once,
+without holding a worker.
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ class Call:
     retries: int = 0
     retry_budget: float = math.inf
     backoff_s: float = 0.025
+    cancels: bool = False
     first_attempts: int = 0
     retried: int = 0
 
@@ -62,6 +64,7 @@ class Service:
     service_cv: float = 1.0
     queue_limit: float = math.inf
     calls: list[Call] = field(default_factory=list)
+    parallel: bool = False
     attempts: int = 0
     served: int = 0
     rejected: int = 0
@@ -75,26 +78,45 @@ class Service:
     def waiting(self) -> int:
         return len(self._queue)
 
-    def request(self, done: Callable[[bool], None]) -> None:
-        """Take a request; `done` learns whether it was answered well."""
+    def request(self, done: Callable[[bool], None]) -> Action:
+        """Take a request; `done` learns whether it was answered well.
+
+        What is returned cancels it: it leaves the queue, or frees its worker.
+        """
         self.attempts += 1
         if self._busy >= self.workers and len(self._queue) >= self.queue_limit:
             self.rejected += 1
             done(False)
-            return
+            return lambda: None
         arrived = self.clock.now
+        began_s: float | None = None
+        over = False
 
         def work() -> None:
+            nonlocal began_s
+            began_s = self.clock.now
             self._busy += 1
-            duration_s = self._duration_s()
-            self.clock.after(duration_s, lambda: finish(duration_s))
+            self.clock.after(self._duration_s(), finish)
 
-        def finish(duration_s: float) -> None:
+        def leave_worker() -> None:
+            nonlocal over
+            over = True
             self._busy -= 1
-            self.busy_s += duration_s
+            assert began_s is not None
+            self.busy_s += self.clock.now - began_s
             if self._queue:
                 self._queue.popleft()()
-            self._call_next(self._wanted(), answer)
+
+        def finish() -> None:
+            if not over:
+                leave_worker()
+                (self._call_all if self.parallel else self._call_next)(self._wanted(), answer)
+
+        def cancel() -> None:
+            if began_s is None and work in self._queue:
+                self._queue.remove(work)
+            elif began_s is not None and not over:
+                leave_worker()
 
         def answer(success: bool) -> None:
             if success:
@@ -107,6 +129,7 @@ class Service:
             work()
         else:
             self._queue.append(work)
+        return cancel
 
     def _wanted(self) -> list[Call]:
         wanted = []
@@ -128,6 +151,19 @@ class Service:
                 done(False)
 
         attempt(self.clock, self.rng, first, called)
+
+    def _call_all(self, wanted: list[Call], done: Callable[[bool], None]) -> None:
+        ended: list[bool] = []
+
+        def called(success: bool) -> None:
+            ended.append(success)
+            if len(ended) == len(wanted):
+                done(all(ended))
+
+        for call in wanted:
+            attempt(self.clock, self.rng, call, called)
+        if not wanted:
+            done(True)
 
     def _duration_s(self) -> float:
         if self.service_cv == 1.0:
@@ -158,9 +194,15 @@ def attempt(
             wait_s = rng.expovariate(1.0 / (call.backoff_s * 2.0**tried))
             clock.after(wait_s, lambda: attempt(clock, rng, call, done, tried + 1))
 
+    cancel = call.service.request(end)
+
+    def give_up() -> None:
+        if not over and call.cancels:
+            cancel()
+        end(False)
+
     if math.isfinite(call.timeout_s):
-        clock.after(call.timeout_s, lambda: end(False))
-    call.service.request(end)
+        clock.after(call.timeout_s, give_up)
 
 
 def poisson(
