@@ -107,12 +107,10 @@ def offer(
     left = retries = state.orbit * p.leaving
     denied = _denied(p, first, retries)
     if denied.any():
-        asked = retries[:, p.budgeted].sum(axis=0)
+        asked = _over_levels(retries.take(p.budgeted, axis=1))
         retries = retries.copy()
         retries[:, p.budgeted] *= 1.0 - denied / np.maximum(asked, 1e-300)
-    made = first.copy()
-    for again in retries:
-        made += again
+    made = first + _over_levels(retries)
     wanted = made[p.gated]
     passing = gate.passing(p, state, conditions, wanted)
     if (passing < 1.0).any():
@@ -141,10 +139,18 @@ def offer(
 
 def _denied(p: Parameters, first: FloatArray, retries: FloatArray) -> FloatArray:
     """Retries that the budgets deny, (budgeted, B) (simulation.md, equation 12)."""
-    asked = retries.take(p.budgeted, axis=1).sum(axis=0)
+    asked = _over_levels(retries.take(p.budgeted, axis=1))
     most = p.retry_budget[p.budgeted] * first[p.budgeted]
     denied: FloatArray = np.maximum(asked - most, 0.0)
     return denied
+
+
+def _over_levels(values: FloatArray) -> FloatArray:
+    """Sum over the levels, always in their order: (K, ...) -> (...)."""
+    total = np.zeros(values.shape[1:])
+    for value in values:
+        total += value
+    return total
 
 
 def resolve(p: Parameters, routes: Routes, state: State, offered: Offered, one: Attempt) -> Outcome:

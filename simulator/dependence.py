@@ -53,6 +53,8 @@ class Dependence:
         wait_s = routes.per_request(call.mean_s)
         variance = routes.per_request(call.square_s2)
         variance -= routes.per_request_at_most_once(call.mean_s * call.mean_s)
+        if len(routes.alone):
+            self._with_own_routes(routes, call, wait_s, variance)
         stopped = bool((offered.passing < 1.0).any())
         if stopped:
             self._without_stopped(routes, offered, call, wait_s, variance)
@@ -84,6 +86,21 @@ class Dependence:
         log_success *= np.maximum(often, 1.0)
         success: FloatArray = np.exp(multiply(self._failing, log_success))
         return success
+
+    def _with_own_routes(
+        self, routes: Routes, call: CallTime, wait_s: FloatArray, variance: FloatArray
+    ) -> None:
+        """Let edges that have a route of their own take its time and not the shared one's."""
+        p = self._p
+        chosen = ~p.parallel[p.caller[routes.alone]]
+        calls, own = routes.alone[chosen], routes.alone_route[chosen]
+        shared, caller = routes.shared_route[chosen], p.caller[calls]
+        often = p.calls_per_request[calls]
+        once = often * np.minimum(often, 1.0)
+        mean_s, square = call
+        np.add.at(wait_s, caller, often * (mean_s[own] - mean_s[shared]))
+        np.add.at(variance, caller, often * (square[own] - square[shared]))
+        np.add.at(variance, caller, once * (mean_s[shared] ** 2 - mean_s[own] ** 2))
 
     def _without_stopped(
         self,

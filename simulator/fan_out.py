@@ -15,7 +15,7 @@ from simulator.graph import FloatArray, IntArray
 from simulator.latency_law import tail
 
 SHORTEST_S = 1e-9
-NODES = 20
+NODES = 12
 """Nodes of the Gauss-Legendre rule over u = x / (1 + x), x in units of the longest mean."""
 
 
@@ -40,6 +40,7 @@ class FanOut:
         self._group = np.searchsorted(self.callers, caller[self.edges])
         often = calls_per_request[self.edges]
         self._chance, self._number = np.minimum(often, 1.0), np.maximum(often, 1.0)
+        self._repeated = bool((often > 1.0).any())
 
     def longest(
         self, mean_s: FloatArray, square_s2: FloatArray, made: FloatArray | float = 1.0
@@ -51,15 +52,25 @@ class FanOut:
         mean_s = np.maximum(mean_s, SHORTEST_S)
         variance = np.maximum(square_s2 - mean_s * mean_s, 0.0)
         scale_s = np.maximum.reduceat(mean_s, self._first, axis=0)
-        limit_s, chance = scale_s[self._group], self._chance * made
+        ended = tail(mean_s, variance, _X[:, None, None] * scale_s[self._group])
+        ended *= -(self._chance * made)
+        ended += 1.0
+        if self._repeated:
+            ended = np.exp(self._number * np.log(np.maximum(ended, 1e-300)))
+        not_all = 1.0 - np.multiply.reduceat(ended, self._first, axis=1)
         mean, second = np.zeros_like(scale_s), np.zeros_like(scale_s)
-        nodes, weights = np.polynomial.legendre.leggauss(NODES)
-        for u, weight in zip(0.5 + 0.5 * nodes, 0.5 * weights, strict=True):
-            x = u / (1.0 - u)
-            ended = 1.0 - chance * tail(mean_s, variance, x * limit_s)
-            ended **= self._number
-            not_all = 1.0 - np.multiply.reduceat(ended, self._first, axis=0)
-            step = weight / (1.0 - u) ** 2
-            mean += step * not_all
-            second += 2.0 * x * step * not_all
+        for x, dx, chance in zip(_X, _DX, not_all, strict=True):
+            chance *= dx
+            mean += chance
+            second += 2.0 * x * chance
         return mean * scale_s, np.maximum(second - mean * mean, 0.0) * scale_s * scale_s
+
+
+def _rule() -> tuple[FloatArray, FloatArray]:
+    """Nodes x from 0 to infinity, and their weights."""
+    nodes, weights = np.polynomial.legendre.leggauss(NODES)
+    u = 0.5 + 0.5 * nodes
+    return u / (1.0 - u), 0.5 * weights / (1.0 - u) ** 2
+
+
+_X, _DX = _rule()

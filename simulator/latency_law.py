@@ -54,7 +54,7 @@ def truncated(mean: FloatArray, variance: FloatArray, limit: FloatArray) -> Trun
 
 
 def tail(mean: FloatArray, variance: FloatArray, limit: FloatArray) -> FloatArray:
-    """Probability that a Gamma law with `mean` and `variance` exceeds `limit`."""
+    """Probability that a Gamma law with `mean` and `variance` exceeds `limit`; they broadcast."""
     square = mean * mean
     cell, weight = _cells(mean, square / (square + variance), limit)
     return _interpolated(_truncation_tables()[0], cell, weight)
@@ -69,10 +69,9 @@ def _cells(mean: FloatArray, y: FloatArray, limit: FloatArray) -> tuple[IntArray
     column *= _LIMITS - 1
     left = column.astype(np.intp)
     column -= left
-    cell = row.astype(np.intp)
-    cell *= _LIMITS
-    cell += left
-    return cell, column
+    first = row.astype(np.intp)
+    first *= _LIMITS
+    return first + left, column
 
 
 def _interpolated(table: FloatArray, cell: IntArray, weight: FloatArray) -> FloatArray:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from simulator import measurement
+from simulator.attempt import Attempt
 from simulator.conditions import Conditions
 from simulator.frame import Frame, Truth
 from simulator.graph import FloatArray
@@ -22,7 +23,10 @@ PERCENT = 100.0
 
 @dataclass(eq=False)
 class Sums:
-    """Sums over the sub-steps of one interval: services (S, B), calls (C, B), routes (R, B)."""
+    """Sums over the sub-steps of one interval: services (S, B), calls (C, B), routes (R, B).
+
+    What edges with a route of their own add beyond the shared one is summed per service.
+    """
 
     attempts: FloatArray
     failed: FloatArray
@@ -31,6 +35,11 @@ class Sums:
     route_time_square: FloatArray
     route_lost: FloatArray
     route_timed_out: FloatArray
+    beyond_seen: FloatArray
+    beyond_time: FloatArray
+    beyond_time_square: FloatArray
+    beyond_lost: FloatArray
+    beyond_timed_out: FloatArray
     arrived: FloatArray
     departed: FloatArray
     flood: FloatArray
@@ -97,6 +106,7 @@ class Observer:
         heights = {"attempts": self._p.calls, "failed": self._p.calls}
         self._routes = routes
         self._steps = 0
+        self._edge_loss = np.zeros((len(routes.alone), self._copies))
         self._sums = Sums(
             **{
                 name: np.zeros(
@@ -130,6 +140,9 @@ class Observer:
         sums.route_timed_out += attempts * one.timed_out
         if conditions.acts("loss", "edge_loss"):
             sums.route_lost += attempts * one.lost
+        if conditions.acts("edge_loss"):
+            self._edge_loss = self._edge_loss + conditions.edge_loss
+            self._add_beyond(attempts, one)
 
         sums.arrived += queue.arrived
         sums.departed += queue.departed
@@ -159,6 +172,19 @@ class Observer:
         sums.availability += flows.replicas.availability
         sums.memory_kills += flows.replicas.memory_kills
 
+    def _add_beyond(self, attempts: FloatArray, one: Attempt) -> None:
+        """Add what the attempts on routes of their own met beyond those of the shared route."""
+        routes, sums = self._routes, self._sums
+        own, shared = routes.alone_route, routes.shared_route
+        for total, each in (
+            (sums.beyond_seen, one.seen),
+            (sums.beyond_time, one.time_s),
+            (sums.beyond_time_square, one.time_square_s2),
+            (sums.beyond_lost, one.lost),
+            (sums.beyond_timed_out, one.timed_out),
+        ):
+            np.add.at(total, routes.callee[own], attempts[own] * (each[own] - each[shared]))
+
     def frame(
         self, t_s: float, interval_s: float, normals: FloatArray, uniforms: FloatArray
     ) -> Frame:
@@ -182,10 +208,12 @@ class Observer:
         requests = into_callee(calls) + flood
         failed = into_callee(failed_calls) + flood_failed
 
-        seen = self._of_services(sums.route_seen)
-        mean = _ratio(self._of_services(sums.route_time), seen, np.nan)
+        seen = self._of_services(sums.route_seen, sums.beyond_seen)
+        time_s = self._of_services(sums.route_time, sums.beyond_time)
+        time_square = self._of_services(sums.route_time_square, sums.beyond_time_square)
+        mean = _ratio(time_s, seen, np.nan)
         mean[requests <= 0.0] = np.nan
-        square = _ratio(self._of_services(sums.route_time_square), seen, np.nan)
+        square = _ratio(time_square, seen, np.nan)
         variance = np.maximum(square - mean * mean, 0.0)
         cv = np.sqrt(variance) / mean
         p50, p95, p99 = percentiles(mean, variance)
@@ -211,6 +239,11 @@ class Observer:
         law_mean = _ratio(sums.route_time, sums.route_seen, np.nan)
         law_square = _ratio(sums.route_time_square, sums.route_seen, np.nan)
         law_cv = np.sqrt(np.maximum(_ratio(law_square, law_mean**2, np.nan) - 1.0, 0.0))
+        # An edge with its own route that loses nothing by itself is like the others.
+        own, shared = routes.alone_route, routes.shared_route
+        unlike = self._edge_loss > 0.0
+        for law in (law_mean, law_cv):
+            law[own] = np.where(unlike, law[own], law[shared])
         edge_mean = measurement.sampled(
             law_mean[route], law_cv[route], measurement.MEAN_DEVIATION, edge_calls, z_edge
         )
@@ -255,8 +288,10 @@ class Observer:
                     "failed_own": sums.failed_own,
                     "failed_rejected": sums.failed_rejected,
                     "failed_dependency": sums.failed_dependency,
-                    "failed_network": self._of_services(sums.route_lost),
-                    "failed_timeout": self._of_services(sums.route_timed_out),
+                    "failed_network": self._of_services(sums.route_lost, sums.beyond_lost),
+                    "failed_timeout": self._of_services(
+                        sums.route_timed_out, sums.beyond_timed_out
+                    ),
                     "memory_kills": sums.memory_kills,
                     "dependency_latency_share": _ratio(sums.dependency, sums.response, 0.0),
                 }.items()
@@ -271,11 +306,12 @@ class Observer:
         variance = np.maximum(square - mean * mean, 0.0)
         return ServiceLatency(mean.T, variance.T, sums.departed.T.copy())
 
-    def _of_services(self, routes: FloatArray) -> FloatArray:
-        """Sum over the routes to each service, (R, B) -> (S, B)."""
+    def _of_services(self, routes: FloatArray, beyond: FloatArray) -> FloatArray:
+        """Sum over the shared routes to each service, (R, B) -> (S, B), and what is beyond them."""
         total = np.zeros((self._p.services, self._copies))
-        np.add.at(total, self._routes.callee, routes)
-        return total
+        shared = slice(self._routes.shared)
+        np.add.at(total, self._routes.callee[shared], routes[shared])
+        return total + beyond
 
 
 def _ratio(part: FloatArray, whole: FloatArray, otherwise: float) -> FloatArray:

@@ -30,6 +30,6 @@ def passing(p: Parameters, state: State, delay_s: FloatArray, wanted: FloatArray
     limit = p.max_connections * state.ready[p.caller[calls]]
     time_s = np.clip(state.response_s[callee] + delay_s[callee], 1e-6, p.timeout_s[calls])
     # What is left open at the end of the step is (open + new) time / (step + time).
-    room = limit * (1.0 + p.step_s / time_s) - state.outstanding[:, calls].sum(axis=0)
+    room = limit * (1.0 + p.step_s / time_s) - sum(state.outstanding[:, calls])
     share: FloatArray = np.clip(room / np.maximum(wanted, 1e-12), 0.0, 1.0)
     return share

@@ -2,7 +2,7 @@
 
 All calls to one service with the same timeout and the same retry policy take one route, whoever
 makes them. What an attempt meets is computed once per route and not once per call; only requests
-are counted call by call.
+are counted call by call. An edge that a fault acts on alone has a route of its own besides.
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ from simulator.wiring import incidence, multiply
 class Routes:
     """R routes; arrays of routes have shape (R, B), constants (R, 1).
 
+    The shared routes come first and are always the same; sums go over them, so that a fault on a
+    single edge of one copy does not change the order of additions in another.
+
     Attributes
     ----------
     of_call
@@ -35,9 +38,9 @@ class Routes:
     backoff_s, made
         (K, R, 1) mean wait before the k-th retry, and 1 where there is such a retry.
     alone
-        Edges that have a route of their own, because a fault may act on them alone.
-    alone_route
-        The routes of those.
+        (X,) edges that have a route of their own.
+    alone_route, shared_route
+        (X,) that route, and the one that they would share.
     """
 
     of_call: IntArray
@@ -49,23 +52,28 @@ class Routes:
     made: FloatArray
     alone: IntArray
     alone_route: IntArray
+    shared_route: IntArray
     _members: csr_array
     _often: csr_array
     _often_at_most_once: csr_array
 
     @classmethod
     def of(cls, p: Parameters, alone: IntArray) -> Self:
-        """Find the routes of a system; the edges `alone` share theirs with no other."""
-        single = np.zeros((p.calls, 1))
-        single[alone, 0] = 1.0 + np.arange(len(alone))
+        """Find the routes of a system; the edges `alone` have their own."""
         policy = (p.timeout_s, p.retries, p.retry_budget, *p.backoff_s)
-        alike = np.concatenate([p.callee[:, None], *policy, single], axis=1)
-        _, sample, of_call = np.unique(alike, axis=0, return_index=True, return_inverse=True)
-        of_call = of_call.ravel()
+        alike = np.concatenate([p.callee[:, None], *policy], axis=1)
+        _, sample, shared = np.unique(alike, axis=0, return_index=True, return_inverse=True)
+        shared = shared.ravel()
+        alone_route = len(sample) + np.arange(len(alone))
+        sample = np.concatenate([sample, alone])
+        of_call = shared.copy()
+        of_call[alone] = alone_route
         height, width = p.services, len(sample)
         in_turn = np.flatnonzero(~p.parallel[p.caller])
-        callers, routes = p.caller[in_turn], of_call[in_turn]
+        callers, routes = p.caller[in_turn], shared[in_turn]
         often = p.calls_per_request[in_turn]
+        members = np.concatenate([shared, alone_route])
+        calls = np.concatenate([np.arange(p.calls), alone])
         return cls(
             of_call=of_call,
             callee=p.callee[sample],
@@ -75,13 +83,19 @@ class Routes:
             backoff_s=p.backoff_s[:, sample],
             made=p.may_retry[:, sample],
             alone=alone,
-            alone_route=of_call[alone],
-            _members=incidence(of_call, np.arange(p.calls), width, p.calls),
+            alone_route=alone_route,
+            shared_route=shared[alone],
+            _members=incidence(members, calls, width, p.calls),
             _often=incidence(callers, routes, height, width, often),
             _often_at_most_once=incidence(
                 callers, routes, height, width, often * np.minimum(often, 1.0)
             ),
         )
+
+    @property
+    def shared(self) -> int:
+        """Number of the routes that are not an edge's own."""
+        return len(self.callee) - len(self.alone)
 
     def at_callee(self, services: FloatArray) -> FloatArray:
         """Value of the service at the end of each route, (S, B) -> (R, B)."""
@@ -92,11 +106,14 @@ class Routes:
         return routes.take(self.of_call, axis=0, mode="clip")
 
     def summed(self, calls: FloatArray) -> FloatArray:
-        """Sum over the calls on each route, (C, B) -> (R, B)."""
+        """Sum over the calls on each route, (C, B) -> (R, B); those with their own on both."""
         return multiply(self._members, calls)
 
     def per_request(self, routes: FloatArray) -> FloatArray:
-        """Sum over the calls of a request, made one after the other, (R, B) -> (S, B)."""
+        """Sum over the calls of a request, made one after the other, (R, B) -> (S, B).
+
+        As if no edge had a route of its own.
+        """
         return multiply(self._often, routes)
 
     def per_request_at_most_once(self, routes: FloatArray) -> FloatArray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -79,6 +80,31 @@ def values(frame: Frame, copy: int) -> list[np.ndarray]:
 def test_a_copy_is_bit_identical_in_any_batch() -> None:
     together, alone = frames(7, 4), frames(7, 1, first_copy=2)
     for many, one in zip(together, alone, strict=True):
+        for a, b in zip(values(many, 2), values(one, 0), strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_what_happens_to_other_copies_never_matters(seed: int) -> None:
+    """Copy 2 alone, and amid copies that meet every kind of fault, along single edges too."""
+    topology = random_topology(25, seed)
+    graph = topology.graph()
+    edge = f"{graph.names[graph.caller[0]]}->{graph.names[graph.callee[0]]}"
+    together = Simulation(topology, copies=6, seed=seed)
+    alone = Simulation(topology, seed=seed, first_copy=2)
+    for copy, kind in enumerate(FaultKind):
+        target = "" if kind is FaultKind.CASCADE_FAILURE else graph.names[0]
+        if kind is FaultKind.NETWORK_PARTITION:
+            target = edge
+        place = (0, 1, 3, 4, 5)[copy % 5]
+        together.inject(Fault(target, kind, 2.0 + copy, 20.0, 2.0), place)
+    leak = Fault(graph.names[-1], FaultKind.MEMORY_LEAK, 5.0, 20.0, 2.0)
+    lossy = Fault(graph.names[graph.callee[0]], FaultKind.PACKET_LOSS, 9.0, 20.0, 2.0)
+    for fault in (leak, lossy):
+        together.inject(fault, 2)
+        alone.inject(fault)
+    for _ in range(20):
+        many, one = together.next_frame(), alone.next_frame()
         for a, b in zip(values(many, 2), values(one, 0), strict=True):
             np.testing.assert_array_equal(a, b)
 
