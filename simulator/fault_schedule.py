@@ -31,8 +31,9 @@ class FaultError(ValueError):
 
 
 class _Effects(NamedTuple):
-    """Changes of conditions, one row per place; see `_effects`."""
+    """Changes of conditions, one row per condition and place; see `_effects`."""
 
+    rows: dict[str, slice]  # those of each condition
     place: IntArray  # flat index into the (S, B) array, or (X, B) for single edges
     amount: FloatArray  # at full strength
     start_s: FloatArray
@@ -48,7 +49,7 @@ class FaultSchedule:
         self._parameters = parameters
         self._copies = copies
         self._faults: list[list[Fault]] = [[] for _ in range(copies)]
-        self._effects: dict[str, _Effects] = {}
+        self._effects = _table([])
         self._edges: list[int] = []
         self._calm = calm(parameters, copies)
 
@@ -93,24 +94,24 @@ class FaultSchedule:
 
     def conditions(self, t_s: float, step_s: float) -> Conditions:
         """Conditions of the sub-step that begins at `t_s`."""
-        if not self._effects:
+        effects = self._effects
+        acting = (effects.start_s <= t_s + 1e-9) & (t_s + 1e-9 < effects.end_s)
+        if not acting.any():
             return self._calm
+        elapsed_s = t_s + 0.5 * step_s - effects.start_s
+        strength = np.clip(elapsed_s / effects.ramp_s, 0.0, 1.0) * effects.amount * acting
         changed: dict[str, FloatArray] = {}
-        for name, effects in self._effects.items():
-            elapsed = t_s + 0.5 * step_s - effects.start_s
-            with np.errstate(divide="ignore", invalid="ignore"):
-                level = np.where(effects.ramp_s > 0, np.minimum(elapsed / effects.ramp_s, 1.0), 1.0)
-            acting = (effects.start_s <= t_s + 1e-9) & (t_s + 1e-9 < effects.end_s)
-            values = np.zeros_like(getattr(self._calm, name))
-            if name == "leak_share":  # a share does not ramp, and two of them do not add up
-                np.maximum.at(values.ravel(), effects.place, effects.amount * acting)
-            else:
-                np.add.at(
-                    values.ravel(), effects.place, effects.amount * np.where(acting, level, 0)
-                )
-            changed[name] = np.minimum(values, 1.0) if name in _SHARES else values
-        nonzero = frozenset(name for name, values in changed.items() if values.any())
-        return Conditions(**{**vars(self._calm), **changed, "acting": nonzero})
+        for name, rows in effects.rows.items():
+            if strength[rows].any():
+                shape = getattr(self._calm, name).shape
+                place, amount = effects.place[rows], strength[rows]
+                if name == "leak_share":  # two of them do not add up
+                    values = np.zeros(shape)
+                    np.maximum.at(values.ravel(), place, amount)
+                else:
+                    values = np.bincount(place, amount, shape[0] * shape[1]).reshape(shape)
+                changed[name] = np.minimum(values, 1.0) if name in _SHARES else values
+        return Conditions(**{**vars(self._calm), **changed, "acting": frozenset(changed)})
 
     def _target(self, fault: Fault) -> int:
         """Service that a fault acts on; of a fault on an edge, the callee."""
@@ -124,33 +125,41 @@ class FaultSchedule:
         return edges
 
     def _rebuild(self) -> None:
-        rows: dict[str, list[tuple[IntArray, float, Fault]]] = {}
+        rows = []
         for copy, faults in enumerate(self._faults):
             for fault in faults:
-                for name, amount in _effects(fault, self._parameters, self._target(fault)):
-                    where = [self._target(fault)]
+                service = self._target(fault)
+                for name, amount in _effects(fault, self._parameters, service):
+                    where = [service]
                     if name == "edge_loss":
                         where = [self._edges.index(edge) for edge in self._along(fault)]
-                    places = np.array(where, dtype=np.intp) * self._copies + copy
-                    rows.setdefault(name, []).append((places, amount, fault))
-        self._effects = {name: _table(entries) for name, entries in rows.items()}
+                    # A share of the replicas does not ramp.
+                    ramp_s = 0.0 if name == "leak_share" else fault.ramp_s
+                    rows += [
+                        (name, i * self._copies + copy, amount, fault.start_s, ramp_s, fault.end_s)
+                        for i in where
+                    ]
+        self._effects = _table(rows)
 
 
 _SHARES = frozenset({"killed", "error_rate", "loss", "edge_loss"})
+_AT_ONCE_S = 1e-9
 
 
-def _table(rows: list[tuple[IntArray, float, Fault]]) -> _Effects:
-    counts = [len(places) for places, _, _ in rows]
-
-    def column(values: Iterable[float]) -> FloatArray:
-        return np.repeat(np.fromiter(values, dtype=np.float64, count=len(rows)), counts)
-
+def _table(rows: list[tuple[str, int, float, float, float, float]]) -> _Effects:
+    """Make a table of rows of condition, place, amount, start, ramp, and end."""
+    rows = sorted(rows, key=lambda row: row[0])
+    names = [row[0] for row in rows]
+    numbers = np.array([row[1:] for row in rows], dtype=np.float64).reshape(len(rows), 5)
+    places, amount, start_s, ramp_s, end_s = numbers.T
+    first = {name: names.index(name) for name in names}
     return _Effects(
-        np.concatenate([places for places, _, _ in rows]),
-        column(amount for _, amount, _ in rows),
-        column(fault.start_s for _, _, fault in rows),
-        column(fault.ramp_s for _, _, fault in rows),
-        column(fault.end_s for _, _, fault in rows),
+        {name: slice(i, i + names.count(name)) for name, i in first.items()},
+        places.astype(np.intp),
+        amount,
+        start_s,
+        np.maximum(ramp_s, _AT_ONCE_S),
+        end_s,
     )
 
 
