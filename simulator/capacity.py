@@ -11,6 +11,7 @@ from simulator.graph import FloatArray
 from simulator.parameters import CPU_IDLE, MOST_MEMORY, Parameters
 from simulator.replicas import Replicas
 from simulator.state import State
+from simulator.waiting import Exponents, exponents
 
 
 class Capacity(NamedTuple):
@@ -20,6 +21,8 @@ class Capacity(NamedTuple):
     ----------
     workers
         Requests that are executed at a time, all replicas together; greater than 0.
+    exponents
+        Of the law of waiting with so many workers.
     service_s
         Mean service time, stretched by everything that slows it down.
     cpu_load
@@ -27,6 +30,7 @@ class Capacity(NamedTuple):
     """
 
     workers: FloatArray
+    exponents: Exponents
     service_s: FloatArray
     cpu_load: FloatArray
 
@@ -47,10 +51,12 @@ def capacity(p: Parameters, conditions: Conditions, state: State, replicas: Repl
     if len(p.warming):  # fresh replicas are slow until they are warm
         work_s = work_s * np.ones_like(ready)
         work_s[p.warming] *= 1.0 + (p.warmup_slowdown - 1.0) * (1.0 - state.warmth)
-    workers = present
+    workers, waits = present, p.exponents
     if p.places_limited:
         places = ready * p.max_in_flight / (1.0 + state.dependency_s / work_s)
         workers = np.minimum(present, places)
+    if p.places_limited or not replicas.whole or len(p.scaled):
+        waits = exponents(workers)
     collecting = _garbage_collection(p, replicas)
     cpu_load = np.minimum(state.in_system, workers) / present
     cpu_load *= p.cpu_when_busy
@@ -59,7 +65,7 @@ def capacity(p: Parameters, conditions: Conditions, state: State, replicas: Repl
     if conditions.acts("background_cpu"):
         cpu_load += conditions.background_cpu
     service_s = work_s * np.maximum(cpu_load, 1.0) * (1.0 + collecting)
-    return Capacity(workers, service_s, cpu_load)
+    return Capacity(workers, waits, service_s, cpu_load)
 
 
 def _garbage_collection(p: Parameters, replicas: Replicas) -> FloatArray:

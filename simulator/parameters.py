@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from simulator.frame import FRAME_INTERVAL_S
 from simulator.graph import FloatArray, IntArray
 from simulator.topology import Dependency, Topology
+from simulator.waiting import Exponents, exponents
 
 # Ranges documented in simulation.md, equation 15, and in docs/simulator.md.
 OWN_ERROR_RATE = 2e-4
@@ -47,6 +48,8 @@ class Parameters:
         Any `max_in_flight` is finite.
     variability
         (1 + service_cv^2) / 2, the factor on waits of Allen and Cunneen.
+    exponents
+        Of the law of waiting when all replicas serve.
     cpu_when_busy
         CPU demand over the CPU limit when all workers are busy.
     nominal_rps
@@ -109,6 +112,7 @@ class Parameters:
     service_cv: FloatArray
     places_limited: bool
     variability: FloatArray
+    exponents: Exponents
     cpu_when_busy: FloatArray
     nominal_rps: FloatArray
     memory_limit_mb: FloatArray
@@ -215,6 +219,7 @@ def parameters(topology: Topology) -> Parameters:
         service_cv=_column(s.service_time_cv for s in services),
         places_limited=any(s.max_in_flight is not None for s in services),
         variability=_column(0.5 + 0.5 * s.service_time_cv**2 for s in services),
+        exponents=exponents(_column(s.replicas * s.workers for s in services)),
         cpu_when_busy=_column(CPU_PER_BUSY_WORKER * s.workers / s.cores for s in services),
         nominal_rps=_column(s.arrival_rps for s in services),
         memory_limit_mb=_column(s.memory.limit_mb for s in services),

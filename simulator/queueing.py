@@ -86,7 +86,7 @@ def advance(
     steps = service_s / p.step_s
     work = arrived * steps
     load = work / workers
-    stationary = stationary_wait(load, workers, service_s, p.variability)
+    stationary = stationary_wait(load, workers, capacity.exponents, service_s, p.variability)
     limit = p.queue_limit * replicas.ready
     refused = blocking(stationary, limit)
     refused[replicas.ready <= 0.0] = 1.0

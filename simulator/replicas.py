@@ -19,7 +19,7 @@ class Replicas(NamedTuple):
 
     Attributes
     ----------
-    ready, serving
+    ready, serving, whole
         As in `State`.
     availability
         Those over the configured ones.
@@ -35,6 +35,7 @@ class Replicas(NamedTuple):
 
     ready: FloatArray
     serving: FloatArray
+    whole: bool
     availability: FloatArray
     survivors: FloatArray
     memory: FloatArray
@@ -63,6 +64,7 @@ def advance(p: Parameters, conditions: Conditions, state: State) -> Replicas:
         return Replicas(
             ready=started * state.serving,
             serving=state.serving,
+            whole=True,
             availability=started / configured * state.serving,
             survivors=state.serving,
             memory=used_mb / p.memory_limit_mb,
@@ -84,6 +86,7 @@ def advance(p: Parameters, conditions: Conditions, state: State) -> Replicas:
     return Replicas(
         ready=ready,
         serving=serving,
+        whole=bool((serving >= 1.0).all()),
         availability=ready / configured,
         survivors=survivors,
         memory=used_mb / p.memory_limit_mb * (ready > 0.0),

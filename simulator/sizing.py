@@ -13,7 +13,7 @@ from simulator.graph import FloatArray
 from simulator.nominal import NominalCalls, arrival_rates, latency_p95_s
 from simulator.specification import ServiceSpec, TopologySpec
 from simulator.topology import Dependency, Memory, Service, Slo, Topology
-from simulator.waiting import SATURATION, stationary_wait
+from simulator.waiting import SATURATION, exponents, stationary_wait
 
 
 class UnboundedLoadError(ValueError):
@@ -86,7 +86,13 @@ def _nominal(spec: TopologySpec) -> _Nominal:
     utilisation = arrival * service_ms / 1000.0 / (replicas * workers)
     cv = np.array([_service_time_cv(service) for service in services])
     service_s = service_ms / 1000.0
-    wait = stationary_wait(utilisation, replicas * workers, service_s, 0.5 + 0.5 * cv * cv)
+    wait = stationary_wait(
+        utilisation,
+        replicas * workers,
+        exponents(replicas * workers),
+        service_s,
+        0.5 + 0.5 * cv * cv,
+    )
     p95 = 1000.0 * latency_p95_s(calls, wait, service_s, cv)
     return _Nominal(calls, ingress, arrival, replicas, workers, service_ms, utilisation, p95)
 

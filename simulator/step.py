@@ -106,7 +106,7 @@ def step(
         dependency_success=effect.success,
         ready=serving.ready,
         serving=serving.serving,
-        whole=serving.serving is state.serving or bool((serving.serving >= 1.0).all()),
+        whole=serving.whole,
         killed=serving.killed,
         restart_s=serving.restart_s,
         outstanding=outcome.outstanding,

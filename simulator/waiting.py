@@ -1,7 +1,10 @@
 """How long a request waits for a worker when the queue is stationary.
 
-Sakasegawa's approximation (1977) of M/M/c, which is exact for one worker and needs no integer c,
-times Allen and Cunneen's (Ca^2 + Cs^2) / 2 for service times of any variability.
+Sakasegawa's approximation (1977) takes load^e for Erlang's C, with e = sqrt(2 (c + 1)) - 1; it is
+exact for one worker, needs no whole c, and errs by up to 2.6 % in the mean time in system. Here e
+has two more terms, fitted to Erlang's C for 1 to 4096 workers and utilisations of 0.05 to 0.97,
+which brings that down to 0.16 %. For service times of any variability it is multiplied by
+(Ca^2 + Cs^2) / 2 (Allen and Cunneen).
 """
 
 from __future__ import annotations
@@ -15,6 +18,23 @@ from simulator.graph import FloatArray
 SATURATION = 0.97
 """Utilisation from which a stationary law has no meaning: the queue itself tells the wait."""
 LEAST_LOAD, LEAST_EXPONENT = 1e-12, -600.0
+
+
+_A, _B, _C, _D = 0.37929, -0.26555, 0.15788, -0.27365
+
+
+class Exponents(NamedTuple):
+    """Erlang's C is about load^(base + slope (1 - load)); arrays of any one shape."""
+
+    base: FloatArray
+    slope: FloatArray
+
+
+def exponents(workers: FloatArray) -> Exponents:
+    """Exponents for so many workers; greater than 0, need not be whole."""
+    s = np.sqrt(2.0 * workers + 2.0) - 1.0
+    above = s - 1.0
+    return Exponents(1.0 + above * (1.0 - _A - _B * (1.0 + 1.0 / s)), above * (_C * s - _D))
 
 
 class StationaryWait(NamedTuple):
@@ -45,7 +65,11 @@ class StationaryWait(NamedTuple):
 
 
 def stationary_wait(
-    utilisation: FloatArray, workers: FloatArray, service_s: FloatArray, variability: FloatArray
+    utilisation: FloatArray,
+    workers: FloatArray,
+    exponents: Exponents,
+    service_s: FloatArray,
+    variability: FloatArray,
 ) -> StationaryWait:
     """Wait for one of `workers` at a given utilisation.
 
@@ -53,17 +77,19 @@ def stationary_wait(
     ----------
     utilisation
         Offered load over the number of workers; counted as `SATURATION` above it.
-    workers
-        Requests that are executed at a time, the c of M/M/c; greater than 0, need not be whole.
+    workers, exponents
+        Requests that are executed at a time, the c of M/M/c, and what follows from that.
     service_s, variability
         Mean service time in seconds, and (Ca^2 + Cs^2) / 2.
     """
     load = np.minimum(utilisation, SATURATION)
     log_load = np.log(np.maximum(load, LEAST_LOAD))
-    exponent = np.sqrt(2.0 * workers + 2.0)
-    exponent -= 1.0
-    probability = np.exp(exponent * log_load)
-    delayed_s = variability * service_s / (workers * (1.0 - load))
+    free = 1.0 - load
+    probability = exponents.slope * free
+    probability += exponents.base
+    probability *= log_load
+    np.exp(probability, out=probability)
+    delayed_s = variability * service_s / (workers * free)
     return StationaryWait(load, log_load, probability, delayed_s, probability * delayed_s)
 
 

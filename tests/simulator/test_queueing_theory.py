@@ -13,6 +13,7 @@ from simulator.simulation import Simulation
 from simulator.statistics import RunStatistics
 from simulator.topology import Topology
 from simulator.topology_file import parse_topology
+from simulator.waiting import exponents, stationary_wait
 from tests.simulator.closed_forms import sojourn_quantile_s, sojourn_s
 
 COPIES = 48
@@ -124,6 +125,16 @@ def test_service_times_of_any_spread_wait_as_pollaczek_and_khinchine_say(
     wait = utilization / (1.0 - utilization) * (1.0 + cv * cv) / 2.0
     figures = measured(topology, 200.0)["queue"]
     assert figures["latency_ms"]["mean"] == pytest.approx(50.0 * (1.0 + wait), rel=0.08)
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3, 5, 8, 16, 40, 128, 1000])
+def test_the_law_of_waiting_is_erlangs(workers: int) -> None:
+    count = np.array([float(workers)])
+    for utilization in (0.1, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95):
+        one = np.ones(1)
+        wait = stationary_wait(utilization * one, count, exponents(count), one, one)
+        expected = sojourn_s(1.0, workers, utilization)
+        assert 1.0 + wait.mean_s[0] == pytest.approx(expected, rel=0.002)
 
 
 def test_latency_law_is_exact_for_an_exponential_latency() -> None:
