@@ -197,7 +197,8 @@ class Engine:
         now = datetime.now(UTC)
         started = now - timedelta(seconds=WARM_UP_FRAMES * FRAME_INTERVAL_S)
         hour = started.hour + started.minute / 60.0
-        simulation = Simulation(topology, seed=seed, loads=[Load(diurnal=True, hour=hour)])
+        load = Load(diurnal=True, hour=hour, day=started.weekday())
+        simulation = Simulation(topology, seed=seed, loads=[load])
         forecaster = Forecaster(topology.graph(), self._predictor, simulation.interval_s)
         for _ in range(WARM_UP_FRAMES - 1):
             frame = simulation.next_frame()

@@ -99,7 +99,8 @@ def offer(
         misses = cache.misses(p, state.cache_warmth)
         finished = finished * misses
     first = np.empty((p.calls, len(load)))
-    np.multiply(wiring.at_caller(finished), p.calls_per_request, out=first[: p.edges])
+    wiring.at_caller(finished, out=first[: p.edges])
+    first[: p.edges] *= p.calls_per_request
     first[p.edges :] = load * (p.step_s * p.ingress_rps)
     if conditions.acts("extra_load"):
         first[p.edges :] *= 1.0 + conditions.extra_load[p.entries]
@@ -163,20 +164,22 @@ def resolve(p: Parameters, routes: Routes, state: State, offered: Offered, one: 
     failing = routes.at_calls(1.0 - one.success)
     outstanding = np.empty_like(state.outstanding)
     orbit = state.orbit - offered.left
+    # In place throughout: memory that is touched for the first time costs more than arithmetic.
     attempts, retried = np.zeros_like(ending), np.zeros_like(ending)
+    resolved = np.empty_like(ending)
     for level, sent in enumerate((offered.first, *offered.retries)):
-        total = state.outstanding[level] + sent
-        resolved = total * ending
-        np.subtract(total, resolved, out=outstanding[level])
+        total = np.add(state.outstanding[level], sent, out=outstanding[level])
+        np.multiply(total, ending, out=resolved)
+        total -= resolved
         attempts += resolved
         if level < len(orbit):
             resolved *= failing
             resolved *= p.may_retry[level]
             orbit[level] += resolved
             retried += resolved
-    failed = attempts * failing
-    exhausted = failed - retried
-    ended = attempts - retried
+    failed = np.multiply(attempts, failing, out=failing)
+    exhausted = np.subtract(failed, retried, out=resolved)
+    ended = np.subtract(attempts, retried, out=retried)
     if offered.denied.any():
         exhausted[p.budgeted] += offered.denied
         ended[p.budgeted] += offered.denied

@@ -79,12 +79,15 @@ class Dependence:
         often = self._often
         if offered.misses is not None:
             often = often * offered.misses[self._callers]
+        ended = outcome.ended.take(self._required, axis=0)
         failing = outcome.exhausted.take(self._required, axis=0)
-        failing /= np.maximum(outcome.ended.take(self._required, axis=0), 1e-300)
+        failing /= np.maximum(ended, 1e-300, out=ended)
         failing *= np.minimum(often, 1.0)
-        log_success = np.log(np.maximum(1.0 - failing, 1e-300))
-        log_success *= np.maximum(often, 1.0)
-        success: FloatArray = np.exp(multiply(self._failing, log_success))
+        succeeds = np.subtract(1.0, failing, out=failing)
+        np.maximum(succeeds, 1e-300, out=succeeds)
+        logarithm = np.log(succeeds, out=succeeds)
+        logarithm *= np.maximum(often, 1.0)
+        success: FloatArray = np.exp(multiply(self._failing, logarithm))
         return success
 
     def _with_own_routes(

@@ -15,7 +15,7 @@ from simulator.load import Load
 
 MAX_SECONDS = 7 * 86_400.0
 _SCENARIO_KEYS = ("name", "seconds", "load", "faults")
-_LOAD_KEYS = ("scale", "diurnal", "hour")
+_LOAD_KEYS = ("scale", "diurnal", "hour", "day")
 _FAULT_KEYS = ("target", "kind", "start_s", "duration_s", "intensity", "ramp_s", "share")
 
 
@@ -107,6 +107,7 @@ def _load(checker: Checker, value: Any, path: str) -> Load:
     stated = checker.mapping(value, path, _LOAD_KEYS) or {}
     scale = checker.number(stated.get("scale"), inside(path, "scale"), least=0.0, most=1000.0)
     hour = checker.number(stated.get("hour"), inside(path, "hour"), least=0.0, most=24.0)
+    day = checker.whole(stated.get("day"), inside(path, "day"), least=0, most=6)
     default = Load()
     return Load(
         scale=default.scale if scale is None else scale,
@@ -114,6 +115,7 @@ def _load(checker: Checker, value: Any, path: str) -> Load:
             stated.get("diurnal"), inside(path, "diurnal"), default=default.diurnal
         ),
         hour=default.hour if hour is None else hour,
+        day=default.day if day is None else day,
     )
 
 

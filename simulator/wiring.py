@@ -19,9 +19,9 @@ class Wiring:
         self._caller, self._callee = p.caller, p.callee
         self._callees = incidence(p.callee, np.arange(p.calls), p.services, p.calls)
 
-    def at_caller(self, services: FloatArray) -> FloatArray:
-        """Value of the caller of each edge, (S, B) -> (E, B)."""
-        return services.take(self._caller, axis=0, mode="clip")
+    def at_caller(self, services: FloatArray, out: FloatArray) -> None:
+        """Put the value of the caller of each edge into `out`, (S, B) -> (E, B)."""
+        services.take(self._caller, axis=0, mode="clip", out=out)
 
     def into_callee(self, calls: FloatArray) -> FloatArray:
         """Sum over the calls into each service, (C, B) -> (S, B)."""

@@ -12,6 +12,7 @@ from simulator.fault_schedule import FaultError
 from simulator.faults import Fault, FaultKind
 from simulator.scenario import ScenarioError, load_scenarios, parse_scenarios
 from simulator.simulation import Simulation
+from simulator.specification import Backoff, CircuitBreaker, Warmup
 from simulator.topologies import shipped
 from simulator.topology_file import TopologyError, load_topology, parse_topology
 
@@ -40,11 +41,15 @@ services:
     startup_s: 10
     autoscaler: {min: 2, max: 8, target_utilization: 0.6}
     cache: {hit_ratio: 0.8, warm_s: 60}
+    warmup: {seconds: 20}
+    cores: 4.5
+    parallel_calls: true
     slo: {latency_ms: 500, error_rate_percent: 1, availability_percent: 99.9, throughput_rps: 100}
     dependencies:
       - auth-service
       - {service: database, calls_per_request: 1.0, timeout_ms: 1000, retries: 2,
-         retry_budget: 0.2, circuit_breaker: true, adaptive_throttling: true, max_connections: 50,
+         retry_budget: 0.2, circuit_breaker: {open_s: 9}, backoff: {initial_ms: 100},
+         cancel_on_timeout: true, adaptive_throttling: true, max_connections: 50,
          required: true}
   - name: auth-service
   - name: database
@@ -60,6 +65,12 @@ services:
     assert gateway.cache is not None
     assert (gateway.cache.hit_ratio, gateway.cache.warm_s) == (0.8, 60)
     assert gateway.dependencies[1].max_connections == 50
+    assert gateway.warmup == Warmup(20.0, 2.0)
+    assert (gateway.cores, gateway.parallel_calls) == (4.5, True)
+    assert gateway.dependencies[1].circuit_breaker == CircuitBreaker(0.5, 20, 9.0)
+    assert gateway.dependencies[1].backoff == Backoff(100.0, 2000.0)
+    assert gateway.dependencies[1].cancel_on_timeout
+    assert gateway.dependencies[0].circuit_breaker is None
     assert gateway.dependencies[1].adaptive_throttling
     assert [call.service for call in gateway.dependencies] == ["auth-service", "database"]
     assert gateway.dependencies[1].retry_budget == 0.2
@@ -70,6 +81,12 @@ def test_json_is_read_too(tmp_path: Path) -> None:
     path = tmp_path / "shop.json"
     path.write_text(json.dumps({"services": [{"name": "a", "dependencies": ["b"]}, {"name": "b"}]}))
     assert [service.name for service in load_topology(path).services] == ["a", "b"]
+
+
+def calling(keys: dict[str, Any]) -> dict[str, Any]:
+    """A system with one call that has these keys."""
+    call = {"service": "b", **keys}
+    return {"services": [{"name": "a", "dependencies": [call]}, {"name": "b"}]}
 
 
 @pytest.mark.parametrize(
@@ -108,6 +125,30 @@ def test_json_is_read_too(tmp_path: Path) -> None:
         (
             {"services": [{"name": "a", "cache": {"hit_ratio": 1.0}}]},
             "services[0].cache.hit_ratio: expected a number of at least 0 and at most 0.999, got 1",
+        ),
+        (
+            {"services": [{"name": "a", "warmup": {"slowdown": 0.5}}]},
+            "services[0].warmup.slowdown: expected a number of at least 1",
+        ),
+        (
+            {"services": [{"name": "a", "cores": 0}]},
+            "services[0].cores: expected a number greater than 0",
+        ),
+        (
+            {"services": [{"name": "a", "parallel_calls": 3}]},
+            "services[0].parallel_calls: expected true or false, got 3",
+        ),
+        (
+            calling({"circuit_breaker": "yes"}),
+            "services[0].dependencies[0].circuit_breaker: expected true or false, got 'yes'",
+        ),
+        (
+            calling({"circuit_breaker": {"error_share": 2}}),
+            "services[0].dependencies[0].circuit_breaker.error_share: expected a number greater",
+        ),
+        (
+            calling({"backoff": {"initial_ms": 100, "max_ms": 10}}),
+            "backoff.max_ms: expected at least initial_ms (100), got 10",
         ),
         (
             {"services": [{"name": "a", "kind": "gatway"}]},
@@ -159,12 +200,13 @@ def test_a_scenario_file_is_read(tmp_path: Path) -> None:
     path.write_text("""
 - name: database-leak
   seconds: 900
-  load: {scale: 1.0, diurnal: true, hour: 14}
+  load: {scale: 1.0, diurnal: true, hour: 14, day: 5}
   faults: [{target: database, kind: memory_leak, start_s: 300, duration_s: 400, intensity: 1.0,
             ramp_s: 60, share: 1.0}]
 """)
     (scenario,) = load_scenarios(path, shipped("default").graph())
     assert scenario.load.diurnal
+    assert (scenario.load.hour, scenario.load.day) == (14.0, 5)
     assert scenario.faults == (
         Fault("database", FaultKind.MEMORY_LEAK, 300.0, 400.0, 1.0, 60.0, 1.0),
     )
