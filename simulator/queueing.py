@@ -89,16 +89,17 @@ def advance(
     stationary = stationary_wait(load, workers, capacity.exponents, service_s, p.variability)
     limit = p.queue_limit * replicas.ready
     refused = blocking(stationary, limit)
-    refused[replicas.ready <= 0.0] = 1.0
-    accepted = arrived - arrived * refused
-
-    before = state.in_system * replicas.survivors
-    fluctuation = state.fluctuation * replicas.survivors
-    lost = state.in_system - before
-    cancelled = np.zeros((1, 1))
+    lost = cancelled = np.zeros((1, 1))
+    before, fluctuation = state.in_system, state.fluctuation
+    if not replicas.whole:
+        refused[replicas.ready <= 0.0] = 1.0
+        before = before * replicas.survivors
+        fluctuation = fluctuation * replicas.survivors
+        lost = state.in_system - before
     if len(p.cancelling):
         cancelled = np.minimum(state.cancelled, before)
-        before -= cancelled
+        before = before - cancelled
+    accepted = arrived - arrived * refused
     # The fluid, linear while all workers are busy and relaxing to its level else.
     decay = np.exp(-1.0 / steps)
     finished = workers / steps
@@ -109,8 +110,7 @@ def advance(
     # The same with chance. Arrivals and departures are Poisson; what is still there at the end
     # of the step counts.
     linear += fluctuation
-    fluctuation *= decay
-    relaxed += fluctuation
+    relaxed += fluctuation * decay
     variance = np.minimum(level, workers) * (1.0 - decay * decay)
     np.add(accepted, finished, out=variance, where=linear > relaxed)
     noisy = np.sqrt(variance) * normals

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from simulator import cohorts, scaling
-from simulator.cohorts import Cohorts
+from simulator.cohorts import Advanced, Cohorts
 from simulator.conditions import Conditions
 from simulator.graph import FloatArray
 from simulator.parameters import Parameters
@@ -24,7 +24,7 @@ class Replicas(NamedTuple):
     availability
         Those over the configured ones.
     survivors
-        Share of the requests in the system whose replica did not die.
+        Share of the requests in the system whose replica did not die; 1 where `whole`.
     memory
         Memory over its limit, mean over the ready replicas; 0 without any.
     memory_kills
@@ -47,33 +47,67 @@ class Replicas(NamedTuple):
 
 def advance(p: Parameters, conditions: Conditions, state: State) -> Replicas:
     """Advance all replicas by one sub-step."""
-    configured, started = scaling.replicas(p, state.scaling)
     killed, restart_s = _held_down(p, conditions, state)
+    used_mb = _used_mb(p, state)
+    grouped = cohorts.advance(p, conditions, state.cohorts, used_mb)
+    whole = state.whole and not (len(grouped.services) or conditions.acts("killed"))
+    advanced = _unharmed if whole else _harmed
+    return advanced(p, state, killed, restart_s, used_mb, grouped)
 
-    # Memory is base + per request x requests + leak (simulation.md, equation 9).
-    requests = state.departed * (state.dependency_s / p.step_s)
-    requests += state.in_system
-    requests += state.fluctuation
-    requests /= np.maximum(state.ready, 1e-9)
-    used_mb = requests * (state.ready > 0.0)
+
+def _used_mb(p: Parameters, state: State) -> FloatArray:
+    """Memory of a replica without leaks: base + per request x requests (equation 9)."""
+    used_mb = state.departed * (state.dependency_s / p.step_s)
+    used_mb += state.in_system
+    used_mb += state.fluctuation
+    if state.whole:
+        used_mb /= state.ready
+    else:
+        used_mb /= np.maximum(state.ready, 1e-9)
+        used_mb *= state.ready > 0.0
     used_mb *= p.memory_per_request_mb
     used_mb += p.memory_base_mb
-    grouped = cohorts.advance(p, conditions, state.cohorts, used_mb)
-    rows = grouped.services
-    if state.whole and not (len(rows) or killed.any()):
-        return Replicas(
-            ready=started * state.serving,
-            serving=state.serving,
-            whole=True,
-            availability=started / configured * state.serving,
-            survivors=state.serving,
-            memory=used_mb / p.memory_limit_mb,
-            memory_kills=np.zeros((1, 1)),
-            killed=killed,
-            restart_s=restart_s,
-            cohorts=grouped.cohorts,
-        )
+    return used_mb
 
+
+def _unharmed(
+    p: Parameters,
+    state: State,
+    killed: FloatArray,
+    restart_s: FloatArray,
+    used_mb: FloatArray,
+    grouped: Advanced,
+) -> Replicas:
+    """Give the replicas when all that were started serve, before and after."""
+    ready, availability = state.ready, state.serving
+    if len(p.scaled):
+        configured, started = scaling.replicas(p, state.scaling)
+        ready, availability = started * state.serving, started / configured * state.serving
+    return Replicas(
+        ready=ready,
+        serving=state.serving,
+        whole=True,
+        availability=availability,
+        survivors=state.serving,
+        memory=used_mb / p.memory_limit_mb,
+        memory_kills=np.zeros((1, 1)),
+        killed=killed,
+        restart_s=restart_s,
+        cohorts=grouped.cohorts,
+    )
+
+
+def _harmed(
+    p: Parameters,
+    state: State,
+    killed: FloatArray,
+    restart_s: FloatArray,
+    used_mb: FloatArray,
+    grouped: Advanced,
+) -> Replicas:
+    """Give the replicas when some are down, anywhere."""
+    configured, started = scaling.replicas(p, state.scaling)
+    rows = grouped.services
     serving = 1.0 - killed
     serving[rows] *= grouped.up
     ready = started * serving
@@ -101,7 +135,7 @@ def _held_down(
     p: Parameters, conditions: Conditions, state: State
 ) -> tuple[FloatArray, FloatArray]:
     """Share held down by a fault: at once with it, back `startup_s` after it."""
-    if not (conditions.killed.any() or state.killed.any()):
+    if state.whole and not conditions.acts("killed"):
         return state.killed, state.restart_s
     grows = conditions.killed >= state.killed
     restart_s = np.where(grows, p.startup_s, state.restart_s - p.step_s)

@@ -38,7 +38,7 @@ class Flows:
     offered, replicas, capacity, queue, attempt, outcome
         Results of the mechanisms.
     own_failure
-        (S, B) share of the requests that a service takes and fails itself.
+        (S, B) or (1, 1) share of the requests that a service takes and fails itself.
     dependency_success
         (S, B) share of its requests whose required calls succeed.
     dependency_s
@@ -89,7 +89,8 @@ def step(
     usual, present = latency(p, state, able, queue)
 
     refused = queue.rejected / np.maximum(queue.arrived, 1e-300)
-    refused[(queue.arrived <= 0.0) & (serving.ready <= 0.0)] = 1.0
+    if not serving.whole:
+        refused[(queue.arrived <= 0.0) & (serving.ready <= 0.0)] = 1.0
     own_failure = _own_failure(conditions, queue)
     good = (1.0 - own_failure) * state.dependency_success
     one = attempt(routes, conditions, usual, present, 1.0 - refused, good)
@@ -128,11 +129,11 @@ def step(
 
 def _own_failure(conditions: Conditions, queue: queueing.Queue) -> FloatArray:
     """Share of its requests that a service fails itself, replicas that die included."""
-    good = np.full_like(queue.lost, 1.0 - OWN_ERROR_RATE)
+    good = np.full((1, 1), 1.0 - OWN_ERROR_RATE)
     if conditions.acts("error_rate"):
-        good *= 1.0 - conditions.error_rate
+        good = good * (1.0 - conditions.error_rate)
     if queue.lost.any():
-        good *= 1.0 - queue.lost / np.maximum(queue.lost + queue.departed, 1e-300)
+        good = good * (1.0 - queue.lost / np.maximum(queue.lost + queue.departed, 1e-300))
     return 1.0 - good
 
 
