@@ -127,12 +127,13 @@ def features() -> None:
 def _show(figures: dict[str, Any]) -> None:
     columns = (
         "event_recall",
+        "foreseeable_recall",
         "event_precision",
         "median_lead_s",
         "false_alarms_per_episode",
         "pr_auc",
     )
-    heads = ("recall", "precision", "lead s", "false/ep", "PR-AUC")
+    heads = ("recall", "foreseen", "precision", "lead s", "false/ep", "PR-AUC")
     click.echo(f"{'':<22}" + "".join(f"{head:>10}" for head in heads))
     overall = figures["overall"]
     for name, values in {"model": overall["model"], **overall["baselines"]}.items():

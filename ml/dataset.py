@@ -76,6 +76,12 @@ def record_one(job: tuple[Topology, int, int]) -> Recording:
     return record(topology, scenarios(topology.graph(), episodes, seed), seed)
 
 
+def explain_one(job: tuple[Topology, int, int]) -> Recording:
+    """Record a system with the causes of its incidents: topology, number of episodes, seed."""
+    topology, episodes, seed = job
+    return record(topology, scenarios(topology.graph(), episodes, seed), seed, explained=True)
+
+
 def sample_one(job: tuple[Topology, int, int, float]) -> Rows:
     """Record a system and keep all positive rows, and this share of the others."""
     topology, episodes, seed, share = job

@@ -10,11 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.breach import breached
+from ml.counterfactual import Counterfactuals, foreseeable
 from ml.features import FeatureExtractor
 from ml.incident_types import INCIDENT_TYPES, incident_type
 from ml.incidents import BoolArray, Incident, incidents
 from ml.labels import labels, unscored
 from ml.scenarios import EPISODE_S, SCORED_S, WARM_UP_S, draw
+from simulator.faults import Fault
 from simulator.frame import FRAME_INTERVAL_S, Truth
 from simulator.graph import ServiceGraph
 from simulator.scenario import Scenario
@@ -47,6 +49,10 @@ class Recording:
         Those with their onset in the scored frames, which are numbered from 0.
     types
         Index into `INCIDENT_TYPES` of each of them.
+    causes
+        Fault that caused each of them, None for a spontaneous one; empty if not asked for.
+    counterfactuals
+        What would have been; None if not asked for.
     """
 
     name: str
@@ -57,6 +63,18 @@ class Recording:
     scored: BoolArray
     incidents: tuple[Incident, ...]
     types: tuple[int, ...]
+    causes: tuple[Fault | None, ...] = ()
+    counterfactuals: Counterfactuals | None = None
+
+    def foreseeable(self, number: int) -> bool:
+        """Whether incident `number` had been caused for at least 10 s when it began."""
+        onset_s = seconds(self.incidents[number].onset)
+        return bool(self.causes) and foreseeable(self.causes[number], onset_s)
+
+
+def seconds(frame: int) -> float:
+    """Start of a scored frame, seconds since the start of the simulation."""
+    return (FIRST_SCORED + frame) * FRAME_INTERVAL_S
 
 
 def scenarios(graph: ServiceGraph, count: int, seed: int) -> list[Scenario]:
@@ -65,8 +83,10 @@ def scenarios(graph: ServiceGraph, count: int, seed: int) -> list[Scenario]:
     return [draw(graph, rng, f"{seed}-{i}") for i in range(count)]
 
 
-def record(topology: Topology, chosen: Sequence[Scenario], seed: int) -> Recording:
-    """Simulate scenarios of one system side by side."""
+def record(
+    topology: Topology, chosen: Sequence[Scenario], seed: int, *, explained: bool = False
+) -> Recording:
+    """Simulate scenarios of one system side by side; `explained`: with what caused incidents."""
     copies = len(chosen)
     simulation = Simulation(
         topology, copies=copies, seed=seed, loads=[scenario.load for scenario in chosen]
@@ -92,6 +112,8 @@ def record(topology: Topology, chosen: Sequence[Scenario], seed: int) -> Recordi
     shape = (FRAMES, copies, graph.services)
     window = slice(FIRST_SCORED, LAST_SCORED)
     counted = [i for i in happened if FIRST_SCORED <= i.onset < LAST_SCORED]
+    counterfactuals = Counterfactuals(topology, chosen, seed) if explained else None
+    causes = [counterfactuals.cause(i) for i in counted] if counterfactuals else []
     return Recording(
         name=topology.name,
         graph=graph,
@@ -106,4 +128,6 @@ def record(topology: Topology, chosen: Sequence[Scenario], seed: int) -> Recordi
         types=tuple(
             INCIDENT_TYPES.index(incident_type(truths, i.copy, i.service, i.onset)) for i in counted
         ),
+        causes=tuple(causes),
+        counterfactuals=counterfactuals,
     )

@@ -6,7 +6,7 @@ The definitions are those of `docs/evaluation.md`.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +19,13 @@ from ml.features import NAMES
 from ml.incident_types import INCIDENT_TYPES
 from ml.metrics import Scored, best_threshold, events, recall_at, rows
 from ml.predictor import Predictor
-from ml.scenarios import WARM_UP_S
-from simulator.frame import FRAME_INTERVAL_S
+from simulator.faults import Fault
 from simulator.graph import FloatArray
 
 PROTOCOL = 1
 MIN_LEAD_S = 4
 FALSE_ALARM_RATES = (0.1, 0.5)
-GRADUAL_S = 10.0
-"""An incident is gradual if its latest fault had acted for so long before the onset."""
+INTENSITIES = _, _, _, _LAST = ((0.2, 0.5), (0.5, 1.0), (1.0, 2.0), (2.0, 3.0))
 
 
 def evaluate(
@@ -38,7 +36,7 @@ def evaluate(
     Parameters
     ----------
     test
-        Recordings of systems that the model has never seen.
+        Recordings of systems that the model has never seen, explained.
     validation
         Recordings that the thresholds of the baselines are chosen on, as the model's was.
     directory
@@ -62,7 +60,8 @@ def evaluate(
         "thresholds": {name: float(f"{value:.6g}") for name, value in thresholds.items()},
         "per_topology": [_topology(i, scores, thresholds) for i in range(len(test))],
         "overall": {"model": figures.pop("model"), "baselines": figures},
-        "by_fault": _by_fault(scores["model"], thresholds["model"]),
+        "by_fault": _groups(scores["model"], thresholds["model"], _kind),
+        "by_intensity": _groups(scores["model"], thresholds["model"], _intensity),
         "incident_type": _types(predictor, test),
     }
 
@@ -76,7 +75,7 @@ def model_score(predictor: Predictor, recording: Recording) -> FloatArray:
 
 def _figures(scored: Sequence[Scored], threshold: float) -> dict[str, Any]:
     return {
-        **events(scored, threshold),
+        **events(scored, threshold, with_intervals=True),
         **{f"recall_at_{rate:g}": recall_at(scored, rate) for rate in FALSE_ALARM_RATES},
         **rows(scored, threshold),
     }
@@ -86,10 +85,7 @@ def _topology(
     i: int, scores: dict[str, list[Scored]], thresholds: dict[str, float]
 ) -> dict[str, Any]:
     recording = scores["model"][i].recording
-    figures = {
-        name: {**events([scored[i]], thresholds[name]), **rows([scored[i]], thresholds[name])}
-        for name, scored in scores.items()
-    }
+    figures = {name: _figures([scored[i]], thresholds[name]) for name, scored in scores.items()}
     return {
         "topology": recording.name,
         "services": recording.graph.services,
@@ -100,35 +96,46 @@ def _topology(
     }
 
 
-def _by_fault(scored: Sequence[Scored], threshold: float) -> dict[str, Any]:
-    """Recall by the kind of the latest fault that began before the incident, in its episode."""
+def _groups(
+    scored: Sequence[Scored], threshold: float, group: Callable[[Fault | None], str | None]
+) -> dict[str, Any]:
+    """Figures of the incidents whose cause is in each group."""
     counts: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0, 0])
     leads: dict[str, list[float]] = defaultdict(list)
     for one in scored:
         recording = one.recording
         outcome = match(alarms(one.score, recording.incidents, threshold), recording.incidents)
-        for incident in recording.incidents:
-            onset_s = WARM_UP_S + FRAME_INTERVAL_S * incident.onset
-            faults = recording.scenarios[incident.copy].faults
-            begun = [f for f in faults if f.start_s < onset_s + FRAME_INTERVAL_S]
-            latest = max(begun, key=lambda f: f.start_s) if begun else None
-            count = counts[latest.kind.value if latest else "none"]
-            gradual = latest is not None and latest.start_s <= onset_s - GRADUAL_S
-            hit = incident in outcome.hits
-            for i, counted in enumerate((True, hit, gradual, gradual and hit)):
-                count[i] += counted
-            if latest and hit:
-                leads[latest.kind.value].append(outcome.hits[incident])
+        for number, incident in enumerate(recording.incidents):
+            name = group(recording.causes[number])
+            if name is None:
+                continue
+            hit, expected = incident in outcome.hits, recording.foreseeable(number)
+            for i, counted in enumerate((True, hit, expected, expected and hit)):
+                counts[name][i] += counted
+            if hit:
+                leads[name].append(outcome.hits[incident])
     return {
-        kind: {
+        name: {
             "incidents": total,
             "event_recall": _share(hits, total),
-            "gradual_incidents": gradual,
-            "gradual_recall": _share(gradual_hits, gradual),
-            "median_lead_s": float(np.median(leads[kind])) if leads[kind] else None,
+            "foreseeable_incidents": expected,
+            "foreseeable_recall": _share(expected_hits, expected),
+            "median_lead_s": float(np.median(leads[name])) if leads[name] else None,
         }
-        for kind, (total, hits, gradual, gradual_hits) in sorted(counts.items())
+        for name, (total, hits, expected, expected_hits) in sorted(counts.items())
     }
+
+
+def _kind(cause: Fault | None) -> str:
+    return "none" if cause is None else cause.kind.value
+
+
+def _intensity(cause: Fault | None) -> str | None:
+    """Range of the cause's intensity; None if there is none."""
+    if cause is None:
+        return None
+    low, high = next(pair for pair in INTENSITIES if cause.intensity < pair[1] or pair is _LAST)
+    return f"{low:g}-{high:g}"
 
 
 def _types(predictor: Predictor, recordings: Sequence[Recording]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from ml.artefact import Manifest
 
 _COLUMNS = (
     ("event_recall", "recall"),
+    ("foreseeable_recall", "of foreseeable"),
     ("event_precision", "precision"),
     ("median_lead_s", "median lead, s"),
     ("false_alarms_per_episode", "false alarms per episode"),
@@ -53,13 +54,14 @@ def model_card(manifest: Manifest, config: dict[str, Any], metrics: dict[str, An
         "Only the model's score is a probability; the last two columns say little about the "
         f"others. Most likely type right: {_cell(metrics['incident_type']['accuracy'])}.",
         "",
-        "Gradual incidents are those whose latest fault had acted for 10 s or more.",
+        "The cause of an incident is the fault without which, with the same chance, it would not "
+        "have begun; it is foreseeable if that had acted for 10 s or more.",
         "",
-        "| latest fault before the incident | incidents | recall | gradual | recall | lead, s |",
+        "| cause | incidents | recall | foreseeable | recall | lead, s |",
         "| --- | ---: | ---: | ---: | ---: | ---: |",
         *(
             f"| {kind} | {of['incidents']} | {_cell(of['event_recall'])} "
-            f"| {of['gradual_incidents']} | {_cell(of['gradual_recall'])} "
+            f"| {of['foreseeable_incidents']} | {_cell(of['foreseeable_recall'])} "
             f"| {_cell(of['median_lead_s'])} |"
             for kind, of in metrics["by_fault"].items()
         ),

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ml.artefact import read_manifest
-from ml.dataset import held_out_topology, parallel, record_one
+from ml.dataset import explain_one, held_out_topology, parallel, record_one
 from ml.episodes import Recording, record
 from ml.evaluation import evaluate
 from simulator.scenario import Scenario, load_scenarios
@@ -46,11 +46,11 @@ def report(
         test = list(parallel(_record, jobs, "simulating"))
     else:
         mixed = [(topology, episodes, seed + i) for i, topology in enumerate(systems)]
-        test = list(parallel(record_one, mixed, "simulating"))
+        test = list(parallel(explain_one, mixed, "simulating"))
     others = [(held_out_topology(n, seed + 900), 16, seed + n) for n in range(VALIDATION_SYSTEMS)]
     validation = list(parallel(record_one, others, "simulating validation systems"))
     return evaluate(test, validation, directory, seed)
 
 
 def _record(job: tuple[Topology, Sequence[Scenario], int]) -> Recording:
-    return record(*job)
+    return record(*job, explained=True)

@@ -28,6 +28,7 @@ from ml.artefact import (
 from ml.dataset import (
     LEARNED_COLUMNS,
     Rows,
+    explain_one,
     held_out_topology,
     joined,
     parallel,
@@ -95,6 +96,8 @@ TYPE_OPTIONS = {
     "eval_metric": "mlogloss",
 }
 PARITY_ROWS = 20_000
+CHECKED_SHARE = 0.25
+"""Share of the validation rows without an incident ahead that trees are checked on."""
 
 
 def train(config: Config, directory: Path, workers: int | None = None) -> dict[str, Any]:
@@ -111,7 +114,10 @@ def train(config: Config, directory: Path, workers: int | None = None) -> dict[s
     validation = held_out[: config.validation_topologies]
     test = held_out[config.validation_topologies :]
     checking = joined(
-        [sample(recording, 1.0, config.seed, ongoing_share=0.0) for recording in validation]
+        [
+            sample(recording, CHECKED_SHARE, config.seed, ongoing_share=0.0)
+            for recording in validation
+        ]
     )
 
     incident = _fit(config, INCIDENT_OPTIONS, learning, checking)
@@ -176,7 +182,12 @@ def _held_out(config: Config, workers: int | None) -> list[Recording]:
         (held_out_topology(n, config.seed), config.episodes, config.seed * 1000 + 500_000 + n)
         for n in range(count)
     ]
-    return list(parallel(record_one, jobs, "simulating held-out systems", workers))
+    checked = jobs[: config.validation_topologies]
+    reported = jobs[config.validation_topologies :]
+    return [
+        *parallel(record_one, checked, "simulating validation systems", workers),
+        *parallel(explain_one, reported, "simulating test systems", workers),
+    ]
 
 
 def _fit(

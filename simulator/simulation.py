@@ -42,9 +42,9 @@ class Simulation:
         Of all randomness.
     loads
         Load on each copy; None: the nominal load, constant.
-    first_copy
-        Number of the first copy. Copy n of a seed is the same, bit by bit, whatever batch it
-        runs in.
+    numbers
+        Number of each copy, which may repeat; None: 0, 1 and so on. Copy n of a seed meets the
+        same chance, bit by bit, whatever batch it runs in.
     """
 
     def __init__(
@@ -54,13 +54,15 @@ class Simulation:
         copies: int = 1,
         seed: int = 0,
         loads: Sequence[Load] | None = None,
-        first_copy: int = 0,
+        numbers: Sequence[int] | None = None,
     ) -> None:
         if copies < 1:
             raise ValueError(f"copies: expected at least 1, got {copies}")
         if loads is not None and len(loads) != copies:
             raise ValueError(f"loads: expected one per copy ({copies}), got {len(loads)}")
-        numbers = range(first_copy, first_copy + copies)
+        if numbers is not None and len(numbers) != copies:
+            raise ValueError(f"numbers: expected one per copy ({copies}), got {len(numbers)}")
+        numbers = range(copies) if numbers is None else numbers
         self._topology = topology
         self._copies = copies
         self._parameters = p = parameters(topology)

@@ -66,7 +66,11 @@ def test_requests_in_are_served_failed_rejected_or_inside(
 def frames(seed: int, copies: int, first_copy: int = 0) -> list[Frame]:
     loads = [Load(0.8 + 0.05 * (first_copy + i), diurnal=True) for i in range(copies)]
     simulation = Simulation(
-        shipped("boutique"), copies=copies, seed=seed, loads=loads, first_copy=first_copy
+        shipped("boutique"),
+        copies=copies,
+        seed=seed,
+        loads=loads,
+        numbers=range(first_copy, first_copy + copies),
     )
     simulation.inject(Fault("cart", FaultKind.DISK_SLOWDOWN, 4.0, 8.0, 2.0))
     return [simulation.next_frame() for _ in range(12)]
@@ -91,7 +95,7 @@ def test_what_happens_to_other_copies_never_matters(seed: int) -> None:
     graph = topology.graph()
     edge = f"{graph.names[graph.caller[0]]}->{graph.names[graph.callee[0]]}"
     together = Simulation(topology, copies=6, seed=seed)
-    alone = Simulation(topology, seed=seed, first_copy=2)
+    alone = Simulation(topology, seed=seed, numbers=[2])
     for copy, kind in enumerate(FaultKind):
         target = "" if kind is FaultKind.CASCADE_FAILURE else graph.names[0]
         if kind is FaultKind.NETWORK_PARTITION:
