@@ -19,6 +19,7 @@ from ml.features import NAMES
 from ml.incident_types import INCIDENT_TYPES
 from ml.metrics import Scored, best_threshold, events, recall_at, rows
 from ml.predictor import Predictor
+from ml.system_view import of_system
 from simulator.faults import Fault
 from simulator.graph import FloatArray
 
@@ -62,6 +63,7 @@ def evaluate(
         "overall": {"model": figures.pop("model"), "baselines": figures},
         "by_fault": _groups(scores["model"], thresholds["model"], _kind),
         "by_intensity": _groups(scores["model"], thresholds["model"], _intensity),
+        "system": _figures([of_system(one) for one in scores["model"]], thresholds["model"]),
         "incident_type": _types(predictor, test),
     }
 
