@@ -1,4 +1,4 @@
-"""The system as one service: in an incident while any of its entries is (evaluation.md, section 1)."""
+"""The system as one service: in an incident while any of its entries is."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from simulator.faults import Fault
 
 
 def of_system(scored: Scored) -> Scored:
-    """Recording and score of a whole system: the highest score of its entries."""
+    """Give recording and score of a whole system: the highest score of its entries."""
     recording = scored.recording
     entries = np.flatnonzero(recording.graph.entry)
     merged: list[Incident] = []
