@@ -76,14 +76,18 @@ def attempt(
         lost[routes.alone_route] += conditions.edge_loss
         np.minimum(lost, 1.0, out=lost)
         taken *= 1.0 - lost
-    answered = taken * routes.at_callee(good)
-    timed_out = answered * late
-    time_s, time_square = taken * cut.mean, taken * cut.second
+    success = routes.at_callee(good)
+    success *= taken
+    timed_out = success * late
+    success -= timed_out
+    time_s, time_square = cut.mean, cut.second
+    time_s *= taken
+    time_square *= taken
     if conditions.acts("loss", "edge_loss"):
         time_s += lost * timeout_s
         time_square += lost * timeout_s * timeout_s
     return Attempt(
-        success=answered - timed_out,
+        success=success,
         lost=lost,
         timed_out=timed_out,
         late=late,
@@ -113,22 +117,28 @@ def call_time(routes: Routes, one: Attempt) -> CallTime:
     """
     failure = 1.0 - one.success
     again, weighted, backoff_s = (np.zeros_like(failure) for _ in range(3))
-    reach = np.ones_like(failure)
+    reach, scratch = np.ones_like(failure), np.empty_like(failure)
     for k, (mean_backoff_s, made) in enumerate(zip(routes.backoff_s, routes.made, strict=True)):
         reach *= failure
         reach *= made
         again += reach
-        weighted += (2 * k + 3) * reach
-        backoff_s += mean_backoff_s * reach
+        weighted += np.multiply(reach, 2 * k + 3, out=scratch)
+        backoff_s += np.multiply(reach, mean_backoff_s, out=scratch)
     if routes.budgeted:
         held = np.minimum(routes.retry_budget / np.maximum(again, 1e-12), 1.0)
         again *= held
         weighted *= held
         backoff_s *= held
     # N attempts of T each: E[N] and E[N^2] = E[sum of (2 k + 1) over attempts k that are made].
-    attempts = 1.0 + again
+    attempts = np.add(again, 1.0, out=again)
     square_mean = one.time_s * one.time_s
-    mean_s = attempts * one.time_s + backoff_s
-    spread = attempts * (one.time_square_s2 - square_mean)
-    spread += square_mean * (1.0 + weighted - attempts * attempts)
-    return CallTime(mean_s, spread + mean_s * mean_s)
+    spread = one.time_square_s2 - square_mean
+    spread *= attempts
+    weighted += 1.0
+    weighted -= np.multiply(attempts, attempts, out=scratch)
+    weighted *= square_mean
+    spread += weighted
+    mean_s = np.multiply(attempts, one.time_s, out=attempts)
+    mean_s += backoff_s
+    spread += np.multiply(mean_s, mean_s, out=scratch)
+    return CallTime(mean_s, spread)

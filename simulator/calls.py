@@ -111,7 +111,9 @@ def offer(
         asked = _over_levels(retries.take(p.budgeted, axis=1))
         retries = retries.copy()
         retries[:, p.budgeted] *= 1.0 - denied / np.maximum(asked, 1e-300)
-    made = first + _over_levels(retries)
+    made = first.copy()
+    for again in retries:
+        made += again
     wanted = made[p.gated]
     passing = gate.passing(p, state, conditions, wanted)
     if (passing < 1.0).any():

@@ -58,20 +58,26 @@ def capacity(p: Parameters, conditions: Conditions, state: State, replicas: Repl
     if p.places_limited or not replicas.whole or len(p.scaled):
         waits = exponents(workers)
     collecting = _garbage_collection(p, replicas)
-    cpu_load = np.minimum(state.in_system, workers) / present
+    cpu_load = np.minimum(state.in_system, workers)
+    cpu_load /= present
     cpu_load *= p.cpu_when_busy
     cpu_load += CPU_IDLE
     cpu_load += collecting
     if conditions.acts("background_cpu"):
         cpu_load += conditions.background_cpu
-    service_s = work_s * np.maximum(cpu_load, 1.0) * (1.0 + collecting)
+    service_s = np.maximum(cpu_load, 1.0)
+    service_s *= work_s
+    collecting += 1.0
+    service_s *= collecting
     return Capacity(workers, waits, service_s, cpu_load)
 
 
 def _garbage_collection(p: Parameters, replicas: Replicas) -> FloatArray:
     """CPU share of garbage collection beyond that at rest: grows as live / (heap - live)."""
-    live = np.minimum(np.maximum(replicas.memory, p.memory_at_rest), MOST_MEMORY)
-    collecting = live / (1.0 - live)
+    live = np.maximum(replicas.memory, p.memory_at_rest)
+    np.minimum(live, MOST_MEMORY, out=live)
+    collecting = 1.0 - live
+    np.divide(live, collecting, out=collecting)
     collecting -= p.collecting_at_rest
     collecting *= p.garbage_collection
     return collecting

@@ -46,11 +46,11 @@ def truncated(mean: FloatArray, variance: FloatArray, limit: FloatArray) -> Trun
     second = square + variance
     cell, weight = _cells(mean, square / second, limit)
     tails, means, seconds = _truncation_tables()
-    return Truncated(
-        tail=_interpolated(tails, cell, weight),
-        mean=_interpolated(means, cell, weight) * mean,
-        second=_interpolated(seconds, cell, weight) * square,
-    )
+    cut_mean = _interpolated(means, cell, weight)
+    cut_mean *= mean
+    cut_second = _interpolated(seconds, cell, weight)
+    cut_second *= square
+    return Truncated(_interpolated(tails, cell, weight), cut_mean, cut_second)
 
 
 def tail(mean: FloatArray, variance: FloatArray, limit: FloatArray) -> FloatArray:
@@ -62,10 +62,12 @@ def tail(mean: FloatArray, variance: FloatArray, limit: FloatArray) -> FloatArra
 
 def _cells(mean: FloatArray, y: FloatArray, limit: FloatArray) -> tuple[IntArray, FloatArray]:
     """Cell of the table for each limit, and the weight of the next one."""
-    row = (y - _Y_MIN) * ((_SHAPES - 1) / (_Y_MAX - _Y_MIN))
+    row = y - _Y_MIN
+    row *= (_SHAPES - 1) / (_Y_MAX - _Y_MIN)
     row += 0.5
     np.maximum(row, 0.0, out=row)
-    column = limit / (mean + limit)
+    column = mean + limit
+    np.divide(limit, column, out=column)
     column *= _LIMITS - 1
     left = column.astype(np.intp)
     column -= left

@@ -56,7 +56,7 @@ def latency_p95_s(
     Nothing fails and nothing times out.
     """
     own_mean = wait.mean_s + service_s
-    own_variance = wait.variance_s2 + (service_s * service_cv) ** 2
+    own_variance = wait.variance_s2() + (service_s * service_cv) ** 2
     mean, variance = own_mean, own_variance
     often = calls.calls_per_request
     chance = np.minimum(often, 1.0)

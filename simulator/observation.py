@@ -134,10 +134,11 @@ class Observer:
             sums.attempts[p.gated] += blocked
             sums.failed[p.gated] += blocked
         attempts = self._routes.summed(outcome.attempts)
-        sums.route_seen += attempts * one.seen
-        sums.route_time += attempts * one.time_s
-        sums.route_time_square += attempts * one.time_square_s2
-        sums.route_timed_out += attempts * one.timed_out
+        scratch = np.multiply(attempts, one.seen)
+        sums.route_seen += scratch
+        sums.route_time += np.multiply(attempts, one.time_s, out=scratch)
+        sums.route_time_square += np.multiply(attempts, one.time_square_s2, out=scratch)
+        sums.route_timed_out += np.multiply(attempts, one.timed_out, out=scratch)
         if conditions.acts("loss", "edge_loss"):
             sums.route_lost += attempts * one.lost
         if conditions.acts("edge_loss"):
@@ -150,7 +151,9 @@ class Observer:
         taken = queue.arrived - queue.rejected
         own = taken * flows.own_failure
         sums.failed_own += own
-        sums.failed_dependency += (taken - own) * (1.0 - flows.dependency_success)
+        failed = np.subtract(1.0, flows.dependency_success)
+        failed *= np.subtract(taken, own, out=own)
+        sums.failed_dependency += failed
         if conditions.acts("flood_rps"):
             flood = conditions.flood_rps * p.step_s
             good = (1.0 - flows.own_failure) * flows.dependency_success
@@ -159,14 +162,17 @@ class Observer:
             sums.flood_failed += flood * (1.0 - share * good)
 
         mean_s, variance = flows.latency
-        sums.response += queue.departed * mean_s
-        sums.response_square += queue.departed * (variance + mean_s * mean_s)
-        sums.dependency += queue.departed * flows.dependency_s
+        scratch = np.multiply(mean_s, mean_s)
+        scratch += variance
+        scratch *= queue.departed
+        sums.response_square += scratch
+        sums.response += np.multiply(queue.departed, mean_s, out=scratch)
+        sums.dependency += np.multiply(queue.departed, flows.dependency_s, out=scratch)
 
         serving = flows.replicas.ready > 0.0
         sums.serving += serving
         sums.busy += queue.busy
-        sums.cpu += flows.capacity.cpu_load * serving
+        sums.cpu += np.multiply(flows.capacity.cpu_load, serving, out=scratch)
         sums.memory += flows.replicas.memory
         sums.ready += flows.replicas.ready
         sums.availability += flows.replicas.availability

@@ -44,6 +44,8 @@ class Queue(NamedTuple):
         Requests that finished their own work.
     busy
         Busy workers.
+    per_request_s
+        Time in which all workers together finish one request.
     wait_s, wait_variance_s2
         Wait of a request that arrives now, over all that chance may have made of the queue.
     present_wait_s
@@ -58,6 +60,7 @@ class Queue(NamedTuple):
     cancelled: FloatArray
     departed: FloatArray
     busy: FloatArray
+    per_request_s: FloatArray
     wait_s: FloatArray
     wait_variance_s2: FloatArray
     present_wait_s: FloatArray
@@ -82,11 +85,12 @@ def advance(
     normals
         (S, B) standard normal numbers.
     """
+    # In place where it can be: memory touched for the first time costs more than arithmetic.
     workers, service_s = capacity.workers, capacity.service_s
-    steps = service_s / p.step_s
-    work = arrived * steps
-    load = work / workers
-    stationary = stationary_wait(load, workers, capacity.exponents, service_s, p.variability)
+    per_request_s = service_s / workers
+    load = arrived * per_request_s
+    load /= p.step_s
+    stationary = stationary_wait(load, capacity.exponents, per_request_s, p.variability)
     limit = p.queue_limit * replicas.ready
     refused = blocking(stationary, limit)
     lost = cancelled = np.zeros((1, 1))
@@ -99,44 +103,67 @@ def advance(
     if len(p.cancelling):
         cancelled = np.minimum(state.cancelled, before)
         before = before - cancelled
-    accepted = arrived - arrived * refused
-    # The fluid, linear while all workers are busy and relaxing to its level else.
-    decay = np.exp(-1.0 / steps)
-    finished = workers / steps
-    level = work - work * refused
-    linear = before + accepted - finished
-    relaxed = level + (before - level) * decay
+    rejected = np.multiply(arrived, refused, out=refused)
+    accepted = arrived - rejected
+
+    # The fluid: linear while all workers are busy, else it relaxes to its level.
+    finished = p.step_s / per_request_s
+    level = accepted * service_s
+    level /= p.step_s
+    decay = -p.step_s / service_s
+    np.exp(decay, out=decay)
+    linear = before + accepted
+    linear -= finished
+    relaxed = before - level
+    relaxed *= decay
+    relaxed += level
     after = np.maximum(linear, relaxed)
+
     # The same with chance. Arrivals and departures are Poisson; what is still there at the end
     # of the step counts.
     linear += fluctuation
     relaxed += fluctuation * decay
-    variance = np.minimum(level, workers) * (1.0 - decay * decay)
+    decay *= decay
+    variance = np.minimum(level, workers, out=level)
+    variance *= np.subtract(1.0, decay, out=decay)
     np.add(accepted, finished, out=variance, where=linear > relaxed)
-    noisy = np.sqrt(variance) * normals
-    noisy += np.maximum(linear, relaxed)
+    noisy = np.maximum(linear, relaxed, out=linear)
+    deviation = np.sqrt(variance, out=variance)
+    deviation *= normals
+    noisy += deviation
     np.maximum(noisy, 0.0, out=noisy)
 
-    room = workers + limit
+    # What does not fit is rejected.
+    room = np.add(workers, limit, out=limit)
     kept = np.minimum(after, room)
     np.minimum(noisy, room, out=noisy)
-    departed = accepted + before - after
-    per_request_s = service_s / workers
-    ahead = np.maximum(noisy - workers + 1.0, 0.0)
-    backlog_s = np.maximum(kept - workers, 0.0) * per_request_s
+    departed = before - after
+    departed += accepted
+    after -= kept
+    rejected += after
+    busy = departed * service_s
+    busy /= p.step_s
+    following = noisy - kept
+    ahead = np.subtract(noisy, workers, out=noisy)
+    ahead += 1.0
+    np.maximum(ahead, 0.0, out=ahead)
+    backlog_s = kept - workers
+    np.maximum(backlog_s, 0.0, out=backlog_s)
+    backlog_s *= per_request_s
     wait_s, wait_variance = _wait(stationary, load, per_request_s, backlog_s, ahead)
     return Queue(
         in_system=kept,
-        fluctuation=noisy - kept,
+        fluctuation=following,
         arrived=arrived,
-        rejected=arrived - accepted + (after - kept),
+        rejected=rejected,
         lost=lost,
         cancelled=cancelled,
         departed=departed,
-        busy=np.minimum(departed * steps, workers),
+        busy=np.minimum(busy, workers, out=busy),
+        per_request_s=per_request_s,
         wait_s=wait_s,
         wait_variance_s2=wait_variance,
-        present_wait_s=ahead * per_request_s,
+        present_wait_s=np.multiply(ahead, per_request_s, out=ahead),
     )
 
 
@@ -154,19 +181,21 @@ def _wait(
     requests `ahead` count only where they make the wait longer than that law explains: not at all
     up to `EXPLAINED` mean conditional waits, fully at one and a half times as many.
     """
-    wait_s = np.maximum(stationary.mean_s, backlog_s)
-    unexplained = 1.0 - np.minimum(load, TRUSTED_LOAD)
+    wait_s = np.maximum(stationary.mean_s, backlog_s, out=backlog_s)
+    unexplained = np.minimum(load, TRUSTED_LOAD)
+    np.subtract(1.0, unexplained, out=unexplained)
     unexplained *= 2.0 / EXPLAINED
     unexplained *= ahead
     unexplained -= 2.0
-    if (unexplained > 0.0).any():
+    if unexplained.max() > 0.0:
         trust = np.clip(unexplained, 0.0, 1.0)
         wait_s += trust * np.maximum(ahead * per_request_s - wait_s, 0.0)
-    lawful = stationary.mean_s / np.maximum(wait_s, 1e-12)
-    variance = stationary.variance_s2
+    lawful = np.maximum(wait_s, 1e-12, out=unexplained)
+    np.divide(stationary.mean_s, lawful, out=lawful)
+    variance = stationary.variance_s2()
     variance *= lawful
-    lawful -= 1.0
-    lawful *= wait_s
-    lawful *= per_request_s
-    variance -= lawful
+    beyond = np.subtract(1.0, lawful, out=lawful)
+    beyond *= wait_s
+    beyond *= per_request_s
+    variance += beyond
     return wait_s, variance

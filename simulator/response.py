@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numpy as np
-
 from simulator.capacity import Capacity
 from simulator.graph import FloatArray
 from simulator.parameters import Parameters
@@ -36,9 +34,11 @@ def latency(
     retries make it longer; the law over all queues knows nothing of that.
     """
     work_s = capacity.service_s + state.dependency_s
-    work_variance = (capacity.service_s * p.service_cv) ** 2 + state.dependency_variance_s2
-    ahead = queue.present_wait_s * capacity.service_s / np.maximum(capacity.workers, 1.0)
-    return (
-        Latency(queue.wait_s + work_s, queue.wait_variance_s2 + work_variance),
-        Latency(queue.present_wait_s + work_s, ahead + work_variance),
-    )
+    work_variance = capacity.service_s * p.service_cv
+    work_variance *= work_variance
+    work_variance += state.dependency_variance_s2
+    usual = Latency(queue.wait_s + work_s, queue.wait_variance_s2 + work_variance)
+    ahead = queue.present_wait_s * queue.per_request_s
+    ahead += work_variance
+    work_s += queue.present_wait_s
+    return usual, Latency(work_s, ahead)

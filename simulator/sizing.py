@@ -88,9 +88,8 @@ def _nominal(spec: TopologySpec) -> _Nominal:
     service_s = service_ms / 1000.0
     wait = stationary_wait(
         utilisation,
-        replicas * workers,
         exponents(replicas * workers),
-        service_s,
+        service_s / (replicas * workers),
         0.5 + 0.5 * cv * cv,
     )
     p95 = 1000.0 * latency_p95_s(calls, wait, service_s, cv)

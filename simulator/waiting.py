@@ -42,8 +42,8 @@ class StationaryWait(NamedTuple):
 
     Attributes
     ----------
-    load, log_load
-        Utilisation, counted as `SATURATION` above it, and its logarithm.
+    free, log_load
+        What the load leaves free, which is counted as `SATURATION` above it, and its logarithm.
     probability
         Share of requests that wait at all, 0 to 1.
     delayed_s
@@ -52,49 +52,49 @@ class StationaryWait(NamedTuple):
         Mean wait of all requests, seconds.
     """
 
-    load: FloatArray
+    free: FloatArray
     log_load: FloatArray
     probability: FloatArray
     delayed_s: FloatArray
     mean_s: FloatArray
 
-    @property
     def variance_s2(self) -> FloatArray:
-        """Variance of the wait of all requests, seconds squared."""
-        return (2.0 - self.probability) * self.mean_s * self.delayed_s
+        """Variance of the wait of all requests, seconds squared; a new array."""
+        variance = 2.0 - self.probability
+        variance *= self.mean_s
+        variance *= self.delayed_s
+        return variance
 
 
 def stationary_wait(
-    utilisation: FloatArray,
-    workers: FloatArray,
-    exponents: Exponents,
-    service_s: FloatArray,
-    variability: FloatArray,
+    load: FloatArray, exponents: Exponents, per_request_s: FloatArray, variability: FloatArray
 ) -> StationaryWait:
-    """Wait for one of `workers` at a given utilisation.
+    """Wait for a worker at a given load.
 
     Parameters
     ----------
-    utilisation
-        Offered load over the number of workers; counted as `SATURATION` above it.
-    workers, exponents
-        Requests that are executed at a time, the c of M/M/c, and what follows from that.
-    service_s, variability
-        Mean service time in seconds, and (Ca^2 + Cs^2) / 2.
+    load
+        Utilisation; counted as `SATURATION` above it.
+    exponents
+        What follows from the number of workers.
+    per_request_s, variability
+        Mean service time over the number of workers, seconds, and (Ca^2 + Cs^2) / 2.
     """
-    load = np.minimum(utilisation, SATURATION)
-    log_load = np.log(np.maximum(load, LEAST_LOAD))
-    free = 1.0 - load
+    free = np.minimum(load, SATURATION)
+    log_load = np.maximum(free, LEAST_LOAD)
+    np.log(log_load, out=log_load)
+    np.subtract(1.0, free, out=free)
     probability = exponents.slope * free
     probability += exponents.base
     probability *= log_load
     np.exp(probability, out=probability)
-    delayed_s = variability * service_s / (workers * free)
-    return StationaryWait(load, log_load, probability, delayed_s, probability * delayed_s)
+    delayed_s = variability * per_request_s
+    delayed_s /= free
+    return StationaryWait(free, log_load, probability, delayed_s, probability * delayed_s)
 
 
 def blocking(stationary: StationaryWait, queue_limit: FloatArray) -> FloatArray:
-    """Share of arrivals that find a bounded queue full: exact for M/M/c/(c + K).
+    """Share of arrivals that find a bounded queue full: exact for M/M/c/(c + K); a new array.
 
     Above `SATURATION` the queue itself overflows, and the rest of the rejections comes from that.
 
@@ -105,6 +105,13 @@ def blocking(stationary: StationaryWait, queue_limit: FloatArray) -> FloatArray:
     queue_limit
         Requests that may wait, K.
     """
-    exponent = np.maximum(queue_limit * stationary.log_load, LEAST_EXPONENT)
-    full = np.exp(exponent) * stationary.probability
-    return (1.0 - stationary.load) * full / (1.0 - stationary.load * full)
+    full = queue_limit * stationary.log_load
+    np.maximum(full, LEAST_EXPONENT, out=full)
+    np.exp(full, out=full)
+    full *= stationary.probability
+    others = stationary.free - 1.0  # 1 - load full = 1 + (free - 1) full
+    others *= full
+    others += 1.0
+    full *= stationary.free
+    full /= others
+    return full

@@ -132,7 +132,7 @@ def test_the_law_of_waiting_is_erlangs(workers: int) -> None:
     count = np.array([float(workers)])
     for utilization in (0.1, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95):
         one = np.ones(1)
-        wait = stationary_wait(utilization * one, count, exponents(count), one, one)
+        wait = stationary_wait(utilization * one, exponents(count), one / workers, one)
         expected = sojourn_s(1.0, workers, utilization)
         assert 1.0 + wait.mean_s[0] == pytest.approx(expected, rel=0.002)
 
