@@ -88,6 +88,12 @@ def train(
     help="Model directory; default: the shipped one.",
 )
 @click.option(
+    "--oracle/--no-oracle",
+    default=True,
+    show_default=True,
+    help="Simulate forward from the true state: the practical ceiling; takes minutes per system.",
+)
+@click.option(
     "--json", "json_out", type=click.File("w"), help="Write the report here; - is standard output."
 )
 def evaluate(
@@ -96,6 +102,7 @@ def evaluate(
     episodes: int,
     seed: int,
     model: Path,
+    oracle: bool,
     json_out: IO[str] | None,
 ) -> None:
     """Score a model beside simple baselines, by the definitions of docs/evaluation.md."""
@@ -106,7 +113,9 @@ def evaluate(
     if scenario_files and len(scenario_files) != len(topologies):
         _fail("--scenarios: expected as many as --topology")
     try:
-        figures = report.report(topologies, scenario_files, episodes, seed, model)
+        figures = report.report(
+            topologies, scenario_files, episodes, seed, model, with_oracle=oracle
+        )
     except (ValueError, ArtefactError) as error:
         _fail(str(error))
     if json_out:
@@ -136,7 +145,10 @@ def _show(figures: dict[str, Any]) -> None:
     heads = ("recall", "foreseen", "precision", "lead s", "false/ep", "PR-AUC")
     click.echo(f"{'':<22}" + "".join(f"{head:>10}" for head in heads))
     overall = figures["overall"]
-    for name, values in {"model": overall["model"], **overall["baselines"]}.items():
+    known = {"model": overall["model"], "oracle": overall["oracle"], **overall["baselines"]}
+    for name, values in known.items():
+        if values is None:
+            continue
         cells = ("–" if values[key] is None else f"{values[key]:.3g}" for key in columns)
         click.echo(f"{name:<22}" + "".join(f"{cell:>10}" for cell in cells))
 

@@ -135,18 +135,21 @@ def _held(faults: Faults, t_s: float) -> Faults:
     if not any(fault.start_s <= t_s < fault.end_s for fault in faults):
         return ()
     return tuple(
-        fault if fault.end_s <= t_s else _lasting(fault) for fault in faults if fault.start_s <= t_s
+        fault
+        if fault.end_s <= t_s
+        else lasting(fault, max(EPISODE_S - fault.start_s, fault.duration_s))
+        for fault in faults
+        if fault.start_s <= t_s
     )
 
 
-def _lasting(fault: Fault) -> Fault:
-    """Let a fault hold on to the end of the episode at its strength; a leak grows on."""
-    duration_s = EPISODE_S - fault.start_s
+def lasting(fault: Fault, duration_s: float) -> Fault:
+    """Let a fault go on for another time at its strength; a leak goes on at its rate."""
     intensity = fault.intensity
     if fault.kind is FaultKind.MEMORY_LEAK:  # its intensity is what it leaks over its duration
         half_ramp_s = 0.5 * fault.ramp_s
         intensity *= (duration_s - half_ramp_s) / (fault.duration_s - half_ramp_s)
-    return replace(fault, duration_s=max(duration_s, fault.duration_s), intensity=intensity)
+    return replace(fault, duration_s=duration_s, intensity=intensity)
 
 
 def _simulate(

@@ -24,13 +24,18 @@ from simulator.faults import Fault
 from simulator.graph import FloatArray
 
 PROTOCOL = 1
+ORACLE = "oracle"
 MIN_LEAD_S = 4
 FALSE_ALARM_RATES = (0.1, 0.5)
 INTENSITIES = _, _, _, _LAST = ((0.2, 0.5), (0.5, 1.0), (1.0, 2.0), (2.0, 3.0))
 
 
 def evaluate(
-    test: Sequence[Recording], validation: Sequence[Recording], directory: Path, seed: int
+    test: Sequence[Recording],
+    validation: Sequence[Recording],
+    directory: Path,
+    seed: int,
+    ceiling: Sequence[FloatArray] | None = None,
 ) -> dict[str, Any]:
     """Evaluate a model directory and the baselines.
 
@@ -44,6 +49,9 @@ def evaluate(
         The model.
     seed
         Noted in the report.
+    ceiling
+        What the oracle says of each test recording, (T, B, S); None: it was not asked. Its
+        threshold is chosen on the same recordings.
     """
     predictor = Predictor(directory)
     thresholds = {"model": predictor.manifest.threshold}
@@ -51,7 +59,9 @@ def evaluate(
     for name, baseline in baselines(directory).items():
         thresholds[name] = best_threshold([Scored(r, baseline(r.features)) for r in validation])
         scores[name] = [Scored(r, baseline(r.features)) for r in test]
-    figures = {name: _figures(scores[name], thresholds[name]) for name in scores}
+    if ceiling is not None:
+        known = [Scored(r, score) for r, score in zip(test, ceiling, strict=True)]
+        thresholds[ORACLE], scores[ORACLE] = best_threshold(known), known
     return {
         "protocol": PROTOCOL,
         "horizon_s": predictor.manifest.horizon_s,
@@ -60,7 +70,7 @@ def evaluate(
         "episodes": sum(len(recording.scenarios) for recording in test),
         "thresholds": {name: float(f"{value:.6g}") for name, value in thresholds.items()},
         "per_topology": [_topology(i, scores, thresholds) for i in range(len(test))],
-        "overall": {"model": figures.pop("model"), "baselines": figures},
+        "overall": _beside({n: _figures(scores[n], thresholds[n]) for n in scores}),
         "by_fault": _groups(scores["model"], thresholds["model"], _kind),
         "by_intensity": _groups(scores["model"], thresholds["model"], _intensity),
         "system": _figures([of_system(one) for one in scores["model"]], thresholds["model"]),
@@ -93,9 +103,14 @@ def _topology(
         "services": recording.graph.services,
         "rows": figures["model"]["rows"],
         "prevalence": figures["model"]["prevalence"],
-        "model": figures.pop("model"),
-        "baselines": figures,
+        **_beside(figures),
     }
+
+
+def _beside(figures: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Put the model's figures beside the oracle's, null if it was not asked, and the baselines'."""
+    named = dict(figures)
+    return {"model": named.pop("model"), "oracle": named.pop(ORACLE, None), "baselines": named}
 
 
 def _groups(

@@ -10,6 +10,8 @@ from ml.artefact import read_manifest
 from ml.dataset import explain_one, held_out_topology, parallel, record_one
 from ml.episodes import Recording, record
 from ml.evaluation import evaluate
+from ml.oracle import oracle
+from simulator.graph import FloatArray
 from simulator.scenario import Scenario, load_scenarios
 from simulator.topology import Topology
 from simulator.topology_file import load_topology
@@ -24,6 +26,8 @@ def report(
     episodes: int,
     seed: int,
     directory: Path,
+    *,
+    with_oracle: bool = False,
 ) -> dict[str, Any]:
     """Evaluate a model on given or random systems; baselines get thresholds from others.
 
@@ -49,7 +53,17 @@ def report(
         test = list(parallel(explain_one, mixed, "simulating"))
     others = [(held_out_topology(n, seed + 900), 16, seed + n) for n in range(VALIDATION_SYSTEMS)]
     validation = list(parallel(record_one, others, "simulating validation systems"))
-    return evaluate(test, validation, directory, seed)
+    ceiling = None
+    if with_oracle:
+        asked = [
+            (t, r.scenarios, seed + i) for i, (t, r) in enumerate(zip(systems, test, strict=True))
+        ]
+        ceiling = list(parallel(_oracle, asked, "asking the oracle"))
+    return evaluate(test, validation, directory, seed, ceiling)
+
+
+def _oracle(job: tuple[Topology, Sequence[Scenario], int]) -> FloatArray:
+    return oracle(*job)
 
 
 def _record(job: tuple[Topology, Sequence[Scenario], int]) -> Recording:

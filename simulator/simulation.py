@@ -17,7 +17,7 @@ from simulator.load import Load, LoadProfile
 from simulator.observation import Observer, ServiceLatency
 from simulator.parameters import Parameters, parameters
 from simulator.routes import Routes
-from simulator.state import State, initial
+from simulator.state import State, initial, taken
 from simulator.step import Flows, System, step
 from simulator.streams import Purpose, Stream
 from simulator.topology import Topology
@@ -42,6 +42,8 @@ class Simulation:
         Of all randomness.
     loads
         Load on each copy; None: the nominal load, constant.
+    start
+        State to begin with, and how many steps led to it; None: a steady one. See `fork`.
     numbers
         Number of each copy, which may repeat; None: 0, 1 and so on. Copy n of a seed meets the
         same chance, bit by bit, whatever batch it runs in.
@@ -55,6 +57,7 @@ class Simulation:
         seed: int = 0,
         loads: Sequence[Load] | None = None,
         numbers: Sequence[int] | None = None,
+        start: tuple[State, int] | None = None,
     ) -> None:
         if copies < 1:
             raise ValueError(f"copies: expected at least 1, got {copies}")
@@ -71,15 +74,15 @@ class Simulation:
         routes = Routes.of(p, self._faults.edges)
         self._system = System(p, Wiring(p), routes, Dependence(p))
         self._observer = Observer(p, self._system.wiring, routes, copies)
-        self._profile = LoadProfile(loads or [Load()] * copies)
+        self._loads = tuple(loads or [Load()] * copies)
+        self._profile = LoadProfile(self._loads)
         self._queue_noise = Stream(seed, numbers, Purpose.QUEUE, p.services)
         self._load_noise = Stream(seed, numbers, Purpose.LOAD, 1)
         width = Observer.measurement_width(p)
         self._measuring = Stream(seed, numbers, Purpose.MEASUREMENT, width)
         width = Observer.counting_width(p)
         self._counting = Stream(seed, numbers, Purpose.COUNTING, width, uniform=True)
-        self._steps = 0
-        self._state = self._settled()
+        self._state, self._steps = start or (self._settled(), 0)
         self._truth: Truth | None = None
 
     @property
@@ -165,6 +168,19 @@ class Simulation:
         self._observer.add(flows, conditions)
         self._steps += 1
         return flows
+
+    def fork(self, copies: Sequence[int], seed: int) -> Simulation:
+        """Begin another simulation with some copies as they are now, which may repeat.
+
+        It has no faults, and meets the chance of another seed from here on.
+        """
+        return Simulation(
+            self._topology,
+            copies=len(copies),
+            seed=seed,
+            loads=[self._loads[copy] for copy in copies],
+            start=(taken(self._state, np.asarray(copies, dtype=np.intp)), self._steps),
+        )
 
     def inject(self, fault: Fault, copy: int | None = None) -> None:
         """Inject a fault into one copy, or into all.

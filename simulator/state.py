@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 
 from simulator import breaker, scaling, throttle
 from simulator.breaker import Breakers
 from simulator.cohorts import Cohorts, fresh
-from simulator.graph import FloatArray
+from simulator.graph import FloatArray, IntArray
 from simulator.parameters import Parameters
 from simulator.scaling import Scaling
 from simulator.throttle import Throttles
@@ -77,6 +78,19 @@ class State:
     breakers: Breakers
     throttles: Throttles
     scaling: Scaling
+
+
+def taken(state: State, copies: IntArray) -> State:
+    """State of some of its copies, which may repeat."""
+
+    def chosen(value: Any) -> Any:
+        if isinstance(value, np.ndarray) and value.dtype == np.float64:
+            return value[..., copies]
+        if isinstance(value, tuple):
+            return type(value)(*(chosen(part) for part in value))
+        return value
+
+    return State(**{field.name: chosen(getattr(state, field.name)) for field in fields(State)})
 
 
 def initial(p: Parameters, load: FloatArray) -> State:

@@ -116,7 +116,7 @@ def test_evaluate_reports_the_model_beside_its_baselines(tmp_path: Path) -> None
     )
     done = subprocess.run(
         [sys.executable, "-m", "ml", "evaluate", "--topology", str(topology),
-         "--scenarios", str(scenarios), "--json", "-"],
+         "--scenarios", str(scenarios), "--no-oracle", "--json", "-"],
         capture_output=True, text=True, timeout=280, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -126,6 +126,10 @@ def test_evaluate_reports_the_model_beside_its_baselines(tmp_path: Path) -> None
     assert report["overall"]["model"]["incidents"] >= 2
     assert report["overall"]["model"]["event_recall"] > 0.5
     assert set(report["overall"]["baselines"]) >= {"static_threshold", "logistic_regression"}
+    assert report["overall"]["oracle"] is None
+    assert report["by_fault"]["service_kill"]["incidents"] >= 2
+    assert set(report["overall"]["model"]["ci"]) >= {"foreseeable_recall", "event_precision"}
+    assert report["system"]["incidents"] >= 1
 
 
 def test_the_shipped_model_is_what_its_config_and_code_say() -> None:

@@ -113,6 +113,20 @@ def test_what_happens_to_other_copies_never_matters(seed: int) -> None:
             np.testing.assert_array_equal(a, b)
 
 
+def test_a_fork_with_the_same_chance_is_the_same_run() -> None:
+    original = Simulation(random_topology(12, 3), copies=3, seed=5, loads=[Load(diurnal=True)] * 3)
+    for _ in range(5):
+        original.next_frame()
+    same, other = original.fork([0, 1, 2], seed=5), original.fork([1, 1], seed=6)
+    assert other.time_s == original.time_s
+    ahead = [original.next_frame() for _ in range(5)]
+    for frame in ahead:
+        again, elsewhere = same.next_frame(), other.next_frame()
+        for a, b in zip(values(frame, 1), values(again, 1), strict=True):
+            np.testing.assert_array_equal(a, b)
+        assert not np.array_equal(elsewhere.cpu_percent[0], elsewhere.cpu_percent[1])
+
+
 def test_another_seed_is_another_run() -> None:
     assert not np.array_equal(values(frames(7, 1)[-1], 0)[0], values(frames(8, 1)[-1], 0)[0])
 
