@@ -15,22 +15,22 @@ from simulator.simulation import Simulation
 _STEPS = np.concatenate([np.linspace(0.0, 0.95, 96), np.linspace(0.95, 1.0, 101)[1:]])
 _LEVELS = tuple(float(level) for level in (_STEPS[1:] + _STEPS[:-1]) / 2.0)
 _WEIGHTS = np.diff(_STEPS)
-_BINS = 4000
-_LOG_LEAST, _LOG_MOST = np.log(1e-6), np.log(1e5)
+_BINS = 1600
+_LOG_LEAST, _LOG_MOST = np.log(1e-5), np.log(1e4)
 
 
 class RunStatistics:
     """Sums frames up.
 
     Latency here is that of answered requests at the service itself, not cut off at timeouts; its
-    percentiles come from a histogram whose bins are 0.6 % wide.
+    percentiles come from a histogram whose bins are 1.3 % wide, interpolated.
     """
 
     def __init__(self, simulation: Simulation) -> None:
         self._simulation = simulation
         services = simulation.graph.services
         self._frames = 0
-        self._histogram = np.zeros((services, _BINS))
+        self._histogram = np.zeros((services, _BINS), dtype=np.float32)
         self._requests, self._time_s = np.zeros(services), np.zeros(services)
         self._utilization, self._ready = np.zeros(services), np.zeros(services)
         self._served, self._attempts = np.zeros(services), np.zeros(services)
@@ -53,11 +53,10 @@ class RunStatistics:
         self._time_s += np.where(answered, latency.requests * latency.mean_s, 0.0).sum(axis=0)
         copies, services = np.nonzero(answered)
         values = quantiles(latency.mean_s[answered], latency.variance_s2[answered], _LEVELS)
-        place = (np.log(np.maximum(values, 1e-6)) - _LOG_LEAST) / (_LOG_MOST - _LOG_LEAST) * _BINS
-        bins = np.clip(place.astype(np.intp), 0, _BINS - 1) + services[:, None] * _BINS
+        place = (np.log(np.maximum(values, 1e-9)) - _LOG_LEAST) / (_LOG_MOST - _LOG_LEAST) * _BINS
+        bins = np.clip(place.astype(np.intp), 0, _BINS - 1)
         weight = latency.requests[copies, services][:, None] * _WEIGHTS
-        counts = np.bincount(bins.ravel(), weight.ravel(), self._histogram.size)
-        self._histogram += counts.reshape(self._histogram.shape)
+        np.add.at(self._histogram, (services[:, None], bins), weight)
 
     def report(self) -> dict[str, Any]:
         """Give the figures per service, as plain values."""

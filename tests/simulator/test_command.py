@@ -8,6 +8,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+from simulator.generator import random_topology
+from simulator.topology_file import load_topology
+
 
 def simulate(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
@@ -54,3 +57,14 @@ def test_bad_input_is_named_without_a_stack_trace(tmp_path: Path) -> None:
         assert result.returncode == 2
         assert expected in result.stderr
         assert "Traceback" not in result.stderr
+
+
+def test_a_generated_system_runs_from_yaml_and_from_json(tmp_path: Path) -> None:
+    for name in ("system.yaml", "system.json"):
+        path = tmp_path / name
+        subprocess.run(
+            [sys.executable, "-m", "simulator", "generate", "--services", "12", "--seed", "4",
+             "--out", str(path)],
+            check=True, timeout=60,
+        )  # fmt: skip
+        assert load_topology(path).services == random_topology(12, 4).services
