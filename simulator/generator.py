@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 
 from simulator.graph import FloatArray, IntArray
+from simulator.nested_keys import MAX_REPLICAS
 from simulator.nominal import NominalCalls, arrival_rates
 from simulator.topology import Topology
-from simulator.topology_file import MAX_REPLICAS, parse_topology
+from simulator.topology_file import parse_topology
 
 MIN_DEPTH, MAX_DEPTH = 2, 6
 ENTRY_SHARE, LEAF_SHARE = 0.39, 0.15

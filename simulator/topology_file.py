@@ -7,26 +7,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from simulator import nested_keys as nested
 from simulator.document import Checker, DocumentError, inside, parse, read, shown, suggestion
+from simulator.nested_keys import MAX_REPLICAS
 from simulator.sizing import UnboundedLoadError, resolve
 from simulator.specification import (
     KINDS,
-    Autoscaler,
-    Backoff,
-    Cache,
-    CircuitBreaker,
     DependencySpec,
-    MemorySpec,
     ServiceSpec,
-    SloSpec,
     TopologySpec,
-    Warmup,
 )
 from simulator.topology import Topology
 
 MAX_SERVICES = 20_000
 MAX_RETRIES = 10
-MAX_REPLICAS = 10_000
 _DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 _TOPOLOGY_KEYS = ("name", "services")
@@ -35,13 +29,6 @@ _SERVICE_KEYS = (
     "service_time_ms", "service_time_cv", "queue_limit", "memory", "startup_s", "warmup",
     "autoscaler", "cache", "slo", "parallel_calls", "dependencies",
 )  # fmt: skip
-_MEMORY_KEYS = ("limit_mb", "base_mb", "per_request_kb")
-_AUTOSCALER_KEYS = ("min", "max", "target_utilization")
-_CACHE_KEYS = ("hit_ratio", "warm_s")
-_WARMUP_KEYS = ("seconds", "slowdown")
-_BREAKER_KEYS = ("error_share", "min_calls", "open_s")
-_BACKOFF_KEYS = ("initial_ms", "max_ms")
-_SLO_KEYS = ("latency_ms", "error_rate_percent", "availability_percent", "throughput_rps")
 _DEPENDENCY_KEYS = (
     "service", "calls_per_request", "timeout_ms", "retries", "retry_budget", "backoff",
     "circuit_breaker", "adaptive_throttling", "max_connections", "cancel_on_timeout", "required",
@@ -153,12 +140,12 @@ def _service(checker: Checker, value: Any, path: str) -> ServiceSpec:
         service_time_ms=number("service_time_ms", above=0.0, most=3_600_000.0),
         service_time_cv=number("service_time_cv", least=0.0, most=10.0),
         queue_limit=whole("queue_limit", 0, 1_000_000_000),
-        memory=_memory(checker, stated.get("memory"), inside(path, "memory")),
+        memory=nested.memory(checker, stated.get("memory"), inside(path, "memory")),
         startup_s=number("startup_s", least=0.0, most=3600.0),
-        warmup=_warmup(checker, stated.get("warmup"), inside(path, "warmup")),
-        autoscaler=_autoscaler(checker, stated.get("autoscaler"), inside(path, "autoscaler")),
-        cache=_cache(checker, stated.get("cache"), inside(path, "cache")),
-        slo=_slo(checker, stated.get("slo"), inside(path, "slo")),
+        warmup=nested.warmup(checker, stated.get("warmup"), inside(path, "warmup")),
+        autoscaler=nested.autoscaler(checker, stated.get("autoscaler"), inside(path, "autoscaler")),
+        cache=nested.cache(checker, stated.get("cache"), inside(path, "cache")),
+        slo=nested.slo(checker, stated.get("slo"), inside(path, "slo")),
         parallel_calls=checker.flag(
             stated.get("parallel_calls"), inside(path, "parallel_calls"), default=False
         ),
@@ -169,115 +156,6 @@ def _service(checker: Checker, value: Any, path: str) -> ServiceSpec:
                 inside(path, "dependencies"),
             )
         ),
-    )
-
-
-def _memory(checker: Checker, value: Any, path: str) -> MemorySpec:
-    if value is None:
-        return MemorySpec()
-    stated = checker.mapping(value, path, _MEMORY_KEYS) or {}
-    limit = checker.number(stated.get("limit_mb"), inside(path, "limit_mb"), above=0.0, most=1e9)
-    base = checker.number(stated.get("base_mb"), inside(path, "base_mb"), least=0.0, most=1e9)
-    if limit is not None and base is not None and base >= limit:
-        checker.problem(
-            inside(path, "base_mb"), f"expected less than limit_mb ({limit:g}), got {base:g}"
-        )
-    per_request = checker.number(
-        stated.get("per_request_kb"), inside(path, "per_request_kb"), least=0.0, most=1e9
-    )
-    return MemorySpec(limit, base, per_request)
-
-
-def _autoscaler(checker: Checker, value: Any, path: str) -> Autoscaler | None:
-    if value is None:
-        return None
-    stated = checker.mapping(value, path, _AUTOSCALER_KEYS) or {}
-    for key in ("min", "max"):
-        if stated and stated.get(key) is None:
-            checker.problem(inside(path, key), "expected a whole number, got nothing")
-    low = checker.whole(stated.get("min"), inside(path, "min"), least=1, most=MAX_REPLICAS) or 1
-    high = checker.whole(stated.get("max"), inside(path, "max"), least=1, most=MAX_REPLICAS) or low
-    if high < low:
-        checker.problem(inside(path, "max"), f"expected at least min ({low}), got {high}")
-    target = checker.number(
-        stated.get("target_utilization"), inside(path, "target_utilization"), above=0.0, most=1.0
-    )
-    return Autoscaler(low, high) if target is None else Autoscaler(low, high, target)
-
-
-def _cache(checker: Checker, value: Any, path: str) -> Cache | None:
-    if value is None:
-        return None
-    stated = checker.mapping(value, path, _CACHE_KEYS) or {}
-    where = inside(path, "hit_ratio")
-    if isinstance(value, Mapping) and stated.get("hit_ratio") is None:
-        checker.problem(where, "expected a number of at least 0 and at most 0.999, got nothing")
-    hit_ratio = checker.number(stated.get("hit_ratio"), where, least=0.0, most=0.999)
-    warm_s = checker.number(stated.get("warm_s"), inside(path, "warm_s"), above=0.0, most=86_400.0)
-    return Cache(hit_ratio or 0.0) if warm_s is None else Cache(hit_ratio or 0.0, warm_s)
-
-
-def _warmup(checker: Checker, value: Any, path: str) -> Warmup | None:
-    if value is None:
-        return None
-    stated = checker.mapping(value, path, _WARMUP_KEYS) or {}
-    seconds = checker.number(
-        stated.get("seconds"), inside(path, "seconds"), above=0.0, most=86_400.0
-    )
-    slowdown = checker.number(
-        stated.get("slowdown"), inside(path, "slowdown"), least=1.0, most=100.0
-    )
-    usual = Warmup()
-    return Warmup(usual.seconds if seconds is None else seconds, slowdown or usual.slowdown)
-
-
-def _breaker(checker: Checker, value: Any, path: str) -> CircuitBreaker | None:
-    if not isinstance(value, Mapping):
-        return CircuitBreaker() if checker.flag(value, path, default=False) else None
-    stated = checker.mapping(value, path, _BREAKER_KEYS) or {}
-    usual = CircuitBreaker()
-    share = checker.number(
-        stated.get("error_share"), inside(path, "error_share"), above=0.0, most=1.0
-    )
-    calls = checker.whole(
-        stated.get("min_calls"), inside(path, "min_calls"), least=1, most=1_000_000
-    )
-    open_s = checker.number(stated.get("open_s"), inside(path, "open_s"), above=0.0, most=3600.0)
-    return CircuitBreaker(
-        share or usual.error_share, calls or usual.min_calls, open_s or usual.open_s
-    )
-
-
-def _backoff(checker: Checker, value: Any, path: str) -> Backoff:
-    usual = Backoff()
-    if value is None:
-        return usual
-    stated = checker.mapping(value, path, _BACKOFF_KEYS) or {}
-    initial = checker.number(
-        stated.get("initial_ms"), inside(path, "initial_ms"), above=0.0, most=3_600_000.0
-    )
-    most = checker.number(stated.get("max_ms"), inside(path, "max_ms"), above=0.0, most=3_600_000.0)
-    initial = initial or usual.initial_ms
-    if most is not None and most < initial:
-        checker.problem(
-            inside(path, "max_ms"), f"expected at least initial_ms ({initial:g}), got {most:g}"
-        )
-    return Backoff(initial, max(usual.max_ms, initial) if most is None else most)
-
-
-def _slo(checker: Checker, value: Any, path: str) -> SloSpec:
-    if value is None:
-        return SloSpec()
-    stated = checker.mapping(value, path, _SLO_KEYS) or {}
-
-    def number(key: str, **bounds: float) -> float | None:
-        return checker.number(stated.get(key), inside(path, key), **bounds)
-
-    return SloSpec(
-        number("latency_ms", above=0.0),
-        number("error_rate_percent", above=0.0, most=100.0),
-        number("availability_percent", above=0.0, most=100.0),
-        number("throughput_rps", least=0.0),
     )
 
 
@@ -305,8 +183,8 @@ def _dependency(checker: Checker, value: Any, path: str) -> DependencySpec:
             stated.get("retries"), inside(path, "retries"), least=0, most=MAX_RETRIES
         ),
         retry_budget=number("retry_budget", least=0.0, most=100.0),
-        backoff=_backoff(checker, stated.get("backoff"), inside(path, "backoff")),
-        circuit_breaker=_breaker(
+        backoff=nested.backoff(checker, stated.get("backoff"), inside(path, "backoff")),
+        circuit_breaker=nested.circuit_breaker(
             checker, stated.get("circuit_breaker"), inside(path, "circuit_breaker")
         ),
         adaptive_throttling=checker.flag(

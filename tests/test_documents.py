@@ -10,7 +10,7 @@ from dashboard.__main__ import main as dashboard
 from ml.artefact import SHIPPED
 from server.__main__ import main as server
 from server.errors import Reason
-from simulator import topology_file
+from simulator import nested_keys, topology_file
 from simulator.defaults import KIND_DEFAULTS
 from simulator.faults import FaultKind
 from simulator.topologies import SHIPPED as TOPOLOGIES
@@ -32,7 +32,7 @@ def test_the_defaults_of_each_kind_are_those_of_the_code() -> None:
 
 def test_every_key_fault_and_topology_is_listed() -> None:
     named = set(re.findall(r"`([a-z_.]+)`", SIMULATOR))
-    nested = {"memory": topology_file._MEMORY_KEYS, "slo": topology_file._SLO_KEYS}
+    nested = {"memory": nested_keys.MEMORY_KEYS, "slo": nested_keys.SLO_KEYS}
     for key in (*topology_file._SERVICE_KEYS, *topology_file._DEPENDENCY_KEYS):
         for full in [f"{key}.{inner}" for inner in nested.get(key, ())] or [key]:
             assert full in named, full
