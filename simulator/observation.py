@@ -1,13 +1,12 @@
-"""Sums sub-steps up to what is seen of an interval (frame) and to what was so (truth)."""
+"""Tells what is seen of an interval (frame) and what was so (truth)."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 
 from simulator import measurement
-from simulator.attempt import Attempt
 from simulator.conditions import Conditions
 from simulator.frame import Frame, Truth
 from simulator.graph import FloatArray
@@ -15,48 +14,11 @@ from simulator.latency_law import percentiles
 from simulator.parameters import CPU_PER_BUSY_WORKER, Parameters
 from simulator.routes import Routes
 from simulator.step import Flows
+from simulator.sums import Sums
 from simulator.wiring import Wiring
 
 MS = 1e3
 PERCENT = 100.0
-
-
-@dataclass(eq=False)
-class Sums:
-    """Sums over the sub-steps of one interval: services (S, B), calls (C, B), routes (R, B).
-
-    What edges with a route of their own add beyond the shared one is summed per service.
-    """
-
-    attempts: FloatArray
-    failed: FloatArray
-    route_seen: FloatArray
-    route_time: FloatArray
-    route_time_square: FloatArray
-    route_lost: FloatArray
-    route_timed_out: FloatArray
-    beyond_seen: FloatArray
-    beyond_time: FloatArray
-    beyond_time_square: FloatArray
-    beyond_lost: FloatArray
-    beyond_timed_out: FloatArray
-    arrived: FloatArray
-    departed: FloatArray
-    flood: FloatArray
-    flood_failed: FloatArray
-    failed_own: FloatArray
-    failed_rejected: FloatArray
-    failed_dependency: FloatArray
-    response: FloatArray
-    response_square: FloatArray
-    dependency: FloatArray
-    busy: FloatArray
-    cpu: FloatArray
-    memory: FloatArray
-    serving: FloatArray
-    ready: FloatArray
-    availability: FloatArray
-    memory_kills: FloatArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,93 +65,12 @@ class Observer:
 
     def begin(self, routes: Routes) -> None:
         """Begin a new interval."""
-        heights = {"attempts": self._p.calls, "failed": self._p.calls}
         self._routes = routes
-        self._steps = 0
-        self._edge_loss = np.zeros((len(routes.alone), self._copies))
-        self._sums = Sums(
-            **{
-                name: np.zeros(
-                    (
-                        len(routes.callee)
-                        if name.startswith("route_")
-                        else heights.get(name, self._p.services),
-                        self._copies,
-                    )
-                )
-                for name in (field.name for field in fields(Sums))
-            }
-        )
+        self._sums = Sums.nothing(self._p, routes, self._copies)
 
     def add(self, flows: Flows, conditions: Conditions) -> None:
         """Add one sub-step."""
-        p, sums, outcome, queue, one = (
-            self._p, self._sums, flows.outcome, flows.queue, flows.attempt,
-        )  # fmt: skip
-        self._steps += 1
-        sums.attempts += outcome.attempts
-        sums.failed += outcome.failed
-        blocked = flows.offered.blocked
-        if blocked.any():
-            sums.attempts[p.gated] += blocked
-            sums.failed[p.gated] += blocked
-        attempts = self._routes.summed(outcome.attempts)
-        scratch = np.multiply(attempts, one.seen)
-        sums.route_seen += scratch
-        sums.route_time += np.multiply(attempts, one.time_s, out=scratch)
-        sums.route_time_square += np.multiply(attempts, one.time_square_s2, out=scratch)
-        sums.route_timed_out += np.multiply(attempts, one.timed_out, out=scratch)
-        if conditions.acts("loss", "edge_loss"):
-            sums.route_lost += attempts * one.lost
-        if conditions.acts("edge_loss"):
-            self._edge_loss = self._edge_loss + conditions.edge_loss
-            self._add_beyond(attempts, one)
-
-        sums.arrived += queue.arrived
-        sums.departed += queue.departed
-        sums.failed_rejected += queue.rejected
-        taken = queue.arrived - queue.rejected
-        own = taken * flows.own_failure
-        sums.failed_own += own
-        failed = np.subtract(1.0, flows.dependency_success)
-        failed *= np.subtract(taken, own, out=own)
-        sums.failed_dependency += failed
-        if conditions.acts("flood_rps"):
-            flood = conditions.flood_rps * p.step_s
-            good = (1.0 - flows.own_failure) * flows.dependency_success
-            share = taken / np.maximum(queue.arrived, 1e-300)
-            sums.flood += flood
-            sums.flood_failed += flood * (1.0 - share * good)
-
-        mean_s, variance = flows.latency
-        scratch = np.multiply(mean_s, mean_s)
-        scratch += variance
-        scratch *= queue.departed
-        sums.response_square += scratch
-        sums.response += np.multiply(queue.departed, mean_s, out=scratch)
-        sums.dependency += np.multiply(queue.departed, flows.dependency_s, out=scratch)
-
-        serving = flows.replicas.ready > 0.0
-        sums.serving += serving
-        sums.busy += queue.busy
-        sums.cpu += np.multiply(flows.capacity.cpu_load, serving, out=scratch)
-        sums.memory += flows.replicas.memory
-        sums.ready += flows.replicas.ready
-        sums.availability += flows.replicas.availability
-        sums.memory_kills += flows.replicas.memory_kills
-
-    def _add_beyond(self, attempts: FloatArray, one: Attempt) -> None:
-        """Add what the attempts on routes of their own met beyond those of the shared route."""
-        routes, sums = self._routes, self._sums
-        own, shared = routes.alone_route, routes.shared_route
-        for total, each in (
-            (sums.beyond_seen, one.seen),
-            (sums.beyond_time, one.time_s),
-            (sums.beyond_time_square, one.time_square_s2),
-            (sums.beyond_lost, one.lost),
-            (sums.beyond_timed_out, one.timed_out),
-        ):
-            np.add.at(total, routes.callee[own], attempts[own] * (each[own] - each[shared]))
+        self._sums.add(self._p, self._routes, flows, conditions)
 
     def frame(
         self, t_s: float, interval_s: float, normals: FloatArray, uniforms: FloatArray
@@ -233,7 +114,7 @@ class Observer:
         p99_ms = np.maximum(latency_ms(p99, measurement.P99_DEVIATION, z_tail), p95_ms)
 
         serving = sums.serving > 0.0
-        busy, workers = sums.busy / self._steps, sums.ready * p.workers / self._steps
+        busy, workers = sums.busy / sums.steps, sums.ready * p.workers / sums.steps
         deviation = measurement.busy_deviation(busy, p.service_s, interval_s)
         cpu_noise = CPU_PER_BUSY_WORKER * deviation / np.maximum(workers, 1e-9) * z_cpu
         cpu = _ratio(sums.cpu, sums.serving, np.nan) + cpu_noise
@@ -247,7 +128,7 @@ class Observer:
         law_cv = np.sqrt(np.maximum(_ratio(law_square, law_mean**2, np.nan) - 1.0, 0.0))
         # An edge with its own route that loses nothing by itself is like the others.
         own, shared = routes.alone_route, routes.shared_route
-        unlike = self._edge_loss > 0.0
+        unlike = sums.edge_loss > 0.0
         for law in (law_mean, law_cv):
             law[own] = np.where(unlike, law[own], law[shared])
         edge_mean = measurement.sampled(
@@ -270,7 +151,7 @@ class Observer:
                     "request_count": requests,
                     "failed_count": failed,
                     "throughput_rps": (requests - failed) / interval_s,
-                    "availability_percent": PERCENT * sums.availability / self._steps,
+                    "availability_percent": PERCENT * sums.availability / sums.steps,
                     "edge_call_rate_rps": edge_calls / interval_s,
                     "edge_error_rate_percent": PERCENT
                     * _ratio(failed_calls[edges], edge_calls, np.nan),
@@ -290,7 +171,7 @@ class Observer:
                     "utilization": _ratio(sums.busy, sums.ready * p.workers, np.nan),
                     "cpu_load": _ratio(sums.cpu, sums.serving, np.nan),
                     "offered_ratio": _ratio(sums.arrived / interval_s, nominal, np.nan),
-                    "ready_replicas": sums.ready / self._steps,
+                    "ready_replicas": sums.ready / sums.steps,
                     "failed_own": sums.failed_own,
                     "failed_rejected": sums.failed_rejected,
                     "failed_dependency": sums.failed_dependency,
