@@ -167,20 +167,24 @@ def _stop_slot(provider: Provider, slot: int) -> str:
 
 
 def _reset(app: Dash, provider: Provider) -> None:
-    @app.callback(
+    app.clientside_callback(
+        ClientsideFunction("sreEdge", "askReset"),
         Output(ids.RESET_DIALOG, "className"),
         Output(ids.RESET_MESSAGE, "children"),
         Input(ids.RESET, "n_clicks"),
         Input(ids.RESET_CANCEL, "n_clicks"),
+        prevent_initial_call=True,
+    )
+
+    @app.callback(
+        Output(ids.RESET_DIALOG, "className", allow_duplicate=True),
+        Output(ids.RESET_MESSAGE, "children", allow_duplicate=True),
         Input(ids.RESET_CONFIRM, "n_clicks"),
         prevent_initial_call=True,
     )
-    def reset(_open: int, _cancel: int, _confirm: int) -> tuple[str, str]:
-        if ctx.triggered_id == ids.RESET:
-            return "overlay", ""
-        if ctx.triggered_id == ids.RESET_CONFIRM:
-            try:
-                provider.reset()
-            except SreEdgeError as error:
-                return "overlay", str(error)
+    def reset(_confirmed: int) -> tuple[Any, str]:
+        try:
+            provider.reset()
+        except SreEdgeError as error:
+            return no_update, str(error)
         return "overlay hidden", ""

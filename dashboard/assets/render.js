@@ -52,6 +52,13 @@
     return window.dash_clientside.no_update;
   }
 
+  // The dialog opens and closes in the browser, at once; only its confirmation asks the server.
+  function askReset() {
+    const { triggered } = window.dash_clientside.callback_context;
+    const opens = triggered.some(({ prop_id }) => prop_id === "reset.n_clicks");
+    return [opens ? "overlay" : "overlay hidden", ""];
+  }
+
   // The canvas knows no CSS variables: it is told the colours of the scheme in use.
   function paint() {
     const cy = cytoscape();
@@ -91,6 +98,6 @@
   });
 
   window.dash_clientside = Object.assign({}, window.dash_clientside, {
-    sreEdge: { render: render, fit: fit },
+    sreEdge: { render: render, fit: fit, askReset: askReset },
   });
 })();

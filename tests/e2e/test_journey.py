@@ -126,6 +126,7 @@ def test_reset_asks_and_brings_everything_back(page: Page, url: str, target: str
         expect(part(page, "api-gateway", "status")).to_contain_text("down", timeout=PATIENCE_MS)
         page.locator("#reset").click()
         dialog = page.locator("#reset-dialog")
+        expect(dialog).to_be_visible()
         expect(dialog).to_contain_text("A new run begins for everyone")
         page.keyboard.press("Escape")
         expect(dialog).to_be_hidden()
