@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from ml.incidents import BoolArray, Incident
-from ml.labels import unscored
+from ml.labels import MIN_LEAD_FRAMES, unscored
 from simulator.graph import FloatArray
 
 NEEDED, AMONG = 2, 3
 CALM_FRAMES = 15
-MIN_LEAD_FRAMES, MAX_LEAD_FRAMES = 2, 150
+MAX_LEAD_FRAMES = 150
 
 
 class AlarmTracker:
@@ -75,23 +75,19 @@ class Alarm:
 
 
 def alarms(probability: FloatArray, incidents: Iterable[Incident], threshold: float) -> list[Alarm]:
-    """All alarms of a recording of predictions (T, B, S)."""
-    frames, copies, services = probability.shape
-    silent = unscored((frames, copies, services), incidents)
-    tracker = AlarmTracker((copies, services), threshold)
-    raised = np.stack([tracker.update(p, s) for p, s in zip(probability, silent, strict=True)])
-    padded = np.zeros((frames + 2, copies, services), dtype=np.int8)
-    padded[1:-1] = raised
-    change = np.diff(padded, axis=0)
-    found = []
-    for copy in range(copies):
-        for service in range(services):
-            series = change[:, copy, service]
-            for start, end in zip(
-                np.flatnonzero(series == 1), np.flatnonzero(series == -1), strict=True
-            ):
-                found.append(Alarm(copy, service, int(start), int(end)))
-    return found
+    """All alarms of a recording of predictions (T, B, S), by copy, service and time."""
+    silent = unscored(probability.shape, incidents)
+    copies, services = np.nonzero((probability >= threshold).any(axis=0))
+    tracker = AlarmTracker(copies.shape, threshold)
+    padded = np.zeros((len(copies), len(probability) + 2), dtype=np.int8)
+    series = zip(probability[:, copies, services], silent[:, copies, services], strict=True)
+    for frame, (known, suppressed) in enumerate(series):
+        padded[:, frame + 1] = tracker.update(known, suppressed)
+    change = np.diff(padded, axis=1)
+    places, starts = np.nonzero(change == 1)
+    _, ends = np.nonzero(change == -1)
+    found = zip(copies[places], services[places], starts, ends, strict=True)
+    return [Alarm(*(int(number) for number in numbers)) for numbers in found]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,11 @@ from typing import Any
 
 from ml.labels import HORIZON_S
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST, CONFIG, METRICS, CARD = "manifest.json", "config.json", "metrics.json", "card.md"
 INCIDENT_MODEL, TYPE_MODEL = "incident.onnx", "type.onnx"
-LOGISTIC = "logistic_regression.json"
+LOGISTIC, TREES, FEATURE_TABLE = "logistic_regression.json", "trees.json", "features.md"
+NEEDED = (INCIDENT_MODEL, TYPE_MODEL, LOGISTIC, TREES, FEATURE_TABLE, CONFIG, METRICS, CARD)
 
 SHIPPED = Path(__file__).parent / "models" / "shipped"
 
@@ -69,9 +70,10 @@ def write_manifest(
     calibration: Calibration,
     threshold: float,
 ) -> Manifest:
-    """Complete a model directory that holds the ONNX files."""
-    checksums = {name: _checksum(directory / name) for name in (INCIDENT_MODEL, TYPE_MODEL)}
-    content = hashlib.sha256("".join(checksums.values()).encode()).hexdigest()
+    """Complete a model directory that holds the ONNX files, and whatever else there is by now."""
+    checksums = {n: _checksum(directory / n) for n in NEEDED if (directory / n).exists()}
+    models = checksums[INCIDENT_MODEL] + checksums[TYPE_MODEL]
+    content = hashlib.sha256(models.encode()).hexdigest()
     manifest = Manifest(
         version=f"{FORMAT}-{content[:12]}",
         features=features,
@@ -120,6 +122,11 @@ def read_manifest(directory: Path) -> Manifest:
 def write_json(path: Path, value: Any) -> None:
     """Write a value as readable JSON."""
     path.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+
+
+def write_compact_json(path: Path, value: Any) -> None:
+    """Write a value as JSON that nobody reads."""
+    path.write_text(json.dumps(value, separators=(",", ":")) + "\n", encoding="utf-8")
 
 
 def _checksum(path: Path) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from multiprocessing import get_context
-from typing import TypeVar
+from typing import Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from ml.episodes import Recording, record, scenarios
 from ml.features import LEARNED, NAMES
-from ml.incidents import QUIET_FRAMES, BoolArray
+from ml.incidents import BoolArray
 from ml.labels import HORIZON_FRAMES
 from simulator.generator import random_topology
 from simulator.topologies import SHIPPED, shipped
@@ -26,8 +26,31 @@ Result = TypeVar("Result")
 
 LEARNED_COLUMNS = np.array([NAMES.index(name) for name in LEARNED])
 LEAST_SERVICES, MOST_SERVICES = 3, 24
-ONGOING_SHARE = 0.1
-"""Rows inside incidents that are learned from."""
+TRAINING_TAIL_S = 90.0
+"""Episodes that are only learned from end as soon as their labels are complete."""
+BEGUN_FRAMES, BEGUN_SHARE = 8, 0.1
+"""Rows at the beginning of an incident that are learned from, and the share of them."""
+STIRRED_S, STRAINED = 60.0, 0.6
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """Which share of the rows is kept; each row stands for as many as it was drawn from.
+
+    Attributes
+    ----------
+    stirred, quiet
+        Of those without an incident ahead, where something has moved lately and where not.
+    quiet_ahead
+        Of those with an incident ahead where nothing has moved: its cause has not begun.
+    """
+
+    stirred: float = 0.4
+    quiet: float = 0.01
+    quiet_ahead: float = 0.1
+
+
+EVERY_STIRRED = Shares(stirred=1.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,19 +63,29 @@ class Rows:
         (N, F) float32, the learned features in order.
     label
         (N,) whether an incident begins within the horizon.
+    timely
+        (N,) whether one does that an alarm now would be in time for.
+    stirred
+        (N,) whether something has moved lately.
     weight
         (N,) how many recorded rows each one stands for.
     type
         (N,) index of the incident's type, -1 where the label is False.
     ongoing
-        (N,) whether the row lies inside an incident.
+        (N,) whether the row lies inside an incident; all labels are true then.
     """
 
     features: NDArray[np.float32]
     label: BoolArray
+    timely: BoolArray
+    stirred: BoolArray
     weight: NDArray[np.float32]
     type: NDArray[np.intp]
     ongoing: BoolArray
+
+    def only(self, chosen: BoolArray) -> Self:
+        """Choose some of them."""
+        return type(self)(**{f.name: getattr(self, f.name)[chosen] for f in fields(self)})
 
 
 def training_topology(number: int, seed: int) -> Topology:
@@ -70,22 +103,17 @@ def held_out_topology(number: int, seed: int) -> Topology:
     return training_topology(len(SHIPPED) + number, seed + 1_000_003)
 
 
-def record_one(job: tuple[Topology, int, int]) -> Recording:
-    """Record a system: topology, number of episodes, seed."""
-    topology, episodes, seed = job
-    return record(topology, scenarios(topology.graph(), episodes, seed), seed)
-
-
 def explain_one(job: tuple[Topology, int, int]) -> Recording:
     """Record a system with the causes of its incidents: topology, number of episodes, seed."""
     topology, episodes, seed = job
     return record(topology, scenarios(topology.graph(), episodes, seed), seed, explained=True)
 
 
-def sample_one(job: tuple[Topology, int, int, float]) -> Rows:
-    """Record a system and keep all positive rows, and this share of the others."""
-    topology, episodes, seed, share = job
-    return sample(record_one((topology, episodes, seed)), share, seed)
+def sample_one(job: tuple[Topology, int, int, Shares]) -> Rows:
+    """Record a system and keep these shares of its rows."""
+    topology, episodes, seed, shares = job
+    chosen = scenarios(topology.graph(), episodes, seed)
+    return sample(record(topology, chosen, seed, tail_s=TRAINING_TAIL_S), shares, seed)
 
 
 def parallel(
@@ -100,43 +128,57 @@ def parallel(
             yield result
 
 
-def sample(
-    recording: Recording, share: float, seed: int, *, ongoing_share: float = ONGOING_SHARE
-) -> Rows:
-    """Rows of a recording: all positive ones, and a share of the others.
+def sample(recording: Recording, shares: Shares, seed: int) -> Rows:
+    """Rows of a recording: those near a fault's effects are many, the quiet ones few.
 
-    A part of the rows inside incidents is taken too, as positive: they are never scored, but who
-    looks at a service in trouble expects the model to see it.
+    Some rows at the beginning of incidents are taken too, as positive: they are never scored, but
+    who looks at a service in trouble expects the model to see it.
     """
     rng = np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, 0x5A])))
     lucky = rng.random(recording.label.shape)
     types = np.full(recording.label.shape, -1, dtype=np.intp)
-    ongoing = np.zeros(recording.label.shape, dtype=np.bool_)
+    begun = np.zeros(recording.label.shape, dtype=np.bool_)
     # The next incident counts, so later ones are written first.
     pairs = zip(recording.incidents, recording.types, strict=True)
     for incident, kind in sorted(pairs, key=lambda pair: -pair[0].onset):
-        earliest, quiet = max(0, incident.onset - HORIZON_FRAMES), incident.end - QUIET_FRAMES
-        types[earliest:quiet, incident.copy, incident.service] = kind
-        ongoing[incident.onset : quiet, incident.copy, incident.service] = True
-    ahead = recording.scored & recording.label
-    calm = recording.scored & ~recording.label & (lucky < share)
-    chosen = ahead | calm | (ongoing & (lucky < ongoing_share))
-    label = (ahead | ongoing)[chosen]
+        earliest, known = max(0, incident.onset - HORIZON_FRAMES), incident.onset + BEGUN_FRAMES
+        types[earliest:known, incident.copy, incident.service] = kind
+        begun[incident.onset : known, incident.copy, incident.service] = True
+    moved = stirred(recording.features)
+    share = np.where(
+        recording.label,
+        np.where(moved, 1.0, shares.quiet_ahead),
+        np.where(moved, shares.stirred, shares.quiet),
+    )
+    share = np.where(recording.scored, share, np.where(begun, BEGUN_SHARE, 0.0))
+    chosen = lucky < share
+    ongoing = begun[chosen]
+    label = recording.label[chosen] | ongoing
     return Rows(
         features=recording.features[chosen][:, LEARNED_COLUMNS],
         label=label,
-        weight=np.where(label, 1.0, 1.0 / share).astype(np.float32),
+        timely=recording.timely[chosen] | ongoing,
+        stirred=moved[chosen],
+        weight=np.where(ongoing, 1.0, 1.0 / share[chosen]).astype(np.float32),
         type=np.where(label, types[chosen], -1),
-        ongoing=ongoing[chosen],
+        ongoing=ongoing,
     )
+
+
+def stirred(features: NDArray[np.float32]) -> BoolArray:
+    """Whether something has moved within a minute at a service or below it, (..., F) -> (...)."""
+
+    def column(name: str) -> NDArray[np.float32]:
+        values: NDArray[np.float32] = features[..., NAMES.index(name)]
+        return values
+
+    jumped = np.fmin(column("since_jump_s"), column("below_since_jump_s")) < STIRRED_S
+    unusual = np.fmax(column("unusual_for_s"), column("below_unusual_for_s")) > 0.0
+    found: BoolArray = jumped | unusual | (column("strain_mean_10s") > STRAINED)
+    return found
 
 
 def joined(parts: Sequence[Rows]) -> Rows:
     """Put rows together."""
-    return Rows(
-        np.concatenate([part.features for part in parts]),
-        np.concatenate([part.label for part in parts]),
-        np.concatenate([part.weight for part in parts]),
-        np.concatenate([part.type for part in parts]),
-        np.concatenate([part.ongoing for part in parts]),
-    )
+    names = [field.name for field in fields(Rows)]
+    return Rows(**{n: np.concatenate([getattr(part, n) for part in parts]) for n in names})

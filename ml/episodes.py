@@ -14,8 +14,8 @@ from ml.counterfactual import Counterfactuals, foreseeable
 from ml.features import FeatureExtractor
 from ml.incident_types import INCIDENT_TYPES, incident_type
 from ml.incidents import BoolArray, Incident, incidents
-from ml.labels import labels, unscored
-from ml.scenarios import EPISODE_S, SCORED_S, WARM_UP_S, draw
+from ml.labels import MIN_LEAD_FRAMES, labels, unscored
+from ml.scenarios import SCORED_S, TAIL_S, WARM_UP_S, draw
 from simulator.faults import Fault
 from simulator.frame import FRAME_INTERVAL_S, Truth
 from simulator.graph import ServiceGraph
@@ -25,7 +25,6 @@ from simulator.topology import Topology
 
 FIRST_SCORED = round(WARM_UP_S / FRAME_INTERVAL_S)
 LAST_SCORED = round((WARM_UP_S + SCORED_S) / FRAME_INTERVAL_S)
-FRAMES = round(EPISODE_S / FRAME_INTERVAL_S)
 _MIDNIGHT = datetime(2026, 1, 5)
 
 
@@ -43,6 +42,8 @@ class Recording:
         (T, B, S, F) float32, in the order of `ml.features.NAMES`.
     label
         (T, B, S) whether an incident begins within the horizon.
+    timely
+        (T, B, S) whether one does that an alarm now would still be in time for.
     scored
         (T, B, S) False in an incident and in the 30 s after it.
     incidents
@@ -60,6 +61,7 @@ class Recording:
     scenarios: tuple[Scenario, ...]
     features: NDArray[np.float32]
     label: BoolArray
+    timely: BoolArray
     scored: BoolArray
     incidents: tuple[Incident, ...]
     types: tuple[int, ...]
@@ -84,9 +86,18 @@ def scenarios(graph: ServiceGraph, count: int, seed: int) -> list[Scenario]:
 
 
 def record(
-    topology: Topology, chosen: Sequence[Scenario], seed: int, *, explained: bool = False
+    topology: Topology,
+    chosen: Sequence[Scenario],
+    seed: int,
+    *,
+    explained: bool = False,
+    tail_s: float = TAIL_S,
 ) -> Recording:
-    """Simulate scenarios of one system side by side; `explained`: with what caused incidents."""
+    """Simulate scenarios of one system side by side.
+
+    `explained`: with what caused incidents; `tail_s`: simulated beyond what is scored. Labels are
+    complete from 76 s on, ends of incidents are not.
+    """
     copies = len(chosen)
     simulation = Simulation(
         topology, copies=copies, seed=seed, loads=[scenario.load for scenario in chosen]
@@ -100,16 +111,18 @@ def record(
     kept: list[NDArray[np.float32]] = []
     breaches: list[BoolArray] = []
     truths: list[Truth] = []
-    for k in range(FRAMES):
+    frames = round((WARM_UP_S + SCORED_S + tail_s) / FRAME_INTERVAL_S)
+    for k in range(frames):
         frame = simulation.next_frame()
-        clock = [start + timedelta(seconds=frame.t_s) for start in started]
-        row = extractor.update(frame, clock)
-        if FIRST_SCORED <= k < LAST_SCORED:
-            kept.append(row.astype(np.float32))
+        if k < LAST_SCORED:
+            clock = [start + timedelta(seconds=frame.t_s) for start in started]
+            row = extractor.update(frame, clock)
+            if k >= FIRST_SCORED:
+                kept.append(row.astype(np.float32))
         breaches.append(breached(frame, graph))
         truths.append(simulation.truth)
     happened = incidents(np.stack(breaches))
-    shape = (FRAMES, copies, graph.services)
+    shape = (frames, copies, graph.services)
     window = slice(FIRST_SCORED, LAST_SCORED)
     counted = [i for i in happened if FIRST_SCORED <= i.onset < LAST_SCORED]
     counterfactuals = Counterfactuals(topology, chosen, seed) if explained else None
@@ -120,6 +133,7 @@ def record(
         scenarios=tuple(chosen),
         features=np.stack(kept),
         label=labels(shape, happened)[window],
+        timely=labels(shape, happened, MIN_LEAD_FRAMES + 1)[window],
         scored=~unscored(shape, happened)[window],
         incidents=tuple(
             Incident(i.copy, i.service, i.onset - FIRST_SCORED, i.end - FIRST_SCORED)

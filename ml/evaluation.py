@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from ml.alarms import alarms, match
 from ml.baselines import baselines
 from ml.episodes import Recording
 from ml.features import NAMES
 from ml.incident_types import INCIDENT_TYPES
-from ml.metrics import Scored, best_threshold, events, recall_at, rows
+from ml.metrics import best_threshold, events, recall_at, rows
+from ml.pool import Pool, Scored
 from ml.predictor import Predictor
 from ml.system_view import of_system
 from simulator.faults import Fault
@@ -57,11 +57,13 @@ def evaluate(
     thresholds = {"model": predictor.manifest.threshold}
     scores = {"model": [Scored(r, model_score(predictor, r)) for r in test]}
     for name, baseline in baselines(directory).items():
-        thresholds[name] = best_threshold([Scored(r, baseline(r.features)) for r in validation])
+        thresholds[name] = best_threshold(
+            Pool([Scored(r, baseline(r.features)) for r in validation])
+        )
         scores[name] = [Scored(r, baseline(r.features)) for r in test]
     if ceiling is not None:
         known = [Scored(r, score) for r, score in zip(test, ceiling, strict=True)]
-        thresholds[ORACLE], scores[ORACLE] = best_threshold(known), known
+        thresholds[ORACLE], scores[ORACLE] = best_threshold(Pool(known)), known
     return {
         "protocol": PROTOCOL,
         "horizon_s": predictor.manifest.horizon_s,
@@ -86,9 +88,10 @@ def model_score(predictor: Predictor, recording: Recording) -> FloatArray:
 
 
 def _figures(scored: Sequence[Scored], threshold: float) -> dict[str, Any]:
+    pool = Pool(scored)
     return {
-        **events(scored, threshold, with_intervals=True),
-        **{f"recall_at_{rate:g}": recall_at(scored, rate) for rate in FALSE_ALARM_RATES},
+        **events(pool, threshold, with_intervals=True),
+        **{f"recall_at_{rate:g}": recall_at(pool, rate) for rate in FALSE_ALARM_RATES},
         **rows(scored, threshold),
     }
 
@@ -119,18 +122,17 @@ def _groups(
     """Figures of the incidents whose cause is in each group."""
     counts: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0, 0])
     leads: dict[str, list[float]] = defaultdict(list)
-    for one in scored:
-        recording = one.recording
-        outcome = match(alarms(one.score, recording.incidents, threshold), recording.incidents)
-        for number, incident in enumerate(recording.incidents):
-            name = group(recording.causes[number])
-            if name is None:
-                continue
-            hit, expected = incident in outcome.hits, recording.foreseeable(number)
-            for i, counted in enumerate((True, hit, expected, expected and hit)):
-                counts[name][i] += counted
-            if hit:
-                leads[name].append(outcome.hits[incident])
+    pool = Pool(scored)
+    lead_s = pool.count(threshold).lead_s
+    for (recording, number), lead in zip(pool.incidents, lead_s, strict=True):
+        name = group(recording.causes[number])
+        if name is None:
+            continue
+        hit, expected = bool(np.isfinite(lead)), recording.foreseeable(number)
+        for i, counted in enumerate((True, hit, expected, expected and hit)):
+            counts[name][i] += counted
+        if hit:
+            leads[name].append(float(lead))
     return {
         name: {
             "incidents": total,

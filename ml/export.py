@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -94,3 +95,26 @@ def export(
     onnx.checker.check_model(model)
     path.write_bytes(content)
     return difference
+
+
+def trees(booster: xgboost.Booster) -> dict[str, Any]:
+    """Give the trees of a booster as plain lists, for `ml.explanation`; ONNX has no covers.
+
+    `limit` is the split of an inner node and the value of a leaf, whose `left` is -1.
+    """
+    learner = json.loads(bytes(booster.save_raw("json")))["learner"]
+    score = float(str(learner["learner_model_param"]["base_score"]).strip("[]"))
+    return {
+        "base": float(np.log(score / (1.0 - score))),
+        "trees": [
+            {
+                "left": tree["left_children"],
+                "right": tree["right_children"],
+                "feature": tree["split_indices"],
+                "limit": tree["split_conditions"],
+                "missing_left": tree["default_left"],
+                "cover": tree["sum_hessian"],
+            }
+            for tree in learner["gradient_booster"]["model"]["trees"]
+        ],
+    }

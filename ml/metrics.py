@@ -3,104 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from ml.alarms import Alarm, alarms, match
-from ml.episodes import Recording, seconds
+from ml.pool import Pool, Scored, Tally
 from simulator.graph import FloatArray
 
 FRAME_S = 2.0
-HORIZON_S = 60.0
 BOOTSTRAPS = 400
 ECE_FROM, ECE_BINS = 0.05, 15
-
-
-@dataclass(frozen=True, eq=False)
-class Scored:
-    """A recording and what a predictor says of it, (T, B, S)."""
-
-    recording: Recording
-    score: FloatArray
-
-
-class Tally(NamedTuple):
-    """Counts of events; of each episode, shape (N,), or of all.
-
-    Attributes
-    ----------
-    incidents, foreseeable, hits, foreseeable_hits
-        Incidents, those whose cause had acted for 10 s, and those of either that were foreseen.
-    alarms, false_alarms, justified_alarms
-        Alarms that were raised, and those of them that were wrong or would have been right.
-    """
-
-    incidents: FloatArray
-    foreseeable: FloatArray
-    hits: FloatArray
-    foreseeable_hits: FloatArray
-    alarms: FloatArray
-    false_alarms: FloatArray
-    justified_alarms: FloatArray
-
-
-class Counted(NamedTuple):
-    """Events at a threshold: counts per episode, leads and their shares, frames under alarm."""
-
-    tally: Tally
-    leads_s: list[float]
-    lead_shares: list[float]
-    alarm_frames: int
-
-
-def count(scored: Sequence[Scored], threshold: float) -> Counted:
-    """Count events at an alarm threshold."""
-    parts, leads, shares, alarm_frames = [], [], [], 0
-    for one in scored:
-        recording = one.recording
-        found = alarms(one.score, recording.incidents, threshold)
-        outcome = match(found, recording.incidents)
-        part = Tally(*np.zeros((len(Tally._fields), one.score.shape[1])))
-        for number, incident in enumerate(recording.incidents):
-            copy, expected = incident.copy, recording.foreseeable(number)
-            hit = incident in outcome.hits
-            part.incidents[copy] += 1
-            part.foreseeable[copy] += expected
-            part.hits[copy] += hit
-            part.foreseeable_hits[copy] += hit and expected
-            cause = recording.causes[number] if recording.causes else None
-            if hit:
-                leads.append(outcome.hits[incident])
-            if hit and expected and cause is not None:
-                available = min(HORIZON_S, seconds(incident.onset) - cause.start_s)
-                shares.append(min(1.0, outcome.hits[incident] / available))
-        for alarm in found:
-            part.alarms[alarm.copy] += 1
-        for alarm in outcome.false_alarms:
-            right = _justified(recording, alarm)
-            (part.justified_alarms if right else part.false_alarms)[alarm.copy] += 1
-        parts.append(part)
-        alarm_frames += sum(alarm.ended - alarm.raised for alarm in found)
-    tally = Tally(*(np.concatenate(column) for column in zip(*parts, strict=True)))
-    return Counted(tally, leads, shares, alarm_frames)
-
-
-def _justified(recording: Recording, alarm: Alarm) -> bool:
-    """Whether a false alarm would have been right if the faults of its moment had held on."""
-    if recording.counterfactuals is None:
-        return False
-    later = [
-        incident.onset
-        for incident in recording.incidents
-        if (incident.copy, incident.service) == (alarm.copy, alarm.service)
-        and incident.onset > alarm.raised
-    ]
-    next_s = seconds(min(later)) if later else None
-    t_s = seconds(alarm.raised + 1)
-    return recording.counterfactuals.justified(alarm.copy, alarm.service, t_s, next_s)
 
 
 def shares(tally: Tally) -> dict[str, float | None]:
@@ -130,13 +43,12 @@ def intervals(tally: Tally, seed: int = 0) -> dict[str, list[float | None]]:
     return found
 
 
-def events(
-    scored: Sequence[Scored], threshold: float, *, with_intervals: bool = False
-) -> dict[str, Any]:
+def events(pool: Pool, threshold: float, *, with_intervals: bool = False) -> dict[str, Any]:
     """Figures of events at an alarm threshold, pooled over recordings."""
-    tally, leads, lead_shares, alarm_frames = count(scored, threshold)
-    frames = sum(one.score.size for one in scored)
-    quantiles = np.quantile(leads, (0.1, 0.5, 0.9)) if leads else np.full(3, np.nan)
+    tally, lead_s, lead_shares, alarm_frames = pool.count(threshold)
+    leads = lead_s[np.isfinite(lead_s)]
+    frames = sum(one.score.size for one in pool.scored)
+    quantiles = np.quantile(leads, (0.1, 0.5, 0.9)) if len(leads) else np.full(3, np.nan)
     return {
         "incidents": int(tally.incidents.sum()),
         "foreseeable_incidents": int(tally.foreseeable.sum()),
@@ -195,26 +107,30 @@ def calibration_error(label: FloatArray, score: FloatArray) -> float:
     return float(gap.sum() / size.sum())
 
 
-def recall_at(scored: Sequence[Scored], false_alarms_per_episode: float) -> float | None:
+def recall_at(pool: Pool, false_alarms_per_episode: float) -> float | None:
     """Event recall at the lowest threshold with at most so many false alarms per episode."""
     best: float | None = None
-    for threshold in candidates(scored):
-        figures = shares(count(scored, threshold).tally)
+    for threshold in candidates(pool.scored):
+        figures = shares(pool.count(threshold).tally)
         if (figures["false_alarms_per_episode"] or 0.0) <= false_alarms_per_episode:
             best = max(best or 0.0, figures["event_recall"] or 0.0)
     return best
 
 
-def best_threshold(scored: Sequence[Scored]) -> float:
-    """Threshold with the highest F1 over events; among equals the highest."""
+def best_threshold(pool: Pool) -> float:
+    """Threshold with the best balance: see `balance`; among equals the highest."""
 
-    def f1(threshold: float) -> float:
-        tally = count(scored, threshold).tally
-        hits = float(tally.hits.sum())
-        wrong = float(tally.incidents.sum()) - hits + float(tally.false_alarms.sum())
-        return 2.0 * hits / max(2.0 * hits + wrong, 1.0)
+    def score(threshold: float) -> float:
+        return balance(pool.count(threshold).tally)
 
-    return max(candidates(scored), key=lambda threshold: (f1(threshold), threshold))
+    return max(candidates(pool.scored), key=lambda threshold: (score(threshold), threshold))
+
+
+def balance(tally: Tally) -> float:
+    """Harmonic mean of the recall of foreseeable incidents and the precision of events."""
+    figures = shares(tally)
+    recall, precision = figures["foreseeable_recall"] or 0.0, figures["event_precision"] or 0.0
+    return 2.0 * recall * precision / max(recall + precision, 1e-12)
 
 
 def candidates(scored: Sequence[Scored]) -> list[float]:

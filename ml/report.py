@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ml.artefact import read_manifest
-from ml.dataset import explain_one, held_out_topology, parallel, record_one
+from ml.dataset import explain_one, held_out_topology, parallel
 from ml.episodes import Recording, record
 from ml.evaluation import evaluate
 from ml.oracle import oracle
@@ -52,7 +52,7 @@ def report(
         mixed = [(topology, episodes, seed + i) for i, topology in enumerate(systems)]
         test = list(parallel(explain_one, mixed, "simulating"))
     others = [(held_out_topology(n, seed + 900), 16, seed + n) for n in range(VALIDATION_SYSTEMS)]
-    validation = list(parallel(record_one, others, "simulating validation systems"))
+    validation = list(parallel(explain_one, others, "simulating validation systems"))
     ceiling = None
     if with_oracle:
         asked = [

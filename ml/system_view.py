@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from ml.incidents import Incident
-from ml.labels import labels, unscored
-from ml.metrics import Scored
+from ml.labels import MIN_LEAD_FRAMES, labels, unscored
+from ml.pool import Scored
 from simulator.faults import Fault
 
 
@@ -37,6 +37,7 @@ def of_system(scored: Scored) -> Scored:
             recording,
             features=np.empty((*shape, 0), dtype=np.float32),
             label=labels(shape, merged),
+            timely=labels(shape, merged, MIN_LEAD_FRAMES + 1),
             scored=~unscored(shape, merged),
             incidents=tuple(merged),
             types=(),

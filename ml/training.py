@@ -13,37 +13,44 @@ import numpy as np
 import xgboost
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import average_precision_score
 
 from ml.artefact import (
     CARD,
     CONFIG,
+    FEATURE_TABLE,
     INCIDENT_MODEL,
     LOGISTIC,
     METRICS,
+    TREES,
     TYPE_MODEL,
     Calibration,
+    write_compact_json,
     write_json,
     write_manifest,
 )
 from ml.dataset import (
+    EVERY_STIRRED,
     LEARNED_COLUMNS,
     Rows,
+    Shares,
     explain_one,
     held_out_topology,
     joined,
     parallel,
-    record_one,
     sample,
     sample_one,
     training_topology,
 )
 from ml.episodes import Recording
 from ml.evaluation import evaluate
-from ml.export import check_options, export
+from ml.export import check_options, export, trees
 from ml.features import LEARNED
+from ml.features.table import markdown
 from ml.incident_types import INCIDENT_TYPES
-from ml.metrics import Scored, best_threshold
+from ml.metrics import best_threshold
 from ml.model_card import model_card
+from ml.pool import Pool, Scored
 from ml.predictor import LEAST, MOST, calibrated
 from simulator.graph import FloatArray
 
@@ -58,34 +65,44 @@ class Config:
         The same seed and config give the same model.
     topologies, validation_topologies, test_topologies
         Systems to learn from, to choose and calibrate on, and to report on; all different.
-    episodes
-        Simulated runs of each.
-    negative_share
-        Share of the rows without an incident ahead that is kept.
+    episodes, held_out_episodes
+        Simulated runs of each to learn from, and of each of the others.
+    shares
+        Which rows are kept.
     rounds, patience
         Most trees, and how many without progress on validation end the training.
     options
         Of XGBoost.
+    candidates
+        What is tried instead on validation, each with a part of the rows: options, and
+        `class_weight`, by which rows before an incident count more.
     """
 
     seed: int = 1
-    topologies: int = 100
-    validation_topologies: int = 16
-    test_topologies: int = 16
-    episodes: int = 32
-    negative_share: float = 0.08
-    rounds: int = 800
-    patience: int = 60
+    topologies: int = 150
+    validation_topologies: int = 12
+    test_topologies: int = 8
+    episodes: int = 64
+    held_out_episodes: int = 32
+    shares: Shares = field(default_factory=Shares)
+    rounds: int = 1000
+    patience: int = 50
     options: dict[str, Any] = field(
         default_factory=lambda: {
             "tree_method": "hist",
-            "max_depth": 5,
-            "eta": 0.05,
-            "subsample": 0.8,
-            "colsample_bytree": 0.3,
-            "min_child_weight": 50.0,
+            "max_depth": 6,
+            "eta": 0.03,
+            "subsample": 0.6,
+            "colsample_bytree": 0.2,
+            "min_child_weight": 200.0,
             "lambda": 5.0,
         }
+    )
+    candidates: tuple[dict[str, float], ...] = (
+        {},
+        {"max_depth": 7, "min_child_weight": 100.0},
+        {"max_depth": 8, "min_child_weight": 400.0},
+        {"class_weight": 3.0},
     )
 
 
@@ -96,8 +113,8 @@ TYPE_OPTIONS = {
     "eval_metric": "mlogloss",
 }
 PARITY_ROWS = 20_000
-CHECKED_SHARE = 0.25
-"""Share of the validation rows without an incident ahead that trees are checked on."""
+TRIAL_SHARE, TRIAL_ROUNDS, TRIAL_ETA = 0.25, 100, 0.1
+CLASS_WEIGHT = "class_weight"
 
 
 def train(config: Config, directory: Path, workers: int | None = None) -> dict[str, Any]:
@@ -113,14 +130,11 @@ def train(config: Config, directory: Path, workers: int | None = None) -> dict[s
     held_out = _held_out(config, workers)
     validation = held_out[: config.validation_topologies]
     test = held_out[config.validation_topologies :]
-    checking = joined(
-        [
-            sample(recording, CHECKED_SHARE, config.seed, ongoing_share=0.0)
-            for recording in validation
-        ]
-    )
+    checking = joined([sample(recording, EVERY_STIRRED, config.seed) for recording in validation])
 
-    incident = _fit(config, INCIDENT_OPTIONS, learning, checking)
+    tried = [_tried(config, changes, learning, checking) for changes in config.candidates]
+    changes = config.candidates[int(np.argmax(tried))]
+    incident = _fit_incident(config, changes, learning, checking)
     kinds = _fit_types(config, learning, checking)
     raw = incident.inplace_predict(checking.features)
     calibration = _calibrate(raw, checking)
@@ -130,7 +144,7 @@ def train(config: Config, directory: Path, workers: int | None = None) -> dict[s
         flat = incident.inplace_predict(rows.reshape(-1, rows.shape[-1])).astype(np.float64)
         return Scored(recording, calibrated(flat, calibration).reshape(rows.shape[:-1]))
 
-    threshold = best_threshold([score(recording) for recording in validation])
+    threshold = best_threshold(Pool([score(recording) for recording in validation]))
     with tempfile.TemporaryDirectory() as temporary:
         built = Path(temporary)
         compared = checking.features[:PARITY_ROWS]
@@ -138,18 +152,25 @@ def train(config: Config, directory: Path, workers: int | None = None) -> dict[s
             "incident": export(incident, LEARNED, compared, built / INCIDENT_MODEL),
             "type": export(kinds, LEARNED, compared, built / TYPE_MODEL),
         }
+        write_compact_json(built / TREES, trees(incident))
         write_json(built / LOGISTIC, _logistic_regression(learning))
-        manifest = write_manifest(built, LEARNED, tuple(INCIDENT_TYPES), calibration, threshold)
         write_json(built / CONFIG, asdict(config))
+        (built / FEATURE_TABLE).write_text(markdown(), encoding="utf-8")
+        manifest = write_manifest(built, LEARNED, tuple(INCIDENT_TYPES), calibration, threshold)
         metrics = {
             "onnx_parity": parity,
             "learned_rows": len(learning.label),
+            "candidates": [
+                {"changes": c, "average_precision": t}
+                for c, t in zip(config.candidates, tried, strict=True)
+            ],
             "trees": incident.num_boosted_rounds(),
             "importance": _importance(incident),
             **evaluate(test, validation, built, seed=config.seed),
         }
         write_json(built / METRICS, metrics)
         (built / CARD).write_text(model_card(manifest, asdict(config), metrics), encoding="utf-8")
+        write_manifest(built, LEARNED, tuple(INCIDENT_TYPES), calibration, threshold)
         directory.mkdir(parents=True, exist_ok=True)
         for path in built.iterdir():
             shutil.copy(path, directory / path.name)
@@ -159,18 +180,18 @@ def train(config: Config, directory: Path, workers: int | None = None) -> dict[s
 def quick() -> Config:
     """Give a config that trains in a minute: for tests, and to try things out."""
     return replace(
-        Config(), topologies=6, validation_topologies=2, test_topologies=2, episodes=8, rounds=40,
-        negative_share=0.1,
+        Config(), topologies=6, validation_topologies=2, test_topologies=2, episodes=8, rounds=60,
+        held_out_episodes=8, candidates=({},),
     )  # fmt: skip
 
 
-def _training_jobs(config: Config) -> list[tuple[Any, int, int, float]]:
+def _training_jobs(config: Config) -> list[tuple[Any, int, int, Shares]]:
     return [
         (
             training_topology(n, config.seed),
             config.episodes,
             config.seed * 1000 + n,
-            config.negative_share,
+            config.shares,
         )
         for n in range(config.topologies)
     ]
@@ -179,36 +200,55 @@ def _training_jobs(config: Config) -> list[tuple[Any, int, int, float]]:
 def _held_out(config: Config, workers: int | None) -> list[Recording]:
     count = config.validation_topologies + config.test_topologies
     jobs = [
-        (held_out_topology(n, config.seed), config.episodes, config.seed * 1000 + 500_000 + n)
+        (
+            held_out_topology(n, config.seed),
+            config.held_out_episodes,
+            config.seed * 1000 + 500_000 + n,
+        )
         for n in range(count)
     ]
-    checked = jobs[: config.validation_topologies]
-    reported = jobs[config.validation_topologies :]
-    return [
-        *parallel(record_one, checked, "simulating validation systems", workers),
-        *parallel(explain_one, reported, "simulating test systems", workers),
-    ]
+    return list(parallel(explain_one, jobs, "simulating validation and test systems", workers))
 
 
-def _fit(
-    config: Config, options: dict[str, Any], learning: Rows, checking: Rows
+def _tried(config: Config, changes: dict[str, float], learning: Rows, checking: Rows) -> float:
+    """Average precision on validation of what a part of the rows teaches."""
+    rng = np.random.default_rng(config.seed)
+    part = learning.only(rng.random(len(learning.label)) < TRIAL_SHARE)
+    hasty = replace(config, rounds=TRIAL_ROUNDS, options={**config.options, "eta": TRIAL_ETA})
+    booster = _fit_incident(hasty, changes, part, checking)
+    shown = checking.only(checking.stirred & ~checking.ongoing)
+    score = booster.inplace_predict(shown.features)
+    return float(f"{average_precision_score(shown.timely, score):.5g}")
+
+
+def _fit_incident(
+    config: Config, changes: dict[str, float], learning: Rows, checking: Rows
 ) -> xgboost.Booster:
-    target, check = learning.label.astype(float), checking.label.astype(float)
-    return _boost(
-        config,
-        options,
-        xgboost.DMatrix(learning.features, target, weight=learning.weight),
-        xgboost.DMatrix(checking.features, check, weight=checking.weight),
-    )
+    """Fit the trees to what an alarm would be in time for; a later one is a false alarm.
+
+    Their number is chosen on the rows where something has moved: the others hold chance alone.
+    """
+    options = {**config.options, **changes}
+    class_weight = options.pop(CLASS_WEIGHT, 1.0)
+    shown = checking.only(checking.stirred & ~checking.ongoing)
+
+    def matrix(rows: Rows, ref: xgboost.DMatrix | None = None) -> xgboost.DMatrix:
+        weight = rows.weight * np.where(rows.timely, class_weight, 1.0).astype(np.float32)
+        target = rows.timely.astype(np.float32)
+        return xgboost.QuantileDMatrix(rows.features, target, weight=weight, ref=ref)
+
+    learned = matrix(learning)
+    checked = matrix(shown, learned)
+    return _boost(replace(config, options=options), INCIDENT_OPTIONS, learned, checked)
 
 
 def _fit_types(config: Config, learning: Rows, checking: Rows) -> xgboost.Booster:
-    known, checked = learning.type >= 0, checking.type >= 0
+    known, checked = (rows.only(rows.stirred & (rows.type >= 0)) for rows in (learning, checking))
     return _boost(
         config,
         TYPE_OPTIONS,
-        xgboost.DMatrix(learning.features[known], learning.type[known]),
-        xgboost.DMatrix(checking.features[checked], checking.type[checked]),
+        xgboost.DMatrix(known.features, known.type),
+        xgboost.DMatrix(checked.features, checked.type),
     )
 
 
@@ -228,6 +268,7 @@ def _boost(
 
 def _calibrate(raw: NDArray[np.float32], rows: Rows) -> Calibration:
     """Fit a beta calibration; exponents below 0 would turn the order round, and are set to 0."""
+    raw, rows = raw[~rows.ongoing], rows.only(~rows.ongoing)
     p = np.clip(raw.astype(np.float64), LEAST, MOST)
     parts = {"a": np.log(p), "b": -np.log1p(-p)}
     names = ["a", "b"]
@@ -250,13 +291,13 @@ def _logistic_regression(rows: Rows) -> dict[str, Any]:
 
     On the rows that are scored alone: those inside incidents only make it worse.
     """
-    fair = ~rows.ongoing
-    features = rows.features[fair].astype(np.float64)
+    rows = rows.only(~rows.ongoing)
+    features = rows.features.astype(np.float64)
     centre = np.nanmean(features, axis=0)
     scale = np.maximum(np.nanstd(features, axis=0), 1e-6)
     inputs = np.clip(np.nan_to_num((features - centre) / scale), -10.0, 10.0)
     model = LogisticRegression(C=0.1, max_iter=300)
-    model.fit(inputs, rows.label[fair], sample_weight=rows.weight[fair])
+    model.fit(inputs, rows.timely, sample_weight=rows.weight)
     weights: FloatArray = model.coef_[0]
     return {
         "features": list(LEARNED),

@@ -37,6 +37,8 @@ class ServiceGraph:
         (E,) the caller's timeout for one attempt.
     retries
         (E,) attempts after the first.
+    replicas
+        (S,) configured replicas.
     slo_latency_ms
         (S,) objective for the 95th percentile of the latency.
     slo_error_rate_percent, slo_availability_percent
@@ -52,6 +54,7 @@ class ServiceGraph:
     calls_per_request: FloatArray
     timeout_ms: FloatArray
     retries: FloatArray
+    replicas: FloatArray
     slo_latency_ms: FloatArray
     slo_error_rate_percent: FloatArray
     slo_availability_percent: FloatArray

@@ -211,6 +211,7 @@ class Topology:
             calls_per_request=_floats([call.calls_per_request for _, call in edges]),
             timeout_ms=_floats([call.timeout_ms for _, call in edges]),
             retries=_floats([call.retries for _, call in edges]),
+            replicas=_floats([service.replicas for service in services]),
             slo_latency_ms=_floats([service.slo.latency_ms for service in services]),
             slo_error_rate_percent=_floats([s.slo.error_rate_percent for s in services]),
             slo_availability_percent=_floats([s.slo.availability_percent for s in services]),

@@ -10,14 +10,16 @@ from numpy.typing import NDArray
 from ml.breach import breached
 from ml.cascade import cascade_risk
 from ml.features.neighbours import Neighbours, distance_from, longest_paths
-from ml.features.table import DEVIATIONS, NAMES, SLOPED, SLOPES
-from ml.features.trends import Baseline, Smoothed, Window
+from ml.features.strain import Jumps, StrainWindow, strain
+from ml.features.table import DEVIATIONS, ELSEWHERE, NAMES, SINCE_JUMP, SLOPED, SLOPES
+from ml.features.trends import Baseline, Smoothed, Window, filled
 from simulator.frame import Frame
 from simulator.graph import FloatArray, ServiceGraph
 
 WARM_UP_FRAMES = 30
 """Frames before the features mean anything: the longest window, and a first baseline."""
 LONGEST_S = 600.0
+RECENT_FRAMES = 15
 SMOOTHING_FRAMES = 5.0
 UNUSUAL_Z = 4.0
 
@@ -30,6 +32,8 @@ _FLOORS = {
     "request": 2.0,
 }
 """Least deviation of each metric that counts as normal, in its unit."""
+
+_PLACE = {name: i for i, (name, _) in enumerate(DEVIATIONS)}
 
 Columns = dict[str, FloatArray]
 
@@ -52,16 +56,24 @@ class FeatureExtractor:
         self._graph = graph
         self._neighbours = Neighbours(graph)
         self._interval_s = interval_s
-        self._baselines = {name: Baseline(shape, _FLOORS[name]) for name, _ in DEVIATIONS}
+        floors = np.array([_FLOORS[name] for name, _ in DEVIATIONS])[:, None, None]
+        self._baseline = Baseline((len(DEVIATIONS), *shape), floors)
         self._per_cpu = Baseline(shape, 1e-3)
         self._critical_path = Baseline(shape, 1.0)
         self._edge_latency = Baseline((copies, graph.edges), 1.0, relative_floor=0.1)
         self._edge_share = Baseline((copies, graph.edges), 0.05)
-        self._smoothed = {name: Smoothed(shape, SMOOTHING_FRAMES) for name, _ in DEVIATIONS}
+        self._smoothed = Smoothed((len(DEVIATIONS), *shape), SMOOTHING_FRAMES)
         self._window = Window((len(SLOPED), *shape), SLOPES[-1][1], interval_s)
+        self._strain = StrainWindow(shape, interval_s)
+        self._jumps = Jumps((len(DEVIATIONS), *shape))
+        self._since_jump = np.full(shape, LONGEST_S)
+        self._unusual_for = np.zeros(shape)
+        self._recent = Window((len(SINCE_JUMP), *shape), RECENT_FRAMES, interval_s)
         self._breaches = np.zeros((30, *shape))
         self._since_breach = np.full(shape, LONGEST_S)
         self._since_change = np.full(shape, LONGEST_S)
+        self._often = filled(graph.calls_per_request, 1.0)
+        self._at_most_once = np.minimum(self._often, 1.0)
         self._static = self._static_columns(shape)
         self._frames = 0
 
@@ -89,8 +101,8 @@ class FeatureExtractor:
             self._own(frame, columns)
             self._trends(frame, columns)
             self._edges(frame, columns)
+            self._elsewhere(columns)
             self._below(frame, columns)
-            self._above(frame, columns)
             self._clock(clock, columns)
         self._frames += 1
         return np.stack([columns[name] for name in NAMES], axis=-1)
@@ -109,27 +121,33 @@ class FeatureExtractor:
         c["errors_over_slo"] = np.minimum(
             frame.error_rate_percent / graph.slo_error_rate_percent, 100.0
         )
+        ready = graph.replicas * frame.availability_percent / 100.0
+        left = np.where(ready > 1.0, (ready - 1.0) / ready, 0.0)
+        after = np.minimum(frame.cpu_percent / np.maximum(left, 1e-3), 300.0)
+        c["cpu_after_loss"] = np.where(np.isnan(ready), np.nan, after)
         c["cpu_headroom"] = 100.0 - frame.cpu_percent
 
     def _trends(self, frame: Frame, c: Columns) -> None:
         request_rps = frame.request_count / frame.interval_s
-        values = {
-            "cpu": frame.cpu_percent,
-            "memory": frame.memory_percent,
-            "latency": frame.latency_ms,
-            "p95": frame.latency_p95_ms,
-            "error_rate": frame.error_rate_percent,
-            "request": request_rps,
-        }
-        unusual: NDArray[np.bool_] = np.zeros(request_rps.shape, dtype=np.bool_)
-        for name, value in values.items():
-            z = self._baselines[name].deviation(value)
-            c[f"{name}_z"] = z
-            c[f"{name}_z_smooth"] = self._smoothed[name].update(z).copy()
-            unusual = unusual | (np.abs(c[f"{name}_z_smooth"]) > UNUSUAL_Z)
-        c["latency_ratio"] = self._over_normal("latency", frame.latency_ms, 100.0)
-        c["request_ratio"] = self._over_normal("request", request_rps, 20.0)
-        c["cpu_ratio"] = self._over_normal("cpu", frame.cpu_percent, 20.0)
+        values = np.stack(  # in the order of DEVIATIONS
+            [
+                frame.cpu_percent,
+                frame.memory_percent,
+                frame.latency_ms,
+                frame.latency_p95_ms,
+                frame.error_rate_percent,
+                request_rps,
+            ]
+        )
+        z = self._baseline.deviation(values)
+        smooth = self._smoothed.update(z)
+        ratios = values / self._baseline.location
+        self._baseline.update(values)
+        for i, (name, _) in enumerate(DEVIATIONS):
+            c[f"{name}_z"], c[f"{name}_z_smooth"] = z[i], smooth[i]
+        for name, most in (("latency", 100.0), ("request", 20.0), ("cpu", 20.0)):
+            c[f"{name}_ratio"] = np.minimum(ratios[_PLACE[name]], most)
+        unusual: NDArray[np.bool_] = np.any(np.abs(smooth) > UNUSUAL_Z, axis=0)
         per_cpu = request_rps / np.maximum(frame.cpu_percent, 1.0)
         c["throughput_per_cpu_ratio"] = np.minimum(per_cpu / self._per_cpu.location, 20.0)
 
@@ -161,11 +179,33 @@ class FeatureExtractor:
         c["breached_60s"] = self._breaches.mean(axis=0)
         self._since_breach = self._aged(self._since_breach, bad)
         self._since_change = self._aged(self._since_change, unusual)
+        jumped = self._jumps.update(z)
+        self._since_jump = self._aged(self._since_jump, jumped)
+        lasting = np.minimum(self._unusual_for + self._interval_s, LONGEST_S)
+        self._unusual_for = np.where(unusual, lasting, 0.0)
+        c["since_jump_s"], c["unusual_for_s"] = self._since_jump, self._unusual_for
+        c.update(self._strain.update(strain(frame, self._graph)))
+        self._settling(c)
+        c["availability_gone_s"] = _reached_s(
+            frame.availability_percent, -c["availability_slope_10s"]
+        )
         c["since_breach_s"], c["since_change_s"] = self._since_breach, self._since_change
 
-        for name, value in values.items():
-            self._baselines[name].update(value)
         self._per_cpu.update(per_cpu)
+
+    def _settling(self, c: Columns) -> None:
+        """Say where the metrics have gone since they last jumped, the jump itself left out."""
+        sources = [c[source] for _, source, _, _ in SINCE_JUMP]
+        self._recent.update(filled(np.stack(sources)))
+        frames = np.round(self._since_jump / self._interval_s)
+        means, slopes = self._recent.since(frames)
+        for i, (name, _, _, _) in enumerate(SINCE_JUMP):
+            c[f"{name}_slope_since_jump"] = slopes[i]
+        c["strain_since_jump"] = means[0]
+        recent = self._recent.last(3)
+        for i, (name, _, _, _) in enumerate(SINCE_JUMP):
+            c[f"{name}_change_2s"] = recent[-1, i] - recent[max(-2, -len(recent)), i]
+            c[f"{name}_change_4s"] = recent[-1, i] - recent[0, i]
 
     def _edges(self, frame: Frame, c: Columns) -> None:
         graph, worst = self._graph, self._neighbours.worst_edge
@@ -178,23 +218,24 @@ class FeatureExtractor:
         self._edge_latency.update(frame.edge_latency_ms)
         self._edge_share.update(share)
 
+    def _elsewhere(self, c: Columns) -> None:
+        """Find the extremes among other services, all of one kind at once."""
+        near = self._neighbours
+        for among, worst in (
+            ("dependencies", near.worst_dependency),
+            ("below", near.worst_below),
+            ("callers", near.worst_caller),
+        ):
+            wanted = [row for row in ELSEWHERE if row[1] == among]
+            stacked = np.concatenate([sign * c[base] for _, _, sign, base in wanted])
+            found = np.split(worst(stacked), len(wanted))
+            for (name, _, sign, _), value in zip(wanted, found, strict=True):
+                c[name] = sign * value
+
     def _below(self, frame: Frame, c: Columns) -> None:
         near, rate = self._neighbours, frame.edge_call_rate_rps
-        missing = 100.0 - frame.availability_percent
-        c["dependency_p95_over_slo"] = near.worst_dependency(c["p95_over_slo"])
-        c["dependency_error_worst"] = near.worst_dependency(frame.error_rate_percent)
+        c["caller_request_z_mean"] = near.mean_caller(c["request_z_smooth"], rate)
         c["dependency_error_mean"] = near.mean_dependency(frame.error_rate_percent, rate)
-        c["dependency_cpu_worst"] = near.worst_dependency(frame.cpu_percent)
-        c["dependency_memory_worst"] = near.worst_dependency(frame.memory_percent)
-        c["dependency_unavailable"] = near.worst_dependency(missing)
-        c["dependency_latency_z"] = near.worst_dependency(c["latency_z_smooth"])
-        c["dependency_cpu_z"] = near.worst_dependency(c["cpu_z_smooth"])
-        c["below_cpu_worst"] = near.worst_below(frame.cpu_percent)
-        c["below_memory_worst"] = near.worst_below(frame.memory_percent)
-        c["below_memory_soonest_s"] = -near.worst_below(-c["memory_full_s"])
-        c["below_unavailable"] = near.worst_below(missing)
-        c["below_capacity_worst"] = near.worst_below(c["capacity_ratio"])
-        c["below_breached_60s"] = near.worst_below(c["breached_60s"])
 
         health = _health(frame, c)
         c["dependency_health"] = near.mean_dependency(health, np.maximum(rate, 1e-3))
@@ -204,26 +245,17 @@ class FeatureExtractor:
             + (c["errors_over_slo"] > 1.0)
             + (frame.availability_percent < self._graph.slo_availability_percent)
         )
-        c["slo_violations"] = violations + np.nan_to_num(near.worst_below(violations))
-        waiting = near.mean_dependency(np.ones_like(missing), rate)
+        c["slo_violations"] = violations + filled(near.worst_below(violations))
+        waiting = near.mean_dependency(np.ones_like(frame.cpu_percent), rate)
         called = self._static["fan_out"] > 0
-        edge_time = frame.edge_latency_ms * np.nan_to_num(self._graph.calls_per_request, nan=1.0)
+        edge_time = frame.edge_latency_ms * self._often
         inside = np.where(called & np.isfinite(waiting), near.worst_edge(edge_time), 0.0)
-        own = np.maximum(np.nan_to_num(frame.latency_ms) - np.nan_to_num(inside), 0.0)
-        weight = np.minimum(np.nan_to_num(self._graph.calls_per_request, nan=1.0), 1.0)
+        own = np.maximum(filled(frame.latency_ms) - filled(inside), 0.0)
+        weight = self._at_most_once
         path = near.longest_below(own, weight)
         c["critical_path_latency_ms"] = path
         c["critical_path_ratio"] = np.minimum(path / self._critical_path.location, 100.0)
         self._critical_path.update(path)
-
-    def _above(self, frame: Frame, c: Columns) -> None:
-        near = self._neighbours
-        c["caller_request_ratio"] = near.worst_caller(c["request_ratio"])
-        c["caller_error_worst"] = near.worst_caller(frame.error_rate_percent)
-        c["caller_breached_60s"] = near.worst_caller(c["breached_60s"])
-        c["caller_request_z_mean"] = near.mean_caller(
-            c["request_z_smooth"], frame.edge_call_rate_rps
-        )
 
     def _clock(self, clock: list[datetime] | None, c: Columns) -> None:
         shape = c["cpu_percent"].shape
@@ -233,10 +265,6 @@ class FeatureExtractor:
             peak[copy] = 9 <= now.hour < 18
             weekend[copy] = now.weekday() >= 5
         c["hour_of_day"], c["is_peak_hour"], c["is_weekend"] = hour, peak, weekend
-
-    def _over_normal(self, name: str, value: FloatArray, most: float) -> FloatArray:
-        ratio: FloatArray = np.minimum(value / self._baselines[name].location, most)
-        return ratio
 
     def _aged(self, since_s: FloatArray, happened: NDArray[np.bool_]) -> FloatArray:
         return np.where(happened, 0.0, np.minimum(since_s + self._interval_s, LONGEST_S))
@@ -256,6 +284,7 @@ class FeatureExtractor:
                 "fan_in": np.bincount(graph.callee, minlength=graph.services) * 1.0,
                 "required_share": required / np.where(fan_out > 0, fan_out, np.nan),
                 "retries_most": retries,
+                "replicas": graph.replicas,
                 "failure_spread": cascade_risk(graph),
             }
         return {name: np.broadcast_to(value, shape) for name, value in columns.items()}
@@ -272,9 +301,9 @@ def _reached_s(distance: FloatArray, slope_per_s: FloatArray) -> FloatArray:
 
 def _health(frame: Frame, c: Columns) -> FloatArray:
     """Health of each service, 0 to 1: the seed's notion as one product."""
-    answered = 1.0 - np.nan_to_num(frame.error_rate_percent) / 100.0
-    present = np.nan_to_num(frame.availability_percent, nan=100.0) / 100.0
-    late = np.clip(np.nan_to_num(c["p95_over_slo"]) - 1.0, 0.0, 1.0)
+    answered = 1.0 - filled(frame.error_rate_percent) / 100.0
+    present = filled(frame.availability_percent, 100.0) / 100.0
+    late = np.clip(filled(c["p95_over_slo"]) - 1.0, 0.0, 1.0)
     return answered * present * (1.0 - 0.5 * late)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ml.features.trends import filled
 from simulator.graph import FloatArray, IntArray, ServiceGraph
 
 MAX_DEPTH = 8
@@ -31,7 +32,7 @@ class _Side:
         """Sum over the edges of each service, (B, E) -> (B, S); NaN counts as 0."""
         result = np.zeros((len(edges), self._services))
         if len(self._order):
-            ordered = np.nan_to_num(edges[:, self._order])
+            ordered = filled(edges[:, self._order])
             result[:, self._present] = np.add.reduceat(ordered, self._first, axis=1)
         return result
 
@@ -82,12 +83,12 @@ class Neighbours:
         heaviest = own
         for _ in range(self._depth):
             below = self._downward.worst(heaviest[:, self._callee] * edge_weight)
-            heaviest = own + np.nan_to_num(below)
+            heaviest = own + filled(below)
         return heaviest
 
     @staticmethod
     def _mean(side: _Side, edges: FloatArray, weight: FloatArray) -> FloatArray:
-        known = np.where(np.isfinite(edges), np.nan_to_num(weight), 0.0)
+        known = np.where(np.isfinite(edges), filled(weight), 0.0)
         total = side.total(known)
         mean: FloatArray = np.divide(
             side.total(edges * known), total, out=np.full_like(total, np.nan), where=total > 0

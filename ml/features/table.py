@@ -54,6 +54,51 @@ SLOPED = (
 SLOPES = (("10s", 5), ("30s", 15), ("60s", 30))
 """Windows of the slopes by name, in frames."""
 
+SINCE_JUMP = (
+    ("strain", "strain", "ratio/s", "strain"),
+    ("cpu", "cpu_percent", "%/s", "CPU"),
+    ("memory", "memory_percent", "%/s", "memory"),
+    ("request", "request_ratio", "ratio/s", "request rate over its normal"),
+    ("availability", "availability_percent", "%/s", "availability"),
+)
+"""What is followed from a jump on, at most 30 s: its name, feature, unit of the slope, words."""
+
+ELSEWHERE = (
+    ("dependency_p95_over_slo", "dependencies", 1.0, "p95_over_slo"),
+    ("dependency_error_worst", "dependencies", 1.0, "error_rate_percent"),
+    ("dependency_cpu_worst", "dependencies", 1.0, "cpu_percent"),
+    ("dependency_memory_worst", "dependencies", 1.0, "memory_percent"),
+    ("dependency_availability_least", "dependencies", -1.0, "availability_percent"),
+    ("dependency_latency_z", "dependencies", 1.0, "latency_z_smooth"),
+    ("dependency_cpu_z", "dependencies", 1.0, "cpu_z_smooth"),
+    ("dependency_strain", "dependencies", 1.0, "strain_mean_4s"),
+    ("dependency_strain_slope", "dependencies", 1.0, "strain_slope_30s"),
+    ("below_cpu_worst", "below", 1.0, "cpu_percent"),
+    ("below_memory_worst", "below", 1.0, "memory_percent"),
+    ("below_memory_soonest_s", "below", -1.0, "memory_full_s"),
+    ("below_availability_least", "below", -1.0, "availability_percent"),
+    ("below_capacity_worst", "below", 1.0, "capacity_ratio"),
+    ("below_strain", "below", 1.0, "strain_mean_4s"),
+    ("below_strain_in_30s", "below", 1.0, "strain_in_30s"),
+    ("below_strain_slope_since_jump", "below", 1.0, "strain_slope_since_jump"),
+    ("below_strain_change_2s", "below", 1.0, "strain_change_2s"),
+    ("below_cpu_change_4s", "below", 1.0, "cpu_change_4s"),
+    ("below_availability_change_4s", "below", -1.0, "availability_change_4s"),
+    ("below_cpu_after_loss", "below", 1.0, "cpu_after_loss"),
+    ("below_since_jump_s", "below", -1.0, "since_jump_s"),
+    ("below_unusual_for_s", "below", 1.0, "unusual_for_s"),
+    ("below_breached_60s", "below", 1.0, "breached_60s"),
+    ("caller_request_ratio", "callers", 1.0, "request_ratio"),
+    ("caller_error_worst", "callers", 1.0, "error_rate_percent"),
+    ("caller_strain", "callers", 1.0, "strain_mean_4s"),
+    ("caller_since_jump_s", "callers", -1.0, "since_jump_s"),
+    ("caller_breached_60s", "callers", 1.0, "breached_60s"),
+)
+"""Extremes among other services: name, among which, 1 for highest and -1 for lowest, of what.
+
+`dependencies` are called directly, those `below` also through others.
+"""
+
 DEVIATIONS = (
     ("cpu", "CPU"),
     ("memory", "memory"),
@@ -63,7 +108,7 @@ DEVIATIONS = (
     ("request", "request rate"),
 )
 
-FEATURES: tuple[Feature, ...] = (
+_OWN: tuple[Feature, ...] = (
     _f("cpu_percent", "%", METRICS, "CPU now"),
     _f("memory_percent", "%", METRICS, "memory now"),
     _f("error_rate_percent", "%", METRICS, "error rate now"),
@@ -91,6 +136,7 @@ FEATURES: tuple[Feature, ...] = (
         for window, _ in SLOPES
         for name, unit, what in SLOPED
     ),
+    _f("cpu_after_loss", "%", METRICS, "CPU if one more replica were lost, at most 300"),
     _f("cpu_headroom", "%", METRICS, "CPU left to the limit"),
     _f("capacity_ratio", "ratio", PAST, "request rate over the estimated capacity"),
     _f("memory_full_s", "s", PAST, "time until memory is full at the 30 s slope, at most 600"),
@@ -100,32 +146,45 @@ FEATURES: tuple[Feature, ...] = (
     _f("breached_60s", "share", PAST, "breached intervals among the last 30"),
     _f("since_breach_s", "s", PAST, "time since the last breach, at most 600"),
     _f("since_change_s", "s", PAST, "time since a metric last left its normal, at most 600"),
+    _f("since_jump_s", "s", PAST, "time since a metric last jumped, at most 600"),
+    _f("unusual_for_s", "s", PAST, "how long some metric has been off its normal, at most 600"),
+    _f("strain", "ratio", PAST, "what a breach is made of over its limit; 1 is a breach"),
+    _f("strain_mean_4s", "ratio", PAST, "its mean over 4 s"),
+    _f("strain_mean_10s", "ratio", PAST, "its mean over 10 s"),
+    _f("strain_mean_30s", "ratio", PAST, "its mean over 30 s"),
+    _f("strain_least_10s", "ratio", PAST, "its least value in 10 s"),
+    _f("strain_most_30s", "ratio", PAST, "its highest value in 30 s"),
+    _f("strain_deviation_10s", "ratio", PAST, "its standard deviation over 10 s"),
+    _f("strain_margin", "deviations", PAST, "how far that mean is below a breach"),
+    _f("strain_slope_10s", "1/s", PAST, "its slope over 10 s"),
+    _f("strain_slope_30s", "1/s", PAST, "its slope over 30 s"),
+    _f("strain_in_30s", "ratio", PAST, "where it will be in 30 s at that slope"),
+    *(
+        _f(
+            f"{name}_change_{window}",
+            unit.removesuffix("/s"),
+            PAST,
+            f"change of {what} in {window}",
+        )
+        for name, _, unit, what in SINCE_JUMP
+        for window in ("2s", "4s")
+    ),
+    _f("strain_since_jump", "ratio", PAST, "its mean since the last jump, at most 30 s"),
+    *(
+        _f(f"{name}_slope_since_jump", unit, PAST, f"slope of {what} since the last jump")
+        for name, _, unit, what in SINCE_JUMP
+    ),
+    _f("availability_gone_s", "s", PAST, "time until no replica is left at the 10 s slope"),
     _f("edge_error_worst", "%", EDGES, "highest error rate among its calls"),
     _f("edge_latency_over_timeout", "ratio", EDGES, "highest latency over timeout among its calls"),
     _f("edge_latency_z", "deviations", EDGES, "highest latency against its baseline"),
     _f("edge_retry_ratio", "ratio", EDGES, "most calls per request over the normal"),
-    _f("dependency_p95_over_slo", "ratio", BELOW, "worst p95 over objective"),
-    _f("dependency_error_worst", "%", BELOW, "worst error rate"),
     _f("dependency_error_mean", "%", BELOW, "error rate, mean weighted by call rate"),
-    _f("dependency_cpu_worst", "%", BELOW, "highest CPU"),
-    _f("dependency_memory_worst", "%", BELOW, "highest memory"),
-    _f("dependency_unavailable", "%", BELOW, "most replicas missing"),
-    _f("dependency_latency_z", "deviations", BELOW, "worst latency against its baseline"),
-    _f("dependency_cpu_z", "deviations", BELOW, "highest CPU against its baseline"),
-    _f("below_cpu_worst", "%", BELOW, "highest CPU of all services below"),
-    _f("below_memory_worst", "%", BELOW, "highest memory of all services below"),
-    _f("below_memory_soonest_s", "s", BELOW, "least time until memory is full, at most 600"),
-    _f("below_unavailable", "%", BELOW, "most replicas missing among all below"),
-    _f("below_capacity_worst", "ratio", BELOW, "highest use of the estimated capacity below"),
-    _f("below_breached_60s", "share", BELOW, "most breached intervals of the last 60 s below"),
     _f("dependency_health", "0 to 1", BELOW, "seed: health of its dependencies, 1 is healthy"),
     _f("cascade_risk", "0 to 1", BELOW, "seed: risk that failing services below take it down"),
     _f("slo_violations", "count", METRICS, "seed: objectives violated by it and by all below"),
     _f("critical_path_latency_ms", "ms", BELOW, "seed: slowest chain of calls", learned=False),
     _f("critical_path_ratio", "ratio", BELOW, "the same over its baseline"),
-    _f("caller_request_ratio", "ratio", ABOVE, "highest request rate over its normal"),
-    _f("caller_error_worst", "%", ABOVE, "worst error rate"),
-    _f("caller_breached_60s", "share", ABOVE, "most breached intervals of the last 60 s"),
     _f("caller_request_z_mean", "deviations", ABOVE, "request rate, mean weighted by call rate"),
     _f("is_entry", "0 or 1", STATIC, "load enters here"),
     _f("distance_from_entry", "calls", STATIC, "fewest calls from an entry"),
@@ -134,10 +193,29 @@ FEATURES: tuple[Feature, ...] = (
     _f("fan_in", "count", STATIC, "services that call it"),
     _f("required_share", "share", STATIC, "required ones among its dependencies"),
     _f("retries_most", "count", STATIC, "most retries among its calls"),
+    _f("replicas", "count", STATIC, "configured replicas"),
     _f("failure_spread", "0 to 1", STATIC, "probability that its failure reaches an entry"),
     _f("hour_of_day", "h", CLOCK, "seed: hour of the day", learned=False),
     _f("is_peak_hour", "0 or 1", CLOCK, "seed: 9 to 18 h", learned=False),
     _f("is_weekend", "0 or 1", CLOCK, "seed: Saturday or Sunday", learned=False),
+)
+
+_UNITS = {feature.name: feature.unit for feature in _OWN}
+_WHERE = {"dependencies": BELOW, "below": BELOW, "callers": ABOVE}
+
+FEATURES: tuple[Feature, ...] = (
+    *_OWN,
+    *(
+        _f(
+            name,
+            _UNITS[base],
+            _WHERE[among],
+            f"{'highest' if sign > 0 else 'lowest'} `{base}` among its {among}"
+            if among != "below"
+            else f"{'highest' if sign > 0 else 'lowest'} `{base}` of all services below",
+        )
+        for name, among, sign, base in ELSEWHERE
+    ),
 )
 
 NAMES: tuple[str, ...] = tuple(feature.name for feature in FEATURES)

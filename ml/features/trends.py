@@ -15,6 +15,11 @@ CLIP_DEVIATIONS = 2.5
 MAX_Z = 20.0
 
 
+def filled(values: FloatArray, missing: float = 0.0) -> FloatArray:
+    """Values with NaN replaced."""
+    return np.where(np.isnan(values), missing, values)
+
+
 class Baseline:
     """Robust location and scale of a series, with a memory of about 5 minutes.
 
@@ -25,12 +30,14 @@ class Baseline:
     Parameters
     ----------
     floor
-        Least deviation, absolute, in the unit of the series.
+        Least deviation, absolute, in the unit of the series; broadcasts to them.
     relative_floor
         Least deviation over the location.
     """
 
-    def __init__(self, shape: tuple[int, ...], floor: float, relative_floor: float = 0.05) -> None:
+    def __init__(
+        self, shape: tuple[int, ...], floor: FloatArray | float, relative_floor: float = 0.05
+    ) -> None:
         self._floor, self._relative_floor = floor, relative_floor
         self._count = np.zeros(shape)
         self._location = np.full(shape, np.nan)
@@ -83,29 +90,62 @@ class Smoothed:
 
 
 class Window:
-    """The last values of N series, and least-squares slopes over them."""
+    """The last values of N series, and least-squares slopes over them.
+
+    Every value is written twice, so that the last ones are always a view in the order of time.
+    Sums run over the time of each series alone, whatever the size of the batch.
+    """
 
     def __init__(self, shape: tuple[int, ...], frames: int, interval_s: float) -> None:
-        self._values = np.full((frames, *shape), np.nan)
+        self._values = np.full((2 * frames, *shape), np.nan)
         self._frames = frames
         self._interval_s = interval_s
         self._taken = 0
 
     def update(self, value: FloatArray) -> None:
         """Take one value per series; NaN repeats the value before."""
-        last = self._values[(self._taken - 1) % self._frames]
-        self._values[self._taken % self._frames] = np.where(np.isnan(value), last, value)
+        place = self._taken % self._frames
+        last = self._values[place - 1 + self._frames]
+        kept = np.where(np.isnan(value), last, value)
+        self._values[place] = kept
+        self._values[place + self._frames] = kept
         self._taken += 1
+
+    def last(self, frames: int) -> FloatArray:
+        """Give the last values, or as many as there are, (n, ...), the newest last."""
+        end = (self._taken - 1) % self._frames + self._frames + 1
+        return self._values[end - min(frames, self._taken) : end]
 
     def slope_per_s(self, frames: int) -> FloatArray:
         """Least-squares slope over the last frames, per second; NaN before there are as many."""
-        slope = np.full(self._values.shape[1:], np.nan)
         if self._taken < frames:
-            return slope
-        slope[:] = 0.0
-        centre = (frames - 1) / 2.0
-        scale = 1.0 / (np.sum((np.arange(frames) - centre) ** 2) * self._interval_s)
-        # One value after the other, so that the sum does not depend on the size of the batch.
-        for age in range(frames):
-            slope += (centre - age) * scale * self._values[(self._taken - 1 - age) % self._frames]
+            return np.full(self._values.shape[1:], np.nan)
+        place = np.arange(frames) - (frames - 1) / 2.0
+        slope: FloatArray = np.einsum("t...,t->...", self.last(frames), place)
+        slope *= 1.0 / (np.sum(place**2) * self._interval_s)
         return slope
+
+    def since(self, frames: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Mean and least-squares slope per second over the last values, so many of each service.
+
+        Parameters
+        ----------
+        frames
+            (B, S) how many; at most as many as there are. The series are (K, B, S).
+
+        Returns
+        -------
+        (K, B, S) each; NaN over none, the slope over less than 2.
+        """
+        values = self.last(self._frames)
+        age = np.arange(len(values) - 1.0, -1.0, -1.0)[:, None, None]
+        taken = (age < frames).astype(np.float64)
+        count = np.minimum(frames, len(values))
+        total = np.einsum("tk...,t...->k...", values, taken)
+        moment = np.einsum("tk...,t...->k...", values, taken * age)
+        mean_age = 0.5 * (count - 1.0)
+        spread = count * (count * count - 1.0) / 12.0
+        with np.errstate(divide="ignore", invalid="ignore"):
+            mean = total / count
+            slope = (mean_age * total - moment) / (spread * self._interval_s)
+        return np.where(count > 0.0, mean, np.nan), np.where(count > 1.0, slope, np.nan)

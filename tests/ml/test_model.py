@@ -31,7 +31,7 @@ from simulator.topologies import shipped
 TINY = replace(
     training.Config(),
     topologies=5, validation_topologies=1, test_topologies=1, episodes=4, rounds=8,
-    negative_share=0.05,
+    held_out_episodes=6, candidates=({}, {"class_weight": 3.0}),
 )  # fmt: skip
 
 
@@ -86,7 +86,7 @@ def test_training_makes_a_complete_model(tmp_path: Path) -> None:
     files = {path.name for path in (tmp_path / "model").iterdir()}
     assert files == {
         "manifest.json", "config.json", "metrics.json", "card.md", "incident.onnx", "type.onnx",
-        "logistic_regression.json",
+        "logistic_regression.json", "trees.json", "features.md",
     }  # fmt: skip
     assert max(metrics["onnx_parity"].values()) <= 1e-5
     assert json.loads((tmp_path / "model" / "config.json").read_text())["seed"] == TINY.seed

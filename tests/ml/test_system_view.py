@@ -6,7 +6,7 @@ import numpy as np
 
 from ml.episodes import record
 from ml.incidents import Incident
-from ml.metrics import Scored
+from ml.pool import Scored
 from ml.system_view import of_system
 from simulator.faults import Fault, FaultKind
 from simulator.load import Load

@@ -1,0 +1,82 @@
+"""Strain: how near a service is to a breach, and how long its present trouble has lasted."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml.breach import MIN_ERROR_RATE_PERCENT, MIN_FAILED_REQUESTS
+from ml.features.trends import Window, filled
+from simulator.frame import Frame
+from simulator.graph import FloatArray, ServiceGraph
+
+MOST = 3.0
+SHORT_FRAMES, LONG_FRAMES = 5, 15
+LEAST_DEVIATION = 0.02
+MOST_MARGIN = 20.0
+JUMP_Z = 10.0
+"""Four standard deviations of the second difference of noise."""
+
+
+def strain(frame: Frame, graph: ServiceGraph) -> FloatArray:
+    """Give what a breach is made of over its limit: 1 is one, 3 the most; (B, S).
+
+    The larger of the error rate over the rate that breaches at the present number of requests, and
+    the 95th percentile of the latency over its objective; 3 with no replica up.
+    """
+    limit_percent = np.maximum(
+        MIN_ERROR_RATE_PERCENT, 100.0 * MIN_FAILED_REQUESTS / np.maximum(frame.request_count, 1.0)
+    )
+    failing = frame.error_rate_percent / limit_percent
+    slow = frame.latency_p95_ms / graph.slo_latency_ms
+    worst = np.minimum(np.fmax(failing, slow), MOST)
+    result: FloatArray = np.where(frame.availability_percent <= 0.0, MOST, worst)
+    return result
+
+
+class StrainWindow:
+    """The strain of the last 30 s, and what follows from it."""
+
+    def __init__(self, shape: tuple[int, ...], interval_s: float) -> None:
+        self._window = Window(shape, LONG_FRAMES, interval_s)
+
+    def update(self, value: FloatArray) -> dict[str, FloatArray]:
+        """Take one frame's strain; return features by name."""
+        self._window.update(value)
+        short, long = self._window.last(SHORT_FRAMES), self._window.last(LONG_FRAMES)
+        mean_short, mean_long = short.mean(axis=0), long.mean(axis=0)
+        deviation = np.sqrt(np.square(short - mean_short).mean(axis=0))
+        slope = self._window.slope_per_s(LONG_FRAMES)
+        margin = (1.0 - mean_short) / np.maximum(deviation, LEAST_DEVIATION)
+        return {
+            "strain": value,
+            "strain_mean_4s": self._window.last(2).mean(axis=0),
+            "strain_mean_10s": mean_short,
+            "strain_mean_30s": mean_long,
+            "strain_least_10s": short.min(axis=0),
+            "strain_most_30s": long.max(axis=0),
+            "strain_deviation_10s": deviation,
+            "strain_margin": np.clip(margin, -MOST_MARGIN, MOST_MARGIN),
+            "strain_slope_10s": self._window.slope_per_s(SHORT_FRAMES),
+            "strain_slope_30s": slope,
+            "strain_in_30s": np.clip(mean_short + 30.0 * slope, -MOST, 2.0 * MOST),
+        }
+
+
+class Jumps:
+    """Notices when any of N deviations of a service jumps, or begins or ends to rise or fall.
+
+    It is the second difference that tells: on a steady slope there is none, however steep.
+    """
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self._before: FloatArray | None = None
+        self._change: FloatArray = np.zeros(shape)
+
+    def update(self, deviations: FloatArray) -> NDArray[np.bool_]:
+        """Take the deviations (N, B, S) of a frame; say which services jumped, (B, S)."""
+        before = deviations if self._before is None else self._before
+        change = filled(deviations - before)
+        jumped: NDArray[np.bool_] = np.any(np.abs(change - self._change) > JUMP_Z, axis=0)
+        self._before, self._change = deviations, change
+        return jumped
