@@ -13,8 +13,11 @@ from ml.labels import HORIZON_S
 FORMAT = 2
 MANIFEST, CONFIG, METRICS, CARD = "manifest.json", "config.json", "metrics.json", "card.md"
 INCIDENT_MODEL, TYPE_MODEL = "incident.onnx", "type.onnx"
-LOGISTIC, TREES, FEATURE_TABLE = "logistic_regression.json", "trees.json", "features.md"
-NEEDED = (INCIDENT_MODEL, TYPE_MODEL, LOGISTIC, TREES, FEATURE_TABLE, CONFIG, METRICS, CARD)
+LOGISTIC, TREES, CASCADE = "logistic_regression.json", "trees.json", "cascade.json"
+FEATURE_TABLE = "features.md"
+NEEDED = (INCIDENT_MODEL, TYPE_MODEL, LOGISTIC, TREES, CASCADE, FEATURE_TABLE, CONFIG)
+REPORTS = (METRICS, CARD)
+"""What says how good a model is: written when it has been evaluated, and checked from then on."""
 
 SHIPPED = Path(__file__).parent / "models" / "shipped"
 
@@ -71,7 +74,9 @@ def write_manifest(
     threshold: float,
 ) -> Manifest:
     """Complete a model directory that holds the ONNX files, and whatever else there is by now."""
-    checksums = {n: _checksum(directory / n) for n in NEEDED if (directory / n).exists()}
+    checksums = {
+        n: _checksum(directory / n) for n in (*NEEDED, *REPORTS) if (directory / n).exists()
+    }
     models = checksums[INCIDENT_MODEL] + checksums[TYPE_MODEL]
     content = hashlib.sha256(models.encode()).hexdigest()
     manifest = Manifest(
@@ -97,8 +102,8 @@ def read_manifest(directory: Path) -> Manifest:
     """
     try:
         stated = json.loads((directory / MANIFEST).read_text(encoding="utf-8"))
-        if stated.pop("format") != FORMAT:
-            raise ArtefactError(f"{directory}: expected a model of format {FORMAT}")
+        if (found := stated.pop("format")) != FORMAT:
+            raise ArtefactError(f"{directory}: expected a model of format {FORMAT}, got {found}")
         manifest = Manifest(
             **{
                 **stated,
@@ -107,6 +112,9 @@ def read_manifest(directory: Path) -> Manifest:
                 "calibration": Calibration(**stated["calibration"]),
             }
         )
+        missing = [name for name in NEEDED if name not in manifest.checksums]
+        if missing:
+            raise ArtefactError(f"{directory}: expected checksums of {', '.join(missing)}")
         for name, checksum in manifest.checksums.items():
             if _checksum(directory / name) != checksum:
                 raise ArtefactError(f"{directory / name}: differs from what was trained")

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from ml.cascade_events import SpreadRows, spread_rows
 from ml.episodes import Recording, record, scenarios
 from ml.features import LEARNED, NAMES
 from ml.incidents import BoolArray
@@ -109,11 +110,12 @@ def explain_one(job: tuple[Topology, int, int]) -> Recording:
     return record(topology, scenarios(topology.graph(), episodes, seed), seed, explained=True)
 
 
-def sample_one(job: tuple[Topology, int, int, Shares]) -> Rows:
-    """Record a system and keep these shares of its rows."""
+def sample_one(job: tuple[Topology, int, int, Shares]) -> tuple[Rows, SpreadRows]:
+    """Record a system; keep these shares of its rows, and what failures did to others."""
     topology, episodes, seed, shares = job
     chosen = scenarios(topology.graph(), episodes, seed)
-    return sample(record(topology, chosen, seed, tail_s=TRAINING_TAIL_S), shares, seed)
+    recording = record(topology, chosen, seed, tail_s=TRAINING_TAIL_S)
+    return sample(recording, shares, seed), spread_rows(recording)
 
 
 def parallel(

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ml.baselines import baselines
+from ml.cascade_events import cascade_figures
 from ml.episodes import Recording
 from ml.features import NAMES
 from ml.incident_types import INCIDENT_TYPES
@@ -76,6 +77,7 @@ def evaluate(
         "by_fault": _groups(scores["model"], thresholds["model"], _kind),
         "by_intensity": _groups(scores["model"], thresholds["model"], _intensity),
         "system": _figures([of_system(one) for one in scores["model"]], thresholds["model"]),
+        "cascade": cascade_figures(test, predictor.spread),
         "incident_type": _types(predictor, test),
     }
 

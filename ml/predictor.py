@@ -11,14 +11,18 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from ml.artefact import (
+    CASCADE,
     INCIDENT_MODEL,
     SHIPPED,
+    TREES,
     TYPE_MODEL,
     ArtefactError,
     Calibration,
     Manifest,
     read_manifest,
 )
+from ml.cascade import Spread
+from ml.explanation import Explainer
 from ml.features import NAMES
 from simulator.graph import FloatArray
 
@@ -57,8 +61,12 @@ class Predictor:
         if unknown:
             raise ArtefactError(f"{directory}: expected known features, got {', '.join(unknown)}")
         self._columns = np.array([NAMES.index(name) for name in self.manifest.features])
-        self._incident = _session(directory / INCIDENT_MODEL)
-        self._type = _session(directory / TYPE_MODEL)
+        self.spread = Spread.load(directory / CASCADE)
+        self._directory = directory
+        self._explainer: Explainer | None = None
+        width = len(self._columns)
+        self._incident = _session(directory / INCIDENT_MODEL, width, 2)
+        self._type = _session(directory / TYPE_MODEL, width, len(self.manifest.types))
 
     def score(self, features: FloatArray | NDArray[np.float32]) -> Scores:
         """Score rows of features (N, F), in the order of `ml.features.NAMES`; NaN is missing.
@@ -66,11 +74,10 @@ class Predictor:
         Raises
         ------
         ValueError
-            If a value is infinite: the model would take it without a word.
+            If there are not as many features, or a value is infinite: the model would take it
+            without a word.
         """
-        rows = np.ascontiguousarray(features[:, self._columns], dtype=np.float32)
-        if np.isinf(rows).any():
-            raise ValueError("expected finite features or NaN")
+        rows = self._rows(features)
         if not len(rows):
             return Scores(np.empty(0), np.empty((0, len(self.manifest.types))))
         raw = _probabilities(self._incident, rows)[:, 1]
@@ -78,6 +85,29 @@ class Predictor:
         return Scores(
             calibrated(raw.astype(np.float64), self.manifest.calibration), types.astype(np.float64)
         )
+
+    def contributions(self, features: FloatArray | NDArray[np.float32]) -> FloatArray:
+        """Give what each input adds to the log-odds of each row, (N, F) -> (N, M).
+
+        The inputs are `manifest.features`; exact Shapley values, before calibration.
+
+        Raises
+        ------
+        ValueError
+            As `score` does.
+        """
+        rows = self._rows(features)
+        if self._explainer is None:  # read when first asked for; twice at worst
+            self._explainer = Explainer.load(self._directory / TREES, len(self._columns))
+        return self._explainer.contributions(rows)
+
+    def _rows(self, features: FloatArray | NDArray[np.float32]) -> NDArray[np.float32]:
+        if features.ndim != 2 or features.shape[1] != len(NAMES):
+            raise ValueError(f"expected features (N, {len(NAMES)}), got shape {features.shape}")
+        rows = np.ascontiguousarray(features[:, self._columns], dtype=np.float32)
+        if np.isinf(rows).any():
+            raise ValueError("expected finite features or NaN")
+        return rows
 
 
 def calibrated(probability: FloatArray, calibration: Calibration) -> FloatArray:
@@ -88,14 +118,19 @@ def calibrated(probability: FloatArray, calibration: Calibration) -> FloatArray:
     return result
 
 
-def _session(path: Path) -> Any:
+def _session(path: Path, inputs: int, classes: int) -> Any:
+    """Load a converted classifier that takes (N, inputs) and gives (N, classes)."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    return onnxruntime.InferenceSession(
+    session = onnxruntime.InferenceSession(
         str(path), sess_options=options, providers=["CPUExecutionProvider"]
     )
+    shapes = (session.get_inputs()[0].shape[1], session.get_outputs()[1].shape[1])
+    if shapes != (inputs, classes):
+        raise ArtefactError(f"{path}: expected {inputs} inputs and {classes} classes, got {shapes}")
+    return session
 
 
 def _probabilities(session: Any, rows: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -1,4 +1,4 @@
-"""What to do about a predicted incident, from its type and what the frame shows."""
+"""What to do about a predicted incident, from its likely types and what the frame shows."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ml.incident_types import IncidentType
+from ml.incident_types import INCIDENT_TYPES, IncidentType
 from simulator.frame import Frame
-from simulator.graph import ServiceGraph
+from simulator.graph import FloatArray, ServiceGraph
 
 
 class Recommendation(NamedTuple):
@@ -51,10 +51,36 @@ _ACTIONS: dict[IncidentType, tuple[str, ...]] = {
 }
 
 
+LIKELY = 0.2
+"""Types below this probability are not acted on, except the most likely one."""
+
+
 def recommendations(
+    graph: ServiceGraph, frame: Frame, service: int, types: FloatArray
+) -> list[Recommendation]:
+    """Advice for a service of copy 0 at risk, the most promising first.
+
+    Parameters
+    ----------
+    types
+        (K,) probability of each incident type. The first advice on the most likely one comes
+        first, then what else is worth as much: advice counts by the probability of its type, a
+        second one on the same half.
+    """
+    ranked: list[tuple[float, Recommendation]] = []
+    for place in np.argsort(-types, kind="stable"):
+        probability = float(types[place])
+        if probability < LIKELY and ranked:
+            break
+        for n, advice in enumerate(_advice(graph, frame, service, INCIDENT_TYPES[place])):
+            ranked.append((probability / (n + 1), advice))
+    ranked.sort(key=lambda pair: -pair[0])
+    return list(dict.fromkeys(advice for _, advice in ranked))
+
+
+def _advice(
     graph: ServiceGraph, frame: Frame, service: int, kind: IncidentType
 ) -> list[Recommendation]:
-    """Advice for a service of copy 0 that an incident of this kind is expected at, best first."""
     acted_on = _worst_dependency(graph, frame, service) if _elsewhere(kind) else service
     name = graph.names[acted_on]
     seen = {

@@ -17,6 +17,7 @@ from sklearn.metrics import average_precision_score
 
 from ml.artefact import (
     CARD,
+    CASCADE,
     CONFIG,
     FEATURE_TABLE,
     INCIDENT_MODEL,
@@ -29,6 +30,8 @@ from ml.artefact import (
     write_json,
     write_manifest,
 )
+from ml.cascade import EDGE_INPUTS
+from ml.cascade_events import SpreadRows
 from ml.dataset import (
     EVERY_STIRRED,
     LEARNED_COLUMNS,
@@ -126,7 +129,10 @@ def train(config: Config, directory: Path, workers: int | None = None) -> dict[s
     """
     for options in (INCIDENT_OPTIONS, TYPE_OPTIONS):
         check_options({**config.options, **options})
-    learning = joined(list(parallel(sample_one, _training_jobs(config), "simulating", workers)))
+    simulated = list(parallel(sample_one, _training_jobs(config), "simulating", workers))
+    learning = joined([rows for rows, _ in simulated])
+    spread = _fit_spread([rows for _, rows in simulated])
+    del simulated
     held_out = _held_out(config, workers)
     validation = held_out[: config.validation_topologies]
     test = held_out[config.validation_topologies :]
@@ -154,6 +160,7 @@ def train(config: Config, directory: Path, workers: int | None = None) -> dict[s
         }
         write_compact_json(built / TREES, trees(incident))
         write_json(built / LOGISTIC, _logistic_regression(learning))
+        write_json(built / CASCADE, spread)
         write_json(built / CONFIG, asdict(config))
         (built / FEATURE_TABLE).write_text(markdown(), encoding="utf-8")
         manifest = write_manifest(built, LEARNED, tuple(INCIDENT_TYPES), calibration, threshold)
@@ -304,6 +311,20 @@ def _logistic_regression(rows: Rows) -> dict[str, Any]:
         "centre": _rounded(centre),
         "scale": _rounded(scale),
         "weights": _rounded(weights),
+        "intercept": float(f"{model.intercept_[0]:.6g}"),
+    }
+
+
+def _fit_spread(parts: Sequence[SpreadRows]) -> dict[str, Any]:
+    """Fit the probability that a failing callee brings its caller into an incident."""
+    inputs = np.concatenate([part.inputs for part in parts])
+    followed = np.concatenate([part.followed for part in parts])
+    model = LogisticRegression(C=1.0, max_iter=1000)
+    model.fit(inputs, followed)
+    return {
+        "rows": len(followed),
+        "share_followed": float(f"{followed.mean():.4g}"),
+        "weights": dict(zip(EDGE_INPUTS, _rounded(model.coef_[0]), strict=True)),
         "intercept": float(f"{model.intercept_[0]:.6g}"),
     }
 

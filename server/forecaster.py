@@ -7,7 +7,6 @@ from datetime import datetime
 import numpy as np
 
 from ml.breach import breached
-from ml.cascade import cascade_risk
 from ml.features import FeatureExtractor
 from ml.incidents import IncidentTracker
 from ml.predictor import Predictor
@@ -23,7 +22,6 @@ class Forecaster:
         self._graph = graph
         self._predictor = predictor
         self._extractor = FeatureExtractor(graph, 1, interval_s)
-        self._cascade_risk = cascade_risk(graph)
         self._incidents = IncidentTracker(1, graph.services)
 
     def update(self, frame: Frame, time: datetime) -> Forecast | None:
@@ -42,8 +40,7 @@ class Forecaster:
             probability=probability,
             system_probability=float(entries.max(initial=0.0)),
             types=scores.types,
-            cascade_risk=self._cascade_risk,
+            cascade_risk=self._predictor.spread.risk(self._graph, features),
             features=features,
-            horizon_s=self._predictor.manifest.horizon_s,
-            model_version=self._predictor.manifest.version,
+            predictor=self._predictor,
         )

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.breach import breached
+from ml.predictor import Predictor
 from simulator.faults import Fault
 from simulator.frame import Frame
 from simulator.graph import FloatArray, ServiceGraph
@@ -75,8 +76,8 @@ class Forecast:
         Probability that a failure of each service spreads to an entry.
     features
         What the model saw, in the order of `ml.features.NAMES`.
-    horizon_s, model_version
-        How far it looks ahead, and which model it is.
+    predictor
+        The model.
     """
 
     probability: FloatArray
@@ -84,8 +85,17 @@ class Forecast:
     types: FloatArray
     cascade_risk: FloatArray
     features: FloatArray
-    horizon_s: float
-    model_version: str
+    predictor: Predictor
+
+    @property
+    def horizon_s(self) -> float:
+        """How far it looks ahead, seconds."""
+        return self.predictor.manifest.horizon_s
+
+    @property
+    def model_version(self) -> str:
+        """Which model it is."""
+        return self.predictor.manifest.version
 
 
 @dataclass(frozen=True, eq=False, slots=True)

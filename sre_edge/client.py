@@ -125,11 +125,15 @@ class Client:
         )
 
     def predict(
-        self, services: Iterable[str] = (), *, include_features: bool = False
+        self,
+        services: Iterable[str] = (),
+        *,
+        include_features: bool = False,
+        explain: bool = False,
     ) -> prediction_service_pb2.PredictResponse:
-        """Predict for all services or some, and for the system."""
+        """Predict for all services or some, and for the system; `explain`: with the reasons."""
         request = prediction_service_pb2.PredictRequest(
-            services=services, include_features=include_features
+            services=services, include_features=include_features, explain=explain
         )
         return self._call(self._prediction.Predict, request)
 

@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.breach import breached
-from ml.cascade import cascade_risk
 from ml.features.neighbours import Neighbours, distance_from, longest_paths
 from ml.features.strain import Jumps, StrainWindow, strain
 from ml.features.table import DEVIATIONS, ELSEWHERE, NAMES, SINCE_JUMP, SLOPED, SLOPES
 from ml.features.trends import Baseline, Smoothed, Window, filled
+from ml.reach import failure_spread
 from simulator.frame import Frame
 from simulator.graph import FloatArray, ServiceGraph
 
@@ -49,10 +49,17 @@ class FeatureExtractor:
         B.
     interval_s
         Length of a frame in seconds.
+
+    Raises
+    ------
+    ValueError
+        If the system has no services.
     """
 
     def __init__(self, graph: ServiceGraph, copies: int = 1, interval_s: float = 2.0) -> None:
-        shape = (copies, graph.services)
+        if not graph.services:
+            raise ValueError("expected a system of at least one service, got none")
+        self._shape = shape = (copies, graph.services)
         self._graph = graph
         self._neighbours = Neighbours(graph)
         self._interval_s = interval_s
@@ -95,7 +102,18 @@ class FeatureExtractor:
         Returns
         -------
         (B, S, F) features in the order of `ml.features.table.FEATURES`; NaN where not known.
+
+        Raises
+        ------
+        ValueError
+            If the frame is of another system: a new one needs a new extractor.
         """
+        for shape, values in (
+            (self._shape, frame.cpu_percent),
+            ((self._shape[0], self._graph.edges), frame.edge_call_rate_rps),
+        ):
+            if values.shape != shape:
+                raise ValueError(f"expected a frame of shape {shape}, got {values.shape}")
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             columns: Columns = {**self._static}
             self._own(frame, columns)
@@ -285,7 +303,7 @@ class FeatureExtractor:
                 "required_share": required / np.where(fan_out > 0, fan_out, np.nan),
                 "retries_most": retries,
                 "replicas": graph.replicas,
-                "failure_spread": cascade_risk(graph),
+                "failure_spread": failure_spread(graph),
             }
         return {name: np.broadcast_to(value, shape) for name, value in columns.items()}
 

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from ml.factors import Factor
 from ml.features import NAMES
 from ml.incident_types import INCIDENT_TYPES, IncidentType
 from ml.recommendations import recommendations
@@ -97,13 +98,26 @@ def prediction(
         kind = INCIDENT_TYPES[int(types.argmax())]
         message.incident_type = _TYPE[kind]
         message.confidence = float(types.max())
-        for advice in recommendations(graph, taken.frame, service, kind):
+        for advice in recommendations(graph, taken.frame, service, types):
             message.recommendations.add(service=advice.service, action=advice.action)
     if include_features:
         row = forecast.features[service]
         for name, value in zip(NAMES, row, strict=True):
             if math.isfinite(value):
                 message.features[name] = float(value)
+    return message
+
+
+def factor(found: Factor) -> prediction_pb2.Factor:
+    """Convert a reason."""
+    message = prediction_pb2.Factor(
+        feature=found.feature,
+        service=found.service,
+        contribution=found.contribution,
+        description=found.text,
+    )
+    if math.isfinite(found.value):
+        message.value = found.value
     return message
 
 

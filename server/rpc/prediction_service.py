@@ -7,10 +7,15 @@ from typing import Any
 
 import grpc
 
+from ml.factors import Factor, top_factors
 from server.engine import Engine
+from server.errors import Violation, invalid
 from server.rpc import convert
 from server.rpc.errors import translated
+from server.snapshot import Forecast, Snapshot
 from sre_edge.v1 import prediction_service_pb2 as pb
+
+MOST_EXPLAINED = 64
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -25,17 +30,51 @@ class PredictionServicer:
     async def Predict(self, request: pb.PredictRequest, context: Context) -> pb.PredictResponse:
         """Predict for one service, several, or all, and for the system."""
         wanted = self._engine.indices(request.services)
-        return await asyncio.to_thread(self._answer, wanted, request.include_features)
+        return await asyncio.to_thread(self._answer, wanted, request)
 
-    def _answer(self, wanted: convert.Indices, include_features: bool) -> pb.PredictResponse:
+    def _answer(self, wanted: convert.Indices, request: pb.PredictRequest) -> pb.PredictResponse:
         taken, forecast = self._engine.forecast()
-        chosen = range(taken.run.graph.services) if wanted is None else wanted
+        chosen = tuple(range(taken.run.graph.services)) if wanted is None else wanted
+        predictions = [
+            convert.prediction(taken, forecast, i, include_features=request.include_features)
+            for i in chosen
+        ]
+        if request.explain:
+            for message, factors in zip(
+                predictions, _reasons(taken, forecast, chosen), strict=True
+            ):
+                message.top_factors.extend(convert.factor(found) for found in factors)
         return pb.PredictResponse(
-            predictions=[
-                convert.prediction(taken, forecast, i, include_features=include_features)
-                for i in chosen
-            ],
+            predictions=predictions,
             system=convert.system_prediction(taken, forecast),
             cursor=convert.cursor(taken),
             time=convert.timestamp(taken.end_time),
         )
+
+
+def _reasons(taken: Snapshot, forecast: Forecast, services: tuple[int, ...]) -> list[list[Factor]]:
+    """Find the strongest reasons for the prediction of each service.
+
+    Raises
+    ------
+    ServerError
+        INVALID_FIELD, for too many services.
+    """
+    if len(services) > MOST_EXPLAINED:
+        raise invalid(
+            [
+                Violation(
+                    "explain",
+                    f"expected at most {MOST_EXPLAINED} services at a time, got {len(services)}: "
+                    "name them in `services`",
+                )
+            ]
+        )
+    model = forecast.predictor
+    contributions = model.contributions(forecast.features[list(services)])
+    return [
+        top_factors(
+            taken.run.graph, taken.frame, forecast.features, service, model.manifest.features, row
+        )
+        for service, row in zip(services, contributions, strict=True)
+    ]

@@ -111,10 +111,13 @@ def watch(client: Client, services: tuple[str, ...], count: int | None, as_json:
 @main.command()
 @click.argument("services", nargs=-1)
 @click.option("--features", is_flag=True, help="With --json: what the model saw.")
+@click.option("--explain", is_flag=True, help="With what raises the risk, in plain words.")
 @_connected
-def predict(client: Client, services: tuple[str, ...], features: bool, as_json: bool) -> None:
+def predict(
+    client: Client, services: tuple[str, ...], features: bool, explain: bool, as_json: bool
+) -> None:
     """Predict incidents of all SERVICES or some, and of the system."""
-    answer = client.predict(services, include_features=features)
+    answer = client.predict(services, include_features=features, explain=explain)
     if as_json:
         output.json_line(answer)
     else:

@@ -105,6 +105,10 @@ def predictions(
     for one in found:
         for advice in one.recommendations[:1]:
             console.print(f"{one.service}: {advice.action}")
+        if one.top_factors:
+            console.print(f"{one.service}, what raises its risk:")
+        for reason in one.top_factors:
+            console.print(f"  {reason.contribution:+.2f}  {reason.description}")
 
 
 def fault(injected: fault_pb2.Fault) -> str:

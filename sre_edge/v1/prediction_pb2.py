@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1csre_edge/v1/prediction.proto\x12\x0bsre_edge.v1\x1a\x1egoogle/protobuf/duration.proto\"\xa6\x03\n\nPrediction\x12\x0f\n\x07service\x18\x01 \x01(\t\x12\x1c\n\x14incident_probability\x18\x02 \x01(\x01\x12*\n\nrisk_level\x18\x03 \x01(\x0e\x32\x16.sre_edge.v1.RiskLevel\x12\x30\n\rincident_type\x18\x04 \x01(\x0e\x32\x19.sre_edge.v1.IncidentType\x12\x12\n\nconfidence\x18\x05 \x01(\x01\x12\x14\n\x0c\x63\x61scade_risk\x18\x06 \x01(\x01\x12*\n\x07horizon\x18\x07 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x15\n\rmodel_version\x18\x08 \x01(\t\x12\x34\n\x0frecommendations\x18\t \x03(\x0b\x32\x1b.sre_edge.v1.Recommendation\x12\x37\n\x08\x66\x65\x61tures\x18\n \x03(\x0b\x32%.sre_edge.v1.Prediction.FeaturesEntry\x1a/\n\rFeaturesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"\xbd\x01\n\x10SystemPrediction\x12\x1c\n\x14incident_probability\x18\x01 \x01(\x01\x12*\n\nrisk_level\x18\x02 \x01(\x0e\x32\x16.sre_edge.v1.RiskLevel\x12\x1c\n\x14service_most_at_risk\x18\x03 \x01(\t\x12*\n\x07horizon\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x15\n\rmodel_version\x18\x05 \x01(\t\"1\n\x0eRecommendation\x12\x0f\n\x07service\x18\x01 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x02 \x01(\t*\x80\x01\n\tRiskLevel\x12\x1a\n\x16RISK_LEVEL_UNSPECIFIED\x10\x00\x12\x12\n\x0eRISK_LEVEL_LOW\x10\x01\x12\x15\n\x11RISK_LEVEL_MEDIUM\x10\x02\x12\x13\n\x0fRISK_LEVEL_HIGH\x10\x03\x12\x17\n\x13RISK_LEVEL_CRITICAL\x10\x04*\xa4\x02\n\x0cIncidentType\x12\x1d\n\x19INCIDENT_TYPE_UNSPECIFIED\x10\x00\x12 \n\x1cINCIDENT_TYPE_CPU_SATURATION\x10\x01\x12#\n\x1fINCIDENT_TYPE_MEMORY_EXHAUSTION\x10\x02\x12%\n!INCIDENT_TYPE_LATENCY_DEGRADATION\x10\x03\x12\x1d\n\x19INCIDENT_TYPE_ERROR_SURGE\x10\x04\x12$\n INCIDENT_TYPE_DEPENDENCY_FAILURE\x10\x05\x12\"\n\x1eINCIDENT_TYPE_TRAFFIC_OVERLOAD\x10\x06\x12\x1e\n\x1aINCIDENT_TYPE_SERVICE_DOWN\x10\x07\x42O\n\x0e\x64\x65v.sreedge.v1P\x01Z;github.com/sre-edge/sre-edge/clients/go/sreedgev1;sreedgev1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1csre_edge/v1/prediction.proto\x12\x0bsre_edge.v1\x1a\x1egoogle/protobuf/duration.proto\"\xd0\x03\n\nPrediction\x12\x0f\n\x07service\x18\x01 \x01(\t\x12\x1c\n\x14incident_probability\x18\x02 \x01(\x01\x12*\n\nrisk_level\x18\x03 \x01(\x0e\x32\x16.sre_edge.v1.RiskLevel\x12\x30\n\rincident_type\x18\x04 \x01(\x0e\x32\x19.sre_edge.v1.IncidentType\x12\x12\n\nconfidence\x18\x05 \x01(\x01\x12\x14\n\x0c\x63\x61scade_risk\x18\x06 \x01(\x01\x12*\n\x07horizon\x18\x07 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x15\n\rmodel_version\x18\x08 \x01(\t\x12\x34\n\x0frecommendations\x18\t \x03(\x0b\x32\x1b.sre_edge.v1.Recommendation\x12\x37\n\x08\x66\x65\x61tures\x18\n \x03(\x0b\x32%.sre_edge.v1.Prediction.FeaturesEntry\x12(\n\x0btop_factors\x18\x0b \x03(\x0b\x32\x13.sre_edge.v1.Factor\x1a/\n\rFeaturesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"s\n\x06\x46\x61\x63tor\x12\x0f\n\x07\x66\x65\x61ture\x18\x01 \x01(\t\x12\x0f\n\x07service\x18\x02 \x01(\t\x12\x12\n\x05value\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\x14\n\x0c\x63ontribution\x18\x04 \x01(\x01\x12\x13\n\x0b\x64\x65scription\x18\x05 \x01(\tB\x08\n\x06_value\"\xbd\x01\n\x10SystemPrediction\x12\x1c\n\x14incident_probability\x18\x01 \x01(\x01\x12*\n\nrisk_level\x18\x02 \x01(\x0e\x32\x16.sre_edge.v1.RiskLevel\x12\x1c\n\x14service_most_at_risk\x18\x03 \x01(\t\x12*\n\x07horizon\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x15\n\rmodel_version\x18\x05 \x01(\t\"1\n\x0eRecommendation\x12\x0f\n\x07service\x18\x01 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x02 \x01(\t*\x80\x01\n\tRiskLevel\x12\x1a\n\x16RISK_LEVEL_UNSPECIFIED\x10\x00\x12\x12\n\x0eRISK_LEVEL_LOW\x10\x01\x12\x15\n\x11RISK_LEVEL_MEDIUM\x10\x02\x12\x13\n\x0fRISK_LEVEL_HIGH\x10\x03\x12\x17\n\x13RISK_LEVEL_CRITICAL\x10\x04*\xa4\x02\n\x0cIncidentType\x12\x1d\n\x19INCIDENT_TYPE_UNSPECIFIED\x10\x00\x12 \n\x1cINCIDENT_TYPE_CPU_SATURATION\x10\x01\x12#\n\x1fINCIDENT_TYPE_MEMORY_EXHAUSTION\x10\x02\x12%\n!INCIDENT_TYPE_LATENCY_DEGRADATION\x10\x03\x12\x1d\n\x19INCIDENT_TYPE_ERROR_SURGE\x10\x04\x12$\n INCIDENT_TYPE_DEPENDENCY_FAILURE\x10\x05\x12\"\n\x1eINCIDENT_TYPE_TRAFFIC_OVERLOAD\x10\x06\x12\x1e\n\x1aINCIDENT_TYPE_SERVICE_DOWN\x10\x07\x42O\n\x0e\x64\x65v.sreedge.v1P\x01Z;github.com/sre-edge/sre-edge/clients/go/sreedgev1;sreedgev1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,16 +35,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._serialized_options = b'\n\016dev.sreedge.v1P\001Z;github.com/sre-edge/sre-edge/clients/go/sreedgev1;sreedgev1'
   _globals['_PREDICTION_FEATURESENTRY']._loaded_options = None
   _globals['_PREDICTION_FEATURESENTRY']._serialized_options = b'8\001'
-  _globals['_RISKLEVEL']._serialized_start=746
-  _globals['_RISKLEVEL']._serialized_end=874
-  _globals['_INCIDENTTYPE']._serialized_start=877
-  _globals['_INCIDENTTYPE']._serialized_end=1169
+  _globals['_RISKLEVEL']._serialized_start=905
+  _globals['_RISKLEVEL']._serialized_end=1033
+  _globals['_INCIDENTTYPE']._serialized_start=1036
+  _globals['_INCIDENTTYPE']._serialized_end=1328
   _globals['_PREDICTION']._serialized_start=78
-  _globals['_PREDICTION']._serialized_end=500
-  _globals['_PREDICTION_FEATURESENTRY']._serialized_start=453
-  _globals['_PREDICTION_FEATURESENTRY']._serialized_end=500
-  _globals['_SYSTEMPREDICTION']._serialized_start=503
-  _globals['_SYSTEMPREDICTION']._serialized_end=692
-  _globals['_RECOMMENDATION']._serialized_start=694
-  _globals['_RECOMMENDATION']._serialized_end=743
+  _globals['_PREDICTION']._serialized_end=542
+  _globals['_PREDICTION_FEATURESENTRY']._serialized_start=495
+  _globals['_PREDICTION_FEATURESENTRY']._serialized_end=542
+  _globals['_FACTOR']._serialized_start=544
+  _globals['_FACTOR']._serialized_end=659
+  _globals['_SYSTEMPREDICTION']._serialized_start=662
+  _globals['_SYSTEMPREDICTION']._serialized_end=851
+  _globals['_RECOMMENDATION']._serialized_start=853
+  _globals['_RECOMMENDATION']._serialized_end=902
 # @@protoc_insertion_point(module_scope)

@@ -132,6 +132,7 @@ class Prediction(_message.Message):
     MODEL_VERSION_FIELD_NUMBER: _builtins.int
     RECOMMENDATIONS_FIELD_NUMBER: _builtins.int
     FEATURES_FIELD_NUMBER: _builtins.int
+    TOP_FACTORS_FIELD_NUMBER: _builtins.int
     service: _builtins.str
     """Name of the service."""
     incident_probability: _builtins.float
@@ -145,7 +146,9 @@ class Prediction(_message.Message):
     confidence: _builtins.float
     """Probability that `incident_type` is right, if an incident begins, 0 to 1."""
     cascade_risk: _builtins.float
-    """Probability that a failure of this service spreads to its callers up to an entry, 0 to 1."""
+    """Probability that an incident of this service, if it began now, would bring an entry into one
+    within 60 s, 0 to 1.
+    """
     model_version: _builtins.str
     """Version of the model that made this prediction."""
     @_builtins.property
@@ -154,13 +157,17 @@ class Prediction(_message.Message):
 
     @_builtins.property
     def recommendations(self) -> _containers.RepeatedCompositeFieldContainer[Global___Recommendation]:
-        """What to do, best first. Empty at low risk."""
+        """What to do, the most promising first. Empty at low risk."""
 
     @_builtins.property
     def features(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
         """Inputs of the model by name, only with `include_features`. An input that was not
         observed is left out.
         """
+
+    @_builtins.property
+    def top_factors(self) -> _containers.RepeatedCompositeFieldContainer[Global___Factor]:
+        """What raises the risk most, strongest first, only with `explain`."""
 
     def __init__(
         self,
@@ -175,14 +182,55 @@ class Prediction(_message.Message):
         model_version: _builtins.str = ...,
         recommendations: _abc.Iterable[Global___Recommendation] | None = ...,
         features: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
+        top_factors: _abc.Iterable[Global___Factor] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["horizon", b"horizon"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cascade_risk", b"cascade_risk", "confidence", b"confidence", "features", b"features", "horizon", b"horizon", "incident_probability", b"incident_probability", "incident_type", b"incident_type", "model_version", b"model_version", "recommendations", b"recommendations", "risk_level", b"risk_level", "service", b"service"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cascade_risk", b"cascade_risk", "confidence", b"confidence", "features", b"features", "horizon", b"horizon", "incident_probability", b"incident_probability", "incident_type", b"incident_type", "model_version", b"model_version", "recommendations", b"recommendations", "risk_level", b"risk_level", "service", b"service", "top_factors", b"top_factors"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Prediction: _TypeAlias = Prediction  # noqa: Y015
+
+@_typing.final
+class Factor(_message.Message):
+    """Factor is one reason for a prediction."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FEATURE_FIELD_NUMBER: _builtins.int
+    SERVICE_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    CONTRIBUTION_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    feature: _builtins.str
+    """Input of the model."""
+    service: _builtins.str
+    """Service whose state it tells, which may not be the one at risk."""
+    value: _builtins.float
+    """Value of the input; not set if it was not observed."""
+    contribution: _builtins.float
+    """What it adds to the log-odds of an incident: its exact Shapley value."""
+    description: _builtins.str
+    """The same in plain words."""
+    def __init__(
+        self,
+        *,
+        feature: _builtins.str = ...,
+        service: _builtins.str = ...,
+        value: _builtins.float | None = ...,
+        contribution: _builtins.float = ...,
+        description: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_value", b"_value", "value", b"value"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_value", b"_value", "contribution", b"contribution", "description", b"description", "feature", b"feature", "service", b"service", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__value: _TypeAlias = _typing.Literal["value"]  # noqa: Y015
+    _WhichOneofArgType__value: _TypeAlias = _typing.Literal["_value", b"_value"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__value) -> _WhichOneofReturnType__value | None: ...
+
+Global___Factor: _TypeAlias = Factor  # noqa: Y015
 
 @_typing.final
 class SystemPrediction(_message.Message):

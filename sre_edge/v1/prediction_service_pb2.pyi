@@ -29,8 +29,11 @@ class PredictRequest(_message.Message):
 
     SERVICES_FIELD_NUMBER: _builtins.int
     INCLUDE_FEATURES_FIELD_NUMBER: _builtins.int
+    EXPLAIN_FIELD_NUMBER: _builtins.int
     include_features: _builtins.bool
     """True: each prediction carries the inputs of the model."""
+    explain: _builtins.bool
+    """True: each prediction carries its strongest reasons. For at most 64 services at a time."""
     @_builtins.property
     def services(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Names of the services wanted. Empty: all."""
@@ -40,10 +43,11 @@ class PredictRequest(_message.Message):
         *,
         services: _abc.Iterable[_builtins.str] | None = ...,
         include_features: _builtins.bool = ...,
+        explain: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["include_features", b"include_features", "services", b"services"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["explain", b"explain", "include_features", b"include_features", "services", b"services"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

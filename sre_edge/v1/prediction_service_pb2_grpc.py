@@ -49,7 +49,7 @@ class PredictionServiceServicer:
     def Predict(self, request, context):
         """Predicts for one service, several, or all, and for the system, from the latest snapshot.
         Errors: NOT_FOUND for an unknown service, FAILED_PRECONDITION while the model has not seen
-        enough of the system.
+        enough of the system, INVALID_ARGUMENT for more services than can be explained at a time.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

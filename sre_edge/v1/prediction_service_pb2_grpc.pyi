@@ -36,7 +36,7 @@ class PredictionServiceStub:
     Predict: _grpc.UnaryUnaryMultiCallable[_prediction_service_pb2.PredictRequest, _prediction_service_pb2.PredictResponse]
     """Predicts for one service, several, or all, and for the system, from the latest snapshot.
     Errors: NOT_FOUND for an unknown service, FAILED_PRECONDITION while the model has not seen
-    enough of the system.
+    enough of the system, INVALID_ARGUMENT for more services than can be explained at a time.
     """
 
 @_typing.type_check_only
@@ -47,7 +47,7 @@ class PredictionServiceAsyncStub(PredictionServiceStub):
     Predict: _aio.UnaryUnaryMultiCallable[_prediction_service_pb2.PredictRequest, _prediction_service_pb2.PredictResponse]  # type: ignore[assignment]
     """Predicts for one service, several, or all, and for the system, from the latest snapshot.
     Errors: NOT_FOUND for an unknown service, FAILED_PRECONDITION while the model has not seen
-    enough of the system.
+    enough of the system, INVALID_ARGUMENT for more services than can be explained at a time.
     """
 
 class PredictionServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -61,7 +61,7 @@ class PredictionServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_prediction_service_pb2.PredictResponse, _abc.Awaitable[_prediction_service_pb2.PredictResponse]]:
         """Predicts for one service, several, or all, and for the system, from the latest snapshot.
         Errors: NOT_FOUND for an unknown service, FAILED_PRECONDITION while the model has not seen
-        enough of the system.
+        enough of the system, INVALID_ARGUMENT for more services than can be explained at a time.
         """
 
 def add_PredictionServiceServicer_to_server(servicer: PredictionServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ml.cascade import cascade_risk
 from ml.features import FEATURES, LEARNED, NAMES, FeatureExtractor
 from ml.features.table import markdown
 from ml.features.trends import Baseline, Window
+from ml.reach import failure_spread
 from simulator.faults import Fault, FaultKind
 from simulator.frame import Frame
 from simulator.graph import ServiceGraph
@@ -149,7 +149,7 @@ def test_a_baseline_is_hardly_moved_by_an_outburst() -> None:
 
 def test_a_failure_spreads_along_required_calls_to_the_entries() -> None:
     graph = shipped("boutique").graph()
-    risk = dict(zip(graph.names, cascade_risk(graph), strict=True))
+    risk = dict(zip(graph.names, failure_spread(graph), strict=True))
     assert risk["frontend"] == 1.0
     assert risk["product-catalog"] == 1.0  # called by every request of the frontend
     assert risk["ad"] < 0.1  # optional

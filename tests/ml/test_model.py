@@ -20,7 +20,7 @@ from ml.artefact import SHIPPED, ArtefactError, read_manifest
 from ml.baselines import baselines
 from ml.export import ExportError, check_options, export
 from ml.features import LEARNED, NAMES, FeatureExtractor
-from ml.incident_types import INCIDENT_TYPES
+from ml.incident_types import INCIDENT_TYPES, IncidentType
 from ml.predictor import Predictor, calibrated
 from ml.recommendations import recommendations
 from simulator.faults import Fault, FaultKind
@@ -86,7 +86,8 @@ def test_training_makes_a_complete_model(tmp_path: Path) -> None:
     files = {path.name for path in (tmp_path / "model").iterdir()}
     assert files == {
         "manifest.json", "config.json", "metrics.json", "card.md", "incident.onnx", "type.onnx",
-        "logistic_regression.json", "trees.json", "features.md",
+        "logistic_regression.json", "trees.json", "cascade.json",
+        "features.md",
     }  # fmt: skip
     assert max(metrics["onnx_parity"].values()) <= 1e-5
     assert json.loads((tmp_path / "model" / "config.json").read_text())["seed"] == TINY.seed
@@ -210,10 +211,22 @@ def test_advice_names_the_service_where_the_trouble_sits() -> None:
     simulation.inject(Fault("database", FaultKind.SERVICE_KILL, 0, 60))
     for _ in range(10):
         frame = simulation.next_frame()
-    kind = INCIDENT_TYPES[4]
-    assert kind == "dependency_failure"
-    advice = recommendations(simulation.graph, frame, 0, kind)
+    certain = np.eye(len(INCIDENT_TYPES))
+    failing = INCIDENT_TYPES.index(IncidentType.DEPENDENCY_FAILURE)
+    advice = recommendations(simulation.graph, frame, 0, certain[failing])
     assert {one.service for one in advice} == {"database"}
-    for other in INCIDENT_TYPES:
+    for types in certain:
         for service in range(4):
-            assert recommendations(simulation.graph, frame, service, other)
+            assert recommendations(simulation.graph, frame, service, types)
+
+
+def test_advice_is_ranked_by_how_likely_its_type_is() -> None:
+    simulation = Simulation(shipped("default"), seed=1)
+    frame = simulation.next_frame()
+    types = np.zeros(len(INCIDENT_TYPES))
+    types[INCIDENT_TYPES.index(IncidentType.MEMORY_EXHAUSTION)] = 0.65
+    types[INCIDENT_TYPES.index(IncidentType.CPU_SATURATION)] = 0.35
+    advice = [one.action for one in recommendations(simulation.graph, frame, 0, types)]
+    assert "memory is at" in advice[0]
+    assert "CPU is at" in advice[1]
+    assert len(advice) == 4

@@ -109,6 +109,20 @@ async def test_predict_answers_for_the_system_and_shows_what_the_model_saw(stubs
     assert 0 <= answer.system.incident_probability <= 1
 
 
+async def test_a_prediction_is_explained_on_demand_in_plain_words(stubs: Stubs) -> None:
+    await stubs.inject(target="database", kind="FAULT_KIND_SERVICE_KILL", duration="3600s")
+    await stubs.until(lambda s: s.services[0].status == snapshot_pb2.STATUS_DOWN)
+    answer = await stubs.prediction.Predict(prediction_service_pb2.PredictRequest(explain=True))
+    for found in answer.predictions:
+        contributions = [factor.contribution for factor in found.top_factors]
+        assert contributions == sorted(contributions, reverse=True)
+        assert all(value > 0 for value in contributions)
+    words = [f.description for found in answer.predictions for f in found.top_factors]
+    assert any("database" in text for text in words)
+    silent = await stubs.prediction.Predict(prediction_service_pb2.PredictRequest())
+    assert not any(found.top_factors for found in silent.predictions)
+
+
 async def test_reset_brings_everything_back_and_tells_open_streams(stubs: Stubs) -> None:
     stream = stubs.simulation.StreamMetrics(simulation_service_pb2.StreamMetricsRequest())
     first = await stream.read()
