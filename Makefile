@@ -35,11 +35,11 @@ $(STAMP): requirements-dev.lock pyproject.toml
 
 .PHONY: lock
 lock: $(STAMP)  ## Resolve the dependencies anew into requirements*.lock
-	@$(call resolve,--group build,requirements.lock)
-	@$(call resolve,--group dev --group bench --constraint requirements.lock,requirements-dev.lock)
+	@$(call resolve,--extra all --group build,requirements.lock)
+	@$(call resolve,--all-extras --group dev --group bench --constraint requirements.lock,requirements-dev.lock)
 
 define resolve
-$(BIN)/uv pip compile pyproject.toml --all-extras $(1) --universal --python-version 3.11 --generate-hashes \
+$(BIN)/uv pip compile pyproject.toml $(1) --universal --python-version 3.11 --generate-hashes \
   --no-header --no-annotate --no-emit-index-url -q -o $(2)
 endef
 
@@ -81,8 +81,9 @@ test-slow: $(STAMP)  ## The slow checks
 	@$(BIN)/python -m pytest -m slow
 
 .PHONY: bench
-bench: $(STAMP)  ## Measure the simulator against its limits and its peers
+bench: $(STAMP)  ## Measure simulator and predictor against their limits and peers
 	@$(BIN)/python -m benchmarks.simulator 2>/dev/null
+	@$(BIN)/python -m benchmarks.predictor
 
 .PHONY: train
 train: $(STAMP)  ## Train the shipped model from scratch

@@ -35,6 +35,12 @@ def main() -> None:
 @click.option("--topologies", type=click.IntRange(min=4), help="Systems to learn from.")
 @click.option("--episodes", type=click.IntRange(min=1), help="Simulated runs of each.")
 @click.option("--workers", type=click.IntRange(min=1), help="Processes; default: all cores.")
+@click.option(
+    "--dask",
+    "scheduler",
+    metavar="ADDRESS",
+    help="Simulate and train on a Dask cluster, by its scheduler's address: tcp://host:8786.",
+)
 @click.option("--quick", is_flag=True, help="A small model in a minute, to try things out.")
 def train(
     output: Path,
@@ -42,6 +48,7 @@ def train(
     topologies: int | None,
     episodes: int | None,
     workers: int | None,
+    scheduler: str | None,
     quick: bool,
 ) -> None:
     """Train a model on simulated runs of many systems, and export it as ONNX."""
@@ -53,7 +60,7 @@ def train(
     config = replace(config, seed=seed)
     config = replace(config, topologies=topologies) if topologies else config
     config = replace(config, episodes=episodes) if episodes else config
-    metrics = training.train(config, output, workers)
+    metrics = training.train(config, output, _compute(scheduler, workers))
     _show(metrics)
     click.echo(f"model {read_manifest(output).version} in {output}")
 
@@ -94,6 +101,12 @@ def train(
     help="Simulate forward from the true state: the practical ceiling; takes minutes per system.",
 )
 @click.option(
+    "--plots",
+    "plot_directory",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Draw pictures into this directory.",
+)
+@click.option(
     "--json", "json_out", type=click.File("w"), help="Write the report here; - is standard output."
 )
 def evaluate(
@@ -103,6 +116,7 @@ def evaluate(
     seed: int,
     model: Path,
     oracle: bool,
+    plot_directory: Path | None,
     json_out: IO[str] | None,
 ) -> None:
     """Score a model beside simple baselines, by the definitions of docs/evaluation.md."""
@@ -114,7 +128,13 @@ def evaluate(
         _fail("--scenarios: expected as many as --topology")
     try:
         figures = report.report(
-            topologies, scenario_files, episodes, seed, model, with_oracle=oracle
+            topologies,
+            scenario_files,
+            episodes,
+            seed,
+            model,
+            with_oracle=oracle,
+            plot_directory=plot_directory,
         )
     except (ValueError, ArtefactError) as error:
         _fail(str(error))
@@ -131,6 +151,19 @@ def features() -> None:
     from ml.features.table import markdown
 
     click.echo(markdown(), nl=False)
+
+
+def _compute(scheduler: str | None, workers: int | None) -> Any:
+    from ml.compute import Cluster, Local
+
+    if scheduler is None:
+        return Local(workers)
+    try:
+        return Cluster(scheduler)
+    except ImportError as error:
+        _fail(f"--dask needs the 'dask' extra: pip install 'sre-edge[dask]' ({error.name})")
+    except (OSError, ValueError) as error:
+        _fail(f"--dask: expected a scheduler at {scheduler}: {error}")
 
 
 def _show(figures: dict[str, Any]) -> None:

@@ -6,7 +6,7 @@ its faults, or with faults that hold on (evaluation.md, section 1).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -54,14 +54,26 @@ class Counterfactuals:
     ----------
     topology, chosen, seed
         As recorded.
+    affected
+        Episodes that had an incident, whose cause anybody may ask for; None: all.
     """
 
-    def __init__(self, topology: Topology, chosen: Sequence[Scenario], seed: int) -> None:
+    def __init__(
+        self,
+        topology: Topology,
+        chosen: Sequence[Scenario],
+        seed: int,
+        affected: Container[int] | None = None,
+    ) -> None:
         self._scenarios = tuple(chosen)
         variants = [
             Variant(copy, faults)
             for copy, scenario in enumerate(chosen)
-            for faults in _fault_sets(scenario.faults)
+            for faults in (
+                _held_sets(scenario.faults)
+                if affected is not None and copy not in affected
+                else _held_sets(scenario.faults) | _smaller_sets(scenario.faults)
+            )
         ]
         self._onsets: dict[Variant, dict[int, list[int]]] = {}
         loads = [scenario.load for scenario in chosen]
@@ -116,14 +128,17 @@ def foreseeable(cause: Fault | None, onset_s: float) -> bool:
     return cause is not None and cause.start_s <= onset_s - FORESEEABLE_S
 
 
-def _fault_sets(faults: Faults) -> set[Faults]:
-    """Sum up which sets of faults to simulate: fewer of them, or those of a moment held on."""
-    sets: set[Faults] = {()}
+def _smaller_sets(faults: Faults) -> set[Faults]:
+    """Give the sets of fewer faults, which tell causes."""
     if len(faults) > 1:
-        sets |= {_without(faults, fault) for fault in faults} | {(fault,) for fault in faults}
-    moments = sorted({t for fault in faults for t in (fault.start_s, fault.end_s)})
-    held = {_held(faults, t) for t in moments}
-    return sets | held if faults else set()
+        return {(), *(_without(faults, f) for f in faults), *((fault,) for fault in faults)}
+    return {()} if faults else set()
+
+
+def _held_sets(faults: Faults) -> set[Faults]:
+    """Give the faults of each moment held on, which tell justified alarms."""
+    moments = {t for fault in faults for t in (fault.start_s, fault.end_s)}
+    return {_held(faults, t) for t in moments} - {()}
 
 
 def _without(faults: Faults, fault: Fault) -> Faults:

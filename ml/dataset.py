@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from multiprocessing import get_context
 from typing import Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from ml.cascade_events import SpreadRows, spread_rows
 from ml.episodes import Recording, record, scenarios
@@ -116,18 +112,6 @@ def sample_one(job: tuple[Topology, int, int, Shares]) -> tuple[Rows, SpreadRows
     chosen = scenarios(topology.graph(), episodes, seed)
     recording = record(topology, chosen, seed, tail_s=TRAINING_TAIL_S)
     return sample(recording, shares, seed), spread_rows(recording)
-
-
-def parallel(
-    function: Callable[[Job], Result], jobs: Sequence[Job], label: str, workers: int | None = None
-) -> Iterator[Result]:
-    """Run jobs in processes; results come in the order of the jobs, with a progress bar."""
-    count = min(workers or os.cpu_count() or 1, max(len(jobs), 1))
-    bar = tqdm(total=len(jobs), desc=label, unit="system")
-    with bar, ProcessPoolExecutor(count, mp_context=get_context("spawn")) as pool:
-        for result in pool.map(function, jobs):
-            bar.update()
-            yield result
 
 
 def sample(recording: Recording, shares: Shares, seed: int) -> Rows:

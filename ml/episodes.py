@@ -125,7 +125,8 @@ def record(
     shape = (frames, copies, graph.services)
     window = slice(FIRST_SCORED, LAST_SCORED)
     counted = [i for i in happened if FIRST_SCORED <= i.onset < LAST_SCORED]
-    counterfactuals = Counterfactuals(topology, chosen, seed) if explained else None
+    affected = {incident.copy for incident in counted}
+    counterfactuals = Counterfactuals(topology, chosen, seed, affected) if explained else None
     causes = [counterfactuals.cause(i) for i in counted] if counterfactuals else []
     return Recording(
         name=topology.name,

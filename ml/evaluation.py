@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -25,20 +25,29 @@ from simulator.faults import Fault
 from simulator.graph import FloatArray
 
 PROTOCOL = 1
-ORACLE = "oracle"
+MODEL, ORACLE = "model", "oracle"
 MIN_LEAD_S = 4
 FALSE_ALARM_RATES = (0.1, 0.5)
 INTENSITIES = _, _, _, _LAST = ((0.2, 0.5), (0.5, 1.0), (1.0, 2.0), (2.0, 3.0))
 
 
-def evaluate(
+class Compared(NamedTuple):
+    """What each predictor says of the same recordings, and from where on it raises alarms.
+
+    `model` is among them; thresholds were chosen on other systems, but for the oracle's.
+    """
+
+    scores: dict[str, list[Scored]]
+    thresholds: dict[str, float]
+
+
+def compare(
     test: Sequence[Recording],
     validation: Sequence[Recording],
     directory: Path,
-    seed: int,
     ceiling: Sequence[FloatArray] | None = None,
-) -> dict[str, Any]:
-    """Evaluate a model directory and the baselines.
+) -> Compared:
+    """Let a model directory and the baselines score recordings.
 
     Parameters
     ----------
@@ -48,15 +57,13 @@ def evaluate(
         Recordings that the thresholds of the baselines are chosen on, as the model's was.
     directory
         The model.
-    seed
-        Noted in the report.
     ceiling
         What the oracle says of each test recording, (T, B, S); None: it was not asked. Its
         threshold is chosen on the same recordings.
     """
     predictor = Predictor(directory)
-    thresholds = {"model": predictor.manifest.threshold}
-    scores = {"model": [Scored(r, model_score(predictor, r)) for r in test]}
+    thresholds = {MODEL: predictor.manifest.threshold}
+    scores = {MODEL: [Scored(r, model_score(predictor, r)) for r in test]}
     for name, baseline in baselines(directory).items():
         thresholds[name] = best_threshold(
             Pool([Scored(r, baseline(r.features)) for r in validation])
@@ -65,18 +72,28 @@ def evaluate(
     if ceiling is not None:
         known = [Scored(r, score) for r, score in zip(test, ceiling, strict=True)]
         thresholds[ORACLE], scores[ORACLE] = best_threshold(Pool(known)), known
+    return Compared(scores, thresholds)
+
+
+def evaluate(compared: Compared, directory: Path, seed: int) -> dict[str, Any]:
+    """Sum up how good a model is (evaluation.md, section 4); `seed` is noted in the report."""
+    predictor = Predictor(directory)
+    scores, thresholds = compared
+    model, threshold = scores[MODEL], thresholds[MODEL]
+    test = [one.recording for one in model]
     return {
         "protocol": PROTOCOL,
         "horizon_s": predictor.manifest.horizon_s,
         "min_lead_s": MIN_LEAD_S,
         "seed": seed,
         "episodes": sum(len(recording.scenarios) for recording in test),
+        "model": predictor.manifest.version,
         "thresholds": {name: float(f"{value:.6g}") for name, value in thresholds.items()},
         "per_topology": [_topology(i, scores, thresholds) for i in range(len(test))],
         "overall": _beside({n: _figures(scores[n], thresholds[n]) for n in scores}),
-        "by_fault": _groups(scores["model"], thresholds["model"], _kind),
-        "by_intensity": _groups(scores["model"], thresholds["model"], _intensity),
-        "system": _figures([of_system(one) for one in scores["model"]], thresholds["model"]),
+        "by_fault": _groups(model, threshold, _kind),
+        "by_intensity": _groups(model, threshold, _intensity),
+        "system": _figures([of_system(one) for one in model], threshold),
         "cascade": cascade_figures(test, predictor.spread),
         "incident_type": _types(predictor, test),
     }
@@ -101,13 +118,13 @@ def _figures(scored: Sequence[Scored], threshold: float) -> dict[str, Any]:
 def _topology(
     i: int, scores: dict[str, list[Scored]], thresholds: dict[str, float]
 ) -> dict[str, Any]:
-    recording = scores["model"][i].recording
+    recording = scores[MODEL][i].recording
     figures = {name: _figures([scored[i]], thresholds[name]) for name, scored in scores.items()}
     return {
         "topology": recording.name,
         "services": recording.graph.services,
-        "rows": figures["model"]["rows"],
-        "prevalence": figures["model"]["prevalence"],
+        "rows": figures[MODEL]["rows"],
+        "prevalence": figures[MODEL]["prevalence"],
         **_beside(figures),
     }
 
@@ -115,7 +132,7 @@ def _topology(
 def _beside(figures: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """Put the model's figures beside the oracle's, null if it was not asked, and the baselines'."""
     named = dict(figures)
-    return {"model": named.pop("model"), "oracle": named.pop(ORACLE, None), "baselines": named}
+    return {"model": named.pop(MODEL), "oracle": named.pop(ORACLE, None), "baselines": named}
 
 
 def _groups(

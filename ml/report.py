@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from ml.artefact import read_manifest
-from ml.dataset import explain_one, held_out_topology, parallel
+from ml.compute import Local
+from ml.dataset import explain_one, held_out_topology
 from ml.episodes import Recording, record
-from ml.evaluation import evaluate
+from ml.evaluation import compare, evaluate
 from ml.oracle import oracle
+from ml.plots import plots
 from simulator.graph import FloatArray
 from simulator.scenario import Scenario, load_scenarios
 from simulator.topology import Topology
@@ -28,8 +30,11 @@ def report(
     directory: Path,
     *,
     with_oracle: bool = False,
+    plot_directory: Path | None = None,
 ) -> dict[str, Any]:
     """Evaluate a model on given or random systems; baselines get thresholds from others.
+
+    Pictures are drawn into `plot_directory`, if there is one.
 
     Raises
     ------
@@ -47,19 +52,22 @@ def report(
     ]
     if chosen:
         jobs = [(t, s, seed + i) for i, (t, s) in enumerate(zip(systems, chosen, strict=True))]
-        test = list(parallel(_record, jobs, "simulating"))
+        test = list(Local().each(_record, jobs, "simulating"))
     else:
         mixed = [(topology, episodes, seed + i) for i, topology in enumerate(systems)]
-        test = list(parallel(explain_one, mixed, "simulating"))
+        test = list(Local().each(explain_one, mixed, "simulating"))
     others = [(held_out_topology(n, seed + 900), 16, seed + n) for n in range(VALIDATION_SYSTEMS)]
-    validation = list(parallel(explain_one, others, "simulating validation systems"))
+    validation = list(Local().each(explain_one, others, "simulating validation systems"))
     ceiling = None
     if with_oracle:
         asked = [
             (t, r.scenarios, seed + i) for i, (t, r) in enumerate(zip(systems, test, strict=True))
         ]
-        ceiling = list(parallel(_oracle, asked, "asking the oracle"))
-    return evaluate(test, validation, directory, seed, ceiling)
+        ceiling = list(Local().each(_oracle, asked, "asking the oracle"))
+    compared = compare(test, validation, directory, ceiling)
+    if plot_directory is not None:
+        plots(compared.scores, compared.thresholds, plot_directory)
+    return evaluate(compared, directory, seed)
 
 
 def _oracle(job: tuple[Topology, Sequence[Scenario], int]) -> FloatArray:

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from ml.anomalies import AnomalyDetector
 from ml.predictor import Predictor
 from server.errors import (
     ServerError,
@@ -200,10 +201,13 @@ class Engine:
         load = Load(diurnal=True, hour=hour, day=started.weekday())
         simulation = Simulation(topology, seed=seed, loads=[load])
         forecaster = Forecaster(topology.graph(), self._predictor, simulation.interval_s)
+        detector = AnomalyDetector(topology.graph())
         for _ in range(WARM_UP_FRAMES - 1):
             frame = simulation.next_frame()
-            forecaster.update(frame, started + timedelta(seconds=frame.t_s))
-        self._simulation, self._forecaster = simulation, forecaster
+            time = started + timedelta(seconds=frame.t_s)
+            forecaster.update(frame, time)
+            detector.update(frame, time)
+        self._simulation, self._forecaster, self._detector = simulation, forecaster, detector
         self._run = Run(uuid.uuid4().hex[:12], topology, seed, started)
         self._faults = ()
         self._numbers = itertools.count(1)
@@ -226,6 +230,7 @@ class Engine:
             time=time,
             produced_time=datetime.now(UTC),
             statuses=statuses(frame, run.graph),
+            anomalies=tuple(self._detector.update(frame, time)),
             forecast=forecast,
             faults=self._faults,
         )

@@ -9,6 +9,7 @@ from enum import Enum, auto
 import numpy as np
 from numpy.typing import NDArray
 
+from ml.anomalies import Anomaly
 from ml.breach import breached
 from ml.predictor import Predictor
 from simulator.faults import Fault
@@ -114,6 +115,8 @@ class Snapshot:
         Start of the interval on the simulated clock; when it was computed, wall clock.
     statuses
         One per service.
+    anomalies
+        What is not as usual, in topology order.
     forecast
         None while the model has no baseline.
     faults
@@ -126,6 +129,7 @@ class Snapshot:
     time: datetime
     produced_time: datetime
     statuses: tuple[Status, ...]
+    anomalies: tuple[Anomaly, ...]
     forecast: Forecast | None
     faults: tuple[ActiveFault, ...]
 

@@ -137,6 +137,11 @@ class Client:
         )
         return self._call(self._prediction.Predict, request)
 
+    def analysis(self, services: Iterable[str] = ()) -> prediction_service_pb2.GetAnalysisResponse:
+        """Ask how all services or some stand: health, critical paths, anomalies."""
+        request = prediction_service_pb2.GetAnalysisRequest(services=services)
+        return self._call(self._prediction.GetAnalysis, request)
+
     def inject(
         self,
         target: str,

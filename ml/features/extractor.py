@@ -255,8 +255,9 @@ class FeatureExtractor:
         c["caller_request_z_mean"] = near.mean_caller(c["request_z_smooth"], rate)
         c["dependency_error_mean"] = near.mean_dependency(frame.error_rate_percent, rate)
 
-        health = _health(frame, c)
-        c["dependency_health"] = near.mean_dependency(health, np.maximum(rate, 1e-3))
+        c["dependency_health"] = near.mean_dependency(
+            health(frame, self._graph), np.maximum(rate, 1e-3)
+        )
         c["cascade_risk"] = near.worst_below(_seed_cascade_risk(frame))
         violations = (
             (c["p95_over_slo"] > 1.0).astype(np.float64)
@@ -317,11 +318,11 @@ def _reached_s(distance: FloatArray, slope_per_s: FloatArray) -> FloatArray:
     return reached
 
 
-def _health(frame: Frame, c: Columns) -> FloatArray:
-    """Health of each service, 0 to 1: the seed's notion as one product."""
+def health(frame: Frame, graph: ServiceGraph) -> FloatArray:
+    """Health of each service, 0 to 1: the seed's notion as one product, (B, S)."""
     answered = 1.0 - filled(frame.error_rate_percent) / 100.0
     present = filled(frame.availability_percent, 100.0) / 100.0
-    late = np.clip(filled(c["p95_over_slo"]) - 1.0, 0.0, 1.0)
+    late = np.clip(filled(frame.latency_p95_ms / graph.slo_latency_ms) - 1.0, 0.0, 1.0)
     return answered * present * (1.0 - 0.5 * late)
 
 

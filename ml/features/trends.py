@@ -32,11 +32,14 @@ class Baseline:
     floor
         Least deviation, absolute, in the unit of the series; broadcasts to them.
     relative_floor
-        Least deviation over the location.
+        Least deviation over the location; broadcasts to them.
     """
 
     def __init__(
-        self, shape: tuple[int, ...], floor: FloatArray | float, relative_floor: float = 0.05
+        self,
+        shape: tuple[int, ...],
+        floor: FloatArray | float,
+        relative_floor: FloatArray | float = 0.05,
     ) -> None:
         self._floor, self._relative_floor = floor, relative_floor
         self._count = np.zeros(shape)

@@ -10,7 +10,7 @@ import grpc
 from ml.factors import Factor, top_factors
 from server.engine import Engine
 from server.errors import Violation, invalid
-from server.rpc import convert
+from server.rpc import analysis, convert
 from server.rpc.errors import translated
 from server.snapshot import Forecast, Snapshot
 from sre_edge.v1 import prediction_service_pb2 as pb
@@ -31,6 +31,26 @@ class PredictionServicer:
         """Predict for one service, several, or all, and for the system."""
         wanted = self._engine.indices(request.services)
         return await asyncio.to_thread(self._answer, wanted, request)
+
+    @translated
+    async def GetAnalysis(
+        self, request: pb.GetAnalysisRequest, context: Context
+    ) -> pb.GetAnalysisResponse:
+        """Say how the services stand."""
+        wanted = self._engine.indices(request.services)
+        return await asyncio.to_thread(self._analysis, wanted)
+
+    def _analysis(self, wanted: convert.Indices) -> pb.GetAnalysisResponse:
+        taken, forecast = self._engine.forecast()
+        names = taken.run.graph.names
+        chosen = tuple(range(len(names))) if wanted is None else wanted
+        return pb.GetAnalysisResponse(
+            services=[analysis.service(taken, forecast, i) for i in chosen],
+            critical_paths=analysis.paths(taken),
+            anomalies=analysis.anomalies(taken, frozenset(names[i] for i in chosen)),
+            cursor=convert.cursor(taken),
+            time=convert.timestamp(taken.end_time),
+        )
 
     def _answer(self, wanted: convert.Indices, request: pb.PredictRequest) -> pb.PredictResponse:
         taken, forecast = self._engine.forecast()

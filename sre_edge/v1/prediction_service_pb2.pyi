@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from sre_edge.v1 import analysis_pb2 as _analysis_pb2
 from sre_edge.v1 import prediction_pb2 as _prediction_pb2
 from sre_edge.v1 import snapshot_pb2 as _snapshot_pb2
 import builtins as _builtins
@@ -94,3 +95,75 @@ class PredictResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PredictResponse: _TypeAlias = PredictResponse  # noqa: Y015
+
+@_typing.final
+class GetAnalysisRequest(_message.Message):
+    """GetAnalysisRequest says what to analyse."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SERVICES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def services(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Names of the services wanted. Empty: all. Critical paths are of all entries anyway."""
+
+    def __init__(
+        self,
+        *,
+        services: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["services", b"services"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetAnalysisRequest: _TypeAlias = GetAnalysisRequest  # noqa: Y015
+
+@_typing.final
+class GetAnalysisResponse(_message.Message):
+    """GetAnalysisResponse holds the analysis."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SERVICES_FIELD_NUMBER: _builtins.int
+    CRITICAL_PATHS_FIELD_NUMBER: _builtins.int
+    ANOMALIES_FIELD_NUMBER: _builtins.int
+    CURSOR_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def services(self) -> _containers.RepeatedCompositeFieldContainer[_analysis_pb2.ServiceAnalysis]:
+        """One per service wanted, in topology order."""
+
+    @_builtins.property
+    def critical_paths(self) -> _containers.RepeatedCompositeFieldContainer[_analysis_pb2.CriticalPath]:
+        """One per entry that was called."""
+
+    @_builtins.property
+    def anomalies(self) -> _containers.RepeatedCompositeFieldContainer[_analysis_pb2.Anomaly]:
+        """What is not as usual at the services wanted, in topology order."""
+
+    @_builtins.property
+    def cursor(self) -> _snapshot_pb2.Cursor:
+        """Snapshot that it was made from."""
+
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """End of that snapshot's interval, simulated clock."""
+
+    def __init__(
+        self,
+        *,
+        services: _abc.Iterable[_analysis_pb2.ServiceAnalysis] | None = ...,
+        critical_paths: _abc.Iterable[_analysis_pb2.CriticalPath] | None = ...,
+        anomalies: _abc.Iterable[_analysis_pb2.Anomaly] | None = ...,
+        cursor: _snapshot_pb2.Cursor | None = ...,
+        time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["anomalies", b"anomalies", "critical_paths", b"critical_paths", "cursor", b"cursor", "services", b"services", "time", b"time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetAnalysisResponse: _TypeAlias = GetAnalysisResponse  # noqa: Y015

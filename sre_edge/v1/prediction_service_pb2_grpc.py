@@ -40,6 +40,11 @@ class PredictionServiceStub:
                 request_serializer=sre__edge_dot_v1_dot_prediction__service__pb2.PredictRequest.SerializeToString,
                 response_deserializer=sre__edge_dot_v1_dot_prediction__service__pb2.PredictResponse.FromString,
                 _registered_method=True)
+        self.GetAnalysis = channel.unary_unary(
+                '/sre_edge.v1.PredictionService/GetAnalysis',
+                request_serializer=sre__edge_dot_v1_dot_prediction__service__pb2.GetAnalysisRequest.SerializeToString,
+                response_deserializer=sre__edge_dot_v1_dot_prediction__service__pb2.GetAnalysisResponse.FromString,
+                _registered_method=True)
 
 
 class PredictionServiceServicer:
@@ -55,6 +60,14 @@ class PredictionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetAnalysis(self, request, context):
+        """Says how the services stand: health, cascade risk, violated objectives, critical paths and
+        anomalies, from the latest snapshot. Errors: as of Predict.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_PredictionServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -62,6 +75,11 @@ def add_PredictionServiceServicer_to_server(servicer, server):
                     servicer.Predict,
                     request_deserializer=sre__edge_dot_v1_dot_prediction__service__pb2.PredictRequest.FromString,
                     response_serializer=sre__edge_dot_v1_dot_prediction__service__pb2.PredictResponse.SerializeToString,
+            ),
+            'GetAnalysis': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetAnalysis,
+                    request_deserializer=sre__edge_dot_v1_dot_prediction__service__pb2.GetAnalysisRequest.FromString,
+                    response_serializer=sre__edge_dot_v1_dot_prediction__service__pb2.GetAnalysisResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -92,6 +110,33 @@ class PredictionService:
             '/sre_edge.v1.PredictionService/Predict',
             sre__edge_dot_v1_dot_prediction__service__pb2.PredictRequest.SerializeToString,
             sre__edge_dot_v1_dot_prediction__service__pb2.PredictResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetAnalysis(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sre_edge.v1.PredictionService/GetAnalysis',
+            sre__edge_dot_v1_dot_prediction__service__pb2.GetAnalysisRequest.SerializeToString,
+            sre__edge_dot_v1_dot_prediction__service__pb2.GetAnalysisResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -38,6 +38,10 @@ class PredictionServiceStub:
     Errors: NOT_FOUND for an unknown service, FAILED_PRECONDITION while the model has not seen
     enough of the system, INVALID_ARGUMENT for more services than can be explained at a time.
     """
+    GetAnalysis: _grpc.UnaryUnaryMultiCallable[_prediction_service_pb2.GetAnalysisRequest, _prediction_service_pb2.GetAnalysisResponse]
+    """Says how the services stand: health, cascade risk, violated objectives, critical paths and
+    anomalies, from the latest snapshot. Errors: as of Predict.
+    """
 
 @_typing.type_check_only
 class PredictionServiceAsyncStub(PredictionServiceStub):
@@ -48,6 +52,10 @@ class PredictionServiceAsyncStub(PredictionServiceStub):
     """Predicts for one service, several, or all, and for the system, from the latest snapshot.
     Errors: NOT_FOUND for an unknown service, FAILED_PRECONDITION while the model has not seen
     enough of the system, INVALID_ARGUMENT for more services than can be explained at a time.
+    """
+    GetAnalysis: _aio.UnaryUnaryMultiCallable[_prediction_service_pb2.GetAnalysisRequest, _prediction_service_pb2.GetAnalysisResponse]  # type: ignore[assignment]
+    """Says how the services stand: health, cascade risk, violated objectives, critical paths and
+    anomalies, from the latest snapshot. Errors: as of Predict.
     """
 
 class PredictionServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -62,6 +70,16 @@ class PredictionServiceServicer(metaclass=_abc_1.ABCMeta):
         """Predicts for one service, several, or all, and for the system, from the latest snapshot.
         Errors: NOT_FOUND for an unknown service, FAILED_PRECONDITION while the model has not seen
         enough of the system, INVALID_ARGUMENT for more services than can be explained at a time.
+        """
+
+    @_abc_1.abstractmethod
+    def GetAnalysis(
+        self,
+        request: _prediction_service_pb2.GetAnalysisRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_prediction_service_pb2.GetAnalysisResponse, _abc.Awaitable[_prediction_service_pb2.GetAnalysisResponse]]:
+        """Says how the services stand: health, cascade risk, violated objectives, critical paths and
+        anomalies, from the latest snapshot. Errors: as of Predict.
         """
 
 def add_PredictionServiceServicer_to_server(servicer: PredictionServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ml.breach import breached
 from ml.features import FEATURES, LEARNED, NAMES, FeatureExtractor
+from ml.features.strain import Jumps, strain
 from ml.features.table import markdown
 from ml.features.trends import Baseline, Window
 from ml.reach import failure_spread
@@ -105,6 +107,34 @@ def test_what_is_not_observed_stays_missing_and_breaks_nothing() -> None:
            else v for f in fields(Frame)}
     )  # fmt: skip
     assert not np.isinf(extracted(graph, [nothing] * 40)).any()
+
+
+def test_a_frame_of_another_system_is_refused() -> None:
+    graph, _ = frames("default", 1)
+    _, (other,) = frames("boutique", 1)
+    extractor = FeatureExtractor(graph)
+    with pytest.raises(ValueError, match=r"expected a frame of shape \(1, 4\), got \(1, 11\)"):
+        extractor.update(other)
+    empty = replace(graph, names=(), kinds=())
+    with pytest.raises(ValueError, match="at least one service"):
+        FeatureExtractor(empty)
+
+
+def test_a_jump_is_noticed_and_a_steady_slope_is_none() -> None:
+    jumps = Jumps((1, 1, 2))
+    path = np.array([[0.0, 0.0, 0.0, 15.0, 15.0, 15.0], [0.0, 4.0, 8.0, 12.0, 16.0, 20.0]])
+    noticed = [jumps.update(path[:, k][None, None])[0] for k in range(6)]
+    assert [bool(n[0]) for n in noticed] == [False, False, False, True, True, False]
+    assert not any(n[1] for n in noticed)
+
+
+def test_strain_is_one_where_a_breach_begins() -> None:
+    graph, seen = frames("default", 40, 1, Fault("database", FaultKind.ERROR_BURST, 20, 200, 2, 60))
+    for frame in seen:
+        bad = breached(frame, graph)
+        near = strain(frame, graph)
+        assert (near[bad] >= 1.0).all()
+        assert (near[~bad & ~np.isnan(near)] <= 1.0).all()
 
 
 def test_time_features_follow_the_simulated_clock() -> None:

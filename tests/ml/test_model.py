@@ -18,6 +18,7 @@ import xgboost
 from ml import artefact, training
 from ml.artefact import SHIPPED, ArtefactError, read_manifest
 from ml.baselines import baselines
+from ml.compute import Cluster, Local
 from ml.export import ExportError, check_options, export
 from ml.features import LEARNED, NAMES, FeatureExtractor
 from ml.incident_types import INCIDENT_TYPES, IncidentType
@@ -82,7 +83,7 @@ def test_options_that_convert_wrongly_are_refused(options: dict[str, Any]) -> No
 
 
 def test_training_makes_a_complete_model(tmp_path: Path) -> None:
-    metrics = training.train(TINY, tmp_path / "model", workers=2)
+    metrics = training.train(TINY, tmp_path / "model", Local(2))
     files = {path.name for path in (tmp_path / "model").iterdir()}
     assert files == {
         "manifest.json", "config.json", "metrics.json", "card.md", "incident.onnx", "type.onnx",
@@ -100,9 +101,36 @@ def test_training_makes_a_complete_model(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_the_same_seed_gives_the_same_model(tmp_path: Path) -> None:
     for name, workers in (("a", 1), ("b", 2)):
-        training.train(TINY, tmp_path / name, workers=workers)
+        training.train(TINY, tmp_path / name, Local(workers))
     for file in ("manifest.json", "metrics.json", "logistic_regression.json"):
         assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # of Dask and the libraries below it
+def test_training_runs_on_a_dask_cluster(tmp_path: Path) -> None:
+    from distributed import LocalCluster
+
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+        compute = Cluster(cluster.scheduler_address)
+        metrics = training.train(TINY, tmp_path / "dask", compute)
+        compute.close()
+    here = training.train(TINY, tmp_path / "here", Local(2))
+    assert metrics["learned_rows"] == here["learned_rows"]
+    probability = [
+        Predictor(tmp_path / name).score(np.zeros((1, len(NAMES)))).probability[0]
+        for name in ("dask", "here")
+    ]
+    assert probability[0] == pytest.approx(probability[1], abs=0.02)
+
+
+def test_a_cluster_that_is_not_there_is_said() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "ml", "train", "--dask", "nonsense://x", "--quick"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "expected a scheduler at nonsense://x" in done.stderr
 
 
 @pytest.mark.slow
@@ -156,6 +184,45 @@ def test_a_changed_or_missing_model_is_refused(tmp_path: Path) -> None:
         Predictor(broken)
     with pytest.raises(ArtefactError, match="expected a model"):
         Predictor(tmp_path / "nowhere")
+
+
+def changed(directory: Path, **stated: Any) -> None:
+    path = directory / "manifest.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **stated}))
+
+
+@pytest.mark.parametrize("file", ["incident.onnx", "trees.json", "metrics.json", "features.md"])
+def test_a_truncated_file_is_refused(tmp_path: Path, file: str) -> None:
+    shutil.copytree(SHIPPED, tmp_path / "model")
+    path = tmp_path / "model" / file
+    path.write_bytes(path.read_bytes()[:-40])
+    with pytest.raises(ArtefactError, match=f"{file}: differs from what was trained"):
+        Predictor(tmp_path / "model")
+
+
+def test_a_model_of_other_features_or_another_format_is_refused(tmp_path: Path) -> None:
+    broken = tmp_path / "model"
+    shutil.copytree(SHIPPED, broken)
+    stated = json.loads((broken / "manifest.json").read_text())
+    changed(broken, features=[*stated["features"][:-1], "phase_of_the_moon"])
+    with pytest.raises(ArtefactError, match="known features, got phase_of_the_moon"):
+        Predictor(broken)
+    changed(broken, features=stated["features"][:-1])
+    with pytest.raises(ArtefactError, match="inputs"):
+        Predictor(broken)
+    changed(broken, features=stated["features"], format=99)
+    with pytest.raises(ArtefactError, match=r"expected a model of format \d, got 99"):
+        Predictor(broken)
+    changed(broken, format=stated["format"], checksums={})
+    with pytest.raises(ArtefactError, match=r"expected checksums of incident.onnx"):
+        Predictor(broken)
+
+
+def test_rows_of_another_shape_are_refused() -> None:
+    with pytest.raises(ValueError, match="expected features"):
+        Predictor().score(np.zeros((2, 7)))
+    with pytest.raises(ValueError, match="expected features"):
+        Predictor().contributions(np.zeros(len(NAMES)))
 
 
 def test_infinity_is_refused_and_missing_values_are_not() -> None:

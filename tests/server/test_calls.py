@@ -6,6 +6,7 @@ import asyncio
 import json
 import urllib.request
 
+import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
@@ -121,6 +122,42 @@ async def test_a_prediction_is_explained_on_demand_in_plain_words(stubs: Stubs) 
     assert any("database" in text for text in words)
     silent = await stubs.prediction.Predict(prediction_service_pb2.PredictRequest())
     assert not any(found.top_factors for found in silent.predictions)
+
+
+async def test_an_analysis_tells_who_is_ill_and_how_far_it_would_spread(stubs: Stubs) -> None:
+    request = prediction_service_pb2.GetAnalysisRequest()
+    calm = await stubs.prediction.GetAnalysis(request)
+    names = [s.service for s in calm.services]
+    assert len(names) == 4
+    assert all(s.health > 0.9 and not s.violations for s in calm.services)
+    (path,) = calm.critical_paths
+    assert path.entry == path.hops[0].service == "api-gateway"
+    assert abs(sum(hop.share for hop in path.hops) - 1.0) < 1e-9
+    await stubs.inject(target="database", kind="FAULT_KIND_SERVICE_KILL", duration="3600s")
+    await stubs.until(lambda s: s.services[0].status == snapshot_pb2.STATUS_DOWN)
+    ill = {s.service: s for s in (await stubs.prediction.GetAnalysis(request)).services}
+    assert ill["database"].health == 0.0
+    assert ill["api-gateway"].dependency_health < 0.9
+    assert "availability_percent" in {v.metric for v in ill["database"].violations}
+    assert ill["database"].cascade_risk > 0.5
+    assert not ill["database"].HasField("dependency_health")
+    await stubs.until(lambda s: s.cursor.sequence > 12)
+    some = prediction_service_pb2.GetAnalysisRequest(services=["api-gateway"])
+    answer = await stubs.prediction.GetAnalysis(some)
+    assert [s.service for s in answer.services] == ["api-gateway"]
+    assert {a.service for a in answer.anomalies} <= {"api-gateway"}
+
+
+async def test_only_so_many_services_are_explained_at_a_time(
+    stubs: Stubs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("server.rpc.prediction_service.MOST_EXPLAINED", 3)
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        await stubs.prediction.Predict(prediction_service_pb2.PredictRequest(explain=True))
+    assert raised.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert "name them in `services`" in str(raised.value.details())
+    some = prediction_service_pb2.PredictRequest(explain=True, services=["database"])
+    assert len((await stubs.prediction.Predict(some)).predictions) == 1
 
 
 async def test_reset_brings_everything_back_and_tells_open_streams(stubs: Stubs) -> None:

@@ -1,0 +1,76 @@
+"""How the services stand, as messages."""
+
+from __future__ import annotations
+
+import math
+
+from ml.critical_path import critical_paths
+from ml.features import NAMES
+from ml.features.extractor import health
+from server.rpc.convert import timestamp
+from server.snapshot import Forecast, Snapshot
+from sre_edge.v1 import analysis_pb2
+
+
+def service(taken: Snapshot, forecast: Forecast, i: int) -> analysis_pb2.ServiceAnalysis:
+    """Say how one service stands."""
+    message = analysis_pb2.ServiceAnalysis(
+        service=taken.run.graph.names[i],
+        health=float(health(taken.frame, taken.run.graph)[0, i]),
+        cascade_risk=float(forecast.cascade_risk[i]),
+        violations=_violations(taken, i),
+    )
+    below = float(forecast.features[i, NAMES.index("dependency_health")])
+    if math.isfinite(below):
+        message.dependency_health = below
+    return message
+
+
+def paths(taken: Snapshot) -> list[analysis_pb2.CriticalPath]:
+    """Give the critical path of every entry that was called."""
+    return [
+        analysis_pb2.CriticalPath(
+            entry=path.entry,
+            latency_ms=path.latency_ms,
+            hops=[
+                analysis_pb2.Hop(service=hop.service, time_ms=hop.time_ms, share=hop.share)
+                for hop in path.hops
+            ],
+        )
+        for path in critical_paths(taken.run.graph, taken.frame)
+    ]
+
+
+def anomalies(taken: Snapshot, wanted: frozenset[str]) -> list[analysis_pb2.Anomaly]:
+    """Give what is not as usual at these services."""
+    return [
+        analysis_pb2.Anomaly(
+            service=found.service,
+            metric=found.metric,
+            value=found.value,
+            expected=found.expected,
+            deviations=found.deviations,
+            start_time=timestamp(found.since),
+        )
+        for found in taken.anomalies
+        if found.service in wanted
+    ]
+
+
+def _violations(taken: Snapshot, i: int) -> list[analysis_pb2.SloViolation]:
+    frame, slo = taken.frame, taken.run.topology.services[i].slo
+    offered_rps = frame.request_count[0, i] / frame.interval_s
+    judged = (
+        ("latency_p95_ms", frame.latency_p95_ms, slo.latency_ms, 1.0),
+        ("error_rate_percent", frame.error_rate_percent, slo.error_rate_percent, 1.0),
+        ("availability_percent", frame.availability_percent, slo.availability_percent, -1.0),
+        ("throughput_rps", frame.throughput_rps, slo.throughput_rps, -1.0),
+    )
+    return [
+        analysis_pb2.SloViolation(metric=name, value=float(values[0, i]), objective=objective)
+        for name, values, objective, sign in judged
+        if objective is not None
+        and sign * values[0, i] > sign * objective
+        # A throughput objective counts only while the offered load is above it.
+        and not (name == "throughput_rps" and offered_rps < objective)
+    ]
