@@ -89,6 +89,11 @@ bench: $(STAMP)  ## Measure simulator and predictor against their limits and pee
 train: $(STAMP)  ## Train the shipped model from scratch
 	@$(BIN)/python -m ml train
 
+.PHONY: evaluation
+evaluation: $(STAMP)  ## Evaluate the shipped model with the oracle, into docs/evaluation.md (an hour)
+	@$(BIN)/python -m ml evaluate --seed 11 --episodes 30 --json docs/evaluation.json --plots docs/images/evaluation
+	@$(BIN)/python docs/tables.py
+
 .PHONY: screenshot
 screenshot: $(STAMP)  ## Take the README's picture from the real dashboard
 	@PYTHONPATH=. $(BIN)/python docs/screenshot.py

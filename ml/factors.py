@@ -185,6 +185,9 @@ _REACHED = {
     "cpu_full_s": ("CPU", "reaches its limit"),
     "slo_reached_s": ("p95 latency", "reaches its objective"),
     "availability_gone_s": ("availability", "reaches zero"),
+    "availability_gone_since_jump_s": ("availability", "reaches zero"),
+    "cpu_full_since_jump_s": ("CPU", "reaches its limit"),
+    "breach_reached_s": ("strain", "reaches a breach"),
 }
 _WORDS = {
     "cpu_percent": "{service} CPU is at {v:.0f} %",

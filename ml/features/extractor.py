@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.breach import breached
-from ml.features.neighbours import Neighbours, distance_from, longest_paths
+from ml.features.health import health, seed_cascade_risk
+from ml.features.neighbours import Neighbours
+from ml.features.static import static_columns
 from ml.features.strain import Jumps, StrainWindow, strain
 from ml.features.table import DEVIATIONS, ELSEWHERE, NAMES, SINCE_JUMP, SLOPED, SLOPES
 from ml.features.trends import Baseline, Smoothed, Window, filled
-from ml.reach import failure_spread
 from simulator.frame import Frame
 from simulator.graph import FloatArray, ServiceGraph
 
@@ -81,7 +82,7 @@ class FeatureExtractor:
         self._since_change = np.full(shape, LONGEST_S)
         self._often = filled(graph.calls_per_request, 1.0)
         self._at_most_once = np.minimum(self._often, 1.0)
-        self._static = self._static_columns(shape)
+        self._static = static_columns(graph, shape)
         self._frames = 0
 
     @property
@@ -220,6 +221,13 @@ class FeatureExtractor:
         for i, (name, _, _, _) in enumerate(SINCE_JUMP):
             c[f"{name}_slope_since_jump"] = slopes[i]
         c["strain_since_jump"] = means[0]
+        c["breach_reached_s"] = _reached_s(
+            np.maximum(1.0 - c["strain_mean_4s"], 0.0), c["strain_slope_since_jump"]
+        )
+        c["cpu_full_since_jump_s"] = _reached_s(c["cpu_headroom"], c["cpu_slope_since_jump"])
+        c["availability_gone_since_jump_s"] = _reached_s(
+            c["availability_percent"], -c["availability_slope_since_jump"]
+        )
         recent = self._recent.last(3)
         for i, (name, _, _, _) in enumerate(SINCE_JUMP):
             c[f"{name}_change_2s"] = recent[-1, i] - recent[max(-2, -len(recent)), i]
@@ -258,7 +266,7 @@ class FeatureExtractor:
         c["dependency_health"] = near.mean_dependency(
             health(frame, self._graph), np.maximum(rate, 1e-3)
         )
-        c["cascade_risk"] = near.worst_below(_seed_cascade_risk(frame))
+        c["cascade_risk"] = near.worst_below(seed_cascade_risk(frame))
         violations = (
             (c["p95_over_slo"] > 1.0).astype(np.float64)
             + (c["errors_over_slo"] > 1.0)
@@ -288,26 +296,6 @@ class FeatureExtractor:
     def _aged(self, since_s: FloatArray, happened: NDArray[np.bool_]) -> FloatArray:
         return np.where(happened, 0.0, np.minimum(since_s + self._interval_s, LONGEST_S))
 
-    def _static_columns(self, shape: tuple[int, int]) -> Columns:
-        graph = self._graph
-        fan_out = np.bincount(graph.caller, minlength=graph.services).astype(np.float64)
-        required = np.bincount(graph.caller, graph.required, graph.services)
-        retries = np.zeros(graph.services)
-        np.fmax.at(retries, graph.caller, graph.retries)
-        with np.errstate(invalid="ignore"):
-            columns = {
-                "is_entry": graph.entry.astype(np.float64),
-                "distance_from_entry": distance_from(graph.entry, graph.caller, graph.callee),
-                "height": longest_paths(graph.caller, graph.callee, graph.services) * 1.0,
-                "fan_out": fan_out,
-                "fan_in": np.bincount(graph.callee, minlength=graph.services) * 1.0,
-                "required_share": required / np.where(fan_out > 0, fan_out, np.nan),
-                "retries_most": retries,
-                "replicas": graph.replicas,
-                "failure_spread": failure_spread(graph),
-            }
-        return {name: np.broadcast_to(value, shape) for name, value in columns.items()}
-
 
 def _reached_s(distance: FloatArray, slope_per_s: FloatArray) -> FloatArray:
     """Time until a distance is gone at a slope, 0 to 600 s; 600 if it does not shrink."""
@@ -316,22 +304,3 @@ def _reached_s(distance: FloatArray, slope_per_s: FloatArray) -> FloatArray:
         np.isnan(distance) | np.isnan(slope_per_s), np.nan, np.clip(time_s, 0.0, LONGEST_S)
     )
     return reached
-
-
-def health(frame: Frame, graph: ServiceGraph) -> FloatArray:
-    """Health of each service, 0 to 1: the seed's notion as one product, (B, S)."""
-    answered = 1.0 - filled(frame.error_rate_percent) / 100.0
-    present = filled(frame.availability_percent, 100.0) / 100.0
-    late = np.clip(filled(frame.latency_p95_ms / graph.slo_latency_ms) - 1.0, 0.0, 1.0)
-    return answered * present * (1.0 - 0.5 * late)
-
-
-def _seed_cascade_risk(frame: Frame) -> FloatArray:
-    """Apply the seed's rule for its database to any service: 1 if down, else by thresholds."""
-    score = (
-        0.4 * (frame.cpu_percent > 80.0)
-        + 0.3 * (frame.error_rate_percent > 5.0)
-        + 0.3 * (frame.availability_percent < 95.0)
-    )
-    risk: FloatArray = np.where(frame.availability_percent <= 0.0, 1.0, np.minimum(score, 1.0))
-    return risk

@@ -79,6 +79,9 @@ ELSEWHERE = (
     ("below_availability_least", "below", -1.0, "availability_percent"),
     ("below_capacity_worst", "below", 1.0, "capacity_ratio"),
     ("below_strain", "below", 1.0, "strain_mean_4s"),
+    ("below_breach_soonest_s", "below", -1.0, "breach_reached_s"),
+    ("below_availability_gone_s", "below", -1.0, "availability_gone_since_jump_s"),
+    ("below_cpu_full_s", "below", -1.0, "cpu_full_since_jump_s"),
     ("below_strain_in_30s", "below", 1.0, "strain_in_30s"),
     ("below_strain_slope_since_jump", "below", 1.0, "strain_slope_since_jump"),
     ("below_strain_change_2s", "below", 1.0, "strain_change_2s"),
@@ -174,6 +177,9 @@ _OWN: tuple[Feature, ...] = (
         _f(f"{name}_slope_since_jump", unit, PAST, f"slope of {what} since the last jump")
         for name, _, unit, what in SINCE_JUMP
     ),
+    _f("breach_reached_s", "s", PAST, "time until a breach at the slope since the last jump"),
+    _f("cpu_full_since_jump_s", "s", PAST, "time until the CPU is full at that slope"),
+    _f("availability_gone_since_jump_s", "s", PAST, "time until no replica is left at that slope"),
     _f("availability_gone_s", "s", PAST, "time until no replica is left at the 10 s slope"),
     _f("edge_error_worst", "%", EDGES, "highest error rate among its calls"),
     _f("edge_latency_over_timeout", "ratio", EDGES, "highest latency over timeout among its calls"),

@@ -1,0 +1,28 @@
+"""Health and risk of a service as the seed names them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ml.features.trends import filled
+from simulator.frame import Frame
+from simulator.graph import FloatArray, ServiceGraph
+
+
+def health(frame: Frame, graph: ServiceGraph) -> FloatArray:
+    """Health of each service, 0 to 1: the seed's notion as one product, (B, S)."""
+    answered = 1.0 - filled(frame.error_rate_percent) / 100.0
+    present = filled(frame.availability_percent, 100.0) / 100.0
+    late = np.clip(filled(frame.latency_p95_ms / graph.slo_latency_ms) - 1.0, 0.0, 1.0)
+    return answered * present * (1.0 - 0.5 * late)
+
+
+def seed_cascade_risk(frame: Frame) -> FloatArray:
+    """Apply the seed's rule for its database to any service: 1 if down, else by thresholds."""
+    score = (
+        0.4 * (frame.cpu_percent > 80.0)
+        + 0.3 * (frame.error_rate_percent > 5.0)
+        + 0.3 * (frame.availability_percent < 95.0)
+    )
+    risk: FloatArray = np.where(frame.availability_percent <= 0.0, 1.0, np.minimum(score, 1.0))
+    return risk
