@@ -42,9 +42,9 @@ class Shares:
         Of those with an incident ahead where nothing has moved: its cause has not begun.
     """
 
-    stirred: float = 0.4
-    quiet: float = 0.01
-    quiet_ahead: float = 0.1
+    stirred: float = 0.25
+    quiet: float = 0.005
+    quiet_ahead: float = 0.05
 
 
 EVERY_STIRRED = Shares(stirred=1.0)

@@ -28,7 +28,7 @@ TYPE_OPTIONS = {
     "num_class": len(INCIDENT_TYPES),
     "eval_metric": "mlogloss",
 }
-TRIAL_SHARE, TRIAL_ROUNDS, TRIAL_ETA = 0.25, 100, 0.1
+TRIAL_SHARE, TRIAL_ROUNDS, TRIAL_ETA = 0.2, 60, 0.15
 CLASS_WEIGHT = "class_weight"
 BASELINE_ROWS = 200_000
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import tempfile
 from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -86,17 +88,17 @@ class Config:
     seed: int = 1
     topologies: int = 150
     validation_topologies: int = 12
-    test_topologies: int = 8
+    test_topologies: int = 6
     episodes: int = 64
     held_out_episodes: int = 32
     shares: Shares = field(default_factory=Shares)
-    rounds: int = 1000
-    patience: int = 50
+    rounds: int = 600
+    patience: int = 40
     options: dict[str, Any] = field(
         default_factory=lambda: {
             "tree_method": "hist",
             "max_depth": 6,
-            "eta": 0.03,
+            "eta": 0.05,
             "subsample": 0.6,
             "colsample_bytree": 0.2,
             "min_child_weight": 200.0,
@@ -106,7 +108,6 @@ class Config:
     candidates: tuple[dict[str, float], ...] = (
         {},
         {"max_depth": 7, "min_child_weight": 100.0},
-        {"max_depth": 8, "min_child_weight": 400.0},
         {"class_weight": 3.0},
     )
 
@@ -133,9 +134,12 @@ def train(config: Config, directory: Path, compute: Compute) -> dict[str, Any]:
     checking = joined([sample(recording, EVERY_STIRRED, config.seed) for recording in validation])
 
     fitting = Fitting(compute, config.options, config.rounds, config.patience, config.seed)
+    _say(f"trying {len(config.candidates)} sets of options on {len(learning.label):,} rows")
     tried = [tried_on(fitting, changes, learning, checking) for changes in config.candidates]
     changes = config.candidates[int(np.argmax(tried))]
+    _say(f"fitting trees, changed options: {changes or 'none'}")
     incident = fit_incident(fitting, changes, learning, checking)
+    _say(f"{incident.num_boosted_rounds()} trees; fitting those that name the type")
     kinds = fit_types(fitting, learning, checking)
     raw = incident.inplace_predict(checking.features)
     calibration = calibrate(raw, checking)
@@ -145,6 +149,7 @@ def train(config: Config, directory: Path, compute: Compute) -> dict[str, Any]:
         flat = incident.inplace_predict(rows.reshape(-1, rows.shape[-1])).astype(np.float64)
         return Scored(recording, calibrated(flat, calibration).reshape(rows.shape[:-1]))
 
+    _say("choosing the threshold")
     threshold = best_threshold(Pool([score(recording) for recording in validation]))
     with tempfile.TemporaryDirectory() as temporary:
         built = Path(temporary)
@@ -159,6 +164,7 @@ def train(config: Config, directory: Path, compute: Compute) -> dict[str, Any]:
         write_json(built / CONFIG, asdict(config))
         (built / FEATURE_TABLE).write_text(markdown(), encoding="utf-8")
         manifest = write_manifest(built, LEARNED, tuple(INCIDENT_TYPES), calibration, threshold)
+        _say("evaluating on systems that were not learned from")
         metrics = {
             "onnx_parity": parity,
             "learned_rows": len(learning.label),
@@ -177,6 +183,12 @@ def train(config: Config, directory: Path, compute: Compute) -> dict[str, Any]:
         for path in built.iterdir():
             shutil.copy(path, directory / path.name)
     return metrics
+
+
+def _say(step: str) -> None:
+    """Tell on standard error what is done now."""
+    sys.stderr.write(f"{datetime.now():%H:%M:%S} {step}\n")
+    sys.stderr.flush()
 
 
 def quick() -> Config:
