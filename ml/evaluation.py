@@ -17,7 +17,7 @@ from ml.cascade_events import cascade_figures
 from ml.episodes import Recording
 from ml.features import NAMES
 from ml.incident_types import INCIDENT_TYPES
-from ml.metrics import best_threshold, events, recall_at, rows
+from ml.metrics import ahead, best_threshold, calibration_error, curve, events, rows
 from ml.pool import Pool, Scored
 from ml.predictor import Predictor
 from ml.system_view import of_system
@@ -91,6 +91,7 @@ def evaluate(compared: Compared, directory: Path, seed: int) -> dict[str, Any]:
         "thresholds": {name: float(f"{value:.6g}") for name, value in thresholds.items()},
         "per_topology": [_topology(i, scores, thresholds) for i in range(len(test))],
         "overall": _beside({n: _figures(scores[n], thresholds[n]) for n in scores}),
+        "ahead_in_recall_at_0.5": _ahead(scores),
         "by_fault": _groups(model, threshold, _kind),
         "by_intensity": _groups(model, threshold, _intensity),
         "system": _figures([of_system(one) for one in model], threshold),
@@ -108,10 +109,21 @@ def model_score(predictor: Predictor, recording: Recording) -> FloatArray:
 
 def _figures(scored: Sequence[Scored], threshold: float) -> dict[str, Any]:
     pool = Pool(scored)
+    known = curve(pool)
     return {
         **events(pool, threshold, with_intervals=True),
-        **{f"recall_at_{rate:g}": recall_at(pool, rate) for rate in FALSE_ALARM_RATES},
+        **{f"recall_at_{rate:g}": _rounded(known.recall_at(rate)[0]) for rate in FALSE_ALARM_RATES},
         **rows(scored, threshold),
+    }
+
+
+def _ahead(scores: dict[str, list[Scored]]) -> dict[str, Any]:
+    """Difference of the model's recall at 0.5 false alarms per episode from each other's."""
+    model = curve(Pool(scores[MODEL]))
+    return {
+        name: ahead(model, curve(Pool(scored)), FALSE_ALARM_RATES[-1])
+        for name, scored in scores.items()
+        if name != MODEL
     }
 
 
@@ -125,6 +137,7 @@ def _topology(
         "services": recording.graph.services,
         "rows": figures[MODEL]["rows"],
         "prevalence": figures[MODEL]["prevalence"],
+        "ahead_in_recall_at_0.5": _ahead({name: [scored[i]] for name, scored in scores.items()}),
         **_beside(figures),
     }
 
@@ -177,20 +190,32 @@ def _intensity(cause: Fault | None) -> str | None:
 
 
 def _types(predictor: Predictor, recordings: Sequence[Recording]) -> dict[str, Any]:
-    """How often the most likely type is right, 4 s before each onset."""
+    """How often the most likely type is right, 4 s before each onset, and how sure it is."""
     count = len(INCIDENT_TYPES)
+    confidence, right = [], []
     confusion = np.zeros((count, count), dtype=int)
     for recording in recordings:
         for incident, kind in zip(recording.incidents, recording.types, strict=True):
             row = recording.features[max(incident.onset - 3, 0), incident.copy, incident.service]
-            guess = int(predictor.score(row.reshape(1, len(NAMES))).types[0].argmax())
+            types = predictor.score(row.reshape(1, len(NAMES))).types[0]
+            guess = int(types.argmax())
             confusion[kind, guess] += 1
+            confidence.append(float(types[guess]))
+            right.append(guess == kind)
     total = confusion.sum()
     return {
         "accuracy": float(f"{np.trace(confusion) / total:.4g}") if total else None,
+        "mean_confidence": _rounded(np.mean(confidence)) if total else None,
+        "confidence_ece": _rounded(calibration_error(np.array(right), np.array(confidence)))
+        if total
+        else None,
         "labels": [kind.value for kind in INCIDENT_TYPES],
         "confusion": confusion.tolist(),
     }
+
+
+def _rounded(value: Any) -> float:
+    return float(f"{value:.4g}")
 
 
 def _share(part: int, whole: int) -> float | None:

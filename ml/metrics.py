@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from ml.pool import Pool, Scored, Tally
@@ -107,14 +108,54 @@ def calibration_error(label: FloatArray, score: FloatArray) -> float:
     return float(gap.sum() / size.sum())
 
 
-def recall_at(pool: Pool, false_alarms_per_episode: float) -> float | None:
-    """Event recall at the lowest threshold with at most so many false alarms per episode."""
-    best: float | None = None
-    for threshold in candidates(pool.scored):
-        figures = shares(pool.count(threshold).tally)
-        if (figures["false_alarms_per_episode"] or 0.0) <= false_alarms_per_episode:
-            best = max(best or 0.0, figures["event_recall"] or 0.0)
-    return best
+class Curve(NamedTuple):
+    """Events at K thresholds: (K, N) hits and false alarms per episode, (N,) incidents."""
+
+    hits: FloatArray
+    false_alarms: FloatArray
+    incidents: FloatArray
+
+    def recall_at(
+        self, false_alarms_per_episode: float, chosen: NDArray[np.intp] | None = None
+    ) -> FloatArray:
+        """Highest event recall with at most so many false alarms per episode.
+
+        `chosen` (R, N) draws episodes R times; the result is (R,), or (1,) for all episodes.
+        """
+        if chosen is None:
+            chosen = np.arange(len(self.incidents))[None]
+        hits = self.hits[:, chosen].sum(axis=2)
+        allowed = self.false_alarms[:, chosen].mean(axis=2) <= false_alarms_per_episode
+        total = np.maximum(self.incidents[chosen].sum(axis=1), 1.0)
+        recall: FloatArray = (hits * allowed).max(axis=0) / total
+        return recall
+
+
+def curve(pool: Pool) -> Curve:
+    """Count events at all thresholds worth trying."""
+    tallies = [pool.count(threshold).tally for threshold in candidates(pool.scored)]
+    return Curve(
+        np.stack([tally.hits for tally in tallies]),
+        np.stack([tally.false_alarms for tally in tallies]),
+        tallies[0].incidents,
+    )
+
+
+def ahead(model: Curve, other: Curve, false_alarms_per_episode: float) -> dict[str, Any]:
+    """Compare recall at so many false alarms: a paired bootstrap over the same episodes."""
+    rng = np.random.default_rng(0)
+    episodes = len(model.incidents)
+    chosen = rng.integers(0, episodes, (BOOTSTRAPS, episodes))
+
+    def difference(drawn: NDArray[np.intp] | None) -> FloatArray:
+        mine = model.recall_at(false_alarms_per_episode, drawn)
+        return mine - other.recall_at(false_alarms_per_episode, drawn)
+
+    ends = np.quantile(difference(chosen), (0.025, 0.975))
+    return {
+        "difference": _plain(float(difference(None)[0])),
+        "ci": [_plain(float(end)) for end in ends],
+    }
 
 
 def best_threshold(pool: Pool) -> float:
