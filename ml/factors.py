@@ -85,16 +85,18 @@ def _worded(
     value: float,
 ) -> tuple[int, str]:
     """Find whose state a feature tells, and say it."""
-    if not np.isfinite(value):
-        return service, f"{graph.names[service]}: {_plain(name)} is not known"
     if name in _ELSEWHERE:
         among, sign, base = _ELSEWHERE[name]
         others = _others(graph, service, among)
+        if not len(others):
+            return service, _NOBODY[among].format(service=graph.names[service])
         values = sign * features[others, NAMES.index(base)]
         if len(others) and np.isfinite(values).any():
             origin = int(others[int(np.nanargmax(values))])
             text = _say(base, graph.names[origin], float(features[origin, NAMES.index(base)]))
             return origin, f"{text} ({_RELATION[among]} {graph.names[service]})"
+    if not np.isfinite(value):
+        return service, f"{graph.names[service]}: {_plain(name)} is not known"
     if name in _EDGES:
         origin = _worst_callee(graph, frame, service, name)
         return origin, _EDGES[name].format(
@@ -156,6 +158,12 @@ def _plain(name: str) -> str:
 _ELSEWHERE = {name: (among, sign, base) for name, among, sign, base in ELSEWHERE}
 _RELATION = {"dependencies": "called by", "below": "below", "callers": "calls"}
 
+_NOBODY = {
+    "dependencies": "{service} calls no other service",
+    "below": "{service} calls no other service",
+    "callers": "no other service calls {service}",
+}
+
 _EDGES = {
     "edge_error_worst": "{v:.1f} % of the calls of {service} to {callee} fail",
     "edge_latency_over_timeout": "calls of {service} to {callee} take {v:.0%} of their timeout",
@@ -178,7 +186,7 @@ _SLOPED = {
     "request": ("request rate", " % of its normal", 100.0),
     "availability": ("availability", " points", 1.0),
     "throughput_per_cpu": ("throughput per CPU", " % of its normal", 100.0),
-    "strain": ("distance to a breach", " of the limit", 1.0),
+    "strain": ("strain", " of a breach", 1.0),
 }
 _REACHED = {
     "memory_full_s": ("memory", "reaches its limit"),
@@ -225,7 +233,7 @@ _WORDS = {
     "dependency_error_mean": "{v:.1f} % of the requests to what {service} calls fail",
     "dependency_health": "the dependencies of {service} have a health of {v:.0%}",
     "cascade_risk": "services below {service} fail, and may take it down",
-    "slo_violations": "{v:.0f} objectives are violated by {service} and what it calls",
+    "slo_violations": "objectives violated by {service} and what it calls: {v:.0f}",
     "critical_path_ratio": "the slowest chain of calls of {service} takes {v:.1f} times its normal",
     "caller_request_z_mean": "the callers of {service} get unusual load ({v:.1f} deviations)",
     "is_entry": "{service} takes load from outside or not",

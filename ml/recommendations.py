@@ -51,6 +51,7 @@ _ACTIONS: dict[IncidentType, tuple[str, ...]] = {
 }
 
 
+NEARLY_FULL = 80.0
 LIKELY = 0.2
 """Types below this probability are not acted on, except the most likely one."""
 
@@ -109,11 +110,20 @@ def _worst_dependency(graph: ServiceGraph, frame: Frame, service: int) -> int:
         if not len(edges):
             return service
         late = np.nan_to_num(frame.edge_latency_ms[0, edges] / graph.timeout_ms[edges])
-        trouble = np.nan_to_num(frame.edge_error_rate_percent[0, edges]) / 100.0 + late
+        failing = np.nan_to_num(frame.edge_error_rate_percent[0, edges]) / 100.0
+        trouble = failing + late + _shortage(frame)[graph.callee[edges]]
         if trouble.max() < 0.05 and len(seen) > 1:
             return service
         service = int(graph.callee[edges[int(trouble.argmax())]])
         seen.add(service)
+
+
+def _shortage(frame: Frame) -> FloatArray:
+    """Replicas that are missing, and how near CPU and memory are to their limits, (S,)."""
+    missing = 1.0 - np.nan_to_num(frame.availability_percent[0], nan=100.0) / 100.0
+    full = np.fmax(frame.cpu_percent[0], frame.memory_percent[0])
+    shortage: FloatArray = missing + np.clip((np.nan_to_num(full) - NEARLY_FULL) / 40.0, 0.0, 0.5)
+    return shortage
 
 
 def _percent(value: float) -> str:

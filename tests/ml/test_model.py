@@ -287,6 +287,19 @@ def test_advice_names_the_service_where_the_trouble_sits() -> None:
             assert recommendations(simulation.graph, frame, service, types)
 
 
+def test_advice_names_who_is_running_out_before_anything_fails() -> None:
+    simulation = Simulation(shipped("default"), seed=1)
+    simulation.inject(Fault("auth-service", FaultKind.SERVICE_KILL, 0, 300, 1.0, 200))
+    for _ in range(40):
+        frame = simulation.next_frame()
+    assert frame.availability_percent[0, simulation.graph.index["auth-service"]] < 80.0
+    failing = INCIDENT_TYPES.index(IncidentType.DEPENDENCY_FAILURE)
+    types = np.eye(len(INCIDENT_TYPES))[failing]
+    gateway = simulation.graph.index["api-gateway"]
+    advice = recommendations(simulation.graph, frame, gateway, types)
+    assert {one.service for one in advice} == {"auth-service"}
+
+
 def test_advice_is_ranked_by_how_likely_its_type_is() -> None:
     simulation = Simulation(shipped("default"), seed=1)
     frame = simulation.next_frame()
