@@ -45,7 +45,7 @@ def tick_ms(services: int) -> tuple[float, float]:
         began = time.perf_counter()
         features = extractor.update(frame)[0]
         between = time.perf_counter()
-        predictor.score(features)
+        predictor.probability(features)
         ended = time.perf_counter()
         if tick >= 2:
             spent.append((between - began, ended - between))

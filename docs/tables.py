@@ -70,10 +70,12 @@ def tables(report: dict[str, Any]) -> str:
         "",
         _cascade(report["cascade"]),
         "",
-        f"The system as a whole (any entry): {_cell(report['system']['foreseeable_recall'])} of "
+        f"The system as a whole (any entry): {report['system']['foreseeable_hits']} of "
         f"{report['system']['foreseeable_incidents']} foreseeable incidents foreseen, precision "
         f"{_cell(report['system']['event_precision'])}. Most likely type right just before the "
-        f"onset: {_cell(report['incident_type']['accuracy'])}.",
+        f"onset: {_cell(report['incident_type']['accuracy'])}, with a mean confidence of "
+        f"{_cell(report['incident_type']['mean_confidence'])} (calibration error "
+        f"{_cell(report['incident_type']['confidence_ece'])}).",
     ]
     return "\n".join(lines)
 

@@ -17,7 +17,7 @@ from ml.cascade_events import cascade_figures
 from ml.episodes import Recording
 from ml.features import NAMES
 from ml.incident_types import INCIDENT_TYPES
-from ml.metrics import ahead, best_threshold, calibration_error, curve, events, rows
+from ml.metrics import Curve, ahead, best_threshold, calibration_error, curve, events, rows
 from ml.pool import Pool, Scored
 from ml.predictor import Predictor
 from ml.system_view import of_system
@@ -25,7 +25,7 @@ from simulator.faults import Fault
 from simulator.graph import FloatArray
 
 PROTOCOL = 1
-MODEL, ORACLE = "model", "oracle"
+MODEL, ORACLE, OVERALL = "model", "oracle", "overall"
 MIN_LEAD_S = 4
 FALSE_ALARM_RATES = (0.1, 0.5)
 INTENSITIES = _, _, _, _LAST = ((0.2, 0.5), (0.5, 1.0), (1.0, 2.0), (2.0, 3.0))
@@ -90,11 +90,10 @@ def evaluate(compared: Compared, directory: Path, seed: int) -> dict[str, Any]:
         "model": predictor.manifest.version,
         "thresholds": {name: float(f"{value:.6g}") for name, value in thresholds.items()},
         "per_topology": [_topology(i, scores, thresholds) for i in range(len(test))],
-        "overall": _beside({n: _figures(scores[n], thresholds[n]) for n in scores}),
-        "ahead_in_recall_at_0.5": _ahead(scores),
+        **_all_figures(scores, thresholds, OVERALL),
         "by_fault": _groups(model, threshold, _kind),
         "by_intensity": _groups(model, threshold, _intensity),
-        "system": _figures([of_system(one) for one in model], threshold),
+        "system": _figures(Pool([of_system(one) for one in model]), threshold),
         "cascade": cascade_figures(test, predictor.spread),
         "incident_type": _types(predictor, test),
     }
@@ -104,26 +103,35 @@ def model_score(predictor: Predictor, recording: Recording) -> FloatArray:
     """Calibrated probability of each row of a recording, (T, B, S)."""
     shape = recording.features.shape
     flat = recording.features.reshape(-1, shape[-1])
-    return predictor.score(flat).probability.reshape(shape[:-1])
+    return predictor.probability(flat).reshape(shape[:-1])
 
 
-def _figures(scored: Sequence[Scored], threshold: float) -> dict[str, Any]:
-    pool = Pool(scored)
-    known = curve(pool)
+def _figures(pool: Pool, threshold: float, known: Curve | None = None) -> dict[str, Any]:
+    known = known or curve(pool)
     return {
         **events(pool, threshold, with_intervals=True),
         **{f"recall_at_{rate:g}": _rounded(known.recall_at(rate)[0]) for rate in FALSE_ALARM_RATES},
-        **rows(scored, threshold),
+        **rows(pool.scored, threshold),
     }
 
 
-def _ahead(scores: dict[str, list[Scored]]) -> dict[str, Any]:
-    """Difference of the model's recall at 0.5 false alarms per episode from each other's."""
-    model = curve(Pool(scores[MODEL]))
+def _all_figures(
+    scores: dict[str, list[Scored]], thresholds: dict[str, float], key: str | None = None
+) -> dict[str, Any]:
+    """Figures of all predictors, under a key if there is one, and how far the model is ahead.
+
+    That is the difference of its recall at 0.5 false alarms per episode from each other's.
+    """
+    pools = {name: Pool(scored) for name, scored in scores.items()}
+    curves = {name: curve(pool) for name, pool in pools.items()}
+    figures = _beside({n: _figures(pools[n], thresholds[n], curves[n]) for n in scores})
+    others = {name: known for name, known in curves.items() if name != MODEL}
     return {
-        name: ahead(model, curve(Pool(scored)), FALSE_ALARM_RATES[-1])
-        for name, scored in scores.items()
-        if name != MODEL
+        **({key: figures} if key else figures),
+        f"ahead_in_recall_at_{FALSE_ALARM_RATES[-1]:g}": {
+            name: ahead(curves[MODEL], known, FALSE_ALARM_RATES[-1])
+            for name, known in others.items()
+        },
     }
 
 
@@ -131,14 +139,13 @@ def _topology(
     i: int, scores: dict[str, list[Scored]], thresholds: dict[str, float]
 ) -> dict[str, Any]:
     recording = scores[MODEL][i].recording
-    figures = {name: _figures([scored[i]], thresholds[name]) for name, scored in scores.items()}
+    figures = _all_figures({name: [scored[i]] for name, scored in scores.items()}, thresholds)
     return {
         "topology": recording.name,
         "services": recording.graph.services,
         "rows": figures[MODEL]["rows"],
         "prevalence": figures[MODEL]["prevalence"],
-        "ahead_in_recall_at_0.5": _ahead({name: [scored[i]] for name, scored in scores.items()}),
-        **_beside(figures),
+        **figures,
     }
 
 
@@ -197,7 +204,7 @@ def _types(predictor: Predictor, recordings: Sequence[Recording]) -> dict[str, A
     for recording in recordings:
         for incident, kind in zip(recording.incidents, recording.types, strict=True):
             row = recording.features[max(incident.onset - 3, 0), incident.copy, incident.service]
-            types = predictor.score(row.reshape(1, len(NAMES))).types[0]
+            types = predictor.types(row.reshape(1, len(NAMES)))[0]
             guess = int(types.argmax())
             confusion[kind, guess] += 1
             confidence.append(float(types[guess]))

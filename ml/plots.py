@@ -81,7 +81,9 @@ def _events(scores: Mapping[str, Sequence[Scored]], thresholds: Mapping[str, flo
         for threshold in candidates(scored):
             figures = shares(pool.count(threshold).tally)
             points.append((figures["foreseeable_recall"], figures["event_precision"]))
-        known = [(r, p) for r, p in points if r is not None and p is not None]
+        known = [(r, p) for r, p in points[::-1] if r is not None and p is not None]
+        # Below the threshold that foresees most, alarms only begin too early or never end.
+        known = known[: 1 + max(range(len(known)), key=lambda k: known[k][0])] if known else []
         if known:
             style = {"color": COLOURS[name], "label": WORDS[name]}
             axes.plot(*zip(*known, strict=True), lw=2.4 if name == "model" else 1.3, **style)
@@ -91,7 +93,7 @@ def _events(scores: Mapping[str, Sequence[Scored]], thresholds: Mapping[str, flo
             axes.plot(*place, "o", color=COLOURS[name], ms=6)
     axes.set_xlim(0, 1.02)
     axes.set_ylim(0, 1.02)
-    axes.legend(fontsize=8, loc="upper right")
+    axes.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=2)
     return figure
 
 

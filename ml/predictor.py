@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,22 +28,6 @@ from simulator.graph import FloatArray
 LEAST, MOST = 1e-6, 1.0 - 1e-6
 
 
-@dataclass(frozen=True, eq=False)
-class Scores:
-    """What the model says of N services.
-
-    Attributes
-    ----------
-    probability
-        (N,) calibrated probability of an incident within the horizon.
-    types
-        (N, K) probability of each incident type, if there is one.
-    """
-
-    probability: FloatArray
-    types: FloatArray
-
-
 class Predictor:
     """A loaded model; safe to use from several threads."""
 
@@ -68,8 +51,10 @@ class Predictor:
         self._incident = _session(directory / INCIDENT_MODEL, width, 2)
         self._type = _session(directory / TYPE_MODEL, width, len(self.manifest.types))
 
-    def score(self, features: FloatArray | NDArray[np.float32]) -> Scores:
-        """Score rows of features (N, F), in the order of `ml.features.NAMES`; NaN is missing.
+    def probability(self, features: FloatArray | NDArray[np.float32]) -> FloatArray:
+        """Calibrated probability of an incident within the horizon, (N, F) -> (N,).
+
+        The features are in the order of `ml.features.NAMES`; NaN is missing.
 
         Raises
         ------
@@ -79,12 +64,22 @@ class Predictor:
         """
         rows = self._rows(features)
         if not len(rows):
-            return Scores(np.empty(0), np.empty((0, len(self.manifest.types))))
+            return np.empty(0)
         raw = _probabilities(self._incident, rows)[:, 1]
-        types = _probabilities(self._type, rows)
-        return Scores(
-            calibrated(raw.astype(np.float64), self.manifest.calibration), types.astype(np.float64)
-        )
+        return calibrated(raw.astype(np.float64), self.manifest.calibration)
+
+    def types(self, features: FloatArray | NDArray[np.float32]) -> FloatArray:
+        """Probability of each type, if there is an incident, (N, F) -> (N, K).
+
+        Raises
+        ------
+        ValueError
+            As `probability` does.
+        """
+        rows = self._rows(features)
+        if not len(rows):
+            return np.empty((0, len(self.manifest.types)))
+        return _probabilities(self._type, rows).astype(np.float64)
 
     def contributions(self, features: FloatArray | NDArray[np.float32]) -> FloatArray:
         """Give what each input adds to the log-odds of each row, (N, F) -> (N, M).
@@ -94,7 +89,7 @@ class Predictor:
         Raises
         ------
         ValueError
-            As `score` does.
+            As `probability` does.
         """
         rows = self._rows(features)
         if self._explainer is None:  # read when first asked for; twice at worst

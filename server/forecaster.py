@@ -10,6 +10,7 @@ from ml.breach import breached
 from ml.features import FeatureExtractor
 from ml.incidents import IncidentTracker
 from ml.predictor import Predictor
+from ml.risk import MEDIUM_FROM
 from server.snapshot import Forecast
 from simulator.frame import Frame
 from simulator.graph import ServiceGraph
@@ -33,13 +34,16 @@ class Forecaster:
         self._incidents.update(breached(frame, self._graph))
         if not self._extractor.ready:
             return None
-        scores = self._predictor.score(features)
-        probability = np.where(self._incidents.ongoing[0], 1.0, scores.probability)
+        expected = self._predictor.probability(features)
+        probability = np.where(self._incidents.ongoing[0], 1.0, expected)
+        at_risk = probability >= MEDIUM_FROM
+        types = np.full((len(probability), len(self._predictor.manifest.types)), np.nan)
+        types[at_risk] = self._predictor.types(features[at_risk])
         entries = probability[self._graph.entry]
         return Forecast(
             probability=probability,
             system_probability=float(entries.max(initial=0.0)),
-            types=scores.types,
+            types=types,
             cascade_risk=self._predictor.spread.risk(self._graph, features),
             features=features,
             predictor=self._predictor,

@@ -72,7 +72,7 @@ class Forecast:
     system_probability
         Of an incident of any entry.
     types
-        Probability of each incident type, if there is an incident.
+        Probability of each incident type, if there is an incident; NaN at low risk.
     cascade_risk
         Probability that a failure of each service spreads to an entry.
     features

@@ -93,9 +93,9 @@ def test_training_makes_a_complete_model(tmp_path: Path) -> None:
     assert max(metrics["onnx_parity"].values()) <= 1e-5
     assert json.loads((tmp_path / "model" / "config.json").read_text())["seed"] == TINY.seed
     assert set(metrics["overall"]["baselines"]) == set(baselines(tmp_path / "model"))
-    scores = Predictor(tmp_path / "model").score(np.zeros((3, len(NAMES))))
-    assert scores.probability.shape == (3,)
-    np.testing.assert_allclose(scores.types.sum(axis=1), 1.0, rtol=1e-5)
+    predictor, rows = Predictor(tmp_path / "model"), np.zeros((3, len(NAMES)))
+    assert predictor.probability(rows).shape == (3,)
+    np.testing.assert_allclose(predictor.types(rows).sum(axis=1), 1.0, rtol=1e-5)
 
 
 @pytest.mark.slow
@@ -118,7 +118,7 @@ def test_training_runs_on_a_dask_cluster(tmp_path: Path) -> None:
     here = training.train(TINY, tmp_path / "here", Local(2))
     assert metrics["learned_rows"] == here["learned_rows"]
     probability = [
-        Predictor(tmp_path / name).score(np.zeros((1, len(NAMES)))).probability[0]
+        Predictor(tmp_path / name).probability(np.zeros((1, len(NAMES))))[0]
         for name in ("dask", "here")
     ]
     assert probability[0] == pytest.approx(probability[1], abs=0.02)
@@ -220,7 +220,7 @@ def test_a_model_of_other_features_or_another_format_is_refused(tmp_path: Path) 
 
 def test_rows_of_another_shape_are_refused() -> None:
     with pytest.raises(ValueError, match="expected features"):
-        Predictor().score(np.zeros((2, 7)))
+        Predictor().probability(np.zeros((2, 7)))
     with pytest.raises(ValueError, match="expected features"):
         Predictor().contributions(np.zeros(len(NAMES)))
 
@@ -228,11 +228,11 @@ def test_rows_of_another_shape_are_refused() -> None:
 def test_infinity_is_refused_and_missing_values_are_not() -> None:
     predictor = Predictor()
     rows = np.full((2, len(NAMES)), np.nan)
-    assert np.isfinite(predictor.score(rows).probability).all()
+    assert np.isfinite(predictor.probability(rows)).all()
     rows[0, NAMES.index("cpu_percent")] = np.inf
     with pytest.raises(ValueError, match="finite"):
-        predictor.score(rows)
-    assert len(predictor.score(np.empty((0, len(NAMES)))).probability) == 0
+        predictor.probability(rows)
+    assert len(predictor.probability(np.empty((0, len(NAMES))))) == 0
 
 
 def test_calibration_keeps_the_order_of_probabilities() -> None:
@@ -254,7 +254,7 @@ def probabilities(fault: Fault | None, frames: int, seed: int = 5) -> tuple[np.n
     found, first = [], frames
     for k in range(frames):
         frame = simulation.next_frame()
-        found.append(predictor.score(extractor.update(frame)[0]).probability)
+        found.append(predictor.probability(extractor.update(frame)[0]))
         if breached(frame, simulation.graph).any():
             first = min(first, k)
     return np.array(found), first
