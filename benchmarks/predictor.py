@@ -28,7 +28,7 @@ from ml.features import FeatureExtractor
 from ml.predictor import Predictor
 from simulator.simulation import Simulation
 
-TICKS, WARM_TICKS = 60, 32
+TICKS, MANY_TICKS, SKIPPED_TICKS = 90, 8, 2
 LIMITS_MS = {100: 2.0, 10_000: 120.0}
 LIMIT_ROW_US = 50.0
 SIZES = (1, 100, 10_000)
@@ -38,16 +38,16 @@ def tick_ms(services: int) -> tuple[float, float]:
     """Median time of features and of prediction for one frame of so many services."""
     simulation = Simulation(plain_topology(services), seed=1)
     extractor, predictor = FeatureExtractor(simulation.graph), Predictor()
-    ticks = TICKS if services <= 1000 else 8
+    ticks = TICKS if services <= 1000 else MANY_TICKS
     spent: list[tuple[float, float]] = []
-    for tick in range(WARM_TICKS + ticks if services <= 1000 else ticks + 2):
+    for tick in range(SKIPPED_TICKS + ticks):
         frame = simulation.next_frame()
         began = time.perf_counter()
         features = extractor.update(frame)[0]
         between = time.perf_counter()
         predictor.probability(features)
         ended = time.perf_counter()
-        if tick >= 2:
+        if tick >= SKIPPED_TICKS:
             spent.append((between - began, ended - between))
     features_s, prediction_s = np.median(spent, axis=0)
     return 1e3 * float(features_s), 1e3 * float(prediction_s)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,8 +69,9 @@ class AnomalyDetector:
         floors = np.array([floor for _, floor, _ in METRICS])[:, None]
         relative = np.array([share for _, _, share in METRICS])[:, None]
         self._graph = graph
-        self._recent = Baseline(shape, floors, relative)
-        self._seasonal = [Baseline(shape, floors, relative) for _ in range(SLOTS)]
+        self._new_baseline = partial(Baseline, shape, floors, relative)
+        self._recent = self._new_baseline()
+        self._seasonal: dict[int, Baseline] = {}
         self._seen = np.zeros(SLOTS, dtype=np.intp)
         self._slot = -1
         self._known = False
@@ -84,6 +86,8 @@ class AnomalyDetector:
         slot = int((now.hour + now.minute / 60.0) * SLOTS / 24.0)
         if slot != self._slot:
             self._slot, self._known = slot, bool(self._seen[slot] >= KNOWN_FRAMES)
+        if slot not in self._seasonal:
+            self._seasonal[slot] = self._new_baseline()
         seasonal = self._seasonal[slot]
         z, expected = self._recent.deviation(values), self._recent.location
         if self._known:

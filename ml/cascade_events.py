@@ -12,10 +12,14 @@ from scipy.stats import spearmanr
 from ml.cascade import EDGE_INPUTS, Spread, edge_inputs
 from ml.episodes import Recording
 from ml.features import NAMES
+from ml.features.health import seed_cascade_risk
 from ml.incidents import Incident
 from ml.labels import HORIZON_FRAMES
 from simulator.graph import FloatArray
 
+_SEED_COLUMNS = [
+    NAMES.index(name) for name in ("cpu_percent", "error_rate_percent", "availability_percent")
+]
 AT_ONCE_FRAMES = 2
 """A caller whose incident begins so much earlier may still have got it from the callee."""
 
@@ -62,7 +66,7 @@ def cascade_figures(recordings: Sequence[Recording], spread: Spread) -> dict[str
                 continue
             before = recording.features[max(incident.onset - 1, 0), incident.copy]
             risks.append(spread.risk(graph, before)[incident.service])
-            rules.append(_seed_rule(before[incident.service]))
+            rules.append(float(seed_cascade_risk(*before[incident.service, _SEED_COLUMNS])))
             reached.append(any(_follows(onsets, incident, int(entry)) for entry in entries))
     happened = np.array(reached, dtype=np.float64)
     return {
@@ -103,14 +107,3 @@ def _follows(
 ) -> bool:
     first, last = incident.onset - AT_ONCE_FRAMES, incident.onset + HORIZON_FRAMES
     return any(first <= other.onset <= last for other in onsets.get((incident.copy, service), []))
-
-
-def _seed_rule(features: NDArray[np.float32]) -> float:
-    """Apply the seed's thresholds for its database to the service that fails."""
-    cpu, errors, present = (
-        features[NAMES.index(name)]
-        for name in ("cpu_percent", "error_rate_percent", "availability_percent")
-    )
-    if present <= 0.0:
-        return 1.0
-    return 0.4 * bool(cpu > 80.0) + 0.3 * bool(errors > 5.0) + 0.3 * bool(present < 95.0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Self, TypeVar
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +17,6 @@ from ml.labels import HORIZON_FRAMES
 from simulator.generator import random_topology
 from simulator.topologies import SHIPPED, shipped
 from simulator.topology import Topology
-
-Job = TypeVar("Job")
-Result = TypeVar("Result")
 
 LEARNED_COLUMNS = np.array([NAMES.index(name) for name in LEARNED])
 LEAST_SERVICES, MOST_SERVICES = 3, 24

@@ -67,15 +67,15 @@ def fit_incident(
 
     Their number is chosen on the rows where something has moved: the others hold chance alone.
     """
-    options = {**INCIDENT_OPTIONS, **changes}
-    class_weight = float(str(options.pop(CLASS_WEIGHT, 1.0)))
+    class_weight = changes.get(CLASS_WEIGHT, 1.0)
+    options = {k: v for k, v in changes.items() if k != CLASS_WEIGHT}
 
     def matrix(rows: Rows) -> Matrix:
         weight = rows.weight * np.where(rows.timely, class_weight, 1.0).astype(np.float32)
         return Matrix(rows.features, rows.timely.astype(np.float32), weight)
 
     shown = checking.only(checking.stirred & ~checking.ongoing)
-    return fitting.boost(options, matrix(learning), matrix(shown))
+    return fitting.boost({**INCIDENT_OPTIONS, **options}, matrix(learning), matrix(shown))
 
 
 def fit_types(fitting: Fitting, learning: Rows, checking: Rows) -> xgboost.Booster:

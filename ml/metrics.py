@@ -175,10 +175,11 @@ def balance(tally: Tally) -> float:
 
 
 def candidates(scored: Sequence[Scored]) -> list[float]:
-    """Thresholds worth trying: quantiles of the scores from the median on."""
+    """Thresholds worth trying: quantiles of the scores from the median on; 1 if all are 0."""
     values = np.concatenate([s.score[s.recording.scored].ravel()[::7] for s in scored])
     levels = 1.0 - np.geomspace(1e-4, 0.5, 32)
-    return sorted({float(f"{value:.6g}") for value in np.quantile(values, levels) if value > 0})
+    found = {float(f"{value:.6g}") for value in np.quantile(values, levels) if value > 0}
+    return sorted(found) or [1.0]
 
 
 def _ratio(part: float, whole: float) -> float | None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from ml.incident_types import INCIDENT_TYPES, IncidentType
 from simulator.frame import Frame
-from simulator.graph import FloatArray, ServiceGraph
+from simulator.graph import FloatArray, IntArray, ServiceGraph
 
 
 class Recommendation(NamedTuple):
@@ -111,17 +111,17 @@ def _worst_dependency(graph: ServiceGraph, frame: Frame, service: int) -> int:
             return service
         late = np.nan_to_num(frame.edge_latency_ms[0, edges] / graph.timeout_ms[edges])
         failing = np.nan_to_num(frame.edge_error_rate_percent[0, edges]) / 100.0
-        trouble = failing + late + _shortage(frame)[graph.callee[edges]]
+        trouble = failing + late + _shortage(frame, graph.callee[edges])
         if trouble.max() < 0.05 and len(seen) > 1:
             return service
         service = int(graph.callee[edges[int(trouble.argmax())]])
         seen.add(service)
 
 
-def _shortage(frame: Frame) -> FloatArray:
-    """Replicas that are missing, and how near CPU and memory are to their limits, (S,)."""
-    missing = 1.0 - np.nan_to_num(frame.availability_percent[0], nan=100.0) / 100.0
-    full = np.fmax(frame.cpu_percent[0], frame.memory_percent[0])
+def _shortage(frame: Frame, services: IntArray) -> FloatArray:
+    """Replicas that are missing, and how near CPU and memory are to their limits."""
+    missing = 1.0 - np.nan_to_num(frame.availability_percent[0, services], nan=100.0) / 100.0
+    full = np.fmax(frame.cpu_percent[0, services], frame.memory_percent[0, services])
     shortage: FloatArray = missing + np.clip((np.nan_to_num(full) - NEARLY_FULL) / 40.0, 0.0, 0.5)
     return shortage
 

@@ -266,7 +266,11 @@ class FeatureExtractor:
         c["dependency_health"] = near.mean_dependency(
             health(frame, self._graph), np.maximum(rate, 1e-3)
         )
-        c["cascade_risk"] = near.worst_below(seed_cascade_risk(frame))
+        c["cascade_risk"] = near.worst_below(
+            seed_cascade_risk(
+                frame.cpu_percent, frame.error_rate_percent, frame.availability_percent
+            )
+        )
         violations = (
             (c["p95_over_slo"] > 1.0).astype(np.float64)
             + (c["errors_over_slo"] > 1.0)

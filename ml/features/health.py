@@ -17,12 +17,14 @@ def health(frame: Frame, graph: ServiceGraph) -> FloatArray:
     return answered * present * (1.0 - 0.5 * late)
 
 
-def seed_cascade_risk(frame: Frame) -> FloatArray:
+def seed_cascade_risk(
+    cpu_percent: FloatArray, error_rate_percent: FloatArray, availability_percent: FloatArray
+) -> FloatArray:
     """Apply the seed's rule for its database to any service: 1 if down, else by thresholds."""
     score = (
-        0.4 * (frame.cpu_percent > 80.0)
-        + 0.3 * (frame.error_rate_percent > 5.0)
-        + 0.3 * (frame.availability_percent < 95.0)
+        0.4 * (cpu_percent > 80.0)
+        + 0.3 * (error_rate_percent > 5.0)
+        + 0.3 * (availability_percent < 95.0)
     )
-    risk: FloatArray = np.where(frame.availability_percent <= 0.0, 1.0, np.minimum(score, 1.0))
+    risk: FloatArray = np.where(availability_percent <= 0.0, 1.0, np.minimum(score, 1.0))
     return risk

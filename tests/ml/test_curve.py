@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ml.metrics import Curve, ahead
+from ml.metrics import Curve, ahead, candidates, curve
+from ml.pool import Pool, Scored
+from tests.ml.test_cascade import recording
 
 
 def made(hits: list[list[float]], false: list[list[float]], incidents: list[float]) -> Curve:
@@ -16,6 +18,14 @@ def test_recall_is_that_of_the_best_threshold_that_is_allowed() -> None:
     assert curve.recall_at(2.0)[0] == 1.0
     assert curve.recall_at(0.5)[0] == 0.5
     assert curve.recall_at(0.1)[0] == 0.0
+
+
+def test_a_score_that_says_nothing_is_counted_without_a_hit() -> None:
+    silent = Scored(recording((0, 50, 70)), np.zeros((200, 1, 4)))
+    known = curve(Pool([silent]))
+    assert known.incidents.sum() == 1
+    assert known.recall_at(0.5)[0] == 0.0
+    assert candidates([silent]) == [1.0]
 
 
 def test_the_interval_of_a_difference_is_paired() -> None:

@@ -15,6 +15,7 @@ from ml.factors import top_factors
 from ml.features import LEARNED, NAMES, FeatureExtractor
 from ml.features.table import ELSEWHERE
 from simulator.faults import Fault, FaultKind
+from simulator.frame import Frame
 from simulator.simulation import Simulation
 from simulator.topologies import shipped
 
@@ -78,20 +79,18 @@ def test_contributions_are_shapley_values_by_their_definition() -> None:
         assert got[feature] == pytest.approx(expected, abs=1e-9)
 
 
-def leaking() -> tuple[Simulation, np.ndarray]:
+def leaking() -> tuple[Simulation, Frame, np.ndarray]:
     simulation = Simulation(shipped("default"), seed=3)
     simulation.inject(Fault("database", FaultKind.MEMORY_LEAK, 100.0, 300.0, 2.0))
     extractor = FeatureExtractor(simulation.graph)
     for _ in range(80):
         frame = simulation.next_frame()
         features = extractor.update(frame)[0]
-    simulation.last = frame  # type: ignore[attr-defined]
-    return simulation, features
+    return simulation, frame, features
 
 
 def test_every_learned_feature_has_words() -> None:
-    simulation, features = leaking()
-    frame = simulation.last  # type: ignore[attr-defined]
+    simulation, frame, features = leaking()
     for name in LEARNED:
         weights = np.array([1.0 if other == name else 0.0 for other in LEARNED])
         (factor,) = top_factors(simulation.graph, frame, features, 0, LEARNED, weights)
@@ -101,8 +100,7 @@ def test_every_learned_feature_has_words() -> None:
 
 
 def test_a_reason_elsewhere_names_the_service_that_it_is_about() -> None:
-    simulation, features = leaking()
-    frame = simulation.last  # type: ignore[attr-defined]
+    simulation, frame, features = leaking()
     weights = np.zeros(len(LEARNED))
     weights[LEARNED.index("below_memory_soonest_s")] = 1.0
     gateway = simulation.graph.index["api-gateway"]
@@ -115,15 +113,14 @@ def test_a_reason_elsewhere_names_the_service_that_it_is_about() -> None:
 
 
 def test_what_lowers_the_risk_is_no_reason() -> None:
-    simulation, features = leaking()
-    frame = simulation.last  # type: ignore[attr-defined]
+    simulation, frame, features = leaking()
     weights = -np.ones(len(LEARNED))
     assert top_factors(simulation.graph, frame, features, 0, LEARNED, weights) == []
 
 
 def test_extremes_elsewhere_are_those_of_the_table() -> None:
     """A chain from the gateway down: what is below it is everything else."""
-    simulation, features = leaking()
+    simulation, _, features = leaking()
     gateway = simulation.graph.index["api-gateway"]
     others = [i for i in range(simulation.graph.services) if i != gateway]
     for name, among, sign, base in ELSEWHERE:
