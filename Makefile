@@ -35,7 +35,7 @@ $(STAMP): requirements-dev.lock pyproject.toml
 
 .PHONY: lock
 lock: $(STAMP)  ## Resolve the dependencies anew into requirements*.lock
-	@$(call resolve,--extra all --group build,requirements.lock)
+	@$(call resolve,--extra all --extra postgres --group build,requirements.lock)
 	@$(call resolve,--all-extras --group dev --group bench --constraint requirements.lock,requirements-dev.lock)
 
 define resolve

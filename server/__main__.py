@@ -13,7 +13,7 @@ import click
 
 from ml.artefact import SHIPPED, ArtefactError
 from server.app import start
-from server.settings import LISTEN, METRICS_LISTEN, Settings, SettingsError
+from server.settings import LISTEN, METRICS_LISTEN, Settings, SettingsError, default_data
 from simulator.topology_file import TopologyError
 
 
@@ -70,6 +70,21 @@ from simulator.topology_file import TopologyError
     help="Model directory.",
 )
 @click.option(
+    "--data",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=default_data,
+    show_envvar=True,
+    show_default="~/.local/share/sre-edge",
+    help="Directory of what outlives the server: trained models, and the database.",
+)
+@click.option(
+    "--store",
+    metavar="URL",
+    show_envvar=True,
+    show_default="a file in the data directory",
+    help="Database: sqlite:///FILE or postgresql://…; a variable hides its password better.",
+)
+@click.option(
     "--max-streams",
     type=click.IntRange(min=1),
     default=1000,
@@ -84,6 +99,8 @@ def main(
     seed: int,
     speed: float,
     model: Path,
+    data: Path,
+    store: str | None,
     max_streams: int,
 ) -> None:
     """Serve a simulated system of microservices, its metrics and its predictions over gRPC."""
@@ -98,6 +115,8 @@ def main(
         seed=seed,
         speed=speed,
         model=model,
+        data=data,
+        store=store,
         max_streams=max_streams,
     )
     try:
@@ -122,6 +141,7 @@ async def _serve(settings: Settings) -> None:
     for warning in app.engine.run.topology.warnings:
         click.echo(f"warning: {warning}", err=True)
     click.echo(f"server     grpc://{app.address}  (metrics: http://{app.metrics_address}/metrics)")
+    click.echo(f"records    {app.store.place}  (models: {app.store.place.models})")
     await stopping.wait()
     await app.stop()
 

@@ -20,6 +20,7 @@ from server.rpc.broadcast import Broadcaster
 from server.rpc.observed import Observed
 from server.rpc.registration import SERVICES, register
 from server.settings import Settings, SettingsError, host_and_port
+from server.store import Store, open_store, place
 from server.ticker import Ticker
 from simulator.topologies import SHIPPED, shipped
 from simulator.topology import Topology
@@ -60,12 +61,15 @@ class App:
     ----------
     engine, broadcaster
         What it serves.
+    store
+        What outlives it.
     address, metrics_address
         Where it listens, with the ports that it got.
     """
 
     engine: Engine
     broadcaster: Broadcaster
+    store: Store
     address: str
     metrics_address: str
     _server: grpc.aio.Server
@@ -83,6 +87,7 @@ class App:
         await self._server.stop(GRACE_S)
         await asyncio.to_thread(self._http.shutdown)
         self._http.server_close()
+        await asyncio.to_thread(self.store.close)
 
 
 async def start(settings: Settings) -> App:
@@ -96,6 +101,15 @@ async def start(settings: Settings) -> App:
     settings.check()
     topology = load(settings)
     predictor = Predictor(settings.model)
+    store = await asyncio.to_thread(open_store, place(settings.data, settings.store))
+    try:
+        return await _start(settings, topology, predictor, store)
+    except BaseException:
+        await asyncio.to_thread(store.close)
+        raise
+
+
+async def _start(settings: Settings, topology: Topology, predictor: Predictor, store: Store) -> App:
     engine = await asyncio.to_thread(
         Engine,
         topology,
@@ -136,6 +150,7 @@ async def start(settings: Settings) -> App:
     return App(
         engine=engine,
         broadcaster=broadcaster,
+        store=store,
         address=f"{host}:{port}",
         metrics_address=f"{metrics_host}:{metrics_port}",
         _server=server,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ml.artefact import SHIPPED
@@ -14,6 +15,13 @@ METRICS_LISTEN = "127.0.0.1:9464"
 
 class SettingsError(ValueError):
     """A setting that cannot be used."""
+
+
+def default_data() -> Path:
+    """Directory for data of this user, as the XDG Base Directory Specification says."""
+    stated = os.environ.get("XDG_DATA_HOME", "")
+    base = Path(stated) if os.path.isabs(stated) else Path.home() / ".local" / "share"
+    return base / "sre-edge"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +42,10 @@ class Settings:
         Simulated seconds per second, 0.1 to 100.
     model
         Model directory.
+    data
+        Directory of what outlives the server: trained models, and the database.
+    store
+        URL of the database; None: a file in `data`.
     history
         Snapshots that are kept.
     max_streams, max_faults
@@ -49,6 +61,8 @@ class Settings:
     seed: int = 1
     speed: float = 1.0
     model: Path = SHIPPED
+    data: Path = field(default_factory=default_data)
+    store: str | None = field(default=None, repr=False)  # may hold a password
     history: int = 900
     max_streams: int = 1000
     max_faults: int = 100

@@ -30,8 +30,11 @@ def tool(*names: str) -> str:
 
 
 @pytest_asyncio.fixture
-async def start_server() -> AsyncIterator[StartServer]:
-    """Start real servers in this event loop; each on free ports, fast unless told otherwise."""
+async def start_server(tmp_path: Path) -> AsyncIterator[StartServer]:
+    """Start real servers in this event loop; each on free ports, fast unless told otherwise.
+
+    Each has a data directory of its own, unless `data` names one to be found again.
+    """
     apps: list[App] = []
 
     async def starting(**settings: object) -> App:
@@ -39,6 +42,7 @@ async def start_server() -> AsyncIterator[StartServer]:
             "listen": "127.0.0.1:0",
             "metrics_listen": "127.0.0.1:0",
             "speed": 20.0,
+            "data": tmp_path / f"data-{len(apps)}",
             **settings,
         }
         app = await start(Settings(**chosen))  # type: ignore[arg-type]

@@ -7,11 +7,13 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 QUIET = {key: value for key, value in os.environ.items() if not key.startswith("SRE_EDGE_")}
+"""An environment without settings."""
 
 
 class Program:
@@ -22,16 +24,17 @@ class Program:
     arguments
         Of the Python interpreter.
     variables
-        Of its environment.
+        Of its environment. Its records are gone with it, unless SRE_EDGE_DATA says where they are.
     """
 
     def __init__(self, *arguments: str, **variables: str) -> None:
+        self._data = tempfile.TemporaryDirectory(prefix="sre-edge-")
         self.process = subprocess.Popen(
             [sys.executable, *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            env={**QUIET, **variables},
+            env={**QUIET, "SRE_EDGE_DATA": self._data.name, **variables},
             start_new_session=True,
         )
         self.lines: list[str] = []
@@ -66,6 +69,7 @@ class Program:
             self._reader.join(5.0)
             assert self.process.stdout is not None
             self.process.stdout.close()
+            self._data.cleanup()
         return code
 
     def _read(self) -> None:

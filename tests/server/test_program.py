@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import signal
 import socket
@@ -14,8 +13,16 @@ from pathlib import Path
 
 import pytest
 
-QUIET = {key: value for key, value in os.environ.items() if not key.startswith("SRE_EDGE_")}
+from tests.processes import QUIET
+
 FREE = ("--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0")
+
+
+@pytest.fixture(autouse=True)
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Keep the records of this machine's user out of it."""
+    monkeypatch.setitem(QUIET, "SRE_EDGE_DATA", str(tmp_path / "data"))
+    return tmp_path / "data"
 
 
 def refused(*arguments: str, **variables: str) -> str:
@@ -73,8 +80,19 @@ def test_a_wrong_topology_file_names_file_path_and_expectation(tmp_path: Path) -
     assert f"{path}: services[0].colour: expected one of the keys" in text
 
 
+def test_records_that_cannot_be_used_are_said_and_left_alone(data: Path) -> None:
+    data.mkdir()
+    (data / "store.sqlite3").write_text("my holiday photos")
+    text = refused(*FREE)
+    assert f"{data}/store.sqlite3: is damaged or no SQLite database" in text
+    assert (data / "store.sqlite3").read_text() == "my holiday photos"
+    text = refused(*FREE, SRE_EDGE_STORE="postgresql://sre:hunter2@127.0.0.1:1/records")
+    assert "postgresql://sre:***@127.0.0.1:1/records: " in text
+    assert "hunter2" not in text
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_it_says_where_it_is_and_stops_cleanly(number: signal.Signals) -> None:
+def test_it_says_where_it_is_and_stops_cleanly(number: signal.Signals, data: Path) -> None:
     with subprocess.Popen(
         [sys.executable, "-m", "server", *FREE],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=QUIET,
@@ -82,6 +100,8 @@ def test_it_says_where_it_is_and_stops_cleanly(number: signal.Signals) -> None:
         assert process.stdout is not None
         line = process.stdout.readline()
         assert re.match(r"server +grpc://127\.0\.0\.1:\d+ +\(metrics: http://127", line)
+        line = process.stdout.readline()
+        assert line.split() == ["records", f"{data}/store.sqlite3", "(models:", f"{data}/models)"]
         process.send_signal(number)
         assert process.wait(timeout=15) == 0
         assert process.stderr is not None

@@ -1,0 +1,46 @@
+"""Which model went live when."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import insert, select
+from sqlalchemy.engine import Connection
+
+from server.store.schema import activations
+
+
+@dataclass(frozen=True, slots=True)
+class Activation:
+    """A model that went live.
+
+    Attributes
+    ----------
+    version
+        Which.
+    time
+        When, wall clock.
+    reason
+        Who asked for it, or why.
+    """
+
+    version: str
+    time: datetime
+    reason: str
+
+
+def add(connection: Connection, activation: Activation) -> None:
+    """Note that a model went live."""
+    connection.execute(
+        insert(activations).values(
+            version=activation.version, time=activation.time, reason=activation.reason
+        )
+    )
+
+
+def latest(connection: Connection) -> Activation | None:
+    """Give the model that went live last; None if none ever did."""
+    query = select(activations).order_by(activations.c.id.desc()).limit(1)
+    row = connection.execute(query).one_or_none()
+    return None if row is None else Activation(row.version, row.time, row.reason)

@@ -1,0 +1,221 @@
+"""The database: opened, checked, brought to the present schema, and written by one thread."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Any, TypeVar
+
+from alembic import command
+from alembic.config import Config
+from alembic.util.exc import CommandError
+from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
+
+from server.store.place import LOCK, Place, PlaceError, StoreError, hold
+from server.store.writer import Writer
+
+BUSY_S = 5.0
+CONNECT_S = 5
+LOCK_MS = 3000
+SERVER_LOCK = 0x5E_ED6E
+"""Key of the advisory lock that says that a server uses a PostgreSQL database."""
+_MIGRATIONS = Path(__file__).parent / "migrations"
+
+Result = TypeVar("Result")
+
+
+class Store:
+    """An open database; safe to use from any thread, but never from an event loop.
+
+    Reads run where they are asked for, side by side. Writes run in one thread, one transaction
+    each, in the order in which they were asked for.
+
+    Parameters
+    ----------
+    where
+        The place; its lock is held by `held`.
+    engine
+        SQLAlchemy's.
+    held
+        Closed at the end.
+    """
+
+    def __init__(self, where: Place, engine: Engine, held: ExitStack) -> None:
+        self.place = where
+        self._engine = engine
+        self._held = held
+        self._writer = Writer(self._transaction)
+
+    @property
+    def lost(self) -> int:
+        """Writes that were offered and not done, so far."""
+        return self._writer.lost
+
+    def read(self, work: Callable[[Connection], Result]) -> Result:
+        """Read, in a transaction of its own.
+
+        Raises
+        ------
+        StoreError
+            If the database does not answer.
+        """
+        return self._transaction(work)
+
+    def write(self, work: Callable[[Connection], Result]) -> Future[Result]:
+        """Write after all writes that were asked for before; waits while too many do.
+
+        The future holds the result, or a `StoreError`.
+        """
+        return self._writer.write(work)
+
+    def offer(self, work: Callable[[Connection], Any]) -> bool:
+        """Write soon, or not at all if too many writes wait; never waits.
+
+        What fails is logged, and counted in `lost`.
+        """
+        return self._writer.offer(work)
+
+    def close(self) -> None:
+        """Finish the writes that wait, and close the database."""
+        self._writer.close()
+        self._held.close()
+
+    def _transaction(self, work: Callable[[Connection], Result]) -> Result:
+        try:
+            with self._engine.begin() as connection:
+                return work(connection)
+        except SQLAlchemyError as error:
+            raise StoreError(f"{self.place}: {_reason(self.place, error)}") from error
+
+
+def open_store(where: Place) -> Store:
+    """Open a database, and bring its tables to the present schema.
+
+    Raises
+    ------
+    PlaceError
+        If it cannot be used: damaged, locked, not writable, not there, or of a newer version.
+        Nothing in it is changed then.
+    """
+    with ExitStack() as held:
+        held.enter_context(hold(where.data / LOCK))
+        if (file := where.file) is not None:
+            held.enter_context(hold(file.parent / f".{file.name}{LOCK}"))
+        engine = _engine(where)
+        held.callback(engine.dispose)
+        try:
+            if where.file is None:
+                held.enter_context(_only_server(engine))
+            else:
+                _check_file(where.file, engine)
+            with engine.begin() as connection:
+                _migrate(connection)
+        except PlaceError as error:
+            raise PlaceError(f"{where}: {error}") from error
+        except SQLAlchemyError as error:
+            raise PlaceError(f"{where}: {_reason(where, error)}") from error
+        except CommandError as error:
+            raise PlaceError(f"{where}: expected records that this version knows: {error}") from (
+                error
+            )
+        return Store(where, engine, held.pop_all())
+
+
+def _engine(where: Place) -> Engine:
+    if where.file is None:
+        return create_engine(
+            where.url, pool_pre_ping=True, connect_args={"connect_timeout": CONNECT_S}
+        )
+    engine = create_engine(where.url, connect_args={"timeout": BUSY_S})
+
+    @event.listens_for(engine, "connect")
+    def settle(connection: Any, _: Any) -> None:
+        # SQLAlchemy begins transactions itself: the driver's own way would leave out DDL.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.execute("PRAGMA synchronous=NORMAL")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN")
+
+    return engine
+
+
+def _check_file(file: Path, engine: Engine) -> None:
+    """Find out whether a database file is whole and can be written, and switch on its log."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    known = file.exists() and file.stat().st_size > 0
+    with engine.connect() as connection:
+        raw = connection.connection.cursor()
+        try:
+            if known:
+                raw.execute("PRAGMA quick_check(1)")
+                found = raw.fetchone()
+                if found is None or found[0] != "ok":
+                    raise PlaceError(_damaged())
+            raw.execute("PRAGMA journal_mode=WAL")
+            raw.execute("BEGIN IMMEDIATE")  # says now whether it can be written
+            raw.execute("ROLLBACK")
+        except engine.dialect.loaded_dbapi.Error as error:
+            raise PlaceError(_said(error)) from error
+        finally:
+            raw.close()
+
+
+@contextmanager
+def _only_server(engine: Engine) -> Iterator[None]:
+    """Hold a PostgreSQL database for this server, on a connection of its own.
+
+    One that was killed may hold it for a moment yet.
+    """
+    key = {"key": SERVER_LOCK}
+    with engine.connect() as connection:
+        connection.execute(text(f"SET lock_timeout = {LOCK_MS}"))
+        try:
+            connection.execute(text("SELECT pg_advisory_lock(:key)"), key)
+        except OperationalError as error:
+            raise PlaceError("is in use by another server") from error
+        connection.commit()
+        yield
+        with suppress(SQLAlchemyError):
+            connection.execute(text("SELECT pg_advisory_unlock(:key)"), key)
+
+
+def _migrate(connection: Connection) -> None:
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def _reason(where: Place, error: SQLAlchemyError) -> str:
+    said = _said(error.orig) if isinstance(error, DBAPIError) else str(error)
+    return where.without_secrets(said)
+
+
+def _said(error: BaseException | None) -> str:
+    """Say what a driver means."""
+    text_ = " ".join(str(error).split())
+    if "malformed" in text_ or "not a database" in text_:
+        return _damaged()
+    if "locked" in text_:
+        return "is locked by another program; stop that, or choose another with SRE_EDGE_STORE"
+    if "readonly" in text_ or "unable to open" in text_:
+        return f"cannot be written ({text_}); choose another with SRE_EDGE_STORE or SRE_EDGE_DATA"
+    return text_
+
+
+def _damaged() -> str:
+    return (
+        "is damaged or no SQLite database; it was left as it is: move it away or restore it, or "
+        "choose another with SRE_EDGE_STORE"
+    )

@@ -1,0 +1,135 @@
+"""Where the records are: a data directory of the user, and in it or elsewhere the database."""
+
+from __future__ import annotations
+
+import fcntl
+import importlib.util
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+from server.settings import SettingsError
+
+DATABASE, MODELS, LOCK = "store.sqlite3", "models", ".lock"
+EXPECTED = (
+    "SRE_EDGE_STORE: expected sqlite:///FILE or postgresql://USER:PASSWORD@HOST:PORT/DATABASE"
+)
+_POSTGRES = ("postgresql", "postgres", "postgresql+psycopg")
+_SECRET = ("password", "passfile", "sslpassword", "sslkey")
+
+
+class PlaceError(SettingsError):
+    """A place for records that cannot be used; the message is for people, without secrets."""
+
+
+class StoreError(RuntimeError):
+    """A database that does not do what it must; the message is for people, without secrets."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a server keeps what outlives it.
+
+    Attributes
+    ----------
+    data
+        Directory of trained models, and of the database if no other is named.
+    url
+        Database as SQLAlchemy addresses it.
+    """
+
+    data: Path
+    url: URL
+
+    @property
+    def models(self) -> Path:
+        """Directory that holds one directory per trained model."""
+        return self.data / MODELS
+
+    @property
+    def file(self) -> Path | None:
+        """File of an SQLite database; None for another."""
+        embedded = self.url.get_backend_name() == "sqlite"
+        return Path(self.url.database or "") if embedded else None
+
+    def __str__(self) -> str:
+        """Name the database as people may see it: without passwords, nor options that may be."""
+        if self.file is not None:
+            return str(self.file)
+        shown = self.url.set(drivername="postgresql", query={})
+        return shown.render_as_string(hide_password=True)
+
+    def without_secrets(self, text: str) -> str:
+        """Take the passwords out of a text that a driver wrote."""
+        secrets = [self.url.password, *(self.url.query.get(key) for key in _SECRET)]
+        for secret in secrets:
+            if isinstance(secret, str) and secret:
+                text = text.replace(secret, "***")
+        return text
+
+
+def place(data: Path, store: str | None) -> Place:
+    """Resolve where records are kept.
+
+    Parameters
+    ----------
+    data
+        Data directory.
+    store
+        URL of the database; None or empty: a file in the data directory.
+
+    Raises
+    ------
+    PlaceError
+        If the URL is none that can be used. It is never repeated: it may hold a password.
+    """
+    data = data.expanduser().absolute()
+    if not store:
+        return Place(data, URL.create("sqlite", database=str(data / DATABASE)))
+    try:
+        url = make_url(store)
+        url.port  # noqa: B018 - what is no number is found here
+    except (ArgumentError, ValueError) as error:
+        raise PlaceError(EXPECTED) from error
+    if url.drivername == "sqlite":
+        if url.host or not url.database or url.database == ":memory:":
+            raise PlaceError(f"{EXPECTED}; with three slashes, and a file")
+        file = Path(url.database).expanduser().absolute()
+        return Place(data, URL.create("sqlite", database=str(file)))
+    if url.drivername in _POSTGRES:
+        if importlib.util.find_spec("psycopg") is None:
+            raise PlaceError(
+                "SRE_EDGE_STORE: PostgreSQL needs its extra: pip install 'sre-edge[postgres]'"
+            )
+        return Place(data, url.set(drivername="postgresql+psycopg"))
+    raise PlaceError(f"{EXPECTED}, got {url.drivername}:")
+
+
+def hold(path: Path) -> IO[str]:
+    """Hold a lock file for as long as the process lives or until it is closed.
+
+    Raises
+    ------
+    PlaceError
+        If another process holds it, or nothing can be written there.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = path.open("a", encoding="utf-8")
+    except OSError as error:
+        raise PlaceError(
+            f"{path.parent}: cannot be written ({error.strerror}); choose another with "
+            "SRE_EDGE_DATA"
+        ) from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        lock.close()
+        raise PlaceError(
+            f"{path.parent}: is in use by another server; stop that, or choose another with "
+            "SRE_EDGE_DATA"
+        ) from error
+    return lock

@@ -1,0 +1,103 @@
+"""The tables as they are now; `migrations/` holds how they came to be so."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from sqlalchemy import (
+    JSON,
+    Column,
+    DateTime,
+    Float,
+    ForeignKey,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+)
+from sqlalchemy.engine import Dialect
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """A moment, with its zone here and in UTC without one in the database: SQLite knows none."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """Store in UTC."""
+        return None if value is None else value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """Read as UTC."""
+        return None if value is None else value.replace(tzinfo=UTC)
+
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(column_0_label)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# Trainings of learning mode, also those that failed or were interrupted.
+trainings = Table(
+    "trainings",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("state", String(16), nullable=False),
+    Column("stage", String(32), nullable=False),
+    Column("share_done", Float, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("started", UtcTime, nullable=False),
+    Column("ended", UtcTime),
+    Column("base_version", String(64), nullable=False),
+    Column("candidate_version", String(64)),
+    Column("options", JSON, nullable=False),
+    Column("comparison", JSON),
+)
+
+# Which model went live when; the last one is the active one.
+activations = Table(
+    "activations",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("version", String(64), nullable=False),
+    Column("time", UtcTime, nullable=False),
+    Column("reason", Text, nullable=False),
+)
+
+# Experiments on the live system that models learn from.
+experiments = Table(
+    "learned_experiments",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("run_id", String(32), nullable=False),
+    Column("topology", String(128), nullable=False),
+    Column("first_sequence", Integer, nullable=False),
+    Column("started", UtcTime, nullable=False),
+    Column("ended", UtcTime, nullable=False),
+    Column("faults", JSON, nullable=False),
+    Column("services", Integer, nullable=False),
+    Column("frames", Integer, nullable=False),
+    Column("incidents", Integer, nullable=False),
+    Column("bytes", Integer, nullable=False),
+)
+
+# Labelled rows of each of them: a compressed NumPy archive without pickles.
+examples = Table(
+    "learned_examples",
+    metadata,
+    Column(
+        "experiment_id",
+        Integer,
+        ForeignKey("learned_experiments.id", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    Column("content", LargeBinary, nullable=False),
+)

@@ -1,0 +1,120 @@
+"""Trainings of learning mode."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.engine import Connection, Row
+
+from server.store.schema import trainings
+
+INTERRUPTED = "the server ended while it ran"
+
+
+class TrainingState(StrEnum):
+    """What became of a training."""
+
+    RUNNING = "running"
+    PROMOTED = "promoted"
+    KEPT = "kept"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """One training.
+
+    Attributes
+    ----------
+    id
+        Rising from 1.
+    state
+        What became of it.
+    stage, share_done, message
+        How far it came: name, 0 to 1, and in words; the reason at the end.
+    started, ended
+        Wall clock; None while it runs.
+    base_version, candidate_version
+        Model that was live when it began; the trained one, None until there is one.
+    options
+        What was asked for.
+    comparison
+        Figures of both models; None until they are compared.
+    """
+
+    id: int
+    state: TrainingState
+    stage: str
+    share_done: float
+    message: str
+    started: datetime
+    ended: datetime | None
+    base_version: str
+    candidate_version: str | None = None
+    options: dict[str, Any] = field(default_factory=dict)
+    comparison: dict[str, Any] | None = None
+
+
+def begin(
+    connection: Connection, base_version: str, started: datetime, options: dict[str, Any]
+) -> Training:
+    """Note that a training begins."""
+    added = connection.execute(
+        insert(trainings).values(
+            state=TrainingState.RUNNING.value, stage="waiting", share_done=0.0, message="",
+            started=started, base_version=base_version, options=options,
+        )
+    ).inserted_primary_key  # fmt: skip
+    assert added is not None  # noqa: S101 - a table with a primary key gives one
+    found = get(connection, int(added[0]))
+    assert found is not None  # noqa: S101 - just written
+    return found
+
+
+def save(connection: Connection, training: Training) -> None:
+    """Note how far a training came, or what became of it."""
+    connection.execute(
+        update(trainings)
+        .where(trainings.c.id == training.id)
+        .values(
+            state=training.state.value,
+            stage=training.stage,
+            share_done=training.share_done,
+            message=training.message,
+            ended=training.ended,
+            candidate_version=training.candidate_version,
+            comparison=training.comparison,
+        )
+    )
+
+
+def get(connection: Connection, number: int) -> Training | None:
+    """Give a training; None if there is none with this number."""
+    row = connection.execute(select(trainings).where(trainings.c.id == number)).one_or_none()
+    return None if row is None else _training(row)
+
+
+def latest(connection: Connection) -> Training | None:
+    """Give the training that began last; None if none ever did."""
+    query = select(trainings).order_by(trainings.c.id.desc()).limit(1)
+    row = connection.execute(query).one_or_none()
+    return None if row is None else _training(row)
+
+
+def interrupt(connection: Connection, ended: datetime) -> int:
+    """Note that whatever ran when the server ended was interrupted; return how many."""
+    return connection.execute(
+        update(trainings)
+        .where(trainings.c.state == TrainingState.RUNNING.value)
+        .values(state=TrainingState.INTERRUPTED.value, message=INTERRUPTED, ended=ended)
+    ).rowcount
+
+
+def _training(row: Row[Any]) -> Training:
+    values = {name: getattr(row, name) for name in Training.__slots__}
+    return Training(**{**values, "state": TrainingState(row.state)})

@@ -1,0 +1,162 @@
+"""Records outlive the server, on SQLite and on PostgreSQL alike."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import text
+from sqlalchemy.engine import Connection
+
+from server.store import Place, PlaceError, Store, StoreError, activations, experiments, open_store
+from server.store import trainings as repository
+from server.store.activations import Activation
+from server.store.experiments import LearnedExperiment
+from server.store.schema import metadata
+from server.store.trainings import TrainingState
+from tests.processes import QUIET
+
+NOW = datetime(2026, 3, 1, 12, 30, 15, 250_000, tzinfo=UTC)
+
+
+def experiment(run: str = "r1", size: int = 3) -> LearnedExperiment:
+    return LearnedExperiment(
+        run_id=run, topology="shop", first_sequence=7, started=NOW,
+        ended=NOW + timedelta(minutes=5), faults=[{"id": "f-1", "target": "database"}],
+        services=4, frames=150, incidents=2, bytes=size,
+    )  # fmt: skip
+
+
+def add(store: Store, run: str, content: bytes = b"abc", **limits: int) -> int:
+    kept = experiment(run, len(content))
+    return store.write(lambda c: experiments.add(c, kept, content, **limits)).result()
+
+
+def test_the_tables_are_those_that_the_migrations_make(store: Store) -> None:
+    differences = store.read(lambda c: compare_metadata(MigrationContext.configure(c), metadata))
+    assert differences == []
+
+
+def test_records_survive_a_restart(where: Place) -> None:
+    store = open_store(where)
+    number = add(store, "r1", bytes(range(256)) * 1000)
+    east = NOW.astimezone(timezone(timedelta(hours=9)))
+    store.write(lambda c: activations.add(c, Activation("2-abc", east, "asked for"))).result()
+    store.close()
+    store = open_store(where)
+    assert store.read(experiments.newest) == [replace(experiment("r1", 256_000), id=number)]
+    assert store.read(lambda c: experiments.content(c, number)) == bytes(range(256)) * 1000
+    assert store.read(activations.latest) == Activation("2-abc", NOW, "asked for")
+    store.close()
+
+
+def test_a_server_that_is_killed_loses_nothing_that_was_written(where: Place) -> None:
+    script = (
+        "import os, sys\n"
+        "from server.store import experiments, open_store, place\n"
+        "from tests.server.store.test_store import experiment\n"
+        "from pathlib import Path\n"
+        "store = open_store(place(Path(sys.argv[1]), sys.argv[2] or None))\n"
+        "for n in range(3):\n"
+        "    store.write(lambda c: experiments.add(c, experiment(f'r{n}'), b'abc')).result()\n"
+        "os.kill(os.getpid(), 9)\n"
+    )
+    url = "" if where.file else where.url.set(drivername="postgresql").render_as_string(False)
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(where.data), url],
+        env={**QUIET, "PYTHONPATH": "."}, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == -9
+    store = open_store(where)
+    assert [e.run_id for e in store.read(experiments.newest)] == ["r2", "r1", "r0"]
+    store.close()
+
+
+def test_the_oldest_experiments_give_way(store: Store) -> None:
+    for number in range(5):
+        add(store, f"r{number}", kept=3)
+    assert [e.run_id for e in store.read(experiments.newest)] == ["r4", "r3", "r2"]
+    last = add(store, "large", b"x" * 90, kept_bytes=95)
+    assert [e.run_id for e in store.read(experiments.newest)] == ["large", "r4"]
+    only = add(store, "larger", b"x" * 500, kept_bytes=95)
+    assert [e.run_id for e in store.read(experiments.newest)] == ["larger"]
+    assert store.read(lambda c: experiments.content(c, last)) is None
+    assert store.read(lambda c: experiments.count(c)) == 1
+    assert store.read(lambda c: experiments.count(c, after=only)) == 0
+
+
+def test_a_training_is_followed_and_one_that_ran_is_interrupted(store: Store) -> None:
+    first = store.write(lambda c: repository.begin(c, "2-abc", NOW, {"systems": 3})).result()
+    assert (first.state, first.options) == (TrainingState.RUNNING, {"systems": 3})
+    done = replace(
+        first, state=TrainingState.KEPT, share_done=1.0, message="no better", ended=NOW,
+        candidate_version="2-def", comparison={"improvement": 0.01},
+    )  # fmt: skip
+    store.write(lambda c: repository.save(c, done)).result()
+    second = store.write(lambda c: repository.begin(c, "2-abc", NOW, {})).result()
+    assert store.read(lambda c: repository.get(c, first.id)) == done
+    assert store.write(lambda c: repository.interrupt(c, NOW)).result() == 1
+    latest = store.read(repository.latest)
+    assert latest is not None
+    assert (latest.id, latest.state) == (second.id, TrainingState.INTERRUPTED)
+    assert store.read(lambda c: repository.get(c, first.id)) == done
+    assert store.read(lambda c: repository.get(c, 99)) is None
+
+
+def test_a_write_that_fails_changes_nothing_and_says_why(store: Store) -> None:
+    def half(connection: Connection) -> None:
+        note(connection)
+        connection.execute(text("INSERT INTO nowhere VALUES (1)"))
+
+    with pytest.raises(StoreError, match="nowhere"):
+        store.write(half).result()
+    assert store.read(activations.latest) is None
+    assert store.lost == 0
+    add(store, "later")
+
+
+def test_writes_that_are_offered_never_wait_and_are_counted_when_lost(store: Store) -> None:
+    blocked, going = threading.Event(), threading.Event()
+
+    def slow(_: object) -> None:
+        blocked.set()
+        going.wait(30)
+
+    store.write(slow)
+    blocked.wait(30)
+    offered = [store.offer(note) for _ in range(1100)]
+    assert offered.count(True) == 1000
+    assert store.lost == 100
+    going.set()
+    store.write(note).result()
+    found = store.read(lambda c: c.execute(text("SELECT COUNT(*) FROM activations")).scalar_one())
+    assert found == 1001
+
+
+def note(connection: Connection) -> None:
+    activations.add(connection, Activation("2-abc", NOW, ""))
+
+
+def test_two_servers_do_not_share_records(where: Place) -> None:
+    store = open_store(where)
+    with pytest.raises(PlaceError, match="is in use by another server"):
+        open_store(where)
+    elsewhere = replace(where, data=where.data.parent / "other")
+    with pytest.raises(PlaceError, match="is in use by another server"):
+        open_store(elsewhere)
+    store.close()
+    open_store(where).close()
+
+
+def test_records_of_a_newer_version_are_left_alone(where: Place) -> None:
+    store = open_store(where)
+    store.write(lambda c: c.execute(text("UPDATE alembic_version SET version_num='9999'"))).result()
+    store.close()
+    with pytest.raises(PlaceError, match="9999"):
+        open_store(where)
