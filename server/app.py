@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import time
 from dataclasses import dataclass
 from wsgiref.simple_server import WSGIServer
 
@@ -15,11 +16,14 @@ from prometheus_client import CollectorRegistry, PlatformCollector, ProcessColle
 
 from ml.predictor import Predictor
 from server import metrics
+from server.clock import Clock
 from server.engine import Engine
+from server.loop_lag import LoopLag
 from server.rpc.broadcast import Broadcaster
 from server.rpc.observed import Observed
 from server.rpc.registration import SERVICES, register
-from server.settings import Settings, SettingsError, host_and_port
+from server.rpc.server_info import ServerInfo
+from server.settings import MAX_MESSAGE_BYTES, Settings, SettingsError, host_and_port
 from server.store import Store, open_store, place
 from server.ticker import Ticker
 from simulator.topologies import SHIPPED, shipped
@@ -27,7 +31,6 @@ from simulator.topology import Topology
 from simulator.topology_file import load_topology
 
 GRACE_S = 3.0
-MAX_MESSAGE_BYTES = 1 << 20
 MAX_CONCURRENT_CALLS = 2000
 
 _OPTIONS = (
@@ -59,7 +62,7 @@ class App:
 
     Attributes
     ----------
-    engine, broadcaster
+    engine, broadcaster, ticker
         What it serves.
     store
         What outlives it.
@@ -69,20 +72,22 @@ class App:
 
     engine: Engine
     broadcaster: Broadcaster
+    ticker: Ticker
     store: Store
     address: str
     metrics_address: str
     _server: grpc.aio.Server
     _health: health.aio.HealthServicer
-    _ticking: asyncio.Task[None]
+    _running: tuple[asyncio.Task[None], ...]
     _http: WSGIServer
 
     async def stop(self) -> None:
         """Drain: no longer healthy, streams end, calls finish, nothing is left."""
         await self._health.enter_graceful_shutdown()
-        self._ticking.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._ticking
+        for running in self._running:
+            running.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await running
         self.broadcaster.end()
         await self._server.stop(GRACE_S)
         await asyncio.to_thread(self._http.shutdown)
@@ -117,8 +122,9 @@ async def _start(settings: Settings, topology: Topology, predictor: Predictor, s
         seed=settings.seed,
         history=settings.history,
         max_faults=settings.max_faults,
+        clock=Clock(speed=settings.speed),
     )
-    broadcaster = Broadcaster(engine.history, settings.max_streams)
+    broadcaster = Broadcaster(engine.history, settings.max_streams, engine.clock)
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
@@ -132,7 +138,12 @@ async def _start(settings: Settings, topology: Topology, predictor: Predictor, s
         options=_OPTIONS,
         maximum_concurrent_rpcs=MAX_CONCURRENT_CALLS,
     )
-    register(server, engine, broadcaster, settings.write_timeout_s)
+    ticker = Ticker(engine, broadcaster, metrics.tick_seconds(registry))
+    lag = LoopLag(registry)
+    info = ServerInfo(
+        settings, engine, broadcaster, ticker, lag, str(store.place), time.monotonic()
+    )
+    register(server, engine, broadcaster, ticker, info, settings.write_timeout_s)
     healthy = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
     names = [service.full_name for service in SERVICES]
@@ -146,16 +157,16 @@ async def _start(settings: Settings, topology: Topology, predictor: Predictor, s
     await server.start()
     for name in ("", *names):
         await healthy.set(name, health_pb2.HealthCheckResponse.SERVING)
-    ticker = Ticker(engine, broadcaster, settings.speed, metrics.tick_seconds(registry))
     return App(
         engine=engine,
         broadcaster=broadcaster,
+        ticker=ticker,
         store=store,
         address=f"{host}:{port}",
         metrics_address=f"{metrics_host}:{metrics_port}",
         _server=server,
         _health=healthy,
-        _ticking=asyncio.create_task(ticker.run()),
+        _running=(asyncio.create_task(ticker.run()), asyncio.create_task(lag.run())),
         _http=http,
     )
 

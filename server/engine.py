@@ -5,14 +5,12 @@ from __future__ import annotations
 import itertools
 import math
 import threading
-import uuid
-from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
-from ml.anomalies import AnomalyDetector
 from ml.predictor import Predictor
+from server.clock import NORMAL, Clock
 from server.errors import (
     ServerError,
     Violation,
@@ -22,18 +20,16 @@ from server.errors import (
     unknown_fault,
     unknown_service,
 )
-from server.forecaster import Forecaster
-from server.snapshot import ActiveFault, Forecast, Run, Snapshot, statuses
+from server.live_run import LiveRun
+from server.snapshot import ActiveFault, Forecast, Run, Snapshot
 from simulator.fault_schedule import EDGE, FaultError, check
 from simulator.faults import Fault, FaultKind
-from simulator.frame import FRAME_INTERVAL_S
-from simulator.simulation import Load, Simulation
 from simulator.topology import Topology
 
 MAX_DURATION_S = 3600.0
 MAX_INTENSITY = 10.0
-WARM_UP_FRAMES = 60
-"""Simulated before a run is shown, so that the model knows what is normal."""
+MAX_SERVICE_SNAPSHOTS = 2_000_000
+LEAST_HISTORY = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +65,13 @@ class Engine:
     seed
         Of the first run.
     history
-        Snapshots that are kept.
+        Snapshots that are kept; fewer of a large system.
     max_faults
         Faults that may act at a time.
+    clock
+        How fast the simulated clock goes. The ticker reads it; setting it is thread-safe.
+    now
+        Gives the wall clock. It may jump: it only says when a run began and a snapshot was made.
     """
 
     def __init__(
@@ -82,15 +82,18 @@ class Engine:
         seed: int = 1,
         history: int = 900,
         max_faults: int = 100,
+        clock: Clock = NORMAL,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
+        self.clock = clock
         self._predictor = predictor
+        self._most_history = history
         self._max_faults = max_faults
+        self._now = now
         self._lock = threading.Lock()
-        self._history: deque[Snapshot] = deque(maxlen=history)
+        self._history: tuple[Snapshot, ...] = ()
         self._faults: tuple[ActiveFault, ...] = ()
-        self._numbers = itertools.count(1)
-        self._sequence = 0
-        self._begin(topology, seed)
+        self._begin(self._new_run(topology, seed))
 
     @property
     def run(self) -> Run:
@@ -100,17 +103,29 @@ class Engine:
     @property
     def latest(self) -> Snapshot:
         """The latest snapshot; there always is one."""
-        return self._latest
+        return self._history[-1]
 
-    def history(self) -> list[Snapshot]:
-        """Recent snapshots of the present run, oldest first, the latest included."""
-        with self._lock:
-            return list(self._history)
+    @property
+    def model_version(self) -> str:
+        """Version of the model."""
+        return self._predictor.manifest.version
+
+    @property
+    def max_history(self) -> int:
+        """How many snapshots of the present topology are kept."""
+        return history_limit(self._most_history, self.run.graph.services)
+
+    def history(self) -> tuple[Snapshot, ...]:
+        """Recent snapshots of the present run, oldest first, the latest included.
+
+        What the model saw is kept for the latest one only.
+        """
+        return self._history
 
     def tick(self) -> Snapshot:
         """Advance the system by one interval."""
         with self._lock:
-            return self._tick()
+            return self._tick(self._history)
 
     def inject(self, order: FaultOrder) -> ActiveFault:
         """Inject a fault, from the next step on.
@@ -126,16 +141,16 @@ class Engine:
             if len(acting) >= self._max_faults:
                 raise too_many_faults(self._max_faults)
             fault = Fault(
-                target=order.target or self._simulation.most_depended_on,
+                target=order.target or self._live.simulation.most_depended_on,
                 kind=order.kind,
-                start_s=self._simulation.time_s,
+                start_s=self._live.simulation.time_s,
                 duration_s=order.duration_s,
                 intensity=order.intensity,
                 ramp_s=order.ramp_s,
                 share=order.share,
             )
             try:
-                self._simulation.inject(fault)
+                self._live.simulation.inject(fault)
             except FaultError as error:
                 raise _explained(error) from error
             active = ActiveFault(f"f-{next(self._numbers)}", fault)
@@ -156,30 +171,26 @@ class Engine:
             if fault_id is not None and not chosen:
                 raise unknown_fault(fault_id)
             for active in chosen:
-                self._simulation.stop(active.fault)
+                self._live.simulation.stop(active.fault)
             self._faults = tuple(f for f in acting if f not in chosen)
             return chosen
 
-    def reset(self, seed: int | None = None) -> Run:
-        """Begin a new run of the same topology, healthy and without faults."""
-        with self._lock:
-            run = self._latest.run
-            return self._begin(run.topology, run.seed if seed is None else seed)
+    def prepare(self, topology: Topology | None = None, seed: int | None = None) -> LiveRun:
+        """Make a run of the same topology and seed, or others; the present one goes on meanwhile.
 
-    def indices(self, names: Iterable[str]) -> tuple[int, ...] | None:
-        """Give the indices of services in topology order; None for all.
-
-        Raises
-        ------
-        ServerError
-            UNKNOWN_SERVICE.
+        `begin` makes it the present one.
         """
-        graph = self._latest.run.graph
-        wanted = set(names)
-        for name in sorted(wanted):
-            if name not in graph.index:
-                raise unknown_service(name, graph.names)
-        return tuple(sorted(graph.index[name] for name in wanted)) if wanted else None
+        run = self.latest.run
+        return self._new_run(topology or run.topology, run.seed if seed is None else seed)
+
+    def begin(self, live: LiveRun) -> Run:
+        """Begin a run that was prepared: healthy and without faults."""
+        with self._lock:
+            return self._begin(live)
+
+    def reset(self, topology: Topology | None = None, seed: int | None = None) -> Run:
+        """Begin a new run at once: `prepare` and `begin`."""
+        return self.begin(self.prepare(topology, seed))
 
     def forecast(self) -> tuple[Snapshot, Forecast]:
         """Give the latest snapshot and what the model expects.
@@ -189,61 +200,40 @@ class Engine:
         ServerError
             NO_PREDICTION_YET.
         """
-        latest = self._latest
+        latest = self.latest
         if latest.forecast is None:
             raise no_prediction_yet()
         return latest, latest.forecast
 
-    def _begin(self, topology: Topology, seed: int) -> Run:
-        now = datetime.now(UTC)
-        started = now - timedelta(seconds=WARM_UP_FRAMES * FRAME_INTERVAL_S)
-        hour = started.hour + started.minute / 60.0
-        load = Load(diurnal=True, hour=hour, day=started.weekday())
-        simulation = Simulation(topology, seed=seed, loads=[load])
-        forecaster = Forecaster(topology.graph(), self._predictor, simulation.interval_s)
-        detector = AnomalyDetector(topology.graph())
-        for _ in range(WARM_UP_FRAMES - 1):
-            frame = simulation.next_frame()
-            time = started + timedelta(seconds=frame.t_s)
-            forecaster.update(frame, time)
-            detector.update(frame, time)
-        self._simulation, self._forecaster, self._detector = simulation, forecaster, detector
-        self._run = Run(uuid.uuid4().hex[:12], topology, seed, started)
-        self._faults = ()
-        self._numbers = itertools.count(1)
-        self._sequence = 0
-        self._history.clear()
-        self._tick()
-        return self._run
+    def _new_run(self, topology: Topology, seed: int) -> LiveRun:
+        return LiveRun(topology, self._predictor, seed, self._now())
 
-    def _tick(self) -> Snapshot:
-        run = self._run
-        frame = self._simulation.next_frame()
-        time = run.start_time + timedelta(seconds=frame.t_s)
-        forecast = self._forecaster.update(frame, time)
-        self._faults = self._acting()
-        self._sequence += 1
-        self._latest = Snapshot(
-            run=run,
-            sequence=self._sequence,
-            frame=frame,
-            time=time,
-            produced_time=datetime.now(UTC),
-            statuses=statuses(frame, run.graph),
-            anomalies=tuple(self._detector.update(frame, time)),
-            forecast=forecast,
-            faults=self._faults,
-        )
-        self._history.append(self._latest)
-        return self._latest
+    def _begin(self, live: LiveRun) -> Run:
+        self._live = live
+        self._faults = ()
+        self._numbers: Iterator[int] = itertools.count(1)
+        self._sequence = 0
+        self._tick(before=())
+        return live.run
+
+    def _tick(self, before: tuple[Snapshot, ...]) -> Snapshot:
+        number = self._sequence + 1
+        taken = self._live.advance(number, self._acting(), self.clock, self._now())
+        self._sequence = number
+        self._faults = taken.faults
+        most = history_limit(self._most_history, taken.run.graph.services)
+        older = [*before[:-1], *(last.without_features() for last in before[-1:])]
+        # Readers take the whole tuple, without a lock: none ever waits for a tick.
+        self._history = (*older[max(0, len(older) + 1 - most) :], taken)
+        return taken
 
     def _acting(self) -> tuple[ActiveFault, ...]:
-        now = self._simulation.time_s
+        now = self._live.simulation.time_s
         return tuple(f for f in self._faults if f.fault.end_s > now)
 
     def _check(self, order: FaultOrder) -> None:
         """Check everything at once, so that a client learns of all that is wrong."""
-        graph = self._latest.run.graph
+        graph = self.latest.run.graph
         wrong = []
         if not (math.isfinite(order.duration_s) and 0 < order.duration_s <= MAX_DURATION_S):
             expected = f"expected more than 0 s, at most {MAX_DURATION_S:g} s"
@@ -265,6 +255,11 @@ class Engine:
             check(Fault(order.target, order.kind, 0.0, order.duration_s), graph)
         except FaultError as error:
             raise _explained(error) from error
+
+
+def history_limit(most: int, services: int) -> int:
+    """How many snapshots of so many services may be kept: all of them take a GB at most."""
+    return max(1, min(most, max(LEAST_HISTORY, MAX_SERVICE_SNAPSHOTS // services)))
 
 
 def _explained(error: FaultError) -> ServerError:

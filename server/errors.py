@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum, auto
 
 MOST_KNOWN_NAMES = 50
@@ -21,6 +22,7 @@ class Reason(Enum):
     NO_PREDICTION_YET = auto()
     SHUTTING_DOWN = auto()
     INTERNAL = auto()
+    NOT_IN_HISTORY = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +127,16 @@ def no_prediction_yet() -> ServerError:
 def shutting_down() -> ServerError:
     """Report that the server is stopping."""
     return ServerError(Reason.SHUTTING_DOWN, "the server is stopping; try again soon")
+
+
+def not_in_history(oldest: datetime, latest: datetime) -> ServerError:
+    """Report that no snapshot of that time is kept; the times are those of the first and last."""
+    span = {"oldest": oldest.isoformat(), "latest": latest.isoformat()}
+    return ServerError(
+        Reason.NOT_IN_HISTORY,
+        "the history holds no snapshot of that time, only from {oldest} to {latest}".format(**span),
+        span,
+    )
 
 
 def internal() -> ServerError:

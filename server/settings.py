@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ml.artefact import SHIPPED
+from server.clock import MAX_SPEED, MIN_SPEED
 
 LISTEN = "127.0.0.1:50051"
 METRICS_LISTEN = "127.0.0.1:9464"
+MAX_MESSAGE_BYTES = 1 << 20
 
 
 class SettingsError(ValueError):
@@ -48,8 +50,8 @@ class Settings:
         URL of the database; None: a file in `data`.
     history
         Snapshots that are kept.
-    max_streams, max_faults
-        Limits.
+    max_streams, max_calls, max_faults
+        Limits, each of what goes on at a time.
     write_timeout_s
         How long a subscriber may not read.
     """
@@ -65,6 +67,7 @@ class Settings:
     store: str | None = field(default=None, repr=False)  # may hold a password
     history: int = 900
     max_streams: int = 1000
+    max_calls: int = 200
     max_faults: int = 100
     write_timeout_s: float = 30.0
 
@@ -86,8 +89,9 @@ class Settings:
                     f"{variable}={address}: traffic is plain, so expected an address on loopback; "
                     "in a private network --insecure (SRE_EDGE_INSECURE=true) allows others"
                 )
-        if not 0.1 <= self.speed <= 100.0:
-            raise SettingsError(f"SRE_EDGE_SPEED={self.speed:g}: expected 0.1 to 100")
+        if not MIN_SPEED <= self.speed <= MAX_SPEED:
+            expected = f"expected {MIN_SPEED:g} to {MAX_SPEED:g}"
+            raise SettingsError(f"SRE_EDGE_SPEED={self.speed:g}: {expected}")
 
 
 def host_and_port(address: str, variable: str) -> tuple[str, int]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum, auto
 
@@ -12,6 +13,8 @@ from numpy.typing import NDArray
 from ml.anomalies import Anomaly
 from ml.breach import breached
 from ml.predictor import Predictor
+from server.clock import Clock
+from server.errors import unknown_service
 from simulator.faults import Fault
 from simulator.frame import Frame
 from simulator.graph import FloatArray, ServiceGraph
@@ -52,6 +55,21 @@ class Run:
         """Static view of the system."""
         return self.topology.graph()
 
+    def indices(self, names: Iterable[str]) -> tuple[int, ...] | None:
+        """Give the indices of services in topology order; None for all.
+
+        Raises
+        ------
+        ServerError
+            UNKNOWN_SERVICE.
+        """
+        graph = self.graph
+        wanted = set(names)
+        for name in sorted(wanted):
+            if name not in graph.index:
+                raise unknown_service(name, graph.names)
+        return tuple(sorted(graph.index[name] for name in wanted)) if wanted else None
+
 
 @dataclass(frozen=True, slots=True)
 class ActiveFault:
@@ -76,7 +94,8 @@ class Forecast:
     cascade_risk
         Probability that a failure of each service spreads to an entry.
     features
-        What the model saw, in the order of `ml.features.NAMES`.
+        What the model saw, in the order of `ml.features.NAMES`; (0, F) of a snapshot that is not
+        the latest any more.
     predictor
         The model.
     """
@@ -121,6 +140,8 @@ class Snapshot:
         None while the model has no baseline.
     faults
         Those that act, and those that act from the next step on.
+    clock
+        The simulated clock when it was made.
     """
 
     run: Run
@@ -132,6 +153,15 @@ class Snapshot:
     anomalies: tuple[Anomaly, ...]
     forecast: Forecast | None
     faults: tuple[ActiveFault, ...]
+    clock: Clock
+
+    def without_features(self) -> Snapshot:
+        """Give the same without what the model saw, which takes most of the memory."""
+        if self.forecast is None:
+            return self
+        return replace(
+            self, forecast=replace(self.forecast, features=self.forecast.features[:0].copy())
+        )
 
     @property
     def end_time(self) -> datetime:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, TypeVar
 
 import grpc
 from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from sre_edge.errors import InvalidRequest, Violation, from_rpc
 from sre_edge.v1 import (
     chaos_service_pb2,
     chaos_service_pb2_grpc,
+    clock_pb2,
     fault_pb2,
     prediction_service_pb2,
     prediction_service_pb2_grpc,
@@ -89,10 +91,43 @@ class Client:
         request = simulation_service_pb2.GetTopologyRequest()
         return self._call(self._simulation.GetTopology, request).topology
 
-    def metrics(self, services: Iterable[str] = ()) -> snapshot_pb2.Snapshot:
-        """Get the latest snapshot, of all services or some."""
-        request = simulation_service_pb2.GetMetricsRequest(services=services)
+    def metrics(
+        self, services: Iterable[str] = (), *, time: datetime | None = None
+    ) -> snapshot_pb2.Snapshot:
+        """Get the latest snapshot or the one at a past simulated time, of all services or some."""
+        request = simulation_service_pb2.GetMetricsRequest(services=services, time=_timestamp(time))
         return self._call(self._simulation.GetMetrics, request).snapshot
+
+    def history(
+        self,
+        metrics: Iterable[str],
+        services: Iterable[str] = (),
+        *,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        max_points: int = 0,
+    ) -> simulation_service_pb2.QueryHistoryResponse:
+        """Look back at metrics over simulated time, as in `QueryHistoryRequest`."""
+        request = simulation_service_pb2.QueryHistoryRequest(
+            services=services,
+            metrics=metrics,
+            start_time=_timestamp(start),
+            end_time=_timestamp(end),
+            max_points=max_points,
+        )
+        return self._call(self._simulation.QueryHistory, request)
+
+    def set_clock(
+        self, *, paused: bool | None = None, speed: float | None = None
+    ) -> clock_pb2.Clock:
+        """Pause or resume the simulated clock, or set its speed; None leaves as it is."""
+        request = simulation_service_pb2.SetClockRequest(paused=paused, speed=speed)
+        return self._call(self._simulation.SetClock, request).clock
+
+    def info(self) -> simulation_service_pb2.GetServerInfoResponse:
+        """Ask what the server is, what it allows, and how it fares."""
+        request = simulation_service_pb2.GetServerInfoRequest()
+        return self._call(self._simulation.GetServerInfo, request)
 
     def watch(
         self,
@@ -114,7 +149,7 @@ class Client:
 
         Yields
         ------
-        `Connected`, `Disconnected`, a `Snapshot` or a `Gap`; see `sre_edge.watch`.
+        `Connected`, `Disconnected`, a `Snapshot`, a `Gap` or a `Clock`; see `sre_edge.watch`.
         """
         return watch(
             self._simulation.StreamMetrics,
@@ -188,9 +223,17 @@ class Client:
         request = chaos_service_pb2.StopChaosRequest(all=True)
         return list(self._call(self._chaos.StopChaos, request).stopped)
 
-    def reset(self, seed: int | None = None) -> str:
-        """Begin a new run, healthy and without faults; return its identifier."""
-        request = simulation_service_pb2.ResetRequest(seed=seed)
+    def reset(self, seed: int | None = None, *, topology: str | None = None) -> str:
+        """Begin a new run, healthy and without faults; return its identifier.
+
+        Parameters
+        ----------
+        seed
+            Of its random numbers; None: that of the present run.
+        topology
+            Text of a topology file; None: the present topology.
+        """
+        request = simulation_service_pb2.ResetRequest(seed=seed, topology=topology or "")
         return self._call(self._simulation.Reset, request, RESET_TIMEOUT_S).run_id
 
     def _call(
@@ -222,6 +265,14 @@ def fault_kinds() -> list[str]:
     """Names of all kinds of faults, in lower case."""
     keys = fault_pb2.FaultKind.keys()[1:]
     return [key.removeprefix("FAULT_KIND_").lower() for key in keys]
+
+
+def _timestamp(time: datetime | None) -> Timestamp | None:
+    if time is None:
+        return None
+    message = Timestamp()
+    message.FromDatetime(time)
+    return message
 
 
 def _duration(field: str, seconds: float) -> Duration:

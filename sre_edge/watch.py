@@ -11,7 +11,7 @@ from typing import Any
 import grpc
 
 from sre_edge.errors import InvalidRequest, Refused, SreEdgeError, from_rpc
-from sre_edge.v1 import simulation_service_pb2, snapshot_pb2
+from sre_edge.v1 import clock_pb2, simulation_service_pb2, snapshot_pb2
 
 FIRST_BACKOFF_S, MAX_BACKOFF_S = 0.2, 2.0
 
@@ -34,7 +34,7 @@ class Disconnected:
     reason: str
 
 
-Event = Connected | Disconnected | snapshot_pb2.Snapshot | snapshot_pb2.Gap
+Event = Connected | Disconnected | snapshot_pb2.Snapshot | snapshot_pb2.Gap | clock_pb2.Clock
 
 
 def watch(
@@ -84,8 +84,10 @@ def watch(
                 if answer.HasField("snapshot"):
                     cursor = answer.snapshot.cursor
                     yield answer.snapshot
-                else:
+                elif answer.HasField("gap"):
                     yield answer.gap
+                elif answer.HasField("clock"):
+                    yield answer.clock
             reason = f"{target} ended the stream"
         except grpc.RpcError as error:
             translated = from_rpc(error, target)

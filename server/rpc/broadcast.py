@@ -3,112 +3,35 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
-from server.errors import Violation, invalid, shutting_down, too_many_streams
+from server.clock import NORMAL, Clock
+from server.errors import ServerError, Violation, invalid, shutting_down, too_many_streams
 from server.rpc import convert
-from server.rpc.convert import Indices
+from server.rpc.subscriber import Filter, Gap, Subscriber
 from server.snapshot import Snapshot
 from sre_edge.v1 import simulation_service_pb2, snapshot_pb2
 
-SLOTS = 4
-"""Snapshots that wait for a subscriber; the oldest gives way to a fifth."""
+MAX_KEPT_BYTES = 32 << 20
+"""Encoded messages that are kept for those who catch up from the history."""
 
 
-def encode(taken: Snapshot, wanted: Indices) -> bytes:
-    """Encode a snapshot as a message of the stream."""
+def encode(taken: Snapshot, wanted: Filter) -> bytes:
+    """Encode a snapshot as a message of the stream.
+
+    Raises
+    ------
+    ServerError
+        UNKNOWN_SERVICE, if the snapshot's run does not have a service of the filter.
+    """
+    indices = taken.run.indices(wanted.services)
     return simulation_service_pb2.StreamMetricsResponse(
-        snapshot=convert.snapshot(taken, wanted)
-    ).SerializeToString()
-
-
-@dataclass(slots=True)
-class _Gap:
-    reason: snapshot_pb2.GapReason.ValueType
-    run_id: str
-    first: int | None = None
-    last: int | None = None
-
-    def encoded(self) -> bytes:
-        gap = snapshot_pb2.Gap(
-            reason=self.reason,
-            run_id=self.run_id,
-            first_sequence=self.first,
-            last_sequence=self.last,
+        snapshot=convert.snapshot(
+            taken, indices, edges=wanted.edges, predictions=wanted.predictions
         )
-        return simulation_service_pb2.StreamMetricsResponse(gap=gap).SerializeToString()
-
-
-class Subscriber:
-    """One stream: what it has been given, and what waits for it."""
-
-    def __init__(self, wanted: Indices) -> None:
-        self.wanted = wanted
-        self._waiting: deque[tuple[Snapshot, bytes | None]] = deque()
-        self._gap: _Gap | None = None
-        self._changed = asyncio.Event()
-        self._run_id = ""
-        self._last = 0
-        self._ended = False
-        self.dropped = 0
-
-    def begin(self, backlog: Iterable[Snapshot], gap: _Gap | None, after: tuple[str, int]) -> None:
-        """Start with a backlog that does not count against the slots."""
-        self._waiting.extend((taken, None) for taken in backlog)
-        self._gap = gap
-        self._run_id, self._last = after
-        if self._waiting:
-            newest = self._waiting[-1][0]
-            self._run_id, self._last = newest.run.id, newest.sequence
-            self._changed.set()
-
-    def offer(self, taken: Snapshot, data: bytes) -> None:
-        """Queue a snapshot; the oldest one that waits gives way if there are too many."""
-        if taken.run.id != self._run_id:
-            self._waiting.clear()
-            self._gap = _Gap(snapshot_pb2.GAP_REASON_RUN_ENDED, self._run_id)
-        elif taken.sequence <= self._last:
-            return
-        self._run_id, self._last = taken.run.id, taken.sequence
-        self._waiting.append((taken, data))
-        if len(self._waiting) > SLOTS and self._waiting[0][1] is not None:
-            oldest, _ = self._waiting.popleft()
-            self.dropped += 1
-            if self._gap is None:
-                self._gap = _Gap(
-                    snapshot_pb2.GAP_REASON_SLOW_SUBSCRIBER, oldest.run.id, oldest.sequence
-                )
-            if self._gap.run_id == oldest.run.id:
-                self._gap.last = oldest.sequence
-        self._changed.set()
-
-    def end(self) -> None:
-        """Tell the stream that the server stops."""
-        self._ended = True
-        self._changed.set()
-
-    async def next(self) -> bytes:
-        """Wait for the next message.
-
-        Raises
-        ------
-        ServerError
-            SHUTTING_DOWN.
-        """
-        while not self._waiting and not self._ended:
-            self._changed.clear()
-            await self._changed.wait()
-        if self._ended:
-            raise shutting_down()
-        if self._gap is not None:
-            gap, self._gap = self._gap, None
-            return gap.encoded()
-        taken, data = self._waiting.popleft()
-        if data is None:
-            data = await asyncio.to_thread(encode, taken, self.wanted)
-        return data
+    ).SerializeToString()
 
 
 class Broadcaster:
@@ -117,17 +40,29 @@ class Broadcaster:
     Parameters
     ----------
     history
-        Gives the recent snapshots of the present run, oldest first.
+        Gives the recent snapshots of the present run, oldest first; never waits.
     max_streams
         Subscribers at a time.
+    clock
+        The simulated clock.
     """
 
-    def __init__(self, history: Callable[[], list[Snapshot]], max_streams: int) -> None:
+    def __init__(
+        self,
+        history: Callable[[], Sequence[Snapshot]],
+        max_streams: int,
+        clock: Clock = NORMAL,
+    ) -> None:
         self._history = history
         self._max_streams = max_streams
+        self._clock = clock
         self._subscribers: set[Subscriber] = set()
         self._ended = False
         self._dropped = 0
+        # Of its own: a crowd that catches up must not hold up what is new.
+        self._encoder = ThreadPoolExecutor(1, thread_name_prefix="encode")
+        self._kept: OrderedDict[tuple[str, int, Filter], bytes] = OrderedDict()
+        self._kept_bytes = 0
 
     @property
     def streams(self) -> int:
@@ -139,57 +74,96 @@ class Broadcaster:
         """Snapshots that subscribers did not read in time, so far."""
         return self._dropped + sum(subscriber.dropped for subscriber in self._subscribers)
 
-    def subscribe(self, wanted: Indices, run_id: str, sequence: int) -> Subscriber:
+    def subscribe(self, wanted: Filter, run_id: str = "", sequence: int = 0) -> Subscriber:
         """Open a stream: with the latest snapshot, or after a cursor if `run_id` is not empty.
 
         Raises
         ------
         ServerError
-            TOO_MANY_STREAMS, SHUTTING_DOWN, or INVALID_FIELD for a cursor from the future.
+            UNKNOWN_SERVICE, TOO_MANY_STREAMS, SHUTTING_DOWN, or INVALID_FIELD for a cursor from
+            the future.
         """
+        latest = self._history()[-1]
+        latest.run.indices(wanted.services)
         if self._ended:
             raise shutting_down()
         if len(self._subscribers) >= self._max_streams:
             raise too_many_streams(self._max_streams)
-        history = self._history()
-        latest = history[-1]
-        subscriber = Subscriber(wanted)
-        after = (latest.run.id, latest.sequence)
+        before_latest = (latest.run.id, latest.sequence - 1)
         if not run_id:
-            subscriber.begin([latest], None, after)
+            subscriber = Subscriber(wanted, self._history, before_latest)
         elif run_id != latest.run.id:
-            ended = _Gap(snapshot_pb2.GAP_REASON_RUN_ENDED, run_id)
-            subscriber.begin([latest], ended, after)
+            ended = Gap(snapshot_pb2.GAP_REASON_RUN_ENDED, run_id)
+            subscriber = Subscriber(wanted, self._history, before_latest, ended)
         elif sequence > latest.sequence:
             expected = f"expected at most {latest.sequence}, the latest of this run"
             raise invalid([Violation("resume_after.sequence", expected)])
         else:
-            oldest = history[0].sequence
-            lost = sequence + 1 < oldest
-            reason = snapshot_pb2.GAP_REASON_HISTORY_EXPIRED
-            gap = _Gap(reason, run_id, sequence + 1, oldest - 1) if lost else None
-            subscriber.begin([s for s in history if s.sequence > sequence], gap, after)
+            subscriber = Subscriber(wanted, self._history, (run_id, sequence))
+        subscriber.set_clock(self._clock)
         self._subscribers.add(subscriber)
         return subscriber
 
+    async def next(self, subscriber: Subscriber) -> bytes:
+        """Wait for the next message of a stream.
+
+        Raises
+        ------
+        ServerError
+            What the stream was ended with.
+        """
+        return await subscriber.next(self._encode_old)
+
     def unsubscribe(self, subscriber: Subscriber) -> None:
         """Close a stream."""
-        self._subscribers.discard(subscriber)
-        self._dropped += subscriber.dropped
+        if subscriber in self._subscribers:
+            self._subscribers.discard(subscriber)
+            self._dropped += subscriber.dropped
 
     async def publish(self, taken: Snapshot) -> None:
         """Give a snapshot to every subscriber; encoding happens off the event loop."""
-        encoded: dict[Indices, bytes] = {}
+        loop = asyncio.get_running_loop()
+        encoded: dict[Filter, bytes] = {}
         while missing := {s.wanted for s in self._subscribers} - encoded.keys():
             for wanted in missing:
-                encoded[wanted] = await asyncio.to_thread(encode, taken, wanted)
+                try:
+                    encoded[wanted] = await loop.run_in_executor(
+                        self._encoder, encode, taken, wanted
+                    )
+                except ServerError as error:  # the topology is another, without that service
+                    self._end_those_who_want(wanted, error)
         if taken.run.id != self._history()[-1].run.id:
             return  # a reset came while it was being encoded
         for subscriber in self._subscribers:
             subscriber.offer(taken, encoded[subscriber.wanted])
 
+    def set_clock(self, clock: Clock) -> None:
+        """Tell every subscriber of the simulated clock."""
+        self._clock = clock
+        for subscriber in self._subscribers:
+            subscriber.set_clock(clock)
+
     def end(self) -> None:
         """End every stream, and accept no more."""
         self._ended = True
         for subscriber in self._subscribers:
-            subscriber.end()
+            subscriber.end(shutting_down())
+        self._encoder.shutdown(wait=False)
+
+    def _end_those_who_want(self, wanted: Filter, error: ServerError) -> None:
+        for subscriber in [s for s in self._subscribers if s.wanted == wanted]:
+            subscriber.end(error)
+            self.unsubscribe(subscriber)
+
+    async def _encode_old(self, taken: Snapshot, wanted: Filter) -> bytes:
+        """Encode for one who catches up; others who do so at the same time share it."""
+        key = (taken.run.id, taken.sequence, wanted)
+        data = self._kept.get(key)
+        if data is None:
+            data = await asyncio.to_thread(encode, taken, wanted)
+            if key not in self._kept:
+                self._kept[key] = data
+                self._kept_bytes += len(data)
+            while self._kept_bytes > MAX_KEPT_BYTES:
+                self._kept_bytes -= len(self._kept.popitem(last=False)[1])
+        return data

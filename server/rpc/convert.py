@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -14,14 +14,17 @@ from ml.features import NAMES
 from ml.incident_types import INCIDENT_TYPES, IncidentType
 from ml.recommendations import recommendations
 from ml.risk import RiskLevel, risk_level
+from server.clock import Clock
 from server.engine import FaultOrder
 from server.errors import Violation, invalid
+from server.history import FRAME_METRICS
 from server.snapshot import ActiveFault, Forecast, Run, Snapshot, Status
 from simulator.faults import FaultKind
 from simulator.graph import FloatArray
 from simulator.topology import Service, Topology
 from sre_edge.v1 import (
     chaos_service_pb2,
+    clock_pb2,
     fault_pb2,
     prediction_pb2,
     snapshot_pb2,
@@ -44,29 +47,26 @@ _KIND: Mapping[FaultKind, fault_pb2.FaultKind.ValueType] = {
 }
 _ORDERED = {number: kind for kind, number in _KIND.items()}
 
-_METRICS = (
-    "cpu_percent", "memory_percent", "latency_ms", "latency_p50_ms", "latency_p95_ms",
-    "latency_p99_ms", "error_rate_percent", "throughput_rps", "availability_percent",
-    "request_count", "failed_count",
-)  # fmt: skip
-
 Indices = tuple[int, ...] | None
 """Services that a client wants, in topology order; None: all."""
 
 
-def snapshot(taken: Snapshot, wanted: Indices) -> snapshot_pb2.Snapshot:
+def snapshot(
+    taken: Snapshot, wanted: Indices, *, edges: bool = True, predictions: bool = True
+) -> snapshot_pb2.Snapshot:
     """Convert a snapshot, with the services wanted."""
     graph = taken.run.graph
     chosen = range(graph.services) if wanted is None else wanted
-    columns = [getattr(taken.frame, name)[0] for name in _METRICS]
+    columns = [getattr(taken.frame, name)[0] for name in FRAME_METRICS]
     message = snapshot_pb2.Snapshot(
         cursor=cursor(taken),
         time=timestamp(taken.time),
         interval_seconds=taken.frame.interval_s,
         produced_time=timestamp(taken.produced_time),
-        services=[_metrics(taken, i, columns) for i in chosen],
-        edges=_edges(taken, None if wanted is None else frozenset(wanted)),
+        services=[_metrics(taken, i, columns, predictions=predictions) for i in chosen],
+        edges=_edges(taken, None if wanted is None else frozenset(wanted)) if edges else (),
         active_faults=[fault(active, taken.run) for active in taken.faults],
+        clock=clock(taken.clock),
     )
     if taken.forecast is not None:
         message.system.CopyFrom(system_prediction(taken, taken.forecast))
@@ -90,7 +90,7 @@ def prediction(
         incident_probability=probability,
         risk_level=_RISK[level],
         cascade_risk=float(forecast.cascade_risk[service]),
-        horizon=_duration(forecast.horizon_s),
+        horizon=duration(forecast.horizon_s),
         model_version=forecast.model_version,
     )
     if level is not RiskLevel.LOW:
@@ -127,7 +127,7 @@ def system_prediction(taken: Snapshot, forecast: Forecast) -> prediction_pb2.Sys
         incident_probability=forecast.system_probability,
         risk_level=_RISK[risk_level(forecast.system_probability)],
         service_most_at_risk=taken.run.graph.names[int(forecast.probability.argmax())],
-        horizon=_duration(forecast.horizon_s),
+        horizon=duration(forecast.horizon_s),
         model_version=forecast.model_version,
     )
 
@@ -147,8 +147,8 @@ def fault(active: ActiveFault, run: Run) -> fault_pb2.Fault:
         target=stated.target,
         kind=_KIND[stated.kind],
         intensity=stated.intensity,
-        ramp=_duration(stated.ramp_s),
-        duration=_duration(stated.duration_s),
+        ramp=duration(stated.ramp_s),
+        duration=duration(stated.duration_s),
         share=stated.share,
         start_time=timestamp(run.start_time + timedelta(seconds=stated.start_s)),
         end_time=timestamp(run.start_time + timedelta(seconds=stated.end_s)),
@@ -188,14 +188,43 @@ def timestamp(time: datetime) -> Timestamp:
     return message
 
 
-def _metrics(taken: Snapshot, i: int, columns: list[FloatArray]) -> snapshot_pb2.ServiceMetrics:
+def time(message: Timestamp, field: str) -> datetime:
+    """Convert a time.
+
+    Raises
+    ------
+    ServerError
+        INVALID_FIELD, if it is out of range.
+    """
+    try:
+        return message.ToDatetime(UTC)
+    except (ValueError, OverflowError) as error:
+        expected = "expected a time in the years 1 to 9999"
+        raise invalid([Violation(field, expected)]) from error
+
+
+def clock(stated: Clock) -> clock_pb2.Clock:
+    """Convert the state of the clock."""
+    return clock_pb2.Clock(paused=stated.paused, speed=stated.speed)
+
+
+def duration(seconds: float) -> Duration:
+    """Convert a length of time."""
+    message = Duration()
+    message.FromTimedelta(timedelta(seconds=seconds))
+    return message
+
+
+def _metrics(
+    taken: Snapshot, i: int, columns: list[FloatArray], *, predictions: bool
+) -> snapshot_pb2.ServiceMetrics:
     message = snapshot_pb2.ServiceMetrics(
         service=taken.run.graph.names[i], status=_STATUS[taken.statuses[i]]
     )
-    for name, column in zip(_METRICS, columns, strict=True):
+    for name, column in zip(FRAME_METRICS, columns, strict=True):
         if math.isfinite(column[i]):
             setattr(message, name, float(column[i]))
-    if taken.forecast is not None:
+    if taken.forecast is not None and predictions:
         message.prediction.CopyFrom(prediction(taken, taken.forecast, i))
     return message
 
@@ -239,19 +268,13 @@ def _service(service: Service) -> topology_pb2.Service:
             topology_pb2.Dependency(
                 service=call.service,
                 calls_per_request=call.calls_per_request,
-                timeout=_duration(call.timeout_ms / 1e3),
+                timeout=duration(call.timeout_ms / 1e3),
                 retries=call.retries,
                 required=call.required,
             )
             for call in service.dependencies
         ],
     )
-
-
-def _duration(seconds: float) -> Duration:
-    message = Duration()
-    message.FromTimedelta(timedelta(seconds=seconds))
-    return message
 
 
 def _seconds(duration: Duration) -> float:

@@ -27,6 +27,7 @@ CODES: dict[Reason, grpc.StatusCode] = {
     Reason.NO_PREDICTION_YET: grpc.StatusCode.FAILED_PRECONDITION,
     Reason.SHUTTING_DOWN: grpc.StatusCode.UNAVAILABLE,
     Reason.INTERNAL: grpc.StatusCode.INTERNAL,
+    Reason.NOT_IN_HISTORY: grpc.StatusCode.NOT_FOUND,
 }
 
 _log = logging.getLogger(__name__)

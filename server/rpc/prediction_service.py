@@ -29,19 +29,18 @@ class PredictionServicer:
     @translated
     async def Predict(self, request: pb.PredictRequest, context: Context) -> pb.PredictResponse:
         """Predict for one service, several, or all, and for the system."""
-        wanted = self._engine.indices(request.services)
-        return await asyncio.to_thread(self._answer, wanted, request)
+        return await asyncio.to_thread(self._answer, request)
 
     @translated
     async def GetAnalysis(
         self, request: pb.GetAnalysisRequest, context: Context
     ) -> pb.GetAnalysisResponse:
         """Say how the services stand."""
-        wanted = self._engine.indices(request.services)
-        return await asyncio.to_thread(self._analysis, wanted)
+        return await asyncio.to_thread(self._analysis, request)
 
-    def _analysis(self, wanted: convert.Indices) -> pb.GetAnalysisResponse:
+    def _analysis(self, request: pb.GetAnalysisRequest) -> pb.GetAnalysisResponse:
         taken, forecast = self._engine.forecast()
+        wanted = taken.run.indices(request.services)
         names = taken.run.graph.names
         chosen = tuple(range(len(names))) if wanted is None else wanted
         return pb.GetAnalysisResponse(
@@ -52,8 +51,9 @@ class PredictionServicer:
             time=convert.timestamp(taken.end_time),
         )
 
-    def _answer(self, wanted: convert.Indices, request: pb.PredictRequest) -> pb.PredictResponse:
+    def _answer(self, request: pb.PredictRequest) -> pb.PredictResponse:
         taken, forecast = self._engine.forecast()
+        wanted = taken.run.indices(request.services)
         chosen = tuple(range(taken.run.graph.services)) if wanted is None else wanted
         predictions = [
             convert.prediction(taken, forecast, i, include_features=request.include_features)

@@ -12,7 +12,9 @@ from server.engine import Engine
 from server.rpc.broadcast import Broadcaster
 from server.rpc.chaos_service import ChaosServicer
 from server.rpc.prediction_service import PredictionServicer
+from server.rpc.server_info import ServerInfo
 from server.rpc.simulation_service import SimulationServicer
+from server.ticker import Ticker
 from sre_edge.v1 import chaos_service_pb2, prediction_service_pb2, simulation_service_pb2
 
 SERVICES: tuple[ServiceDescriptor, ...] = (
@@ -23,11 +25,16 @@ SERVICES: tuple[ServiceDescriptor, ...] = (
 
 
 def register(
-    server: grpc.aio.Server, engine: Engine, broadcaster: Broadcaster, write_timeout_s: float
+    server: grpc.aio.Server,
+    engine: Engine,
+    broadcaster: Broadcaster,
+    ticker: Ticker,
+    info: ServerInfo,
+    write_timeout_s: float,
 ) -> None:
     """Add all services to a server."""
     servicers: tuple[Any, ...] = (
-        SimulationServicer(engine, broadcaster, write_timeout_s),
+        SimulationServicer(engine, broadcaster, ticker, info, write_timeout_s),
         ChaosServicer(engine),
         PredictionServicer(engine),
     )

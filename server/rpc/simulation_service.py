@@ -1,4 +1,4 @@
-"""`SimulationService`: the system, its metrics, and a fresh start."""
+"""`SimulationService`: the system, its metrics and its past, its clock, and a fresh start."""
 
 from __future__ import annotations
 
@@ -7,11 +7,16 @@ from typing import Any
 
 import grpc
 
+from server import history
 from server.engine import Engine
-from server.errors import slow_subscriber
-from server.rpc import convert
+from server.errors import Violation, invalid, slow_subscriber
+from server.rpc import convert, past
 from server.rpc.broadcast import Broadcaster
 from server.rpc.errors import translated
+from server.rpc.server_info import ServerInfo
+from server.rpc.subscriber import Filter
+from server.rpc.topology_document import parsed
+from server.ticker import Ticker
 from sre_edge.v1 import simulation_service_pb2 as pb
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -22,16 +27,26 @@ class SimulationServicer:
 
     Parameters
     ----------
-    engine, broadcaster
-        What is shown, and who is told.
+    engine, broadcaster, ticker, info
+        What is shown, who is told, what drives it, and how the server fares.
     write_timeout_s
         How long a subscriber may not read.
     """
 
-    def __init__(self, engine: Engine, broadcaster: Broadcaster, write_timeout_s: float) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        broadcaster: Broadcaster,
+        ticker: Ticker,
+        info: ServerInfo,
+        write_timeout_s: float,
+    ) -> None:
         self._engine = engine
         self._broadcaster = broadcaster
+        self._ticker = ticker
+        self._info = info
         self._write_timeout_s = write_timeout_s
+        self._resetting = asyncio.Lock()
 
     @translated
     async def GetTopology(
@@ -39,37 +54,79 @@ class SimulationServicer:
     ) -> pb.GetTopologyResponse:
         """Return the topology of the present run."""
         run = self._engine.run
-        return pb.GetTopologyResponse(topology=convert.topology(run.topology), run_id=run.id)
+        topology = await asyncio.to_thread(convert.topology, run.topology)
+        return pb.GetTopologyResponse(topology=topology, run_id=run.id)
 
     @translated
     async def GetMetrics(
         self, request: pb.GetMetricsRequest, context: Context
     ) -> pb.GetMetricsResponse:
-        """Return the latest snapshot."""
-        wanted = self._engine.indices(request.services)
-        snapshot = await asyncio.to_thread(convert.snapshot, self._engine.latest, wanted)
+        """Return the latest snapshot, or the one at a past time."""
+        taken = self._engine.latest
+        if request.HasField("time"):
+            taken = history.at(self._engine.history(), convert.time(request.time, "time"))
+        wanted = taken.run.indices(request.services)
+        snapshot = await asyncio.to_thread(convert.snapshot, taken, wanted)
         return pb.GetMetricsResponse(snapshot=snapshot)
 
     @translated
     async def StreamMetrics(self, request: pb.StreamMetricsRequest, context: Context) -> None:
         """Stream snapshots until the client cancels; messages are encoded already."""
-        wanted = self._engine.indices(request.services)
+        wanted = Filter(
+            frozenset(request.services),
+            edges=not request.without_edges,
+            predictions=not request.without_predictions,
+        )
         after = request.resume_after
         subscriber = self._broadcaster.subscribe(wanted, after.run_id, after.sequence)
         try:
             while True:
-                message = await subscriber.next()
+                message = await self._broadcaster.next(subscriber)
                 try:
-                    await asyncio.wait_for(context.write(message), self._write_timeout_s)
+                    async with asyncio.timeout(self._write_timeout_s):
+                        await context.write(message)
                 except TimeoutError as error:
                     raise slow_subscriber(self._write_timeout_s) from error
         finally:
             self._broadcaster.unsubscribe(subscriber)
 
     @translated
+    async def QueryHistory(
+        self, request: pb.QueryHistoryRequest, context: Context
+    ) -> pb.QueryHistoryResponse:
+        """Look back."""
+        query, snapshots = past.query(request), self._engine.history()
+        found = await asyncio.to_thread(history.series, snapshots, query)
+        return await asyncio.to_thread(past.answer, found)
+
+    @translated
+    async def SetClock(self, request: pb.SetClockRequest, context: Context) -> pb.SetClockResponse:
+        """Pause, resume, or set the speed."""
+        paused = request.paused if request.HasField("paused") else None
+        speed = request.speed if request.HasField("speed") else None
+        if paused is None and speed is None:
+            raise invalid([Violation("paused", "expected paused, speed, or both")])
+        clock, latest = await self._ticker.set_clock(paused, speed)
+        return pb.SetClockResponse(clock=convert.clock(clock), cursor=convert.cursor(latest))
+
+    @translated
     async def Reset(self, request: pb.ResetRequest, context: Context) -> pb.ResetResponse:
-        """Begin a new run."""
+        """Begin a new run; one whose caller has gone meanwhile does not begin."""
         seed = request.seed if request.HasField("seed") else None
-        run = await asyncio.to_thread(self._engine.reset, seed)
-        await self._broadcaster.publish(self._engine.latest)
-        return pb.ResetResponse(run_id=run.id, start_time=convert.timestamp(run.start_time))
+        text = request.topology
+        topology = await asyncio.to_thread(parsed, text) if text else None
+        async with self._resetting:
+            live = await asyncio.to_thread(self._engine.prepare, topology, seed)
+            run = await self._ticker.begin(live)
+        return pb.ResetResponse(
+            run_id=run.id,
+            start_time=convert.timestamp(run.start_time),
+            warnings=run.topology.warnings,
+        )
+
+    @translated
+    async def GetServerInfo(
+        self, request: pb.GetServerInfoRequest, context: Context
+    ) -> pb.GetServerInfoResponse:
+        """Say what the server is and how it fares."""
+        return self._info.message()

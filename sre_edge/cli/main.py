@@ -6,7 +6,7 @@ import contextlib
 import functools
 import sys
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TextIO, TypeVar
 
 import click
 from rich.live import Live
@@ -15,7 +15,7 @@ from sre_edge.cli import output
 from sre_edge.cli.values import DURATION
 from sre_edge.client import TARGET, Client, fault_kinds
 from sre_edge.errors import SreEdgeError, Unavailable
-from sre_edge.v1 import snapshot_pb2
+from sre_edge.v1 import clock_pb2, snapshot_pb2
 from sre_edge.watch import Connected, Disconnected
 
 EXIT_REFUSED, EXIT_UNAVAILABLE = 2, 3
@@ -96,6 +96,8 @@ def watch(client: Client, services: tuple[str, ...], count: int | None, as_json:
             elif isinstance(event, snapshot_pb2.Gap):
                 reason = snapshot_pb2.GapReason.Name(event.reason)
                 click.echo(f"snapshots lost: {reason}", err=True)
+            elif isinstance(event, clock_pb2.Clock):
+                click.echo(output.clock(event), err=True)
             elif not isinstance(event, Connected):
                 if as_json:
                     output.json_line(event)
@@ -178,15 +180,46 @@ def stop(client: Client, fault_id: str | None, everything: bool, as_json: bool) 
 
 
 @main.command()
+@click.option("--pause/--resume", "paused", default=None, help="Stand still, or go on.")
+@click.option("--speed", type=float, help="Simulated seconds per second, 0.1 to 100.")
+@_connected
+def clock(client: Client, paused: bool | None, speed: float | None, as_json: bool) -> None:
+    """Show the simulated clock, pause or resume it, or set its speed."""
+    asked = paused is not None or speed is not None
+    now = client.set_clock(paused=paused, speed=speed) if asked else client.info().clock
+    if as_json:
+        output.json_line(now)
+    else:
+        click.echo(output.clock(now))
+
+
+@main.command()
+@_connected
+def info(client: Client, as_json: bool) -> None:
+    """Show what the server is, what it allows, and how it fares."""
+    found = client.info()
+    if as_json:
+        output.json_line(found)
+    else:
+        output.info(found)
+
+
+@main.command()
 @click.option(
     "--seed",
     type=click.IntRange(min=0, max=2**64 - 1),
     help="Default: the seed of the present run.",
 )
+@click.option(
+    "--topology",
+    type=click.File(encoding="utf-8"),
+    metavar="FILE",
+    help="Topology file; default: the present topology.",
+)
 @_connected
-def reset(client: Client, seed: int | None, as_json: bool) -> None:
+def reset(client: Client, seed: int | None, topology: TextIO | None, as_json: bool) -> None:
     """Bring everything back to healthy: a new run without faults."""
-    run_id = client.reset(seed)
+    run_id = client.reset(seed, topology=topology.read() if topology else None)
     click.echo(f'{{"run_id": "{run_id}"}}' if as_json else f"new run {run_id}")
 
 

@@ -13,7 +13,14 @@ from rich.table import Table
 from rich.text import Text
 
 from sre_edge.quantities import duration, number, probability
-from sre_edge.v1 import fault_pb2, prediction_pb2, snapshot_pb2, topology_pb2
+from sre_edge.v1 import (
+    clock_pb2,
+    fault_pb2,
+    prediction_pb2,
+    simulation_service_pb2,
+    snapshot_pb2,
+    topology_pb2,
+)
 
 _STATUS = {
     snapshot_pb2.STATUS_HEALTHY: ("● healthy", "green"),
@@ -118,6 +125,24 @@ def fault(injected: fault_pb2.Fault) -> str:
         f"{injected.id}: {kind_name(injected.kind)} on {injected.target}, "
         f"intensity {injected.intensity:g}, for {length}"
     )
+
+
+def clock(state: clock_pb2.Clock) -> str:
+    """Describe the simulated clock in one line."""
+    speed = f"{state.speed:g} simulated seconds per second"
+    return f"paused, else {speed}" if state.paused else speed
+
+
+def info(found: simulation_service_pb2.GetServerInfoResponse) -> None:
+    """Show what a server says of itself, one fact per line."""
+    console.print(f"version: {found.version}, model {found.model_version}, store {found.store}")
+    console.print(f"run: {found.cursor.run_id}, snapshot {found.cursor.sequence}")
+    console.print(f"clock: {clock(found.clock)}")
+    for facts in (found.figures, found.limits):
+        for field, value in facts.ListFields():
+            length = field.message_type is not None
+            text = duration(value.ToTimedelta().total_seconds()) if length else f"{value:g}"
+            console.print(f"{field.name.replace('_', ' ')}: {text}")
 
 
 def kind_name(kind: fault_pb2.FaultKind.ValueType) -> str:

@@ -61,6 +61,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """Something went wrong in the server; its log has the details. INTERNAL.
     Example: {"reason":"INTERNAL","domain":"sre-edge"}
     """
+    ERROR_REASON_NOT_IN_HISTORY: _ErrorReason.ValueType  # 10
+    """The history holds no snapshot of that time; the metadata holds what it spans. NOT_FOUND.
+    Example: {"reason":"NOT_IN_HISTORY","domain":"sre-edge","metadata":{"oldest":"2030-01-01T10:00:00+00:00","latest":"2030-01-01T10:29:58+00:00"}}
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason is the `reason` of the `google.rpc.ErrorInfo` in every error, by its name
@@ -105,5 +109,9 @@ Example: {"reason":"SHUTTING_DOWN","domain":"sre-edge"}
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 9
 """Something went wrong in the server; its log has the details. INTERNAL.
 Example: {"reason":"INTERNAL","domain":"sre-edge"}
+"""
+ERROR_REASON_NOT_IN_HISTORY: ErrorReason.ValueType  # 10
+"""The history holds no snapshot of that time; the metadata holds what it spans. NOT_FOUND.
+Example: {"reason":"NOT_IN_HISTORY","domain":"sre-edge","metadata":{"oldest":"2030-01-01T10:00:00+00:00","latest":"2030-01-01T10:29:58+00:00"}}
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -8,6 +8,9 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from sre_edge.v1 import clock_pb2 as _clock_pb2
+from sre_edge.v1 import history_pb2 as _history_pb2
+from sre_edge.v1 import server_info_pb2 as _server_info_pb2
 from sre_edge.v1 import snapshot_pb2 as _snapshot_pb2
 from sre_edge.v1 import topology_pb2 as _topology_pb2
 import builtins as _builtins
@@ -68,23 +71,29 @@ Global___GetTopologyResponse: _TypeAlias = GetTopologyResponse  # noqa: Y015
 
 @_typing.final
 class GetMetricsRequest(_message.Message):
-    """GetMetricsRequest asks for the latest snapshot."""
+    """GetMetricsRequest asks for a snapshot."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     SERVICES_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def services(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Names of the services wanted. Empty: all."""
+
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """A time within the interval of the snapshot wanted, simulated clock. Unset: the latest."""
 
     def __init__(
         self,
         *,
         services: _abc.Iterable[_builtins.str] | None = ...,
+        time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["services", b"services"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["services", b"services", "time", b"time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -92,14 +101,14 @@ Global___GetMetricsRequest: _TypeAlias = GetMetricsRequest  # noqa: Y015
 
 @_typing.final
 class GetMetricsResponse(_message.Message):
-    """GetMetricsResponse holds the latest snapshot."""
+    """GetMetricsResponse holds a snapshot."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     SNAPSHOT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def snapshot(self) -> _snapshot_pb2.Snapshot:
-        """Latest snapshot."""
+        """Latest snapshot, or the one asked for."""
 
     def __init__(
         self,
@@ -122,6 +131,12 @@ class StreamMetricsRequest(_message.Message):
 
     SERVICES_FIELD_NUMBER: _builtins.int
     RESUME_AFTER_FIELD_NUMBER: _builtins.int
+    WITHOUT_EDGES_FIELD_NUMBER: _builtins.int
+    WITHOUT_PREDICTIONS_FIELD_NUMBER: _builtins.int
+    without_edges: _builtins.bool
+    """True: snapshots come without `edges`."""
+    without_predictions: _builtins.bool
+    """True: services come without `prediction`; that of the system stays."""
     @_builtins.property
     def services(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Names of the services wanted. Empty: all."""
@@ -137,10 +152,12 @@ class StreamMetricsRequest(_message.Message):
         *,
         services: _abc.Iterable[_builtins.str] | None = ...,
         resume_after: _snapshot_pb2.Cursor | None = ...,
+        without_edges: _builtins.bool = ...,
+        without_predictions: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["resume_after", b"resume_after"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["resume_after", b"resume_after", "services", b"services"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["resume_after", b"resume_after", "services", b"services", "without_edges", b"without_edges", "without_predictions", b"without_predictions"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -154,6 +171,7 @@ class StreamMetricsResponse(_message.Message):
 
     SNAPSHOT_FIELD_NUMBER: _builtins.int
     GAP_FIELD_NUMBER: _builtins.int
+    CLOCK_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def snapshot(self) -> _snapshot_pb2.Snapshot:
         """State over one interval."""
@@ -162,17 +180,24 @@ class StreamMetricsResponse(_message.Message):
     def gap(self) -> _snapshot_pb2.Gap:
         """Loss; a snapshot follows."""
 
+    @_builtins.property
+    def clock(self) -> _clock_pb2.Clock:
+        """The simulated clock was set. Also sent after the first snapshots of a stream, if the clock
+        is no longer as the last of them says.
+        """
+
     def __init__(
         self,
         *,
         snapshot: _snapshot_pb2.Snapshot | None = ...,
         gap: _snapshot_pb2.Gap | None = ...,
+        clock: _clock_pb2.Clock | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["gap", b"gap", "message", b"message", "snapshot", b"snapshot"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["clock", b"clock", "gap", b"gap", "message", b"message", "snapshot", b"snapshot"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["gap", b"gap", "message", b"message", "snapshot", b"snapshot"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clock", b"clock", "gap", b"gap", "message", b"message", "snapshot", b"snapshot"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["snapshot", "gap"]  # noqa: Y015
+    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["snapshot", "gap", "clock"]  # noqa: Y015
     _WhichOneofArgType_message: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_message) -> _WhichOneofReturnType_message | None: ...
 
@@ -185,16 +210,22 @@ class ResetRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     SEED_FIELD_NUMBER: _builtins.int
+    TOPOLOGY_FIELD_NUMBER: _builtins.int
     seed: _builtins.int
     """Seed of the random numbers of the new run. Unset: the seed of the present run."""
+    topology: _builtins.str
+    """Topology document of the new run, YAML or JSON text as in a topology file, of at most 10,000
+    services. Unset or empty: the topology of the present run.
+    """
     def __init__(
         self,
         *,
         seed: _builtins.int | None = ...,
+        topology: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_seed", b"_seed", "seed", b"seed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_seed", b"_seed", "seed", b"seed"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_seed", b"_seed", "seed", b"seed", "topology", b"topology"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__seed: _TypeAlias = _typing.Literal["seed"]  # noqa: Y015
     _WhichOneofArgType__seed: _TypeAlias = _typing.Literal["_seed", b"_seed"]  # noqa: Y015
@@ -210,22 +241,252 @@ class ResetResponse(_message.Message):
 
     RUN_ID_FIELD_NUMBER: _builtins.int
     START_TIME_FIELD_NUMBER: _builtins.int
+    WARNINGS_FIELD_NUMBER: _builtins.int
     run_id: _builtins.str
     """Identifier of the new run."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
         """Start of the new run, simulated clock."""
 
+    @_builtins.property
+    def warnings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What is allowed in the topology but will probably hurt, one sentence each."""
+
     def __init__(
         self,
         *,
         run_id: _builtins.str = ...,
         start_time: _timestamp_pb2.Timestamp | None = ...,
+        warnings: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["run_id", b"run_id", "start_time", b"start_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["run_id", b"run_id", "start_time", b"start_time", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ResetResponse: _TypeAlias = ResetResponse  # noqa: Y015
+
+@_typing.final
+class QueryHistoryRequest(_message.Message):
+    """QueryHistoryRequest says what to look back at."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SERVICES_FIELD_NUMBER: _builtins.int
+    METRICS_FIELD_NUMBER: _builtins.int
+    START_TIME_FIELD_NUMBER: _builtins.int
+    END_TIME_FIELD_NUMBER: _builtins.int
+    MAX_POINTS_FIELD_NUMBER: _builtins.int
+    max_points: _builtins.int
+    """Points that each series may have, 1 to 2,000. Unset or 0: 300. Services x metrics x points
+    may not exceed 200,000.
+    """
+    @_builtins.property
+    def services(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Names of the services wanted. Empty: all."""
+
+    @_builtins.property
+    def metrics(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Names of the metrics wanted, as in `ServiceMetrics`, or "incident_probability". At least one."""
+
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """Start of the time range, simulated clock, inclusive. Unset: as far back as the history goes."""
+
+    @_builtins.property
+    def end_time(self) -> _timestamp_pb2.Timestamp:
+        """End of the time range, simulated clock, exclusive; after `start_time`. Unset: up to the latest
+        snapshot.
+        """
+
+    def __init__(
+        self,
+        *,
+        services: _abc.Iterable[_builtins.str] | None = ...,
+        metrics: _abc.Iterable[_builtins.str] | None = ...,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
+        end_time: _timestamp_pb2.Timestamp | None = ...,
+        max_points: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "max_points", b"max_points", "metrics", b"metrics", "services", b"services", "start_time", b"start_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___QueryHistoryRequest: _TypeAlias = QueryHistoryRequest  # noqa: Y015
+
+@_typing.final
+class QueryHistoryResponse(_message.Message):
+    """QueryHistoryResponse holds the series, all on one grid of time."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RUN_ID_FIELD_NUMBER: _builtins.int
+    START_TIME_FIELD_NUMBER: _builtins.int
+    BUCKET_SECONDS_FIELD_NUMBER: _builtins.int
+    SERIES_FIELD_NUMBER: _builtins.int
+    run_id: _builtins.str
+    """Run that they belong to."""
+    bucket_seconds: _builtins.float
+    """Length of a bucket in seconds of simulated time, a multiple of the interval of a snapshot.
+    The last one may hold fewer snapshots.
+    """
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """Start of the first bucket, simulated clock. Unset if the history holds nothing of that time."""
+
+    @_builtins.property
+    def series(self) -> _containers.RepeatedCompositeFieldContainer[_history_pb2.HistorySeries]:
+        """One per service and metric wanted: services in topology order, metrics in the order asked."""
+
+    def __init__(
+        self,
+        *,
+        run_id: _builtins.str = ...,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
+        bucket_seconds: _builtins.float = ...,
+        series: _abc.Iterable[_history_pb2.HistorySeries] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["start_time", b"start_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bucket_seconds", b"bucket_seconds", "run_id", b"run_id", "series", b"series", "start_time", b"start_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___QueryHistoryResponse: _TypeAlias = QueryHistoryResponse  # noqa: Y015
+
+@_typing.final
+class SetClockRequest(_message.Message):
+    """SetClockRequest says what to change."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAUSED_FIELD_NUMBER: _builtins.int
+    SPEED_FIELD_NUMBER: _builtins.int
+    paused: _builtins.bool
+    """True: the clock stands still. False: it goes on. Unset: as it is."""
+    speed: _builtins.float
+    """Simulated seconds per second, 0.1 to 100. Unset: as it is."""
+    def __init__(
+        self,
+        *,
+        paused: _builtins.bool | None = ...,
+        speed: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_paused", b"_paused", "_speed", b"_speed", "paused", b"paused", "speed", b"speed"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_paused", b"_paused", "_speed", b"_speed", "paused", b"paused", "speed", b"speed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__paused: _TypeAlias = _typing.Literal["paused"]  # noqa: Y015
+    _WhichOneofArgType__paused: _TypeAlias = _typing.Literal["_paused", b"_paused"]  # noqa: Y015
+    _WhichOneofReturnType__speed: _TypeAlias = _typing.Literal["speed"]  # noqa: Y015
+    _WhichOneofArgType__speed: _TypeAlias = _typing.Literal["_speed", b"_speed"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__paused) -> _WhichOneofReturnType__paused | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__speed) -> _WhichOneofReturnType__speed | None: ...
+
+Global___SetClockRequest: _TypeAlias = SetClockRequest  # noqa: Y015
+
+@_typing.final
+class SetClockResponse(_message.Message):
+    """SetClockResponse describes the clock."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLOCK_FIELD_NUMBER: _builtins.int
+    CURSOR_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def clock(self) -> _clock_pb2.Clock:
+        """The clock as it is now."""
+
+    @_builtins.property
+    def cursor(self) -> _snapshot_pb2.Cursor:
+        """Latest snapshot when it was set."""
+
+    def __init__(
+        self,
+        *,
+        clock: _clock_pb2.Clock | None = ...,
+        cursor: _snapshot_pb2.Cursor | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["clock", b"clock", "cursor", b"cursor"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clock", b"clock", "cursor", b"cursor"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetClockResponse: _TypeAlias = SetClockResponse  # noqa: Y015
+
+@_typing.final
+class GetServerInfoRequest(_message.Message):
+    """GetServerInfoRequest asks for the state of the server."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetServerInfoRequest: _TypeAlias = GetServerInfoRequest  # noqa: Y015
+
+@_typing.final
+class GetServerInfoResponse(_message.Message):
+    """GetServerInfoResponse describes the server."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERSION_FIELD_NUMBER: _builtins.int
+    MODEL_VERSION_FIELD_NUMBER: _builtins.int
+    CURSOR_FIELD_NUMBER: _builtins.int
+    CLOCK_FIELD_NUMBER: _builtins.int
+    LIMITS_FIELD_NUMBER: _builtins.int
+    FIGURES_FIELD_NUMBER: _builtins.int
+    STORE_FIELD_NUMBER: _builtins.int
+    version: _builtins.str
+    """Version of the server."""
+    model_version: _builtins.str
+    """Version of the model that predicts."""
+    store: _builtins.str
+    """Where it keeps records: a file, or the URL of a database without its secrets."""
+    @_builtins.property
+    def cursor(self) -> _snapshot_pb2.Cursor:
+        """Latest snapshot."""
+
+    @_builtins.property
+    def clock(self) -> _clock_pb2.Clock:
+        """The simulated clock."""
+
+    @_builtins.property
+    def limits(self) -> _server_info_pb2.ServerLimits:
+        """What the server allows."""
+
+    @_builtins.property
+    def figures(self) -> _server_info_pb2.ServerFigures:
+        """How it fares."""
+
+    def __init__(
+        self,
+        *,
+        version: _builtins.str = ...,
+        model_version: _builtins.str = ...,
+        cursor: _snapshot_pb2.Cursor | None = ...,
+        clock: _clock_pb2.Clock | None = ...,
+        limits: _server_info_pb2.ServerLimits | None = ...,
+        figures: _server_info_pb2.ServerFigures | None = ...,
+        store: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["clock", b"clock", "cursor", b"cursor", "figures", b"figures", "limits", b"limits"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clock", b"clock", "cursor", b"cursor", "figures", b"figures", "limits", b"limits", "model_version", b"model_version", "store", b"store", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetServerInfoResponse: _TypeAlias = GetServerInfoResponse  # noqa: Y015

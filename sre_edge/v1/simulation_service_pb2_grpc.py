@@ -50,10 +50,25 @@ class SimulationServiceStub:
                 request_serializer=sre__edge_dot_v1_dot_simulation__service__pb2.StreamMetricsRequest.SerializeToString,
                 response_deserializer=sre__edge_dot_v1_dot_simulation__service__pb2.StreamMetricsResponse.FromString,
                 _registered_method=True)
+        self.QueryHistory = channel.unary_unary(
+                '/sre_edge.v1.SimulationService/QueryHistory',
+                request_serializer=sre__edge_dot_v1_dot_simulation__service__pb2.QueryHistoryRequest.SerializeToString,
+                response_deserializer=sre__edge_dot_v1_dot_simulation__service__pb2.QueryHistoryResponse.FromString,
+                _registered_method=True)
+        self.SetClock = channel.unary_unary(
+                '/sre_edge.v1.SimulationService/SetClock',
+                request_serializer=sre__edge_dot_v1_dot_simulation__service__pb2.SetClockRequest.SerializeToString,
+                response_deserializer=sre__edge_dot_v1_dot_simulation__service__pb2.SetClockResponse.FromString,
+                _registered_method=True)
         self.Reset = channel.unary_unary(
                 '/sre_edge.v1.SimulationService/Reset',
                 request_serializer=sre__edge_dot_v1_dot_simulation__service__pb2.ResetRequest.SerializeToString,
                 response_deserializer=sre__edge_dot_v1_dot_simulation__service__pb2.ResetResponse.FromString,
+                _registered_method=True)
+        self.GetServerInfo = channel.unary_unary(
+                '/sre_edge.v1.SimulationService/GetServerInfo',
+                request_serializer=sre__edge_dot_v1_dot_simulation__service__pb2.GetServerInfoRequest.SerializeToString,
+                response_deserializer=sre__edge_dot_v1_dot_simulation__service__pb2.GetServerInfoResponse.FromString,
                 _registered_method=True)
 
 
@@ -69,8 +84,8 @@ class SimulationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetMetrics(self, request, context):
-        """Returns the latest snapshot.
-        Errors: NOT_FOUND for an unknown service.
+        """Returns the latest snapshot, or the one at a past time.
+        Errors: NOT_FOUND for an unknown service or a time that the history does not hold.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -86,9 +101,37 @@ class SimulationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def QueryHistory(self, request, context):
+        """Returns metrics of the present run over a time, at most so many points: each has minimum,
+        maximum, mean and last value, so that no peak is lost.
+        Errors: NOT_FOUND for an unknown service, INVALID_ARGUMENT for an unknown metric, an empty
+        time range or too many values.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetClock(self, request, context):
+        """Pauses and resumes the simulated clock, or sets its speed. Streams stay open while it is
+        paused. When the answer comes, the clock is as asked.
+        Errors: INVALID_ARGUMENT for an impossible speed, or if nothing is asked for.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Reset(self, request, context):
-        """Starts a new run of the same topology: healthy, without faults. Every open stream
-        receives a gap with GAP_REASON_RUN_ENDED and goes on with the new run.
+        """Starts a new run, of the same topology or another one: healthy, without faults. Every open
+        stream receives a gap with GAP_REASON_RUN_ENDED and goes on with the new run; one that watches
+        a service which is no longer there ends with NOT_FOUND.
+        Errors: INVALID_ARGUMENT for a topology that cannot be used, with a violation for each problem.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetServerInfo(self, request, context):
+        """Says what the server is, what it allows, and how it fares.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -112,10 +155,25 @@ def add_SimulationServiceServicer_to_server(servicer, server):
                     request_deserializer=sre__edge_dot_v1_dot_simulation__service__pb2.StreamMetricsRequest.FromString,
                     response_serializer=sre__edge_dot_v1_dot_simulation__service__pb2.StreamMetricsResponse.SerializeToString,
             ),
+            'QueryHistory': grpc.unary_unary_rpc_method_handler(
+                    servicer.QueryHistory,
+                    request_deserializer=sre__edge_dot_v1_dot_simulation__service__pb2.QueryHistoryRequest.FromString,
+                    response_serializer=sre__edge_dot_v1_dot_simulation__service__pb2.QueryHistoryResponse.SerializeToString,
+            ),
+            'SetClock': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetClock,
+                    request_deserializer=sre__edge_dot_v1_dot_simulation__service__pb2.SetClockRequest.FromString,
+                    response_serializer=sre__edge_dot_v1_dot_simulation__service__pb2.SetClockResponse.SerializeToString,
+            ),
             'Reset': grpc.unary_unary_rpc_method_handler(
                     servicer.Reset,
                     request_deserializer=sre__edge_dot_v1_dot_simulation__service__pb2.ResetRequest.FromString,
                     response_serializer=sre__edge_dot_v1_dot_simulation__service__pb2.ResetResponse.SerializeToString,
+            ),
+            'GetServerInfo': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetServerInfo,
+                    request_deserializer=sre__edge_dot_v1_dot_simulation__service__pb2.GetServerInfoRequest.FromString,
+                    response_serializer=sre__edge_dot_v1_dot_simulation__service__pb2.GetServerInfoResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -211,6 +269,60 @@ class SimulationService:
             _registered_method=True)
 
     @staticmethod
+    def QueryHistory(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sre_edge.v1.SimulationService/QueryHistory',
+            sre__edge_dot_v1_dot_simulation__service__pb2.QueryHistoryRequest.SerializeToString,
+            sre__edge_dot_v1_dot_simulation__service__pb2.QueryHistoryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetClock(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sre_edge.v1.SimulationService/SetClock',
+            sre__edge_dot_v1_dot_simulation__service__pb2.SetClockRequest.SerializeToString,
+            sre__edge_dot_v1_dot_simulation__service__pb2.SetClockResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def Reset(request,
             target,
             options=(),
@@ -227,6 +339,33 @@ class SimulationService:
             '/sre_edge.v1.SimulationService/Reset',
             sre__edge_dot_v1_dot_simulation__service__pb2.ResetRequest.SerializeToString,
             sre__edge_dot_v1_dot_simulation__service__pb2.ResetResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetServerInfo(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sre_edge.v1.SimulationService/GetServerInfo',
+            sre__edge_dot_v1_dot_simulation__service__pb2.GetServerInfoRequest.SerializeToString,
+            sre__edge_dot_v1_dot_simulation__service__pb2.GetServerInfoResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -36,8 +36,8 @@ class SimulationServiceStub:
     GetTopology: _grpc.UnaryUnaryMultiCallable[_simulation_service_pb2.GetTopologyRequest, _simulation_service_pb2.GetTopologyResponse]
     """Returns the topology of the present run."""
     GetMetrics: _grpc.UnaryUnaryMultiCallable[_simulation_service_pb2.GetMetricsRequest, _simulation_service_pb2.GetMetricsResponse]
-    """Returns the latest snapshot.
-    Errors: NOT_FOUND for an unknown service.
+    """Returns the latest snapshot, or the one at a past time.
+    Errors: NOT_FOUND for an unknown service or a time that the history does not hold.
     """
     StreamMetrics: _grpc.UnaryStreamMultiCallable[_simulation_service_pb2.StreamMetricsRequest, _simulation_service_pb2.StreamMetricsResponse]
     """Streams snapshots until the client cancels: first the latest one, or those that follow the
@@ -45,10 +45,25 @@ class SimulationServiceStub:
     Errors: NOT_FOUND for an unknown service, RESOURCE_EXHAUSTED for a subscriber that does not
     read or when too many streams are open, UNAVAILABLE when the server stops.
     """
-    Reset: _grpc.UnaryUnaryMultiCallable[_simulation_service_pb2.ResetRequest, _simulation_service_pb2.ResetResponse]
-    """Starts a new run of the same topology: healthy, without faults. Every open stream
-    receives a gap with GAP_REASON_RUN_ENDED and goes on with the new run.
+    QueryHistory: _grpc.UnaryUnaryMultiCallable[_simulation_service_pb2.QueryHistoryRequest, _simulation_service_pb2.QueryHistoryResponse]
+    """Returns metrics of the present run over a time, at most so many points: each has minimum,
+    maximum, mean and last value, so that no peak is lost.
+    Errors: NOT_FOUND for an unknown service, INVALID_ARGUMENT for an unknown metric, an empty
+    time range or too many values.
     """
+    SetClock: _grpc.UnaryUnaryMultiCallable[_simulation_service_pb2.SetClockRequest, _simulation_service_pb2.SetClockResponse]
+    """Pauses and resumes the simulated clock, or sets its speed. Streams stay open while it is
+    paused. When the answer comes, the clock is as asked.
+    Errors: INVALID_ARGUMENT for an impossible speed, or if nothing is asked for.
+    """
+    Reset: _grpc.UnaryUnaryMultiCallable[_simulation_service_pb2.ResetRequest, _simulation_service_pb2.ResetResponse]
+    """Starts a new run, of the same topology or another one: healthy, without faults. Every open
+    stream receives a gap with GAP_REASON_RUN_ENDED and goes on with the new run; one that watches
+    a service which is no longer there ends with NOT_FOUND.
+    Errors: INVALID_ARGUMENT for a topology that cannot be used, with a violation for each problem.
+    """
+    GetServerInfo: _grpc.UnaryUnaryMultiCallable[_simulation_service_pb2.GetServerInfoRequest, _simulation_service_pb2.GetServerInfoResponse]
+    """Says what the server is, what it allows, and how it fares."""
 
 @_typing.type_check_only
 class SimulationServiceAsyncStub(SimulationServiceStub):
@@ -58,8 +73,8 @@ class SimulationServiceAsyncStub(SimulationServiceStub):
     GetTopology: _aio.UnaryUnaryMultiCallable[_simulation_service_pb2.GetTopologyRequest, _simulation_service_pb2.GetTopologyResponse]  # type: ignore[assignment]
     """Returns the topology of the present run."""
     GetMetrics: _aio.UnaryUnaryMultiCallable[_simulation_service_pb2.GetMetricsRequest, _simulation_service_pb2.GetMetricsResponse]  # type: ignore[assignment]
-    """Returns the latest snapshot.
-    Errors: NOT_FOUND for an unknown service.
+    """Returns the latest snapshot, or the one at a past time.
+    Errors: NOT_FOUND for an unknown service or a time that the history does not hold.
     """
     StreamMetrics: _aio.UnaryStreamMultiCallable[_simulation_service_pb2.StreamMetricsRequest, _simulation_service_pb2.StreamMetricsResponse]  # type: ignore[assignment]
     """Streams snapshots until the client cancels: first the latest one, or those that follow the
@@ -67,10 +82,25 @@ class SimulationServiceAsyncStub(SimulationServiceStub):
     Errors: NOT_FOUND for an unknown service, RESOURCE_EXHAUSTED for a subscriber that does not
     read or when too many streams are open, UNAVAILABLE when the server stops.
     """
-    Reset: _aio.UnaryUnaryMultiCallable[_simulation_service_pb2.ResetRequest, _simulation_service_pb2.ResetResponse]  # type: ignore[assignment]
-    """Starts a new run of the same topology: healthy, without faults. Every open stream
-    receives a gap with GAP_REASON_RUN_ENDED and goes on with the new run.
+    QueryHistory: _aio.UnaryUnaryMultiCallable[_simulation_service_pb2.QueryHistoryRequest, _simulation_service_pb2.QueryHistoryResponse]  # type: ignore[assignment]
+    """Returns metrics of the present run over a time, at most so many points: each has minimum,
+    maximum, mean and last value, so that no peak is lost.
+    Errors: NOT_FOUND for an unknown service, INVALID_ARGUMENT for an unknown metric, an empty
+    time range or too many values.
     """
+    SetClock: _aio.UnaryUnaryMultiCallable[_simulation_service_pb2.SetClockRequest, _simulation_service_pb2.SetClockResponse]  # type: ignore[assignment]
+    """Pauses and resumes the simulated clock, or sets its speed. Streams stay open while it is
+    paused. When the answer comes, the clock is as asked.
+    Errors: INVALID_ARGUMENT for an impossible speed, or if nothing is asked for.
+    """
+    Reset: _aio.UnaryUnaryMultiCallable[_simulation_service_pb2.ResetRequest, _simulation_service_pb2.ResetResponse]  # type: ignore[assignment]
+    """Starts a new run, of the same topology or another one: healthy, without faults. Every open
+    stream receives a gap with GAP_REASON_RUN_ENDED and goes on with the new run; one that watches
+    a service which is no longer there ends with NOT_FOUND.
+    Errors: INVALID_ARGUMENT for a topology that cannot be used, with a violation for each problem.
+    """
+    GetServerInfo: _aio.UnaryUnaryMultiCallable[_simulation_service_pb2.GetServerInfoRequest, _simulation_service_pb2.GetServerInfoResponse]  # type: ignore[assignment]
+    """Says what the server is, what it allows, and how it fares."""
 
 class SimulationServiceServicer(metaclass=_abc_1.ABCMeta):
     """SimulationService shows the observed system: its topology and its metrics."""
@@ -89,8 +119,8 @@ class SimulationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _simulation_service_pb2.GetMetricsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_simulation_service_pb2.GetMetricsResponse, _abc.Awaitable[_simulation_service_pb2.GetMetricsResponse]]:
-        """Returns the latest snapshot.
-        Errors: NOT_FOUND for an unknown service.
+        """Returns the latest snapshot, or the one at a past time.
+        Errors: NOT_FOUND for an unknown service or a time that the history does not hold.
         """
 
     @_abc_1.abstractmethod
@@ -106,13 +136,46 @@ class SimulationServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
+    def QueryHistory(
+        self,
+        request: _simulation_service_pb2.QueryHistoryRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_simulation_service_pb2.QueryHistoryResponse, _abc.Awaitable[_simulation_service_pb2.QueryHistoryResponse]]:
+        """Returns metrics of the present run over a time, at most so many points: each has minimum,
+        maximum, mean and last value, so that no peak is lost.
+        Errors: NOT_FOUND for an unknown service, INVALID_ARGUMENT for an unknown metric, an empty
+        time range or too many values.
+        """
+
+    @_abc_1.abstractmethod
+    def SetClock(
+        self,
+        request: _simulation_service_pb2.SetClockRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_simulation_service_pb2.SetClockResponse, _abc.Awaitable[_simulation_service_pb2.SetClockResponse]]:
+        """Pauses and resumes the simulated clock, or sets its speed. Streams stay open while it is
+        paused. When the answer comes, the clock is as asked.
+        Errors: INVALID_ARGUMENT for an impossible speed, or if nothing is asked for.
+        """
+
+    @_abc_1.abstractmethod
     def Reset(
         self,
         request: _simulation_service_pb2.ResetRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_simulation_service_pb2.ResetResponse, _abc.Awaitable[_simulation_service_pb2.ResetResponse]]:
-        """Starts a new run of the same topology: healthy, without faults. Every open stream
-        receives a gap with GAP_REASON_RUN_ENDED and goes on with the new run.
+        """Starts a new run, of the same topology or another one: healthy, without faults. Every open
+        stream receives a gap with GAP_REASON_RUN_ENDED and goes on with the new run; one that watches
+        a service which is no longer there ends with NOT_FOUND.
+        Errors: INVALID_ARGUMENT for a topology that cannot be used, with a violation for each problem.
         """
+
+    @_abc_1.abstractmethod
+    def GetServerInfo(
+        self,
+        request: _simulation_service_pb2.GetServerInfoRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_simulation_service_pb2.GetServerInfoResponse, _abc.Awaitable[_simulation_service_pb2.GetServerInfoResponse]]:
+        """Says what the server is, what it allows, and how it fares."""
 
 def add_SimulationServiceServicer_to_server(servicer: SimulationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

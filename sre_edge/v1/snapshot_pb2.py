@@ -23,11 +23,12 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from sre_edge.v1 import clock_pb2 as sre__edge_dot_v1_dot_clock__pb2
 from sre_edge.v1 import fault_pb2 as sre__edge_dot_v1_dot_fault__pb2
 from sre_edge.v1 import prediction_pb2 as sre__edge_dot_v1_dot_prediction__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1asre_edge/v1/snapshot.proto\x12\x0bsre_edge.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17sre_edge/v1/fault.proto\x1a\x1csre_edge/v1/prediction.proto\"*\n\x06\x43ursor\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x10\n\x08sequence\x18\x02 \x01(\x04\"\xd8\x02\n\x08Snapshot\x12#\n\x06\x63ursor\x18\x01 \x01(\x0b\x32\x13.sre_edge.v1.Cursor\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10interval_seconds\x18\x03 \x01(\x01\x12\x31\n\rproduced_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\x08services\x18\x05 \x03(\x0b\x32\x1b.sre_edge.v1.ServiceMetrics\x12\'\n\x05\x65\x64ges\x18\x06 \x03(\x0b\x32\x18.sre_edge.v1.EdgeMetrics\x12)\n\ractive_faults\x18\x07 \x03(\x0b\x32\x12.sre_edge.v1.Fault\x12-\n\x06system\x18\x08 \x01(\x0b\x32\x1d.sre_edge.v1.SystemPrediction\"\x83\x05\n\x0eServiceMetrics\x12\x0f\n\x07service\x18\x01 \x01(\t\x12#\n\x06status\x18\x02 \x01(\x0e\x32\x13.sre_edge.v1.Status\x12\x18\n\x0b\x63pu_percent\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\x1b\n\x0ememory_percent\x18\x04 \x01(\x01H\x01\x88\x01\x01\x12\x17\n\nlatency_ms\x18\x05 \x01(\x01H\x02\x88\x01\x01\x12\x1b\n\x0elatency_p50_ms\x18\x06 \x01(\x01H\x03\x88\x01\x01\x12\x1b\n\x0elatency_p95_ms\x18\x07 \x01(\x01H\x04\x88\x01\x01\x12\x1b\n\x0elatency_p99_ms\x18\x08 \x01(\x01H\x05\x88\x01\x01\x12\x1f\n\x12\x65rror_rate_percent\x18\t \x01(\x01H\x06\x88\x01\x01\x12\x1b\n\x0ethroughput_rps\x18\n \x01(\x01H\x07\x88\x01\x01\x12!\n\x14\x61vailability_percent\x18\x0b \x01(\x01H\x08\x88\x01\x01\x12\x1a\n\rrequest_count\x18\x0c \x01(\x01H\t\x88\x01\x01\x12\x19\n\x0c\x66\x61iled_count\x18\r \x01(\x01H\n\x88\x01\x01\x12+\n\nprediction\x18\x0e \x01(\x0b\x32\x17.sre_edge.v1.PredictionB\x0e\n\x0c_cpu_percentB\x11\n\x0f_memory_percentB\r\n\x0b_latency_msB\x11\n\x0f_latency_p50_msB\x11\n\x0f_latency_p95_msB\x11\n\x0f_latency_p99_msB\x15\n\x13_error_rate_percentB\x11\n\x0f_throughput_rpsB\x17\n\x15_availability_percentB\x10\n\x0e_request_countB\x0f\n\r_failed_count\"\xbb\x01\n\x0b\x45\x64geMetrics\x12\x0e\n\x06\x63\x61ller\x18\x01 \x01(\t\x12\x0e\n\x06\x63\x61llee\x18\x02 \x01(\t\x12\x1a\n\rcall_rate_rps\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\x1f\n\x12\x65rror_rate_percent\x18\x04 \x01(\x01H\x01\x88\x01\x01\x12\x17\n\nlatency_ms\x18\x05 \x01(\x01H\x02\x88\x01\x01\x42\x10\n\x0e_call_rate_rpsB\x15\n\x13_error_rate_percentB\r\n\x0b_latency_ms\"\x9b\x01\n\x03Gap\x12&\n\x06reason\x18\x01 \x01(\x0e\x32\x16.sre_edge.v1.GapReason\x12\x0e\n\x06run_id\x18\x02 \x01(\t\x12\x1b\n\x0e\x66irst_sequence\x18\x03 \x01(\x04H\x00\x88\x01\x01\x12\x1a\n\rlast_sequence\x18\x04 \x01(\x04H\x01\x88\x01\x01\x42\x11\n\x0f_first_sequenceB\x10\n\x0e_last_sequence*Z\n\x06Status\x12\x16\n\x12STATUS_UNSPECIFIED\x10\x00\x12\x12\n\x0eSTATUS_HEALTHY\x10\x01\x12\x13\n\x0fSTATUS_DEGRADED\x10\x02\x12\x0f\n\x0bSTATUS_DOWN\x10\x03*\x81\x01\n\tGapReason\x12\x1a\n\x16GAP_REASON_UNSPECIFIED\x10\x00\x12\x1e\n\x1aGAP_REASON_SLOW_SUBSCRIBER\x10\x01\x12\x1e\n\x1aGAP_REASON_HISTORY_EXPIRED\x10\x02\x12\x18\n\x14GAP_REASON_RUN_ENDED\x10\x03\x42O\n\x0e\x64\x65v.sreedge.v1P\x01Z;github.com/sre-edge/sre-edge/clients/go/sreedgev1;sreedgev1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1asre_edge/v1/snapshot.proto\x12\x0bsre_edge.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17sre_edge/v1/clock.proto\x1a\x17sre_edge/v1/fault.proto\x1a\x1csre_edge/v1/prediction.proto\"*\n\x06\x43ursor\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x10\n\x08sequence\x18\x02 \x01(\x04\"\xfb\x02\n\x08Snapshot\x12#\n\x06\x63ursor\x18\x01 \x01(\x0b\x32\x13.sre_edge.v1.Cursor\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10interval_seconds\x18\x03 \x01(\x01\x12\x31\n\rproduced_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\x08services\x18\x05 \x03(\x0b\x32\x1b.sre_edge.v1.ServiceMetrics\x12\'\n\x05\x65\x64ges\x18\x06 \x03(\x0b\x32\x18.sre_edge.v1.EdgeMetrics\x12)\n\ractive_faults\x18\x07 \x03(\x0b\x32\x12.sre_edge.v1.Fault\x12-\n\x06system\x18\x08 \x01(\x0b\x32\x1d.sre_edge.v1.SystemPrediction\x12!\n\x05\x63lock\x18\t \x01(\x0b\x32\x12.sre_edge.v1.Clock\"\x83\x05\n\x0eServiceMetrics\x12\x0f\n\x07service\x18\x01 \x01(\t\x12#\n\x06status\x18\x02 \x01(\x0e\x32\x13.sre_edge.v1.Status\x12\x18\n\x0b\x63pu_percent\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\x1b\n\x0ememory_percent\x18\x04 \x01(\x01H\x01\x88\x01\x01\x12\x17\n\nlatency_ms\x18\x05 \x01(\x01H\x02\x88\x01\x01\x12\x1b\n\x0elatency_p50_ms\x18\x06 \x01(\x01H\x03\x88\x01\x01\x12\x1b\n\x0elatency_p95_ms\x18\x07 \x01(\x01H\x04\x88\x01\x01\x12\x1b\n\x0elatency_p99_ms\x18\x08 \x01(\x01H\x05\x88\x01\x01\x12\x1f\n\x12\x65rror_rate_percent\x18\t \x01(\x01H\x06\x88\x01\x01\x12\x1b\n\x0ethroughput_rps\x18\n \x01(\x01H\x07\x88\x01\x01\x12!\n\x14\x61vailability_percent\x18\x0b \x01(\x01H\x08\x88\x01\x01\x12\x1a\n\rrequest_count\x18\x0c \x01(\x01H\t\x88\x01\x01\x12\x19\n\x0c\x66\x61iled_count\x18\r \x01(\x01H\n\x88\x01\x01\x12+\n\nprediction\x18\x0e \x01(\x0b\x32\x17.sre_edge.v1.PredictionB\x0e\n\x0c_cpu_percentB\x11\n\x0f_memory_percentB\r\n\x0b_latency_msB\x11\n\x0f_latency_p50_msB\x11\n\x0f_latency_p95_msB\x11\n\x0f_latency_p99_msB\x15\n\x13_error_rate_percentB\x11\n\x0f_throughput_rpsB\x17\n\x15_availability_percentB\x10\n\x0e_request_countB\x0f\n\r_failed_count\"\xbb\x01\n\x0b\x45\x64geMetrics\x12\x0e\n\x06\x63\x61ller\x18\x01 \x01(\t\x12\x0e\n\x06\x63\x61llee\x18\x02 \x01(\t\x12\x1a\n\rcall_rate_rps\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\x1f\n\x12\x65rror_rate_percent\x18\x04 \x01(\x01H\x01\x88\x01\x01\x12\x17\n\nlatency_ms\x18\x05 \x01(\x01H\x02\x88\x01\x01\x42\x10\n\x0e_call_rate_rpsB\x15\n\x13_error_rate_percentB\r\n\x0b_latency_ms\"\x9b\x01\n\x03Gap\x12&\n\x06reason\x18\x01 \x01(\x0e\x32\x16.sre_edge.v1.GapReason\x12\x0e\n\x06run_id\x18\x02 \x01(\t\x12\x1b\n\x0e\x66irst_sequence\x18\x03 \x01(\x04H\x00\x88\x01\x01\x12\x1a\n\rlast_sequence\x18\x04 \x01(\x04H\x01\x88\x01\x01\x42\x11\n\x0f_first_sequenceB\x10\n\x0e_last_sequence*Z\n\x06Status\x12\x16\n\x12STATUS_UNSPECIFIED\x10\x00\x12\x12\n\x0eSTATUS_HEALTHY\x10\x01\x12\x13\n\x0fSTATUS_DEGRADED\x10\x02\x12\x0f\n\x0bSTATUS_DOWN\x10\x03*\x81\x01\n\tGapReason\x12\x1a\n\x16GAP_REASON_UNSPECIFIED\x10\x00\x12\x1e\n\x1aGAP_REASON_SLOW_SUBSCRIBER\x10\x01\x12\x1e\n\x1aGAP_REASON_HISTORY_EXPIRED\x10\x02\x12\x18\n\x14GAP_REASON_RUN_ENDED\x10\x03\x42O\n\x0e\x64\x65v.sreedge.v1P\x01Z;github.com/sre-edge/sre-edge/clients/go/sreedgev1;sreedgev1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,18 +36,18 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'sre_edge.v1.snapshot_pb2', 
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\016dev.sreedge.v1P\001Z;github.com/sre-edge/sre-edge/clients/go/sreedgev1;sreedgev1'
-  _globals['_STATUS']._serialized_start=1516
-  _globals['_STATUS']._serialized_end=1606
-  _globals['_GAPREASON']._serialized_start=1609
-  _globals['_GAPREASON']._serialized_end=1738
-  _globals['_CURSOR']._serialized_start=131
-  _globals['_CURSOR']._serialized_end=173
-  _globals['_SNAPSHOT']._serialized_start=176
-  _globals['_SNAPSHOT']._serialized_end=520
-  _globals['_SERVICEMETRICS']._serialized_start=523
-  _globals['_SERVICEMETRICS']._serialized_end=1166
-  _globals['_EDGEMETRICS']._serialized_start=1169
-  _globals['_EDGEMETRICS']._serialized_end=1356
-  _globals['_GAP']._serialized_start=1359
-  _globals['_GAP']._serialized_end=1514
+  _globals['_STATUS']._serialized_start=1576
+  _globals['_STATUS']._serialized_end=1666
+  _globals['_GAPREASON']._serialized_start=1669
+  _globals['_GAPREASON']._serialized_end=1798
+  _globals['_CURSOR']._serialized_start=156
+  _globals['_CURSOR']._serialized_end=198
+  _globals['_SNAPSHOT']._serialized_start=201
+  _globals['_SNAPSHOT']._serialized_end=580
+  _globals['_SERVICEMETRICS']._serialized_start=583
+  _globals['_SERVICEMETRICS']._serialized_end=1226
+  _globals['_EDGEMETRICS']._serialized_start=1229
+  _globals['_EDGEMETRICS']._serialized_end=1416
+  _globals['_GAP']._serialized_start=1419
+  _globals['_GAP']._serialized_end=1574
 # @@protoc_insertion_point(module_scope)

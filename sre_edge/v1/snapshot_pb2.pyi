@@ -9,6 +9,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from sre_edge.v1 import clock_pb2 as _clock_pb2
 from sre_edge.v1 import fault_pb2 as _fault_pb2
 from sre_edge.v1 import prediction_pb2 as _prediction_pb2
 import builtins as _builtins
@@ -118,6 +119,7 @@ class Snapshot(_message.Message):
     EDGES_FIELD_NUMBER: _builtins.int
     ACTIVE_FAULTS_FIELD_NUMBER: _builtins.int
     SYSTEM_FIELD_NUMBER: _builtins.int
+    CLOCK_FIELD_NUMBER: _builtins.int
     interval_seconds: _builtins.float
     """Length of the interval in seconds of simulated time, greater than 0."""
     @_builtins.property
@@ -150,6 +152,10 @@ class Snapshot(_message.Message):
         of the system. Unset while the model has no baseline yet.
         """
 
+    @_builtins.property
+    def clock(self) -> _clock_pb2.Clock:
+        """The simulated clock when the snapshot was made."""
+
     def __init__(
         self,
         *,
@@ -161,10 +167,11 @@ class Snapshot(_message.Message):
         edges: _abc.Iterable[Global___EdgeMetrics] | None = ...,
         active_faults: _abc.Iterable[_fault_pb2.Fault] | None = ...,
         system: _prediction_pb2.SystemPrediction | None = ...,
+        clock: _clock_pb2.Clock | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "produced_time", b"produced_time", "system", b"system", "time", b"time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["clock", b"clock", "cursor", b"cursor", "produced_time", b"produced_time", "system", b"system", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["active_faults", b"active_faults", "cursor", b"cursor", "edges", b"edges", "interval_seconds", b"interval_seconds", "produced_time", b"produced_time", "services", b"services", "system", b"system", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["active_faults", b"active_faults", "clock", b"clock", "cursor", b"cursor", "edges", b"edges", "interval_seconds", b"interval_seconds", "produced_time", b"produced_time", "services", b"services", "system", b"system", "time", b"time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import grpc
 from google.protobuf import json_format
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
 
 from sre_edge.v1 import (
     chaos_service_pb2,
@@ -41,3 +43,33 @@ class Stubs:
             while not condition(taken := await self.snapshot()):
                 await asyncio.sleep(0.02)
         return taken
+
+
+async def drained(stream: Any) -> None:
+    """Read until the stream ends with an error."""
+    while True:
+        await stream.read()
+
+
+def reason(error: grpc.aio.AioRpcError) -> tuple[str, dict[str, str], list[str]]:
+    """Reason, metadata and violated fields of an error."""
+    info, bad = _details(error)
+    return info.reason, dict(info.metadata), [v.field for v in bad.field_violations]
+
+
+def violations(error: grpc.aio.AioRpcError) -> dict[str, str]:
+    """What was expected of each violated field."""
+    return {v.field: v.description for v in _details(error)[1].field_violations}
+
+
+def _details(
+    error: grpc.aio.AioRpcError,
+) -> tuple[error_details_pb2.ErrorInfo, error_details_pb2.BadRequest]:
+    info, bad = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
+    status = rpc_status.from_call(error)
+    assert status is not None, error
+    for detail in status.details:
+        detail.Unpack(info)
+        detail.Unpack(bad)
+    assert info.domain == "sre-edge"
+    return info, bad

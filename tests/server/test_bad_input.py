@@ -6,12 +6,10 @@ from typing import Any
 
 import grpc
 import pytest
-from google.rpc import error_details_pb2
-from grpc_status import rpc_status
 
-from server.app import App
 from server.errors import Reason
 from server.rpc.errors import CODES
+from server.snapshot import Run
 from sre_edge.v1 import (
     chaos_service_pb2,
     error_reason_pb2,
@@ -19,20 +17,9 @@ from sre_edge.v1 import (
     simulation_service_pb2,
 )
 from tests.conftest import StartServer
-from tests.server.stubs import SERVICES, Stubs
+from tests.server.stubs import SERVICES, Stubs, reason
 
 INJECT = {"target": "database", "kind": "FAULT_KIND_CPU_SPIKE", "duration": "30s"}
-
-
-def reason(error: grpc.aio.AioRpcError) -> tuple[str, dict[str, str], list[str]]:
-    """Reason, metadata and violated fields of an error."""
-    status = rpc_status.from_call(error)
-    info, bad = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
-    for detail in status.details:
-        detail.Unpack(info)
-        detail.Unpack(bad)
-    assert info.domain == "sre-edge"
-    return info.reason, dict(info.metadata), [v.field for v in bad.field_violations]
 
 
 @pytest.mark.parametrize(
@@ -118,11 +105,11 @@ async def test_faults_are_limited(start_server: StartServer) -> None:
     assert reason(caught.value)[:2] == ("TOO_MANY_FAULTS", {"limit": "2"})
 
 
-async def test_what_breaks_inside_stays_inside(app: App, stubs: Stubs, monkeypatch: Any) -> None:
-    def broken(_: Any) -> None:
+async def test_what_breaks_inside_stays_inside(stubs: Stubs, monkeypatch: Any) -> None:
+    def broken(*_: Any) -> None:
         raise RuntimeError("secret detail")
 
-    monkeypatch.setattr(app.engine, "indices", broken)
+    monkeypatch.setattr(Run, "indices", broken)
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await stubs.snapshot()
     assert caught.value.code() == grpc.StatusCode.INTERNAL

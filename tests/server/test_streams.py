@@ -5,17 +5,17 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections.abc import Callable
-from typing import Any
 
 import grpc
 import pytest
 
 import server.app
 from server.app import App
-from server.rpc.broadcast import SLOTS
+from server.rpc.subscriber import EVERYTHING, SLOTS, Filter
 from server.snapshot import Snapshot
 from sre_edge.v1 import simulation_service_pb2, simulation_service_pb2_grpc, snapshot_pb2
 from tests.conftest import StartServer
+from tests.server.stubs import drained
 
 Request = simulation_service_pb2.StreamMetricsRequest
 Cursor = snapshot_pb2.Cursor
@@ -23,11 +23,6 @@ Cursor = snapshot_pb2.Cursor
 
 def stub(channel: grpc.aio.Channel) -> simulation_service_pb2_grpc.SimulationServiceAsyncStub:
     return simulation_service_pb2_grpc.SimulationServiceStub(channel)  # type: ignore[return-value]
-
-
-async def drained(stream: Any) -> None:
-    while True:
-        await stream.read()
 
 
 async def wait_for(condition: Callable[[], bool], seconds: float = 15.0) -> None:
@@ -49,6 +44,22 @@ async def test_snapshots_come_in_order_without_holes(start_server: StartServer) 
     numbers = [message.snapshot.cursor.sequence for message in got]
     assert numbers == list(range(numbers[0], numbers[0] + 20))
     assert all([s.service for s in m.snapshot.services] == ["database"] for m in got)
+
+
+async def test_edges_and_predictions_can_be_left_out(start_server: StartServer) -> None:
+    app = await start_server(speed=0.1)
+    async with grpc.aio.insecure_channel(app.address) as channel:
+        whole = (await stub(channel).StreamMetrics(Request()).read()).snapshot
+        request = Request(without_edges=True, without_predictions=True)
+        lean = (await stub(channel).StreamMetrics(request).read()).snapshot
+    assert whole.edges
+    assert not lean.edges
+    assert not any(service.HasField("prediction") for service in lean.services)
+    assert lean.system == whole.system
+    del whole.edges[:]
+    for service in whole.services:
+        service.ClearField("prediction")
+    assert lean == whole
 
 
 async def test_a_stream_resumes_after_its_cursor(start_server: StartServer) -> None:
@@ -98,14 +109,18 @@ async def test_a_cursor_from_the_future_is_refused(start_server: StartServer) ->
 
 async def test_a_slow_subscriber_loses_the_oldest_and_is_told(start_server: StartServer) -> None:
     app = await start_server(speed=0.1)
-    subscriber = app.broadcaster.subscribe(None, "", 0)
-    await subscriber.next()
+    subscriber = app.broadcaster.subscribe(EVERYTHING)
+    await app.broadcaster.next(subscriber)
     for taken in snapshots(app, SLOTS + 3):
         await app.broadcaster.publish(taken)
-    message = simulation_service_pb2.StreamMetricsResponse.FromString(await subscriber.next())
+    message = simulation_service_pb2.StreamMetricsResponse.FromString(
+        await app.broadcaster.next(subscriber)
+    )
     assert message.gap.reason == snapshot_pb2.GAP_REASON_SLOW_SUBSCRIBER
     assert (message.gap.first_sequence, message.gap.last_sequence) == (2, 4)
-    message = simulation_service_pb2.StreamMetricsResponse.FromString(await subscriber.next())
+    message = simulation_service_pb2.StreamMetricsResponse.FromString(
+        await app.broadcaster.next(subscriber)
+    )
     assert message.snapshot.cursor.sequence == 5
     assert app.broadcaster.dropped == 3
     app.broadcaster.unsubscribe(subscriber)
@@ -151,11 +166,11 @@ async def test_streams_are_limited(start_server: StartServer) -> None:
 
 async def test_one_encoding_serves_all_streams_of_a_filter(start_server: StartServer) -> None:
     app = await start_server(speed=0.1)
-    subscribers = [app.broadcaster.subscribe((1,), "", 0) for _ in range(3)]
+    subscribers = [app.broadcaster.subscribe(Filter(frozenset(["auth-service"]))) for _ in range(3)]
     for subscriber in subscribers:
-        await subscriber.next()
+        await app.broadcaster.next(subscriber)
     await app.broadcaster.publish(app.engine.tick())
-    messages = [await subscriber.next() for subscriber in subscribers]
+    messages = [await app.broadcaster.next(subscriber) for subscriber in subscribers]
     assert messages[0] is messages[1] is messages[2]
     for subscriber in subscribers:
         app.broadcaster.unsubscribe(subscriber)
@@ -163,17 +178,17 @@ async def test_one_encoding_serves_all_streams_of_a_filter(start_server: StartSe
 
 async def test_a_snapshot_of_a_run_that_is_over_is_not_sent(start_server: StartServer) -> None:
     app = await start_server(speed=0.1)
-    subscriber = app.broadcaster.subscribe(None, "", 0)
-    await subscriber.next()
+    subscriber = app.broadcaster.subscribe(EVERYTHING)
+    await app.broadcaster.next(subscriber)
     late = app.engine.tick()
     app.engine.reset()
     await app.broadcaster.publish(app.engine.latest)
     await app.broadcaster.publish(late)
     await app.broadcaster.publish(app.engine.tick())
     decoded = simulation_service_pb2.StreamMetricsResponse.FromString
-    assert decoded(await subscriber.next()).gap.run_id == late.run.id
+    assert decoded(await app.broadcaster.next(subscriber)).gap.run_id == late.run.id
     for sequence in (1, 2):
-        cursor = decoded(await subscriber.next()).snapshot.cursor
+        cursor = decoded(await app.broadcaster.next(subscriber)).snapshot.cursor
         assert (cursor.run_id, cursor.sequence) == (app.engine.run.id, sequence)
     app.broadcaster.unsubscribe(subscriber)
 

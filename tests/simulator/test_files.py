@@ -240,3 +240,9 @@ def test_an_impossible_fault_changes_nothing() -> None:
         simulation.inject(Fault("database", FaultKind.CPU_SPIKE, 0.0, float("nan")))
     assert caught.value.field == "duration_s"
     assert simulation.active_faults() == ()
+
+
+def test_an_alias_is_refused_before_it_multiplies() -> None:
+    lines = ["a0: &a0 [x, x]"] + [f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]" for i in range(1, 60)]
+    with pytest.raises(TopologyError, match="expected no alias"):
+        parse_topology("\n".join([*lines, "services: *a59"]))

@@ -6,9 +6,11 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from simulator import topologies
 from sre_edge.quantities import duration, number, probability
 from tests import processes
 
@@ -44,6 +46,24 @@ def test_a_whole_story(target: str) -> None:
     assert "stopped" in sre_edge(target, "stop", fault["id"]).stdout
     assert json.loads(sre_edge(target, "reset", "--json").stdout)["run_id"]
     assert "no fault acts" in sre_edge(target, "stop", "--all").stdout
+
+
+def test_the_clock_and_another_topology(target: str, tmp_path: Path) -> None:
+    assert sre_edge(target, "clock", "--pause", "--speed", "50").stdout.startswith("paused")
+    assert json.loads(sre_edge(target, "clock", "--json").stdout) == {"paused": True, "speed": 50.0}
+    assert "50 simulated seconds" in sre_edge(target, "clock", "--resume").stdout
+    shop = tmp_path / "shop.yaml"
+    shop.write_text("services: [{name: web, dependencies: [db]}, {name: db}]")
+    assert "new run" in sre_edge(target, "reset", "--topology", str(shop)).stdout
+    assert "web" in sre_edge(target, "topology").stdout
+    shop.write_text("services: [{name: web, colour: red}]")
+    assert (
+        "topology.services[0].colour: expected one"
+        in sre_edge(target, "reset", "--topology", str(shop)).stderr
+    )
+    assert "loop lag seconds p99" in sre_edge(target, "info").stdout
+    default = Path(topologies.__file__).parent / "default.yaml"
+    assert "new run" in sre_edge(target, "reset", "--topology", str(default)).stdout
 
 
 @pytest.mark.parametrize(

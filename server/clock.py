@@ -1,0 +1,44 @@
+"""The simulated clock: how fast it goes, or that it stands still."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from server.errors import Violation, invalid
+
+MIN_SPEED, MAX_SPEED = 0.1, 100.0
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """State of the clock; never changed, only replaced.
+
+    Attributes
+    ----------
+    paused
+        Whether it stands still.
+    speed
+        Simulated seconds per second while it goes.
+    """
+
+    paused: bool = False
+    speed: float = 1.0
+
+    def changed(self, paused: bool | None, speed: float | None) -> Clock:
+        """Give the clock that somebody asks for; None leaves as it is.
+
+        Raises
+        ------
+        ServerError
+            INVALID_FIELD, for an impossible speed.
+        """
+        if speed is not None and not MIN_SPEED <= speed <= MAX_SPEED:
+            expected = f"expected {MIN_SPEED:g} to {MAX_SPEED:g} simulated seconds per second"
+            raise invalid([Violation("speed", expected)])
+        return Clock(
+            paused=self.paused if paused is None else paused,
+            speed=self.speed if speed is None else speed,
+        )
+
+
+NORMAL = Clock()

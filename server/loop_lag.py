@@ -1,0 +1,45 @@
+"""How late the event loop is: what every call and stream has to wait for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+import numpy as np
+from prometheus_client import CollectorRegistry, Histogram
+
+EVERY_S = 0.05
+REMEMBERED = round(60.0 / EVERY_S)
+
+
+class LoopLag:
+    """Sleeps, and sees how much later than asked it wakes up; `run` it in the loop.
+
+    Attributes
+    ----------
+    seconds
+        Lags of the last minute.
+    """
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.seconds: deque[float] = deque(maxlen=REMEMBERED)
+        self._histogram = Histogram(
+            "sre_edge_loop_lag_seconds",
+            "How late the event loop was.",
+            buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0),
+            registry=registry,
+        )
+
+    async def run(self) -> None:
+        """Measure until cancelled."""
+        loop = asyncio.get_running_loop()
+        while True:
+            due = loop.time() + EVERY_S
+            await asyncio.sleep(EVERY_S)
+            late = max(0.0, loop.time() - due)
+            self.seconds.append(late)
+            self._histogram.observe(late)
+
+    def percentile(self, percent: float) -> float:
+        """Lag that so many percent of the last minute's are not above, seconds."""
+        return float(np.percentile(self.seconds, percent)) if self.seconds else 0.0

@@ -1,0 +1,47 @@
+"""Between the wire and the history: pure functions."""
+
+from __future__ import annotations
+
+from server.history import Query, Series
+from server.rpc import convert
+from sre_edge.v1 import history_pb2
+from sre_edge.v1 import simulation_service_pb2 as pb
+
+
+def query(request: pb.QueryHistoryRequest) -> Query:
+    """Convert what a client wants to look back at.
+
+    Raises
+    ------
+    ServerError
+        INVALID_FIELD, for a time out of range.
+    """
+    has_start, has_end = request.HasField("start_time"), request.HasField("end_time")
+    return Query(
+        services=tuple(request.services),
+        metrics=tuple(request.metrics),
+        start_time=convert.time(request.start_time, "start_time") if has_start else None,
+        end_time=convert.time(request.end_time, "end_time") if has_end else None,
+        max_points=request.max_points,
+    )
+
+
+def answer(found: Series) -> pb.QueryHistoryResponse:
+    """Convert series."""
+    names = found.run.graph.names
+    message = pb.QueryHistoryResponse(run_id=found.run.id, bucket_seconds=found.bucket_s)
+    if found.start_time is not None:
+        message.start_time.CopyFrom(convert.timestamp(found.start_time))
+    for s, service in enumerate(found.services):
+        for m, metric in enumerate(found.metrics):
+            message.series.append(
+                history_pb2.HistorySeries(
+                    service=names[service],
+                    metric=metric,
+                    minimum=found.minimum[:, m, s].tolist(),
+                    maximum=found.maximum[:, m, s].tolist(),
+                    mean=found.mean[:, m, s].tolist(),
+                    last=found.last[:, m, s].tolist(),
+                )
+            )
+    return message

@@ -1,0 +1,80 @@
+"""What a server says of itself."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from importlib.metadata import version
+
+from server.engine import Engine
+from server.loop_lag import LoopLag
+from server.rpc import convert
+from server.rpc.broadcast import Broadcaster
+from server.rpc.topology_document import MAX_SERVICES
+from server.settings import MAX_MESSAGE_BYTES, Settings
+from server.ticker import Ticker
+from sre_edge.v1 import server_info_pb2
+from sre_edge.v1 import simulation_service_pb2 as pb
+
+VERSION = version("sre-edge")
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class ServerInfo:
+    """Gathers the facts about one server.
+
+    Attributes
+    ----------
+    settings, engine, broadcaster, ticker, lag
+        Where the facts are.
+    store
+        Where records are kept, without secrets.
+    started_s
+        When it began, monotonic clock.
+    """
+
+    settings: Settings
+    engine: Engine
+    broadcaster: Broadcaster
+    ticker: Ticker
+    lag: LoopLag
+    store: str
+    started_s: float
+
+    def message(self) -> pb.GetServerInfoResponse:
+        """Say how things are now."""
+        latest = self.engine.latest
+        return pb.GetServerInfoResponse(
+            version=VERSION,
+            model_version=self.engine.model_version,
+            cursor=convert.cursor(latest),
+            clock=convert.clock(self.engine.clock),
+            limits=self._limits(),
+            figures=self._figures(),
+            store=self.store,
+        )
+
+    def _limits(self) -> server_info_pb2.ServerLimits:
+        return server_info_pb2.ServerLimits(
+            request_bytes=MAX_MESSAGE_BYTES,
+            streams=self.settings.max_streams,
+            calls=self.settings.max_calls,
+            faults=self.settings.max_faults,
+            services=MAX_SERVICES,
+            history=self.engine.max_history,
+            write_timeout=convert.duration(self.settings.write_timeout_s),
+        )
+
+    def _figures(self) -> server_info_pb2.ServerFigures:
+        spent_s = tuple(self.ticker.spent_s) or (0.0,)
+        return server_info_pb2.ServerFigures(
+            uptime=convert.duration(time.monotonic() - self.started_s),
+            ticks=self.ticker.ticks,
+            tick_seconds_mean=sum(spent_s) / len(spent_s),
+            tick_seconds_max=max(spent_s),
+            failed_ticks=self.ticker.failed,
+            streams=self.broadcaster.streams,
+            dropped_snapshots=self.broadcaster.dropped,
+            loop_lag_seconds_p99=self.lag.percentile(99.0),
+            loop_lag_seconds_max=self.lag.percentile(100.0),
+        )

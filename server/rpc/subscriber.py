@@ -1,0 +1,177 @@
+"""One stream of snapshots: what it has been given, what waits for it, and what it lost."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+
+from server.clock import Clock
+from server.errors import ServerError
+from server.rpc import convert
+from server.snapshot import Snapshot
+from sre_edge.v1 import simulation_service_pb2, snapshot_pb2
+
+SLOTS = 4
+"""Snapshots that wait for a subscriber; the oldest gives way to a fifth."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """What a subscriber wants.
+
+    Attributes
+    ----------
+    services
+        Names; none means all.
+    edges, predictions
+        Whether they are part of it.
+    """
+
+    services: frozenset[str] = frozenset()
+    edges: bool = True
+    predictions: bool = True
+
+
+EVERYTHING = Filter()
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """What was lost to a subscriber; the numbers are None where not known."""
+
+    reason: snapshot_pb2.GapReason.ValueType
+    run_id: str
+    first: int | None = None
+    last: int | None = None
+
+    def encoded(self) -> bytes:
+        """Encode it as a message of the stream."""
+        gap = snapshot_pb2.Gap(
+            reason=self.reason,
+            run_id=self.run_id,
+            first_sequence=self.first,
+            last_sequence=self.last,
+        )
+        return simulation_service_pb2.StreamMetricsResponse(gap=gap).SerializeToString()
+
+
+class Subscriber:
+    """One stream; used from the event loop alone.
+
+    Parameters
+    ----------
+    wanted
+        Its filter.
+    history
+        Gives the recent snapshots of the present run, oldest first.
+    after
+        Run and sequence number that it has already: it catches up from the history first.
+    gap
+        What it lost before.
+    """
+
+    def __init__(
+        self,
+        wanted: Filter,
+        history: Callable[[], Sequence[Snapshot]],
+        after: tuple[str, int],
+        gap: Gap | None = None,
+    ) -> None:
+        self.wanted = wanted
+        self.dropped = 0
+        self._history = history
+        self._run_id, self._last = after
+        self._gap = gap
+        self._catching_up = True
+        self._told: Clock | None = None
+        self._clock: Clock | None = None
+        self._waiting: deque[tuple[Snapshot, bytes]] = deque()
+        self._changed = asyncio.Event()
+        self._end: ServerError | None = None
+
+    def offer(self, taken: Snapshot, data: bytes) -> None:
+        """Queue a snapshot; the oldest one that waits gives way if there are too many."""
+        self._changed.set()
+        if self._catching_up:
+            return  # it is in the history
+        if taken.run.id != self._run_id:
+            self._run_ended(self._waiting[0][0].sequence if self._waiting else None)
+            self._waiting.clear()
+        elif taken.sequence <= self._last:
+            return
+        self._run_id, self._last = taken.run.id, taken.sequence
+        self._waiting.append((taken, data))
+        if len(self._waiting) > SLOTS:
+            oldest, _ = self._waiting.popleft()
+            self.dropped += 1
+            slow = snapshot_pb2.GAP_REASON_SLOW_SUBSCRIBER
+            gap = self._gap or Gap(slow, oldest.run.id, oldest.sequence)
+            same = gap.run_id == oldest.run.id
+            self._gap = replace(gap, last=oldest.sequence) if same else gap
+
+    def set_clock(self, clock: Clock) -> None:
+        """Tell the stream of the simulated clock, after what waits already."""
+        self._clock = clock
+        self._changed.set()
+
+    def end(self, error: ServerError) -> None:
+        """End the stream with an error."""
+        self._end = self._end or error
+        self._changed.set()
+
+    async def next(self, encode: Callable[[Snapshot, Filter], Awaitable[bytes]]) -> bytes:
+        """Wait for the next message.
+
+        Raises
+        ------
+        ServerError
+            What the stream was ended with.
+        """
+        while True:
+            if self._end is not None:
+                raise self._end
+            behind = self._missed() if self._catching_up else None
+            if self._gap is not None and (behind or self._waiting):
+                gap, self._gap = self._gap, None
+                return gap.encoded()
+            if behind is not None:
+                self._last, self._told = behind.sequence, behind.clock
+                self._catching_up = behind is not self._history()[-1]
+                return await encode(behind, self.wanted)
+            if self._waiting:
+                taken, data = self._waiting.popleft()
+                self._told = taken.clock
+                return data
+            if self._clock is not None and self._clock != self._told:
+                self._told = self._clock
+                return _encoded(self._clock)
+            self._changed.clear()
+            await self._changed.wait()
+
+    def _missed(self) -> Snapshot | None:
+        """Give the next snapshot of the history; None: there is no more."""
+        history = self._history()
+        latest = history[-1]
+        if latest.run.id != self._run_id:
+            self._run_ended(None)
+            self._run_id, self._last = latest.run.id, latest.sequence - 1
+        oldest = history[0].sequence
+        if self._last + 1 < oldest:
+            expired = snapshot_pb2.GAP_REASON_HISTORY_EXPIRED
+            self._gap = Gap(expired, self._run_id, self._last + 1, oldest - 1)
+            self._last = oldest - 1
+        if self._last < latest.sequence:
+            return history[self._last + 1 - oldest]
+        self._catching_up = False
+        return None
+
+    def _run_ended(self, first_lost: int | None) -> None:
+        first = self._gap.first if self._gap and self._gap.run_id == self._run_id else first_lost
+        self._gap = Gap(snapshot_pb2.GAP_REASON_RUN_ENDED, self._run_id, first)
+
+
+def _encoded(clock: Clock) -> bytes:
+    message = convert.clock(clock)
+    return simulation_service_pb2.StreamMetricsResponse(clock=message).SerializeToString()
