@@ -67,23 +67,25 @@ def attempt(
         delay_s, spread = conditions.delay_s, conditions.delay_variance_s2
         usual = Latency(usual.mean_s + delay_s, usual.variance_s2 + spread)
         present = Latency(present.mean_s + delay_s, present.variance_s2 + spread)
-    cut = truncated(routes.at_callee(usual.mean_s), routes.at_callee(usual.variance_s2), timeout_s)
+    time_s, time_square = truncated(
+        routes.at_callee(usual.mean_s), routes.at_callee(usual.variance_s2), timeout_s
+    )
     late = tail(routes.at_callee(present.mean_s), routes.at_callee(present.variance_s2), timeout_s)
-    taken = routes.at_callee(reachable)
+    taken = seen = routes.at_callee(reachable)
     lost = np.zeros((1, 1))
-    if conditions.acts("loss", "edge_loss"):
-        lost = routes.at_callee(conditions.loss)
+    losing = conditions.acts("loss", "edge_loss")
+    if losing:
+        lost = routes.at_callee(conditions.loss).copy()
         lost[routes.alone_route] += conditions.edge_loss
         np.minimum(lost, 1.0, out=lost)
-        taken *= 1.0 - lost
-    success = routes.at_callee(good)
-    success *= taken
+        taken = taken * (1.0 - lost)
+        seen = lost + taken
+    success = routes.at_callee(good) * taken
     timed_out = success * late
     success -= timed_out
-    time_s, time_square = cut.mean, cut.second
     time_s *= taken
     time_square *= taken
-    if conditions.acts("loss", "edge_loss"):
+    if losing:
         time_s += lost * timeout_s
         time_square += lost * timeout_s * timeout_s
     return Attempt(
@@ -91,7 +93,7 @@ def attempt(
         lost=lost,
         timed_out=timed_out,
         late=late,
-        seen=lost + taken,
+        seen=seen,
         time_s=time_s,
         time_square_s2=time_square,
     )
@@ -115,15 +117,18 @@ def call_time(routes: Routes, one: Attempt) -> CallTime:
 
     The k-th retry is made with probability failure^k; a budget holds all of them together down.
     """
+    if not len(routes.made):
+        return CallTime(one.time_s, one.time_square_s2)
     failure = 1.0 - one.success
-    again, weighted, backoff_s = (np.zeros_like(failure) for _ in range(3))
-    reach, scratch = np.ones_like(failure), np.empty_like(failure)
-    for k, (mean_backoff_s, made) in enumerate(zip(routes.backoff_s, routes.made, strict=True)):
+    reach = failure * routes.made[0]
+    again, weighted, backoff_s = reach.copy(), 3.0 * reach, reach * routes.backoff_s[0]
+    scratch = np.empty_like(reach)
+    for k in range(1, len(routes.made)):
         reach *= failure
-        reach *= made
+        reach *= routes.made[k]
         again += reach
         weighted += np.multiply(reach, 2 * k + 3, out=scratch)
-        backoff_s += np.multiply(reach, mean_backoff_s, out=scratch)
+        backoff_s += np.multiply(reach, routes.backoff_s[k], out=scratch)
     if routes.budgeted:
         held = np.minimum(routes.retry_budget / np.maximum(again, 1e-12), 1.0)
         again *= held

@@ -20,22 +20,23 @@ PERCENTILES = (0.50, 0.95, 0.99)
 _SHAPES = 129
 _LIMITS = 257
 _Y_MIN, _Y_MAX = 0.02, 0.998
+_ROWS_PER_Y = (_SHAPES - 1) / (_Y_MAX - _Y_MIN)
+_ROWS_BELOW = int(_Y_MIN * _ROWS_PER_Y) + 1
+"""Rows of the table for y below `_Y_MIN`, which are like the first: a look-up needs no bound."""
+_FIRST_ROW = _ROWS_BELOW + 0.5 - _Y_MIN * _ROWS_PER_Y
 
 
 class Truncated(NamedTuple):
-    """A latency that is cut off at a limit; arrays of the arguments' shape.
+    """A latency that is cut off at a limit; new arrays of the arguments' shape.
 
     Attributes
     ----------
-    tail
-        Probability that the limit is exceeded.
     mean
         Mean of min(T, limit), in the unit of the arguments.
     second
         Second moment of min(T, limit).
     """
 
-    tail: FloatArray
     mean: FloatArray
     second: FloatArray
 
@@ -43,46 +44,52 @@ class Truncated(NamedTuple):
 def truncated(mean: FloatArray, variance: FloatArray, limit: FloatArray) -> Truncated:
     """Cut a Gamma law with `mean` and `variance` off at `limit`, which broadcasts to them."""
     square = mean * mean
-    second = square + variance
-    cell, weight = _cells(mean, square / second, limit)
-    tails, means, seconds = _truncation_tables()
-    cut_mean = _interpolated(means, cell, weight)
+    cell, weight = _cells(mean, square, variance, limit)
+    _, means, seconds = _truncation_tables()
+    cut_mean = means.at(cell, weight)
     cut_mean *= mean
-    cut_second = _interpolated(seconds, cell, weight)
+    cut_second = seconds.at(cell, weight)
     cut_second *= square
-    return Truncated(_interpolated(tails, cell, weight), cut_mean, cut_second)
+    return Truncated(cut_mean, cut_second)
 
 
 def tail(mean: FloatArray, variance: FloatArray, limit: FloatArray) -> FloatArray:
     """Probability that a Gamma law with `mean` and `variance` exceeds `limit`; they broadcast."""
-    square = mean * mean
-    cell, weight = _cells(mean, square / (square + variance), limit)
-    return _interpolated(_truncation_tables()[0], cell, weight)
+    cell, weight = _cells(mean, mean * mean, variance, limit)
+    return _truncation_tables()[0].at(cell, weight)
 
 
-def _cells(mean: FloatArray, y: FloatArray, limit: FloatArray) -> tuple[IntArray, FloatArray]:
-    """Cell of the table for each limit, and the weight of the next one."""
-    row = y - _Y_MIN
-    row *= (_SHAPES - 1) / (_Y_MAX - _Y_MIN)
-    row += 0.5
-    np.maximum(row, 0.0, out=row)
+class _Table(NamedTuple):
+    """A function of shape and limit: rows one after the other, and the rise to the next limit."""
+
+    values: FloatArray
+    rises: FloatArray
+
+    def at(self, cell: IntArray, weight: FloatArray) -> FloatArray:
+        """Interpolate between the limits of a cell and of the next one; a new array."""
+        value = self.rises.take(cell, mode="clip")
+        value *= weight
+        value += self.values.take(cell, mode="clip")
+        return value
+
+
+def _cells(
+    mean: FloatArray, square: FloatArray, variance: FloatArray, limit: FloatArray
+) -> tuple[IntArray, FloatArray]:
+    """Cell of the table for each limit, and the weight of the next one; `square` is mean^2."""
+    row = square + variance
+    np.divide(square, row, out=row)
+    row *= _ROWS_PER_Y
+    row += _FIRST_ROW
     column = mean + limit
     np.divide(limit, column, out=column)
     column *= _LIMITS - 1
-    left = column.astype(np.intp)
+    np.floor(row, out=row)
+    row *= _LIMITS
+    left = np.floor(column)
     column -= left
-    first = row.astype(np.intp)
-    first *= _LIMITS
-    return first + left, column
-
-
-def _interpolated(table: FloatArray, cell: IntArray, weight: FloatArray) -> FloatArray:
-    here = table.take(cell, mode="clip")
-    rise = table.take(cell + 1, mode="clip")
-    rise -= here
-    rise *= weight
-    here += rise
-    return here
+    left += row
+    return left.astype(np.intp), column
 
 
 def percentiles(mean: FloatArray, variance: FloatArray) -> tuple[FloatArray, ...]:
@@ -103,8 +110,8 @@ def quantiles(mean: FloatArray, variance: FloatArray, levels: tuple[float, ...])
 
 
 @cache
-def _truncation_tables() -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Tail, mean and second moment of min(T, x) for mean 1, each of shape (shapes * limits,)."""
+def _truncation_tables() -> tuple[_Table, _Table, _Table]:
+    """Tail, mean and second moment of min(T, x) for mean 1."""
     shape = _gamma_shapes(_SHAPES)[:, None]
     u = np.linspace(0.0, 1.0, _LIMITS)[None, :-1]
     x = u / (1.0 - u)
@@ -115,10 +122,16 @@ def _truncation_tables() -> tuple[FloatArray, FloatArray, FloatArray]:
     second = (shape + 1.0) / shape * below_2 + x * x * tail
     last = (np.zeros_like(shape), np.ones_like(shape), 1.0 + 1.0 / shape)
     tails, means, seconds = (
-        np.concatenate([values, end], axis=1).ravel()
+        _table(np.concatenate([values, end], axis=1))
         for values, end in zip((tail, mean, second), last, strict=True)
     )
     return tails, means, seconds
+
+
+def _table(values: FloatArray) -> _Table:
+    """Lay a function of shapes and limits out as a table."""
+    values = np.concatenate([np.repeat(values[:1], _ROWS_BELOW, axis=0), values])
+    return _Table(values.ravel(), np.diff(values, axis=1, append=values[:, -1:]).ravel())
 
 
 @cache

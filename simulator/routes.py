@@ -41,6 +41,8 @@ class Routes:
         (X,) edges that have a route of their own.
     alone_route, shared_route
         (X,) that route, and the one that they would share.
+    one_each
+        There is one route to every service, in the order of the services.
     """
 
     of_call: IntArray
@@ -53,6 +55,7 @@ class Routes:
     alone: IntArray
     alone_route: IntArray
     shared_route: IntArray
+    one_each: bool
     _members: csr_array
     _often: csr_array
     _often_at_most_once: csr_array
@@ -85,6 +88,7 @@ class Routes:
             alone=alone,
             alone_route=alone_route,
             shared_route=shared[alone],
+            one_each=np.array_equal(p.callee[sample], np.arange(p.services)),
             _members=incidence(members, calls, width, p.calls),
             _often=incidence(callers, routes, height, width, often),
             _often_at_most_once=incidence(
@@ -98,7 +102,9 @@ class Routes:
         return len(self.callee) - len(self.alone)
 
     def at_callee(self, services: FloatArray) -> FloatArray:
-        """Value of the service at the end of each route, (S, B) -> (R, B)."""
+        """Value of the service at the end of each route, (S, B) -> (R, B); not to be changed."""
+        if self.one_each:
+            return services
         return services.take(self.callee, axis=0, mode="clip")
 
     def at_calls(self, routes: FloatArray) -> FloatArray:
