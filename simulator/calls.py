@@ -29,13 +29,17 @@ class Offered(NamedTuple):
     first
         (C, B) first attempts that are made.
     retries
-        (K, C, B) retries that are made, by the number of attempts before them less one.
+        (K, E, B) retries that are made, by the number of attempts before them less one.
+    made
+        (C, B) all attempts that are made, those that get lost included.
     left
-        (K, C, B) retries that left the orbit for it: made, denied or stopped by a gate.
+        (K, E, B) retries that left the orbit for it: made, denied or stopped by a gate.
     denied
         (budgeted, B) retries that the budget denied.
     wanted, passing
         (gated, B) attempts that the caller wants to make, and the share that its gate lets through.
+    stopped
+        A gate stops any of them.
     arrived
         (S, B) requests that reach each service, flood included.
     """
@@ -43,10 +47,12 @@ class Offered(NamedTuple):
     misses: FloatArray | None
     first: FloatArray
     retries: FloatArray
+    made: FloatArray
     left: FloatArray
     denied: FloatArray
     wanted: FloatArray
     passing: FloatArray
+    stopped: bool
     arrived: FloatArray
 
     @property
@@ -56,18 +62,18 @@ class Offered(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What became of calls in a sub-step; shape (C, B), requests where counted.
+    """What became of calls in a sub-step; requests where counted.
 
     Attributes
     ----------
     attempts
-        Attempts that were resolved.
+        (C, B) attempts that were resolved.
     failed
-        Those of them that failed, for whatever reason.
+        (C, B) those of them that failed, for whatever reason.
     exhausted
-        Calls that failed for good.
+        (E, B) calls along edges that failed for good.
     ended
-        Those and the calls that succeeded.
+        (E, B) those and the calls that succeeded.
     outstanding, orbit, breakers, throttles
         As in `State`.
     """
@@ -113,35 +119,41 @@ def offer(
         retries[:, p.budgeted] *= 1.0 - denied / np.maximum(asked, 1e-300)
     made = first.copy()
     for again in retries:
-        made += again
+        made[: p.edges] += again
     wanted = made[p.gated]
     passing = gate.passing(p, state, conditions, wanted)
-    if (passing < 1.0).any():
+    stopped = bool((passing < 1.0).any())
+    if stopped:
         first[p.gated] *= passing
         retries = retries.copy()
         retries[:, p.gated] *= passing
         made[p.gated] *= passing
+    reaching = made
     if conditions.acts("loss", "edge_loss"):
         lost = conditions.loss[p.callee]
         lost[routes.alone] += conditions.edge_loss
-        made *= 1.0 - np.minimum(lost, 1.0)
-    arrived = wiring.into_callee(made)
+        reaching = made * (1.0 - np.minimum(lost, 1.0))
+    arrived = wiring.into_callee(reaching)
     if conditions.acts("flood_rps"):
         arrived += p.step_s * conditions.flood_rps
     return Offered(
         misses=misses,
         first=first,
         retries=retries,
+        made=made,
         left=left,
         denied=denied,
         wanted=wanted,
         passing=passing,
+        stopped=stopped,
         arrived=arrived,
     )
 
 
 def _denied(p: Parameters, first: FloatArray, retries: FloatArray) -> FloatArray:
     """Retries that the budgets deny, (budgeted, B) (simulation.md, equation 12)."""
+    if not len(p.budgeted):
+        return np.empty((0, first.shape[1]))
     asked = _over_levels(retries.take(p.budgeted, axis=1))
     most = p.retry_budget[p.budgeted] * first[p.budgeted]
     denied: FloatArray = np.maximum(asked - most, 0.0)
@@ -164,29 +176,37 @@ def resolve(p: Parameters, routes: Routes, state: State, offered: Offered, one: 
     """
     ending = routes.at_calls(p.step_s / (p.step_s + one.time_s))
     failing = routes.at_calls(1.0 - one.success)
-    outstanding = np.empty_like(state.outstanding)
-    orbit = state.orbit - offered.left
     # In place throughout: memory that is touched for the first time costs more than arithmetic.
-    attempts, retried = np.zeros_like(ending), np.zeros_like(ending)
-    resolved = np.empty_like(ending)
-    for level, sent in enumerate((offered.first, *offered.retries)):
-        total = np.add(state.outstanding[level], sent, out=outstanding[level])
-        np.multiply(total, ending, out=resolved)
-        total -= resolved
-        attempts += resolved
-        if level < len(orbit):
-            resolved *= failing
-            resolved *= p.may_retry[level]
-            orbit[level] += resolved
-            retried += resolved
-    failed = np.multiply(attempts, failing, out=failing)
-    exhausted = np.subtract(failed, retried, out=resolved)
-    ended = np.subtract(attempts, retried, out=retried)
-    if offered.denied.any():
+    edges = slice(p.edges)
+    outstanding = np.empty_like(state.outstanding)
+    outstanding[1:, p.edges :] = 0.0  # users do not retry
+    np.add(state.outstanding[0], offered.first, out=outstanding[0])
+    attempts = outstanding[0].copy()
+    for level, sent in enumerate(offered.retries, start=1):
+        np.add(state.outstanding[level, edges], sent, out=outstanding[level, edges])
+        attempts[edges] += outstanding[level, edges]
+    attempts *= ending
+    failed = attempts * failing
+
+    failing *= ending
+    staying = np.subtract(1.0, ending, out=ending)
+    orbit = state.orbit - offered.left
+    exhausted = outstanding[-1, edges] * failing[edges]
+    again = np.empty_like(exhausted)
+    for level in range(len(orbit)):
+        np.multiply(outstanding[level, edges], failing[edges], out=again)
+        if not p.all_retried[level]:
+            exhausted += (1.0 - p.may_retry[level, edges]) * again
+            again *= p.may_retry[level, edges]
+        orbit[level] += again
+    outstanding *= staying
+    ended = attempts[edges] - failed[edges]
+    ended += exhausted
+    if len(p.budgeted):
         exhausted[p.budgeted] += offered.denied
         ended[p.budgeted] += offered.denied
-    blocked = offered.blocked
-    if blocked.any():
+    if offered.stopped:
+        blocked = offered.blocked
         exhausted[p.gated] += blocked
         ended[p.gated] += blocked
     return Outcome(

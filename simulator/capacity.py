@@ -43,7 +43,7 @@ def capacity(p: Parameters, conditions: Conditions, state: State, replicas: Repl
     `max_in_flight`; by Little's law m places are enough for m / (1 + dependency / service)
     workers (equation 7).
     """
-    ready = np.maximum(replicas.ready, 1e-9)
+    ready = replicas.ready if replicas.whole else np.maximum(replicas.ready, 1e-9)
     present = ready * p.workers
     work_s = p.service_s
     if conditions.acts("extra_service"):
@@ -74,10 +74,10 @@ def capacity(p: Parameters, conditions: Conditions, state: State, replicas: Repl
 
 def _garbage_collection(p: Parameters, replicas: Replicas) -> FloatArray:
     """CPU share of garbage collection beyond that at rest: grows as live / (heap - live)."""
-    live = np.maximum(replicas.memory, p.memory_at_rest)
-    np.minimum(live, MOST_MEMORY, out=live)
-    collecting = 1.0 - live
-    np.divide(live, collecting, out=collecting)
+    # live / (heap - live) is heap / (heap - live) - 1.
+    collecting = 1.0 - np.minimum(replicas.memory, MOST_MEMORY)
+    np.divide(p.garbage_collection, collecting, out=collecting)
     collecting -= p.collecting_at_rest
-    collecting *= p.garbage_collection
+    if not replicas.whole:  # a service without replicas has no memory
+        collecting[replicas.ready <= 0.0] = 0.0
     return collecting

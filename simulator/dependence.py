@@ -44,6 +44,11 @@ class Dependence:
         self._required = np.flatnonzero(p.required)
         self._callers = p.caller[self._required]
         self._often = p.calls_per_request[self._required]
+        self._all_required = bool(p.required.all())
+        self._seldom, self._repeated = (
+            bool((self._often < 1.0).any()),
+            bool((self._often > 1.0).any()),
+        )
         places = np.arange(len(self._required))
         self._failing: csr_array = incidence(self._callers, places, p.services, len(places))
         self._fan_out = FanOut(p.caller, p.calls_per_request, p.parallel)
@@ -55,14 +60,13 @@ class Dependence:
         variance -= routes.per_request_at_most_once(call.mean_s * call.mean_s)
         if len(routes.alone):
             self._with_own_routes(routes, call, wait_s, variance)
-        stopped = bool((offered.passing < 1.0).any())
-        if stopped:
+        if offered.stopped:
             self._without_stopped(routes, offered, call, wait_s, variance)
         if len(self._fan_out.edges):
             edges, callers = self._fan_out.edges, self._fan_out.callers
             route = routes.of_call[edges]
             made: FloatArray | float = 1.0
-            if stopped:
+            if offered.stopped:
                 passing = np.ones((self._p.calls, offered.passing.shape[1]))
                 passing[self._p.gated] = offered.passing
                 made = passing[edges]
@@ -79,14 +83,17 @@ class Dependence:
         often = self._often
         if offered.misses is not None:
             often = often * offered.misses[self._callers]
-        ended = outcome.ended.take(self._required, axis=0)
-        failing = outcome.exhausted.take(self._required, axis=0)
-        failing /= np.maximum(ended, 1e-300, out=ended)
-        failing *= np.minimum(often, 1.0)
+        exhausted, ended = outcome.exhausted, outcome.ended
+        if not self._all_required:
+            exhausted, ended = exhausted.take(self._required, 0), ended.take(self._required, 0)
+        failing = exhausted / (ended + 1e-300)
+        if self._seldom or offered.misses is not None:
+            failing *= np.minimum(often, 1.0)
         succeeds = np.subtract(1.0, failing, out=failing)
-        np.maximum(succeeds, 1e-300, out=succeeds)
-        logarithm = np.log(succeeds, out=succeeds)
-        logarithm *= np.maximum(often, 1.0)
+        with np.errstate(divide="ignore"):
+            logarithm = np.log(succeeds, out=succeeds)
+        if self._repeated or offered.misses is not None:
+            logarithm *= np.maximum(often, 1.0)
         success: FloatArray = np.exp(multiply(self._failing, logarithm))
         return success
 

@@ -58,8 +58,8 @@ class Parameters:
         Memory of one replica.
     garbage_collection
         CPU share per unit of live / (heap - live) above its value at rest.
-    memory_at_rest, collecting_at_rest
-        Memory without requests over its limit, and live / (heap - live) there.
+    collecting_at_rest
+        garbage_collection x heap / (heap - live) without requests.
     startup_s
         From the start of a replica until it serves.
     cohorts
@@ -82,9 +82,13 @@ class Parameters:
         (E, 1) first attempts per request of the caller.
     timeout_s, retries
         (C, 1) of one attempt; attempts after the first.
-    backoff_s, leaving, may_retry
-        (K, C, 1) mean wait before the k-th retry, share of those that wait which leave in a
-        sub-step, and 1 where the call is retried so often; K the most retries of any call.
+    backoff_s, may_retry
+        (K, C, 1) mean wait before the k-th retry, and 1 where the call is retried so often; K the
+        most retries of any call.
+    leaving
+        (K, E, 1) share of the retries that wait which leave in a sub-step.
+    all_retried
+        K flags: every edge is retried so often.
     required
         (E,) the caller fails with it.
     retry_budget
@@ -119,7 +123,6 @@ class Parameters:
     memory_base_mb: FloatArray
     memory_per_request_mb: FloatArray
     garbage_collection: FloatArray
-    memory_at_rest: FloatArray
     collecting_at_rest: FloatArray
     startup_s: FloatArray
     cohorts: FloatArray
@@ -142,8 +145,9 @@ class Parameters:
     timeout_s: FloatArray
     retries: FloatArray
     backoff_s: FloatArray
-    leaving: FloatArray
     may_retry: FloatArray
+    leaving: FloatArray
+    all_retried: tuple[bool, ...]
     required: NDArray[np.bool_]
     retry_budget: FloatArray
     budgeted: IntArray
@@ -201,10 +205,12 @@ def parameters(topology: Topology) -> Parameters:
     retry_budget = np.concatenate(
         [_column(np.inf if c.retry_budget is None else c.retry_budget for c in edges), outside]
     )
+    garbage_collection = _column(GARBAGE_COLLECTION * (s.kind in COLLECTED_KINDS) for s in services)
     at_rest = _column(min(s.memory.base_mb / s.memory.limit_mb, MOST_MEMORY) for s in services)
     step_s = _step_s(float(timeout_s.min(initial=np.inf)))
     backoff_s = _backoff_s(edges, len(entries))
     retries = np.concatenate([graph.retries[:, None], outside])
+    may_retry = retries > np.arange(len(backoff_s))[:, None, None]
     guarded = _where(c.circuit_breaker is not None for c in edges)
     throttled = _where(c.adaptive_throttling for c in edges)
     pooled = _where(c.max_connections is not None for c in edges)
@@ -225,11 +231,8 @@ def parameters(topology: Topology) -> Parameters:
         memory_limit_mb=_column(s.memory.limit_mb for s in services),
         memory_base_mb=_column(s.memory.base_mb for s in services),
         memory_per_request_mb=_column(s.memory.per_request_kb / 1024.0 for s in services),
-        garbage_collection=_column(
-            GARBAGE_COLLECTION * (s.kind in COLLECTED_KINDS) for s in services
-        ),
-        memory_at_rest=at_rest,
-        collecting_at_rest=at_rest / (1.0 - at_rest),
+        garbage_collection=garbage_collection,
+        collecting_at_rest=garbage_collection / (1.0 - at_rest),
         startup_s=_column(s.startup_s for s in services),
         cohorts=_column(min(s.replicas, MAX_COHORTS) for s in services),
         warming=_where(s.warmup is not None for s in services),
@@ -251,8 +254,9 @@ def parameters(topology: Topology) -> Parameters:
         timeout_s=timeout_s,
         retries=retries,
         backoff_s=backoff_s,
-        leaving=-np.expm1(-step_s / backoff_s),
-        may_retry=(retries > np.arange(len(backoff_s))[:, None, None]).astype(np.float64),
+        may_retry=may_retry.astype(np.float64),
+        leaving=-np.expm1(-step_s / backoff_s[:, : len(edges)]),
+        all_retried=tuple(bool(level[: len(edges)].all()) for level in may_retry),
         required=graph.required,
         retry_budget=retry_budget,
         budgeted=_where(c.retry_budget is not None for c in edges),

@@ -18,7 +18,7 @@ from simulator.throttle import Throttles
 
 @dataclass(frozen=True, eq=False)
 class State:
-    """B copies of a system: services (S, B), calls (C, B).
+    """B copies of a system: services (S, B), calls (C, B), edges (E, B).
 
     Attributes
     ----------
@@ -47,7 +47,7 @@ class State:
     outstanding
         (L, C, B) attempts without an answer yet, by the number of attempts before them.
     orbit
-        (K, C, B) failed attempts that wait for their retry, one level per attempt; K is L - 1.
+        (K, E, B) failed attempts that wait for their retry, one level per attempt; K is L - 1.
     burst
         (B,) logarithm of the burst of the load.
     warmth, cache_warmth
@@ -114,7 +114,7 @@ def initial(p: Parameters, load: FloatArray) -> State:
         killed=np.zeros(services),
         restart_s=np.zeros(services),
         outstanding=np.zeros((p.levels, p.calls, copies)),
-        orbit=np.zeros((p.levels - 1, p.calls, copies)),
+        orbit=np.zeros((p.levels - 1, p.edges, copies)),
         burst=np.zeros(copies),
         warmth=np.ones((len(p.warming), copies)),
         cache_warmth=np.ones((len(p.caching), copies)),

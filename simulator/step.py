@@ -88,7 +88,7 @@ def step(
     queue = queueing.advance(p, state, serving, able, offered.arrived, normals)
     usual, present = latency(p, state, able, queue)
 
-    refused = queue.rejected / np.maximum(queue.arrived, 1e-300)
+    refused = queue.rejected / (queue.arrived + 1e-300)
     if not serving.whole:
         refused[(queue.arrived <= 0.0) & (serving.ready <= 0.0)] = 1.0
     own_failure = _own_failure(conditions, queue)

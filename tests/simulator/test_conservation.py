@@ -43,24 +43,27 @@ def test_requests_in_are_served_failed_rejected_or_inside(
             assert (values >= -1e-9).all()
         # Attempts: what was made has ended or is outstanding; failures wait, or are over.
         outcome, offered = flows.outcome, flows.offered
-        made = offered.first + offered.retries.sum(axis=0)
+        p = simulation.parameters
+        edges = slice(p.edges)
+        made = offered.first.copy()
+        made[edges] += offered.retries.sum(axis=0)
         waiting = (after.outstanding - before.outstanding).sum(axis=0)
         np.testing.assert_allclose(made, outcome.attempts + waiting, rtol=1e-9, atol=1e-6)
         orbit = (after.orbit - before.orbit).sum(axis=0)
-        p = simulation.parameters
         over = outcome.exhausted.copy()
         over[p.budgeted] -= offered.denied
         over[p.gated] -= offered.blocked
         left = offered.left.sum(axis=0)
-        np.testing.assert_allclose(orbit, outcome.failed - over - left, rtol=1e-9, atol=1e-6)
+        failed = outcome.failed[edges]
+        np.testing.assert_allclose(orbit, failed - over - left, rtol=1e-9, atol=1e-6)
         served = outcome.ended - outcome.exhausted
-        np.testing.assert_allclose(served, outcome.attempts - outcome.failed, atol=1e-6)
+        np.testing.assert_allclose(served, outcome.attempts[edges] - failed, atol=1e-6)
         # What callers ask for is made, or a budget or a gate stops it.
-        asked = before.departed[p.caller] * p.calls_per_request + left[: p.edges]
+        asked = before.departed[p.caller] * p.calls_per_request + left
         answered = made.copy()
         answered[p.budgeted] += offered.denied
         answered[p.gated] += offered.blocked
-        np.testing.assert_allclose(asked, answered[: p.edges], rtol=1e-9, atol=1e-9)
+        np.testing.assert_allclose(asked, answered[edges], rtol=1e-9, atol=1e-9)
 
 
 def frames(seed: int, copies: int, first_copy: int = 0) -> list[Frame]:
