@@ -76,12 +76,20 @@ def fresh(p: Parameters, copies: int) -> Cohorts:
 
 
 def advance(
-    p: Parameters, conditions: Conditions, before: Cohorts, used_mb: FloatArray
+    p: Parameters,
+    conditions: Conditions,
+    before: Cohorts,
+    used_mb: FloatArray,
+    memory: FloatArray,
 ) -> Advanced:
-    """Advance by one sub-step; `used_mb` (S, B) is the memory of a replica without its leak."""
-    stirred = (conditions.leak_mb_per_s > 0.0) | (used_mb > p.memory_limit_mb)
+    """Advance by one sub-step.
+
+    `used_mb` (S, B) is the memory of a replica without its leak, and `memory` (S, B) the same
+    over its limit.
+    """
     rows = before.unlike
-    if stirred.any():
+    if conditions.acts("leak_mb_per_s") or memory.max() >= 1.0:
+        stirred = (conditions.leak_mb_per_s > 0.0) | (used_mb > p.memory_limit_mb)
         rows = np.union1d(rows, np.flatnonzero(stirred.any(axis=1)))
     if not len(rows):
         nothing = np.empty((0, used_mb.shape[1]))

@@ -86,10 +86,11 @@ def advance(
         (S, B) standard normal numbers.
     """
     # In place where it can be: memory touched for the first time costs more than arithmetic.
-    workers, service_s = capacity.workers, capacity.service_s
-    per_request_s = service_s / workers
-    load = arrived * per_request_s
-    load /= p.step_s
+    workers = capacity.workers
+    turnover = p.step_s / capacity.service_s  # requests that one busy worker finishes in a step
+    finished = turnover * workers
+    load = arrived / finished
+    per_request_s = p.step_s / finished
     stationary = stationary_wait(load, capacity.exponents, per_request_s, p.variability)
     limit = p.queue_limit * replicas.ready
     refused = blocking(stationary, limit)
@@ -107,10 +108,8 @@ def advance(
     accepted = arrived - rejected
 
     # The fluid: linear while all workers are busy, else it relaxes to its level.
-    finished = p.step_s / per_request_s
-    level = accepted * service_s
-    level /= p.step_s
-    decay = -p.step_s / service_s
+    level = accepted / turnover
+    decay = np.negative(turnover)
     np.exp(decay, out=decay)
     linear = before + accepted
     linear -= finished
@@ -141,16 +140,13 @@ def advance(
     departed += accepted
     after -= kept
     rejected += after
-    busy = departed * service_s
-    busy /= p.step_s
+    busy = np.divide(departed, turnover, out=turnover)
     following = noisy - kept
     ahead = np.subtract(noisy, workers, out=noisy)
     ahead += 1.0
     np.maximum(ahead, 0.0, out=ahead)
-    backlog_s = kept - workers
-    np.maximum(backlog_s, 0.0, out=backlog_s)
-    backlog_s *= per_request_s
-    wait_s, wait_variance = _wait(stationary, load, per_request_s, backlog_s, ahead)
+    backlog = kept - workers
+    wait_s, wait_variance = _wait(stationary, load, per_request_s, backlog, ahead)
     return Queue(
         in_system=kept,
         fluctuation=following,
@@ -171,7 +167,7 @@ def _wait(
     stationary: StationaryWait,
     load: FloatArray,
     per_request_s: FloatArray,
-    backlog_s: FloatArray,
+    backlog: FloatArray,
     ahead: FloatArray,
 ) -> tuple[FloatArray, FloatArray]:
     """Mean and variance of the wait of a request that arrives now.
@@ -181,21 +177,17 @@ def _wait(
     requests `ahead` count only where they make the wait longer than that law explains: not at all
     up to `EXPLAINED` mean conditional waits, fully at one and a half times as many.
     """
-    wait_s = np.maximum(stationary.mean_s, backlog_s, out=backlog_s)
-    unexplained = np.minimum(load, TRUSTED_LOAD)
-    np.subtract(1.0, unexplained, out=unexplained)
-    unexplained *= 2.0 / EXPLAINED
-    unexplained *= ahead
-    unexplained -= 2.0
-    if unexplained.max() > 0.0:
+    lawful = stationary.mean_s
+    wait_s = lawful
+    if backlog.max() > 0.0:
+        wait_s = np.maximum(lawful, backlog * per_request_s)
+    if ahead.max() > EXPLAINED:
+        unexplained = (1.0 - np.minimum(load, TRUSTED_LOAD)) * (2.0 / EXPLAINED) * ahead - 2.0
         trust = np.clip(unexplained, 0.0, 1.0)
-        wait_s += trust * np.maximum(ahead * per_request_s - wait_s, 0.0)
-    lawful = np.maximum(wait_s, 1e-12, out=unexplained)
-    np.divide(stationary.mean_s, lawful, out=lawful)
+        wait_s = wait_s + trust * np.maximum(ahead * per_request_s - wait_s, 0.0)
     variance = stationary.variance_s2()
-    variance *= lawful
-    beyond = np.subtract(1.0, lawful, out=lawful)
-    beyond *= wait_s
-    beyond *= per_request_s
-    variance += beyond
+    if wait_s is not lawful:
+        share = lawful / np.maximum(wait_s, 1e-300)
+        variance *= share
+        variance += (1.0 - share) * wait_s * per_request_s
     return wait_s, variance

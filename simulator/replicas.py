@@ -49,15 +49,18 @@ def advance(p: Parameters, conditions: Conditions, state: State) -> Replicas:
     """Advance all replicas by one sub-step."""
     killed, restart_s = _held_down(p, conditions, state)
     used_mb = _used_mb(p, state)
-    grouped = cohorts.advance(p, conditions, state.cohorts, used_mb)
+    memory = used_mb / p.memory_limit_mb
+    grouped = cohorts.advance(p, conditions, state.cohorts, used_mb, memory)
     whole = state.whole and not (len(grouped.services) or conditions.acts("killed"))
-    advanced = _unharmed if whole else _harmed
-    return advanced(p, state, killed, restart_s, used_mb, grouped)
+    if whole:
+        return _unharmed(p, state, killed, restart_s, memory, grouped)
+    return _harmed(p, state, killed, restart_s, used_mb, grouped)
 
 
 def _used_mb(p: Parameters, state: State) -> FloatArray:
     """Memory of a replica without leaks: base + per request x requests (equation 9)."""
-    used_mb = state.departed * (state.dependency_s / p.step_s)
+    used_mb = state.departed * state.dependency_s
+    used_mb *= 1.0 / p.step_s
     used_mb += state.in_system
     used_mb += state.fluctuation
     if state.whole:
@@ -75,7 +78,7 @@ def _unharmed(
     state: State,
     killed: FloatArray,
     restart_s: FloatArray,
-    used_mb: FloatArray,
+    memory: FloatArray,
     grouped: Advanced,
 ) -> Replicas:
     """Give the replicas when all that were started serve, before and after."""
@@ -89,7 +92,7 @@ def _unharmed(
         whole=True,
         availability=availability,
         survivors=state.serving,
-        memory=used_mb / p.memory_limit_mb,
+        memory=memory,
         memory_kills=np.zeros((1, 1)),
         killed=killed,
         restart_s=restart_s,

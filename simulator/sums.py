@@ -19,10 +19,13 @@ from simulator.step import Flows
 class Sums:
     """Services have shape (S, B), calls (C, B), routes (R, B), edges with their own route (X, B).
 
-    What such edges add beyond the shared route is summed per service.
+    What such edges add beyond the shared route is summed per service. In `whole_steps` of the
+    steps all `replicas` (S, 1) served; what begins with `other_` is of the other steps.
     """
 
     steps: int
+    whole_steps: int
+    replicas: FloatArray
     edge_loss: FloatArray
     attempts: FloatArray
     failed: FloatArray
@@ -49,9 +52,9 @@ class Sums:
     busy: FloatArray
     cpu: FloatArray
     memory: FloatArray
-    serving: FloatArray
-    ready: FloatArray
-    availability: FloatArray
+    other_serving: FloatArray
+    other_ready: FloatArray
+    other_availability: FloatArray
     memory_kills: FloatArray
 
     @classmethod
@@ -64,8 +67,8 @@ class Sums:
                 len(routes.callee) if name.startswith("route_") else heights.get(name, p.services)
             )
 
-        names = [field.name for field in fields(cls) if field.name != "steps"]
-        return cls(0, **{name: np.zeros((height(name), copies)) for name in names})
+        names = [field.name for field in fields(cls)][3:]
+        return cls(0, 0, p.replicas, **{name: np.zeros((height(name), copies)) for name in names})
 
     def add(self, p: Parameters, routes: Routes, flows: Flows, conditions: Conditions) -> None:
         """Add one sub-step."""
@@ -73,8 +76,8 @@ class Sums:
         self.steps += 1
         self.attempts += outcome.attempts
         self.failed += outcome.failed
-        blocked = flows.offered.blocked
-        if blocked.any():
+        if flows.offered.stopped:
+            blocked = flows.offered.blocked
             self.attempts[p.gated] += blocked
             self.failed[p.gated] += blocked
         attempts = routes.summed(outcome.attempts)
@@ -113,14 +116,38 @@ class Sums:
         self.response += np.multiply(queue.departed, mean_s, out=scratch)
         self.dependency += np.multiply(queue.departed, flows.dependency_s, out=scratch)
 
-        serving = flows.replicas.ready > 0.0
-        self.serving += serving
         self.busy += queue.busy
-        self.cpu += np.multiply(flows.capacity.cpu_load, serving, out=scratch)
         self.memory += flows.replicas.memory
-        self.ready += flows.replicas.ready
-        self.availability += flows.replicas.availability
-        self.memory_kills += flows.replicas.memory_kills
+        self._add_replicas(p, flows)
+
+    def _add_replicas(self, p: Parameters, flows: Flows) -> None:
+        """Add the replicas; as long as all serve and none is scaled, they are only counted."""
+        replicas, cpu_load = flows.replicas, flows.capacity.cpu_load
+        if replicas.whole and not len(p.scaled):
+            self.whole_steps += 1
+            self.cpu += cpu_load
+            return
+        serving = replicas.ready > 0.0
+        self.cpu += cpu_load * serving
+        self.other_serving += serving
+        self.other_ready += replicas.ready
+        self.other_availability += replicas.availability
+        self.memory_kills += replicas.memory_kills
+
+    @property
+    def serving(self) -> FloatArray:
+        """Sub-steps with a ready replica."""
+        return self.other_serving + self.whole_steps
+
+    @property
+    def ready(self) -> FloatArray:
+        """Ready replicas."""
+        return self.other_ready + self.whole_steps * self.replicas
+
+    @property
+    def availability(self) -> FloatArray:
+        """Those over the configured ones."""
+        return self.other_availability + self.whole_steps
 
     def _add_beyond(self, routes: Routes, attempts: FloatArray, one: Attempt) -> None:
         """Add what the attempts on routes of their own met beyond those of the shared route."""

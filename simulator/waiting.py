@@ -17,8 +17,7 @@ from simulator.graph import FloatArray
 
 SATURATION = 0.97
 """Utilisation from which a stationary law has no meaning: the queue itself tells the wait."""
-LEAST_LOAD, LEAST_EXPONENT = 1e-12, -600.0
-
+LEAST_LOAD = 1e-12
 
 _A, _B, _C, _D = 0.37929, -0.26555, 0.15788, -0.27365
 
@@ -106,7 +105,6 @@ def blocking(stationary: StationaryWait, queue_limit: FloatArray) -> FloatArray:
         Requests that may wait, K.
     """
     full = queue_limit * stationary.log_load
-    np.maximum(full, LEAST_EXPONENT, out=full)
     np.exp(full, out=full)
     full *= stationary.probability
     others = stationary.free - 1.0  # 1 - load full = 1 + (free - 1) full
