@@ -33,11 +33,10 @@ class DocumentError(ValueError):
 class _Loader(_BaseLoader):  # type: ignore[misc]
     """A safe YAML loader that refuses repeated keys and aliases."""
 
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.AliasEvent):
-            event = self.peek_event()
-            raise yaml.YAMLError(f"{_position(event.start_mark)}: expected a value, not an alias")
-        return super().compose_node(parent, index)
+    def construct_object(self, node: Any, deep: bool = False) -> Any:
+        if node in self.constructed_objects:  # here, since the C parser composes by itself
+            raise yaml.YAMLError(f"{_position(node.start_mark)}: expected no alias of this value")
+        return super().construct_object(node, deep)
 
     def construct_mapping(self, node: Any, deep: bool = False) -> Any:
         seen: set[str] = set()

@@ -8,7 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from simulator import nested_keys as nested
-from simulator.document import Checker, DocumentError, inside, parse, read, shown, suggestion
+from simulator.document import (
+    MAX_PROBLEMS,
+    Checker,
+    DocumentError,
+    inside,
+    parse,
+    read,
+    shown,
+    suggestion,
+)
 from simulator.nested_keys import MAX_REPLICAS
 from simulator.sizing import UnboundedLoadError, resolve
 from simulator.specification import (
@@ -101,7 +110,9 @@ def _check_references(checker: Checker, services: list[ServiceSpec]) -> None:
         for j, call in enumerate(service.dependencies):
             path = f"services[{i}].dependencies[{j}]"
             if call.service and call.service not in first:
-                hint = suggestion(call.service, first)
+                # Looking for a near name is slow, and nobody reads the thousandth problem.
+                few = len(checker.problems) < MAX_PROBLEMS
+                hint = suggestion(call.service, first) if few else ""
                 checker.problem(
                     path, f"expected a service of this file, got {call.service!r}{hint}"
                 )
