@@ -5,95 +5,140 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.features.trends import filled
 from simulator.graph import FloatArray, IntArray, ServiceGraph
 
 MAX_DEPTH = 8
 """Effects further down than so many calls are not followed."""
+PART = 8
+"""Most members of a group that are reduced one after the other; larger groups go part by part."""
 
 
-class _Side:
-    """Aggregates values of edges at one of their ends, without a loop."""
+class _Groups:
+    """Edges grouped by the service at one of their ends, to be reduced without a loop over groups.
 
-    def __init__(self, ends: IntArray, services: int) -> None:
-        self._order = np.argsort(ends, kind="stable")
-        self._present, self._first = np.unique(ends[self._order], return_index=True)
-        self._services = services
+    The first edges of all groups come first, then the second ones of those that have two, and so
+    on; the larger groups first. So each rank is a slice, and lies above a slice of the first one.
 
-    def worst(self, edges: FloatArray) -> FloatArray:
-        """Maximum over the edges of each service, (B, E) -> (B, S); NaN without any."""
-        result = np.full((len(edges), self._services), np.nan)
-        if len(self._order):
-            ordered = edges[:, self._order]
-            result[:, self._present] = np.fmax.reduceat(ordered, self._first, axis=1)
-        return result
+    Attributes
+    ----------
+    services
+        (G,) whose group it is; services without any edge have none.
+    order
+        (E,) where the edges come from.
+    """
 
-    def total(self, edges: FloatArray) -> FloatArray:
-        """Sum over the edges of each service, (B, E) -> (B, S); NaN counts as 0."""
-        result = np.zeros((len(edges), self._services))
-        if len(self._order):
-            ordered = filled(edges[:, self._order])
-            result[:, self._present] = np.add.reduceat(ordered, self._first, axis=1)
-        return result
+    def __init__(self, ends: IntArray) -> None:
+        edges = len(ends)
+        by_end = np.argsort(ends, kind="stable")
+        begins = np.flatnonzero(np.diff(ends[by_end], prepend=-1))
+        sizes = np.diff(begins, append=edges)
+        place = np.arange(edges) - np.repeat(begins, sizes)
+        begins = np.flatnonzero(place % PART == 0)  # from here on: of parts
+        parts = np.diff(begins, append=edges)
+        by_size = np.argsort(-parts, kind="stable")
+        number = np.repeat(np.argsort(by_size), parts)
+        self.order: IntArray = by_end[np.lexsort((number, place % PART))]
+        self.services: IntArray = ends[by_end][begins][by_size]
+        stops = np.cumsum(np.bincount(place % PART, minlength=1))
+        self._first = int(stops[0])
+        self._ranks = list(zip(stops[:-1].tolist(), stops[1:].tolist(), strict=True))
+        self._whole: _Groups | None = None
+        if sizes.max(initial=0) > PART:
+            self._whole = _Groups(self.services)
+            self.services = self._whole.services
+
+    def reduced(self, ordered: FloatArray, operation: np.ufunc) -> FloatArray:
+        """Reduce values of edges in `order`, (E, ...) -> (G, ...); may write into them."""
+        result = ordered[: self._first]
+        for begin, end in self._ranks:
+            larger = result[: end - begin]
+            operation(larger, ordered[begin:end], out=larger)
+        if self._whole is None:
+            return result
+        return self._whole.reduced(result.take(self._whole.order, axis=0), operation)
+
+
+class _Step:
+    """Calls of those services that one step down from their callees completes."""
+
+    def __init__(self, graph: ServiceGraph, edges: IntArray) -> None:
+        groups = _Groups(graph.caller[edges])
+        self.services = groups.services
+        self.reduced = groups.reduced
+        self.edges = edges[groups.order]
+        self.callee = graph.callee[self.edges]
 
 
 class Neighbours:
-    """Carries values along the graph, for B copies at a time."""
+    """Carries values along the graph; services or edges come first, then anything."""
 
     def __init__(self, graph: ServiceGraph) -> None:
-        self._caller, self._callee = graph.caller, graph.callee
-        self._downward = _Side(graph.caller, graph.services)
-        self._upward = _Side(graph.callee, graph.services)
-        heights = longest_paths(graph.caller, graph.callee, graph.services)
-        self._depth = int(min(MAX_DEPTH, heights.max(initial=0)))
+        self._services = graph.services
+        self._downward, self._upward = _Groups(graph.caller), _Groups(graph.callee)
+        self._callee = graph.callee[self._downward.order]
+        self._caller = graph.caller[self._upward.order]
+        height = longest_paths(graph.caller, graph.callee, graph.services)
+        acyclic = (height[graph.caller] > height[graph.callee]).all()
+        number = np.arange(1, height.max(initial=0) + 1)[:, None]
+        # From the bottom up, each service once; or, with cycles or further down than is followed,
+        # so many times all that have so long a chain below them.
+        levels = height == number
+        if not acyclic or len(number) > MAX_DEPTH:
+            levels = height >= number[:MAX_DEPTH]
+        self._steps = [_Step(graph, np.flatnonzero(level[graph.caller])) for level in levels]
 
     def worst_edge(self, edges: FloatArray) -> FloatArray:
-        """Maximum over the calls that each service makes, (B, E) -> (B, S)."""
-        return self._downward.worst(edges)
+        """Maximum over the calls that each service makes, (E, ...) -> (S, ...); NaN without any."""
+        ordered = edges.take(self._downward.order, axis=0)
+        return self._spread(self._downward, ordered, np.fmax, np.nan)
+
+    def total_edge(self, edges: FloatArray) -> FloatArray:
+        """Sum over the calls that each service makes, (E, ...) -> (S, ...); 0 without any."""
+        ordered = edges.take(self._downward.order, axis=0)
+        return self._spread(self._downward, ordered, np.add, 0.0)
+
+    def total_incoming(self, edges: FloatArray) -> FloatArray:
+        """Sum over the calls that each service gets, (E, ...) -> (S, ...); 0 without any."""
+        ordered = edges.take(self._upward.order, axis=0)
+        return self._spread(self._upward, ordered, np.add, 0.0)
 
     def worst_dependency(self, services: FloatArray) -> FloatArray:
-        """Maximum over the services that each service calls."""
-        return self._downward.worst(services[:, self._callee])
+        """Maximum over the services that each service calls; NaN without any."""
+        ordered = services.take(self._callee, axis=0)
+        return self._spread(self._downward, ordered, np.fmax, np.nan)
 
     def worst_caller(self, services: FloatArray) -> FloatArray:
-        """Maximum over the services that call each service."""
-        return self._upward.worst(services[:, self._caller])
-
-    def mean_dependency(self, services: FloatArray, edge_rate: FloatArray) -> FloatArray:
-        """Mean over the services that each service calls, weighted by call rate (B, E)."""
-        return self._mean(self._downward, services[:, self._callee], edge_rate)
-
-    def mean_caller(self, services: FloatArray, edge_rate: FloatArray) -> FloatArray:
-        """Mean over the services that call each service, weighted by call rate (B, E)."""
-        return self._mean(self._upward, services[:, self._caller], edge_rate)
+        """Maximum over the services that call each service; NaN without any."""
+        ordered = services.take(self._caller, axis=0)
+        return self._spread(self._upward, ordered, np.fmax, np.nan)
 
     def worst_below(self, services: FloatArray) -> FloatArray:
         """Maximum over all services that each one calls, directly or through others."""
-        worst = self.worst_dependency(services)
-        for _ in range(self._depth - 1):
-            further = self._downward.worst(worst[:, self._callee])
-            worst = np.fmax(worst, further)
+        here_or_below = services.copy()
+        worst = np.full_like(services, np.nan)
+        for step in self._steps:
+            found = step.reduced(here_or_below.take(step.callee, axis=0), np.fmax)
+            worst[step.services] = found
+            here_or_below[step.services] = np.fmax(services[step.services], found)
         return worst
 
     def longest_below(self, own: FloatArray, edge_weight: FloatArray) -> FloatArray:
         """Heaviest path from each service down: its own value plus the heaviest dependency's.
 
-        `edge_weight` (E,) says how much of a dependency counts.
+        `own` is (S, B); `edge_weight` (E,) says how much of a dependency counts.
         """
-        heaviest = own
-        for _ in range(self._depth):
-            below = self._downward.worst(heaviest[:, self._callee] * edge_weight)
-            heaviest = own + filled(below)
+        heaviest = own.copy()
+        for step in self._steps:
+            below = heaviest.take(step.callee, axis=0) * edge_weight[step.edges, None]
+            heaviest[step.services] = own[step.services] + step.reduced(below, np.fmax)
         return heaviest
 
-    @staticmethod
-    def _mean(side: _Side, edges: FloatArray, weight: FloatArray) -> FloatArray:
-        known = np.where(np.isfinite(edges), filled(weight), 0.0)
-        total = side.total(known)
-        mean: FloatArray = np.divide(
-            side.total(edges * known), total, out=np.full_like(total, np.nan), where=total > 0
-        )
-        return mean
+    def _spread(
+        self, groups: _Groups, ordered: FloatArray, operation: np.ufunc, missing: float
+    ) -> FloatArray:
+        result = np.full((self._services, *ordered.shape[1:]), missing)
+        result[groups.services] = groups.reduced(ordered, operation)
+        return result
 
 
 def longest_paths(start: IntArray, end: IntArray, services: int) -> NDArray[np.intp]:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.breach import MIN_ERROR_RATE_PERCENT, MIN_FAILED_REQUESTS
+from ml.features.columns import Columns
 from ml.features.trends import Window, filled
 from simulator.frame import Frame
 from simulator.graph import FloatArray, ServiceGraph
@@ -40,27 +41,26 @@ class StrainWindow:
     def __init__(self, shape: tuple[int, ...], interval_s: float) -> None:
         self._window = Window(shape, LONG_FRAMES, interval_s)
 
-    def update(self, value: FloatArray) -> dict[str, FloatArray]:
-        """Take one frame's strain; return features by name."""
+    def update(self, value: FloatArray, c: Columns) -> None:
+        """Take one frame's strain."""
         self._window.update(value)
         short, long = self._window.last(SHORT_FRAMES), self._window.last(LONG_FRAMES)
-        mean_short, mean_long = short.mean(axis=0), long.mean(axis=0)
-        deviation = np.sqrt(np.square(short - mean_short).mean(axis=0))
-        slope = self._window.slope_per_s(LONG_FRAMES)
+        mean_short = short.sum(axis=0) / len(short)
+        spread = short - mean_short
+        spread *= spread
+        deviation = np.sqrt(spread.sum(axis=0) / len(short))
+        slope = self._window.slope_per_s(LONG_FRAMES, out=c["strain_slope_30s"])
+        self._window.slope_per_s(SHORT_FRAMES, out=c["strain_slope_10s"])
         margin = (1.0 - mean_short) / np.maximum(deviation, LEAST_DEVIATION)
-        return {
-            "strain": value,
-            "strain_mean_4s": self._window.last(2).mean(axis=0),
-            "strain_mean_10s": mean_short,
-            "strain_mean_30s": mean_long,
-            "strain_least_10s": short.min(axis=0),
-            "strain_most_30s": long.max(axis=0),
-            "strain_deviation_10s": deviation,
-            "strain_margin": np.clip(margin, -MOST_MARGIN, MOST_MARGIN),
-            "strain_slope_10s": self._window.slope_per_s(SHORT_FRAMES),
-            "strain_slope_30s": slope,
-            "strain_in_30s": np.clip(mean_short + 30.0 * slope, -MOST, 2.0 * MOST),
-        }
+        c["strain"] = value
+        c["strain_mean_4s"] = short[-2:].sum(axis=0) / len(short[-2:])
+        c["strain_mean_10s"] = mean_short
+        c["strain_mean_30s"] = long.sum(axis=0) / len(long)
+        c["strain_least_10s"] = short.min(axis=0)
+        c["strain_most_30s"] = long.max(axis=0)
+        c["strain_deviation_10s"] = deviation
+        c["strain_margin"] = np.clip(margin, -MOST_MARGIN, MOST_MARGIN)
+        c["strain_in_30s"] = np.clip(mean_short + 30.0 * slope, -MOST, 2.0 * MOST)
 
 
 class Jumps:
@@ -77,6 +77,8 @@ class Jumps:
         """Take the deviations (N, B, S) of a frame; say which services jumped, (B, S)."""
         before = deviations if self._before is None else self._before
         change = filled(deviations - before)
-        jumped: NDArray[np.bool_] = np.any(np.abs(change - self._change) > JUMP_Z, axis=0)
+        jumped: NDArray[np.bool_] = np.logical_or.reduce(
+            np.abs(change - self._change) > JUMP_Z, axis=0
+        )
         self._before, self._change = deviations, change
         return jumped

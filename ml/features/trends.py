@@ -44,7 +44,7 @@ class Baseline:
         self._floor, self._relative_floor = floor, relative_floor
         self._count = np.zeros(shape)
         self._location = np.full(shape, np.nan)
-        self._deviation = np.zeros(shape)
+        self._variance = np.zeros(shape)
 
     @property
     def location(self) -> FloatArray:
@@ -55,7 +55,7 @@ class Baseline:
     def scale(self) -> FloatArray:
         """Standard deviation of what is normal, not below its floors."""
         least = np.maximum(self._floor, self._relative_floor * np.abs(self._location))
-        scale: FloatArray = np.maximum(self._deviation, least)
+        scale: FloatArray = np.maximum(np.sqrt(self._variance), least)
         return scale
 
     def deviation(self, value: FloatArray) -> FloatArray:
@@ -63,18 +63,26 @@ class Baseline:
         z: FloatArray = np.clip((value - self._location) / self.scale, -MAX_Z, MAX_Z)
         return z
 
-    def update(self, value: FloatArray) -> None:
-        """Take one value per series; NaN leaves the baseline as it is."""
+    def update(self, value: FloatArray) -> FloatArray:
+        """Take one value per series; NaN leaves the baseline as it is.
+
+        Returns
+        -------
+        Its `deviation` from what was normal before.
+        """
+        distance, scale = value - self._location, self.scale
         known = np.isfinite(value)
         self._count = np.minimum(self._count + known, BASELINE_FRAMES)
-        first = known & (self._count == 1)
-        location = np.where(first, value, self._location)
-        rate = np.where(known, 1.0 / np.maximum(self._count, 1.0), 0.0)
-        reach = np.where(self._count <= WARM_FRAMES, np.inf, CLIP_DEVIATIONS * self.scale)
-        error = np.where(known, np.clip(value - location, -reach, reach), 0.0)
-        self._location = location + rate * error
-        variance = self._deviation**2 * (1.0 - rate) + rate * error * error
-        self._deviation = np.sqrt(variance)
+        rate = known / np.maximum(self._count, 1.0)
+        reach = np.where(self._count <= WARM_FRAMES, np.inf, CLIP_DEVIATIONS * scale)
+        # The first value has no distance: it becomes the location.
+        moved = np.where(known & (self._count > 1.0), np.clip(distance, -reach, reach), 0.0)
+        step = rate * moved
+        location = np.where(known & (self._count == 1.0), value, self._location)
+        self._location = location + step
+        self._variance = self._variance * (1.0 - rate) + step * moved
+        z: FloatArray = np.clip(distance / scale, -MAX_Z, MAX_Z)
+        return z
 
 
 class Smoothed:
@@ -119,13 +127,16 @@ class Window:
         end = (self._taken - 1) % self._frames + self._frames + 1
         return self._values[end - min(frames, self._taken) : end]
 
-    def slope_per_s(self, frames: int) -> FloatArray:
+    def slope_per_s(self, frames: int, out: FloatArray | None = None) -> FloatArray:
         """Least-squares slope over the last frames, per second; NaN before there are as many."""
+        slope = np.empty(self._values.shape[1:]) if out is None else out
         if self._taken < frames:
-            return np.full(self._values.shape[1:], np.nan)
+            slope.fill(np.nan)
+            return slope
+        # Whole and half numbers, so that the slope of what does not change is 0 and nothing else.
         place = np.arange(frames) - (frames - 1) / 2.0
-        slope: FloatArray = np.einsum("t...,t->...", self.last(frames), place)
-        slope *= 1.0 / (np.sum(place**2) * self._interval_s)
+        np.einsum("t...,t->...", self.last(frames), place, out=slope)
+        slope *= 12.0 / (frames * (frames * frames - 1.0) * self._interval_s)
         return slope
 
     def since(self, frames: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -148,7 +159,7 @@ class Window:
         moment = np.einsum("tk...,t...->k...", values, taken * age)
         mean_age = 0.5 * (count - 1.0)
         spread = count * (count * count - 1.0) / 12.0
-        with np.errstate(divide="ignore", invalid="ignore"):
-            mean = total / count
-            slope = (mean_age * total - moment) / (spread * self._interval_s)
-        return np.where(count > 0.0, mean, np.nan), np.where(count > 1.0, slope, np.nan)
+        with np.errstate(divide="ignore", invalid="ignore"):  # 0 over 0 is NaN, as promised
+            mean: FloatArray = total / count
+            slope: FloatArray = (mean_age * total - moment) / (spread * self._interval_s)
+        return mean, slope

@@ -21,6 +21,7 @@ from simulator.graph import ServiceGraph
 from simulator.load import Load
 from simulator.simulation import Simulation
 from simulator.topologies import shipped
+from simulator.topology_file import parse_topology
 
 ROOT = Path(__file__).resolve().parents[2]
 SEEDS = ("dependency_health", "cascade_risk", "slo_violations", "critical_path_latency_ms",
@@ -60,8 +61,9 @@ def test_no_feature_names_a_service_or_needs_absolute_load() -> None:
     assert not {"latency_ms", "throughput_rps", "hour_of_day"} & set(LEARNED)
 
 
-def test_a_copy_has_the_same_features_alone_and_in_a_batch() -> None:
-    graph, together = frames("boutique", 40, 3)
+@pytest.mark.parametrize("system", ["boutique", "deep-chain", "wide-fan-out"])
+def test_a_copy_has_the_same_features_alone_and_in_a_batch(system: str) -> None:
+    graph, together = frames(system, 40, 3)
     alone = [
         Frame(**{f.name: v[1:2] if isinstance(v := getattr(frame, f.name), np.ndarray) else v
                  for f in fields(Frame)})
@@ -107,6 +109,16 @@ def test_what_is_not_observed_stays_missing_and_breaks_nothing() -> None:
            else v for f in fields(Frame)}
     )  # fmt: skip
     assert not np.isinf(extracted(graph, [nothing] * 40)).any()
+
+
+def test_rows_are_not_overwritten_by_the_next_frame() -> None:
+    lone = parse_topology({"name": "lone", "services": [{"name": "lone"}]}, source="lone")
+    simulation = Simulation(lone, copies=1, seed=1)
+    extractor = FeatureExtractor(simulation.graph)
+    rows = extractor.update(simulation.next_frame())
+    before = rows.copy()
+    extractor.update(simulation.next_frame())
+    np.testing.assert_array_equal(rows, before)
 
 
 def test_a_frame_of_another_system_is_refused() -> None:
