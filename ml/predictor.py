@@ -99,7 +99,7 @@ class Predictor:
     def _rows(self, features: FloatArray | NDArray[np.float32]) -> NDArray[np.float32]:
         if features.ndim != 2 or features.shape[1] != len(NAMES):
             raise ValueError(f"expected features (N, {len(NAMES)}), got shape {features.shape}")
-        rows = np.ascontiguousarray(features[:, self._columns], dtype=np.float32)
+        rows = features.take(self._columns, axis=1).astype(np.float32)
         if np.isinf(rows).any():
             raise ValueError("expected finite features or NaN")
         return rows

@@ -23,10 +23,12 @@ class Columns:
     """
 
     def __init__(self, shape: tuple[int, int]) -> None:
+        self._shape = shape
         series = shape[0] * shape[1]
         # An odd number of cache lines apart, lest `rows` find them all in the same few sets.
         apart = 8 * (-(-series // 8) | 1)
-        self._values = np.full((len(_PLACE), apart), np.nan)[:, :series].reshape(-1, *shape)
+        self._lines = np.full((len(_PLACE), apart), np.nan)
+        self._values = self._within(self._lines)
 
     def __getitem__(self, name: str) -> FloatArray:
         """Give a view of one column, (B, S)."""
@@ -43,7 +45,7 @@ class Columns:
 
     def take(self, places: IntArray) -> FloatArray:
         """Copy columns from anywhere in the table, (N, B, S)."""
-        return self._values.take(places, axis=0)
+        return self._within(self._lines.take(places, axis=0))
 
     def put(self, places: IntArray, values: FloatArray) -> None:
         """Write columns anywhere in the table, (N, B, S)."""
@@ -52,6 +54,10 @@ class Columns:
     def rows(self) -> FloatArray:
         """Copy all features, one row per service, (B, S, F)."""
         return np.moveaxis(self._values[: len(NAMES)], 0, -1).copy(order="C")
+
+    def _within(self, lines: FloatArray) -> FloatArray:
+        copies, services = self._shape
+        return lines[:, : copies * services].reshape(-1, copies, services)
 
 
 def places(names: Sequence[str]) -> IntArray:

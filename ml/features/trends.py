@@ -76,7 +76,8 @@ class Baseline:
         rate = known / np.maximum(self._count, 1.0)
         reach = np.where(self._count <= WARM_FRAMES, np.inf, CLIP_DEVIATIONS * scale)
         # The first value has no distance: it becomes the location.
-        moved = np.where(known & (self._count > 1.0), np.clip(distance, -reach, reach), 0.0)
+        clipped = np.minimum(np.maximum(distance, -reach), reach)
+        moved = np.where(known & (self._count > 1.0), clipped, 0.0)
         step = rate * moved
         location = np.where(known & (self._count == 1.0), value, self._location)
         self._location = location + step
