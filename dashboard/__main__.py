@@ -10,7 +10,9 @@ import uvicorn
 
 from dashboard.app import build
 from dashboard.provider import LiveProvider
-from dashboard.settings import LISTEN, TARGET, Settings, SettingsError
+from dashboard.settings import LISTEN, Settings, SettingsError
+from sre_edge import Connection, SreEdgeError
+from sre_edge.cli.connecting import connecting
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
@@ -22,14 +24,7 @@ from dashboard.settings import LISTEN, TARGET, Settings, SettingsError
     show_envvar=True,
     help="Where browsers find it; port 0 takes a free one.",
 )
-@click.option(
-    "--target",
-    default=TARGET,
-    metavar="HOST:PORT",
-    envvar="SRE_EDGE_TARGET",
-    show_envvar=True,
-    help="The gRPC server.",
-)
+@connecting
 @click.option(
     "--insecure",
     is_flag=True,
@@ -45,19 +40,19 @@ from dashboard.settings import LISTEN, TARGET, Settings, SettingsError
     show_envvar=True,
     help="A further name that browsers may call it by; repeatable, in the variable with spaces.",
 )
-def main(listen: str, target: str, insecure: bool, hosts: tuple[str, ...]) -> None:
+def main(listen: str, connection: Connection, insecure: bool, hosts: tuple[str, ...]) -> None:
     """Serve the web dashboard of an SRE Edge server."""
-    settings = Settings(listen, target, insecure, hosts)
+    settings = Settings(listen, insecure, hosts)
+    provider = LiveProvider(connection)
     try:
         listening = _listen(settings)
-    except SettingsError as error:
+        provider.start()
+    except (SettingsError, SreEdgeError) as error:
         click.echo(str(error), err=True)
         sys.exit(2)
-    provider = LiveProvider(target)
     config = uvicorn.Config(
         build(provider, settings), log_level="warning", timeout_graceful_shutdown=3
     )
-    provider.start()
     host, port = listening.getsockname()[:2]
     click.echo(f"dashboard  http://{host}:{port}")
     try:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from dashboard.events import Event, between
-from sre_edge import Client, Connected, Disconnected, SreEdgeError
+from sre_edge import Client, Connected, Connection, Disconnected, SreEdgeError
 from sre_edge.v1 import fault_pb2, prediction_pb2, snapshot_pb2, topology_pb2
 
 HISTORY = 300
@@ -84,8 +84,8 @@ class Provider(Protocol):
 class LiveProvider:
     """Follows a server from a thread of its own; `start` it after the process has forked."""
 
-    def __init__(self, target: str) -> None:
-        self._target = target
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
         self._state = State()
         self._snapshots: deque[snapshot_pb2.Snapshot] = deque(maxlen=HISTORY)
         self._events: deque[Event] = deque(maxlen=EVENTS)
@@ -99,8 +99,14 @@ class LiveProvider:
         return self._state
 
     def start(self) -> None:
-        """Open the channel and follow the stream."""
-        self._client = Client(self._target)
+        """Open the channel and follow the stream.
+
+        Raises
+        ------
+        SreEdgeError
+            If a file of the connection cannot be used.
+        """
+        self._client = Client(self._connection)
         self._thread.start()
 
     def close(self) -> None:

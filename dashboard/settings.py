@@ -6,7 +6,6 @@ import ipaddress
 from dataclasses import dataclass
 
 LISTEN = "127.0.0.1:8050"
-TARGET = "127.0.0.1:50051"
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 
 
@@ -22,8 +21,6 @@ class Settings:
     ----------
     listen
         host:port of the web server.
-    target
-        host:port of the gRPC server.
     insecure
         Whether plain traffic off loopback is allowed.
     hosts
@@ -31,7 +28,6 @@ class Settings:
     """
 
     listen: str = LISTEN
-    target: str = TARGET
     insecure: bool = False
     hosts: tuple[str, ...] = ()
 

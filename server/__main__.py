@@ -8,13 +8,19 @@ import os
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
 from ml.artefact import SHIPPED, ArtefactError
 from server.app import start
+from server.logs import LogFormat, configure
 from server.settings import LISTEN, METRICS_LISTEN, Settings, SettingsError, default_data
 from simulator.topology_file import TopologyError
+
+FILE = click.Path(path_type=Path)
+
+_log = logging.getLogger(__name__)
 
 
 @click.command(
@@ -42,7 +48,18 @@ from simulator.topology_file import TopologyError
     "--insecure",
     is_flag=True,
     show_envvar=True,
-    help="Allow plain traffic off loopback, in a private network.",
+    help="Do without TLS and token off loopback, in a private network.",
+)
+@click.option("--tls-cert", type=FILE, show_envvar=True, help="Certificate with its chain, PEM.")
+@click.option("--tls-key", type=FILE, show_envvar=True, help="Its key, PEM.")
+@click.option(
+    "--client-ca",
+    type=FILE,
+    show_envvar=True,
+    help="Who signs the certificates that clients must have then (mutual TLS), PEM.",
+)
+@click.option(
+    "--token-file", type=FILE, show_envvar=True, help="File with the token that clients must send."
 )
 @click.option(
     "--topology",
@@ -91,34 +108,31 @@ from simulator.topology_file import TopologyError
     show_envvar=True,
     help="Streams at a time.",
 )
-def main(
-    listen: str,
-    metrics_listen: str,
-    insecure: bool,
-    topology: str,
-    seed: int,
-    speed: float,
-    model: Path,
-    data: Path,
-    store: str | None,
-    max_streams: int,
-) -> None:
+@click.option(
+    "--max-calls",
+    type=click.IntRange(min=1),
+    default=200,
+    show_envvar=True,
+    help="Calls with one answer at a time.",
+)
+@click.option(
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    default="info",
+    show_envvar=True,
+    help="debug has every call.",
+)
+@click.option(
+    "--log-format",
+    type=click.Choice([kind.value for kind in LogFormat]),
+    default=LogFormat.LOGFMT.value,
+    show_envvar=True,
+    help="One line per event either way.",
+)
+def main(log_level: str, log_format: str, **stated: Any) -> None:
     """Serve a simulated system of microservices, its metrics and its predictions over gRPC."""
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
-    settings = Settings(
-        listen=listen,
-        metrics_listen=metrics_listen,
-        insecure=insecure,
-        topology=topology,
-        seed=seed,
-        speed=speed,
-        model=model,
-        data=data,
-        store=store,
-        max_streams=max_streams,
-    )
+    configure(log_level, LogFormat(log_format))
+    settings = Settings(**stated)
     try:
         asyncio.run(_serve(settings))
     except (SettingsError, TopologyError, ArtefactError) as error:
@@ -138,12 +152,24 @@ async def _serve(settings: Settings) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop)
     app = await start(settings)
+    facts = {
+        "address": app.address,
+        "metrics": app.metrics_address,
+        **settings.public(),
+        "store": str(app.store.place),
+    }
+    _log.info("started", extra={"fields": facts})
     for warning in app.engine.run.topology.warnings:
         click.echo(f"warning: {warning}", err=True)
-    click.echo(f"server     grpc://{app.address}  (metrics: http://{app.metrics_address}/metrics)")
+    grpc, http = ("grpcs", "https") if settings.tls_cert else ("grpc", "http")
+    click.echo(
+        f"server     {grpc}://{app.address}  (metrics: {http}://{app.metrics_address}/metrics)"
+    )
     click.echo(f"records    {app.store.place}  (models: {app.store.place.models})")
     await stopping.wait()
+    _log.info("stopping")
     await app.stop()
+    _log.info("stopped")
 
 
 if __name__ == "__main__":

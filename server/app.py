@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import contextlib
 import socket
 import time
 from dataclasses import dataclass
-from wsgiref.simple_server import WSGIServer
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -17,8 +17,11 @@ from prometheus_client import CollectorRegistry, PlatformCollector, ProcessColle
 from ml.predictor import Predictor
 from server import metrics
 from server.clock import Clock
+from server.credentials import certificates, server_credentials, token
 from server.engine import Engine
+from server.http import Http
 from server.loop_lag import LoopLag
+from server.rpc.access import Authenticated
 from server.rpc.broadcast import Broadcaster
 from server.rpc.observed import Observed
 from server.rpc.registration import SERVICES, register
@@ -31,7 +34,9 @@ from simulator.topology import Topology
 from simulator.topology_file import load_topology
 
 GRACE_S = 3.0
-MAX_CONCURRENT_CALLS = 2000
+HEALTH_TIMEOUT_S = 2.0
+SPARE_CALLS = 100
+"""Calls beyond the limits, to be refused with a reason; above, gRPC refuses them by itself."""
 
 _OPTIONS = (
     ("grpc.so_reuseport", 0),
@@ -79,7 +84,7 @@ class App:
     _server: grpc.aio.Server
     _health: health.aio.HealthServicer
     _running: tuple[asyncio.Task[None], ...]
-    _http: WSGIServer
+    _http: Http
 
     async def stop(self) -> None:
         """Drain: no longer healthy, streams end, calls finish, nothing is left."""
@@ -90,8 +95,7 @@ class App:
                 await running
         self.broadcaster.end()
         await self._server.stop(GRACE_S)
-        await asyncio.to_thread(self._http.shutdown)
-        self._http.server_close()
+        await asyncio.to_thread(self._http.close)
         await asyncio.to_thread(self.store.close)
 
 
@@ -128,22 +132,19 @@ async def _start(settings: Settings, topology: Topology, predictor: Predictor, s
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
-    registry.register(
-        metrics.EngineCollector(
-            lambda: engine.latest, lambda: broadcaster.streams, lambda: broadcaster.dropped
-        )
-    )
+    certs, secret = certificates(settings), token(settings)
     server = grpc.aio.server(
-        interceptors=[Observed(registry)],
+        interceptors=[Observed(registry), *([Authenticated(secret)] if secret else [])],
         options=_OPTIONS,
-        maximum_concurrent_rpcs=MAX_CONCURRENT_CALLS,
+        maximum_concurrent_rpcs=settings.max_streams + settings.max_calls + SPARE_CALLS,
     )
     ticker = Ticker(engine, broadcaster, metrics.tick_seconds(registry))
+    registry.register(metrics.EngineCollector(engine, broadcaster, ticker))
     lag = LoopLag(registry)
     info = ServerInfo(
         settings, engine, broadcaster, ticker, lag, str(store.place), time.monotonic()
     )
-    register(server, engine, broadcaster, ticker, info, settings.write_timeout_s)
+    register(server, engine, broadcaster, ticker, info, settings)
     healthy = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
     names = [service.full_name for service in SERVICES]
@@ -151,9 +152,11 @@ async def _start(settings: Settings, topology: Topology, predictor: Predictor, s
         [*names, health.SERVICE_NAME, reflection.SERVICE_NAME], server
     )
     host, _ = host_and_port(settings.listen, "SRE_EDGE_LISTEN")
-    port = _bind(server, settings.listen)
-    metrics_host, metrics_port = host_and_port(settings.metrics_listen, "SRE_EDGE_METRICS_LISTEN")
-    http, metrics_port = metrics.serve(registry, metrics_host, metrics_port)
+    mutual = settings.client_ca is not None
+    credentials = server_credentials(certs, mutual=mutual) if certs else None
+    port = _bind(server, settings.listen, credentials)
+    loop = asyncio.get_running_loop()
+    http = Http(settings, registry, lambda: _serving(healthy, loop), certs, secret)
     await server.start()
     for name in ("", *names):
         await healthy.set(name, health_pb2.HealthCheckResponse.SERVING)
@@ -163,7 +166,7 @@ async def _start(settings: Settings, topology: Topology, predictor: Predictor, s
         ticker=ticker,
         store=store,
         address=f"{host}:{port}",
-        metrics_address=f"{metrics_host}:{metrics_port}",
+        metrics_address=http.address,
         _server=server,
         _health=healthy,
         _running=(asyncio.create_task(ticker.run()), asyncio.create_task(lag.run())),
@@ -171,7 +174,7 @@ async def _start(settings: Settings, topology: Topology, predictor: Predictor, s
     )
 
 
-def _bind(server: grpc.aio.Server, address: str) -> int:
+def _bind(server: grpc.aio.Server, address: str, credentials: grpc.ServerCredentials | None) -> int:
     host, port = host_and_port(address, "SRE_EDGE_LISTEN")
     try:
         # gRPC says neither why it cannot listen nor keeps its own log quiet about it.
@@ -179,10 +182,22 @@ def _bind(server: grpc.aio.Server, address: str) -> int:
         with socket.socket(family, socket.SOCK_STREAM) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(place)
-        return server.add_insecure_port(address)
+        if credentials is None:
+            return server.add_insecure_port(address)
+        return server.add_secure_port(address, credentials)
     except (OSError, RuntimeError) as error:
         reason = getattr(error, "strerror", None) or "not possible"
         raise SettingsError(
             f"{address} cannot be listened on ({reason}); set another address with --listen or "
             "SRE_EDGE_LISTEN"
         ) from error
+
+
+def _serving(healthy: health.aio.HealthServicer, loop: asyncio.AbstractEventLoop) -> bool:
+    """Whether the server says that it serves; from another thread, so that a stuck loop shows."""
+    request = health_pb2.HealthCheckRequest()
+    asked = asyncio.run_coroutine_threadsafe(healthy.Check(request, None), loop)
+    try:
+        return bool(asked.result(HEALTH_TIMEOUT_S).status == health_pb2.HealthCheckResponse.SERVING)
+    except (TimeoutError, concurrent.futures.CancelledError):
+        return False

@@ -23,6 +23,8 @@ class Reason(Enum):
     SHUTTING_DOWN = auto()
     INTERNAL = auto()
     NOT_IN_HISTORY = auto()
+    UNAUTHENTICATED = auto()
+    TOO_MANY_CALLS = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,23 @@ def too_many_streams(limit: int) -> ServerError:
         Reason.TOO_MANY_STREAMS,
         f"{limit} streams are open already, which is the limit",
         {"limit": str(limit)},
+    )
+
+
+def too_many_calls(limit: int) -> ServerError:
+    """Report that as many calls are being answered as are allowed."""
+    return ServerError(
+        Reason.TOO_MANY_CALLS,
+        f"{limit} calls are being answered already, which is the limit; try again soon",
+        {"limit": str(limit)},
+    )
+
+
+def unauthenticated() -> ServerError:
+    """Report that the token is missing or wrong."""
+    return ServerError(
+        Reason.UNAUTHENTICATED,
+        'expected the token of this server, in the metadata "authorization: Bearer TOKEN"',
     )
 
 

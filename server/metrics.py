@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from wsgiref.simple_server import WSGIServer
+import math
+from collections.abc import Iterable, Iterator
 
-import numpy as np
-from prometheus_client import CollectorRegistry, Histogram, start_http_server
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client import CollectorRegistry, Histogram
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    InfoMetricFamily,
+    Metric,
+)
 from prometheus_client.registry import Collector
 
-from server.settings import SettingsError
-from server.snapshot import Snapshot
+from server.engine import Engine
+from server.rpc.broadcast import Broadcaster
+from server.rpc.server_info import VERSION
+from server.ticker import Ticker
+from simulator.graph import FloatArray
 
 _SERVICE_METRICS = (
     ("cpu_percent", "CPU, percent of the limit."),
@@ -27,37 +34,57 @@ _SERVICE_METRICS = (
 class EngineCollector(Collector):
     """Reads the latest snapshot when it is scraped."""
 
-    def __init__(
-        self, latest: Callable[[], Snapshot], streams: Callable[[], int], dropped: Callable[[], int]
-    ) -> None:
-        self._latest, self._streams, self._dropped = latest, streams, dropped
+    def __init__(self, engine: Engine, broadcaster: Broadcaster, ticker: Ticker) -> None:
+        self._engine, self._broadcaster, self._ticker = engine, broadcaster, ticker
 
     def collect(self) -> Iterator[Metric]:
         """Give all metrics."""
-        taken = self._latest()
+        taken = self._engine.latest
         names = taken.run.graph.names
         for name, help_text in _SERVICE_METRICS:
-            family = GaugeMetricFamily(f"sre_edge_service_{name}", help_text, labels=["service"])
-            for service, value in zip(names, getattr(taken.frame, name)[0], strict=True):
-                if np.isfinite(value):
-                    family.add_metric([service], float(value))
-            yield family
+            values = getattr(taken.frame, name)[0]
+            yield _by_service(f"sre_edge_service_{name}", help_text, names, values)
         if taken.forecast is not None:
-            family = GaugeMetricFamily(
-                "sre_edge_incident_probability",
-                "Probability of an incident within the horizon.",
-                labels=["service"],
+            for name, help_text, values in (
+                ("incident_probability", "Of an incident within the horizon.",
+                 taken.forecast.probability),
+                ("cascade_risk", "Probability that a failure spreads to an entry.",
+                 taken.forecast.cascade_risk),
+            ):  # fmt: skip
+                yield _by_service(f"sre_edge_{name}", help_text, names, values)
+            yield GaugeMetricFamily(
+                "sre_edge_system_incident_probability",
+                "Of an incident of any entry within the horizon.",
+                value=taken.forecast.system_probability,
             )
-            for service, value in zip(names, taken.forecast.probability, strict=True):
-                family.add_metric([service], float(value))
-            yield family
+        clock = self._engine.clock
         for name, help_text, value in (
             ("sequence", "Number of the latest snapshot within its run.", taken.sequence),
             ("active_faults", "Faults that act.", len(taken.faults)),
-            ("streams", "Streams that are open.", self._streams()),
-            ("dropped_snapshots", "Snapshots that were not read in time.", self._dropped()),
+            ("streams", "Streams of snapshots that are open.", self._broadcaster.streams),
+            ("clock_paused", "Whether the simulated clock stands still.", clock.paused),
+            ("clock_speed", "Simulated seconds per second.", clock.speed),
         ):
-            yield GaugeMetricFamily(f"sre_edge_{name}", help_text, value=value)
+            yield GaugeMetricFamily(f"sre_edge_{name}", help_text, value=float(value))
+        for name, help_text, count in (
+            ("dropped_snapshots", "Snapshots that were not read in time.",
+             self._broadcaster.dropped),
+            ("failed_ticks", "Ticks that failed.", self._ticker.failed),
+        ):  # fmt: skip
+            yield CounterMetricFamily(f"sre_edge_{name}", help_text, value=count)
+        model = {"model_version": self._engine.model_version, "version": VERSION}
+        yield InfoMetricFamily("sre_edge_server", "Versions.", value=model)
+
+
+def _by_service(
+    name: str, help_text: str, services: Iterable[str], values: FloatArray
+) -> GaugeMetricFamily:
+    """Make a gauge with one value per service; one that was not observed is left out."""
+    family = GaugeMetricFamily(name, help_text, labels=["service"])
+    for service, value in zip(services, values.tolist(), strict=True):
+        if math.isfinite(value):
+            family.add_metric([service], value)
+    return family
 
 
 def tick_seconds(registry: CollectorRegistry) -> Histogram:
@@ -68,21 +95,3 @@ def tick_seconds(registry: CollectorRegistry) -> Histogram:
         buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0),
         registry=registry,
     )
-
-
-def serve(registry: CollectorRegistry, host: str, port: int) -> tuple[WSGIServer, int]:
-    """Serve `/metrics` from a thread of its own; return the server and its port.
-
-    Raises
-    ------
-    SettingsError
-        If the port cannot be had.
-    """
-    try:
-        http, _ = start_http_server(port, addr=host, registry=registry)
-    except OSError as error:
-        raise SettingsError(
-            f"{host}:{port} cannot be listened on ({error.strerror}); set another address with "
-            "--metrics-listen or SRE_EDGE_METRICS_LISTEN"
-        ) from error
-    return http, int(http.server_port)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from ml.artefact import SHIPPED
@@ -35,7 +35,13 @@ class Settings:
     listen, metrics_listen
         host:port of gRPC and of `/metrics`; port 0 takes a free one.
     insecure
-        Whether plain traffic off loopback is allowed.
+        Whether traffic off loopback may be plain, or without a token.
+    tls_cert, tls_key
+        PEM files of the server's certificate, with its chain, and of its key; None: plain traffic.
+    client_ca
+        PEM file of who signs the certificates that gRPC clients must have; None: they need none.
+    token_file
+        File with the token that clients must send; None: they need none.
     topology
         A topology file, or the name of a shipped one.
     seed
@@ -50,7 +56,7 @@ class Settings:
         URL of the database; None: a file in `data`.
     history
         Snapshots that are kept.
-    max_streams, max_calls, max_faults
+    max_streams, max_streams_per_connection, max_calls, max_faults
         Limits, each of what goes on at a time.
     write_timeout_s
         How long a subscriber may not read.
@@ -59,6 +65,10 @@ class Settings:
     listen: str = LISTEN
     metrics_listen: str = METRICS_LISTEN
     insecure: bool = False
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    client_ca: Path | None = None
+    token_file: Path | None = None
     topology: str = "default"
     seed: int = 1
     speed: float = 1.0
@@ -67,6 +77,7 @@ class Settings:
     store: str | None = field(default=None, repr=False)  # may hold a password
     history: int = 900
     max_streams: int = 1000
+    max_streams_per_connection: int = 100
     max_calls: int = 200
     max_faults: int = 100
     write_timeout_s: float = 30.0
@@ -84,14 +95,27 @@ class Settings:
             ("SRE_EDGE_METRICS_LISTEN", self.metrics_listen),
         ):
             host, _ = host_and_port(address, variable)
-            if not is_loopback(host) and not self.insecure:
+            if not (is_loopback(host) or self.insecure or self._protected):
                 raise SettingsError(
-                    f"{variable}={address}: traffic is plain, so expected an address on loopback; "
-                    "in a private network --insecure (SRE_EDGE_INSECURE=true) allows others"
+                    f"{variable}={address}: off loopback, expected TLS (SRE_EDGE_TLS_CERT, "
+                    "SRE_EDGE_TLS_KEY) and a token (SRE_EDGE_TOKEN_FILE); in a private network "
+                    "--insecure (SRE_EDGE_INSECURE=true) does without"
                 )
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise SettingsError("expected SRE_EDGE_TLS_CERT and SRE_EDGE_TLS_KEY together")
+        if self.client_ca is not None and self.tls_cert is None:
+            raise SettingsError("SRE_EDGE_CLIENT_CA: expected SRE_EDGE_TLS_CERT with it")
         if not MIN_SPEED <= self.speed <= MAX_SPEED:
             expected = f"expected {MIN_SPEED:g} to {MAX_SPEED:g}"
             raise SettingsError(f"SRE_EDGE_SPEED={self.speed:g}: {expected}")
+
+    def public(self) -> dict[str, object]:
+        """Give them for a log; the URL of the database, which may hold a password, is left out."""
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.repr}
+
+    @property
+    def _protected(self) -> bool:
+        return None not in (self.tls_cert, self.tls_key, self.token_file)
 
 
 def host_and_port(address: str, variable: str) -> tuple[str, int]:

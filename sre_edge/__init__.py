@@ -6,6 +6,7 @@
 """
 
 from sre_edge.client import Client, fault_kind, fault_kinds
+from sre_edge.connection import Connection
 from sre_edge.errors import (
     Failed,
     InvalidRequest,
@@ -13,6 +14,7 @@ from sre_edge.errors import (
     NotNow,
     Refused,
     SreEdgeError,
+    Unauthenticated,
     Unavailable,
     Violation,
 )
@@ -21,6 +23,7 @@ from sre_edge.watch import Connected, Disconnected, Event
 __all__ = [
     "Client",
     "Connected",
+    "Connection",
     "Disconnected",
     "Event",
     "Failed",
@@ -29,6 +32,7 @@ __all__ = [
     "NotNow",
     "Refused",
     "SreEdgeError",
+    "Unauthenticated",
     "Unavailable",
     "Violation",
     "fault_kind",

@@ -12,6 +12,7 @@ import grpc
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from sre_edge.connection import TARGET, Connection
 from sre_edge.errors import InvalidRequest, Violation, from_rpc
 from sre_edge.v1 import (
     chaos_service_pb2,
@@ -27,20 +28,8 @@ from sre_edge.v1 import (
 )
 from sre_edge.watch import Event, watch
 
-TARGET = "127.0.0.1:50051"
 TIMEOUT_S = 10.0
 RESET_TIMEOUT_S = 60.0
-
-_OPTIONS = (
-    # A reader that pauses must not collect megabytes of snapshots that are stale by then.
-    ("grpc.http2.bdp_probe", 0),
-    ("grpc.http2.lookahead_bytes", 65_536),
-    ("grpc.keepalive_time_ms", 20_000),
-    ("grpc.keepalive_timeout_ms", 10_000),
-    ("grpc.max_reconnect_backoff_ms", 2_000),
-    ("grpc.initial_reconnect_backoff_ms", 200),
-    ("grpc.max_receive_message_length", 64 << 20),
-)
 
 Answer = TypeVar("Answer")
 
@@ -51,7 +40,7 @@ class Client:
     Parameters
     ----------
     target
-        host:port of the server.
+        host:port of the server, for plain traffic; or a `Connection`, for TLS and a token.
     timeout_s
         For calls with one answer.
 
@@ -63,10 +52,11 @@ class Client:
     ...         print(event)
     """
 
-    def __init__(self, target: str = TARGET, *, timeout_s: float = TIMEOUT_S) -> None:
-        self.target = target
+    def __init__(self, target: str | Connection = TARGET, *, timeout_s: float = TIMEOUT_S) -> None:
+        connection = Connection(target) if isinstance(target, str) else target
+        self.target = connection.target
         self._timeout_s = timeout_s
-        self._channel = grpc.insecure_channel(target, options=_OPTIONS)
+        self._channel = connection.channel()
         self._simulation = simulation_service_pb2_grpc.SimulationServiceStub(self._channel)
         self._chaos = chaos_service_pb2_grpc.ChaosServiceStub(self._channel)
         self._prediction = prediction_service_pb2_grpc.PredictionServiceStub(self._channel)

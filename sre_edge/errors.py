@@ -7,7 +7,8 @@
     ├── Refused              the server said no
     │   ├── InvalidRequest   a field is wrong; `violations` names each
     │   ├── NotFound         no such service or fault
-    │   └── NotNow           limits, or nothing to tell yet
+    │   ├── NotNow           limits, or nothing to tell yet
+    │   └── Unauthenticated  the token is missing or wrong
     └── Failed               something went wrong inside of the server, or in between
 """
 
@@ -76,6 +77,10 @@ class NotNow(Refused):
     """A limit is reached, or there is nothing to tell yet."""
 
 
+class Unauthenticated(Refused):
+    """The token is missing or wrong."""
+
+
 class Failed(SreEdgeError):  # noqa: N818
     """Something went wrong inside of the server, or in between."""
 
@@ -87,6 +92,7 @@ _KINDS: dict[grpc.StatusCode, type[SreEdgeError]] = {
     grpc.StatusCode.NOT_FOUND: NotFound,
     grpc.StatusCode.RESOURCE_EXHAUSTED: NotNow,
     grpc.StatusCode.FAILED_PRECONDITION: NotNow,
+    grpc.StatusCode.UNAUTHENTICATED: Unauthenticated,
 }
 
 
@@ -103,7 +109,9 @@ def from_rpc(error: grpc.RpcError, target: str) -> SreEdgeError:
             violations = [Violation(v.field, v.description) for v in bad.field_violations]
     kind = _KINDS.get(code, Failed)
     if kind is Unavailable and not reason:
-        message = f"no SRE Edge server answers at {target}"
+        tls = "handshak" in message or "SSL" in message
+        why = f" with this TLS configuration ({message})" if tls else ""
+        message = f"no SRE Edge server answers at {target}{why}"
     translated = kind(message or code.name, reason, metadata)
     if isinstance(translated, InvalidRequest):
         translated.violations = tuple(violations)

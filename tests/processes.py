@@ -84,7 +84,7 @@ class Program:
 
 @contextmanager
 def server(listen: str = "127.0.0.1:0", speed: float = 20.0, **variables: str) -> Iterator[str]:
-    """Run `python -m server`; gives its address."""
+    """Run `python -m server` with `SRE_EDGE_*` variables; gives its address."""
     program = Program(
         "-m", "server", "--listen", listen, "--metrics-listen", "127.0.0.1:0",
         "--speed", str(speed), **variables,
@@ -96,9 +96,9 @@ def server(listen: str = "127.0.0.1:0", speed: float = 20.0, **variables: str) -
 
 
 @contextmanager
-def dashboard(target: str) -> Iterator[str]:
-    """Run `python -m dashboard`; gives its URL."""
-    program = Program("-m", "dashboard", "--listen", "127.0.0.1:0", "--target", target)
+def dashboard(target: str, **variables: str) -> Iterator[str]:
+    """Run `python -m dashboard` with `SRE_EDGE_*` variables; gives its URL."""
+    program = Program("-m", "dashboard", "--listen", "127.0.0.1:0", "--target", target, **variables)
     try:
         yield program.expect(r"dashboard +(\S+)")[1]
     finally:

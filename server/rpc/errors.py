@@ -6,7 +6,7 @@ import asyncio
 import functools
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import grpc
 from google.protobuf import any_pb2
@@ -28,6 +28,8 @@ CODES: dict[Reason, grpc.StatusCode] = {
     Reason.SHUTTING_DOWN: grpc.StatusCode.UNAVAILABLE,
     Reason.INTERNAL: grpc.StatusCode.INTERNAL,
     Reason.NOT_IN_HISTORY: grpc.StatusCode.NOT_FOUND,
+    Reason.UNAUTHENTICATED: grpc.StatusCode.UNAUTHENTICATED,
+    Reason.TOO_MANY_CALLS: grpc.StatusCode.RESOURCE_EXHAUSTED,
 }
 
 _log = logging.getLogger(__name__)
@@ -76,10 +78,15 @@ def translated(
                 raise  # the client is gone; a blocked write ends that way
             _log.exception("%s failed", method.__qualname__)
             told = internal()
-        await context.abort_with_status(rpc_status.to_status(status(told)))
-        raise AssertionError("abort_with_status returned")
+        return await abort(context, told)
 
     return call
+
+
+async def abort(context: grpc.aio.ServicerContext[Any, Any], error: ServerError) -> NoReturn:
+    """End a call with an error."""
+    await context.abort_with_status(rpc_status.to_status(status(error)))
+    raise AssertionError("abort_with_status returned")
 
 
 def _packed(message: Any) -> any_pb2.Any:

@@ -9,11 +9,13 @@ from google.protobuf import message_factory
 from google.protobuf.descriptor import ServiceDescriptor
 
 from server.engine import Engine
+from server.rpc.access import Limits
 from server.rpc.broadcast import Broadcaster
 from server.rpc.chaos_service import ChaosServicer
 from server.rpc.prediction_service import PredictionServicer
 from server.rpc.server_info import ServerInfo
 from server.rpc.simulation_service import SimulationServicer
+from server.settings import Settings
 from server.ticker import Ticker
 from sre_edge.v1 import chaos_service_pb2, prediction_service_pb2, simulation_service_pb2
 
@@ -30,32 +32,35 @@ def register(
     broadcaster: Broadcaster,
     ticker: Ticker,
     info: ServerInfo,
-    write_timeout_s: float,
+    settings: Settings,
 ) -> None:
     """Add all services to a server."""
     servicers: tuple[Any, ...] = (
-        SimulationServicer(engine, broadcaster, ticker, info, write_timeout_s),
+        SimulationServicer(engine, broadcaster, ticker, info, settings.write_timeout_s),
         ChaosServicer(engine),
         PredictionServicer(engine),
     )
+    limits = Limits(settings.max_calls, settings.max_streams_per_connection)
     for descriptor, servicer in zip(SERVICES, servicers, strict=True):
         handlers = {
-            method.name: _handler(method, getattr(servicer, method.name))
+            method.name: _handler(method, getattr(servicer, method.name), limits)
             for method in descriptor.methods
         }
         generic = grpc.method_handlers_generic_handler(descriptor.full_name, handlers)
         server.add_generic_rpc_handlers((generic,))
 
 
-def _handler(method: Any, behaviour: Any) -> grpc.RpcMethodHandler[Any, Any]:
+def _handler(method: Any, behaviour: Any, limits: Limits) -> grpc.RpcMethodHandler[Any, Any]:
     request = message_factory.GetMessageClass(method.input_type)
     response = message_factory.GetMessageClass(method.output_type)
     if method.server_streaming:
         return grpc.unary_stream_rpc_method_handler(
-            behaviour, request_deserializer=request.FromString, response_serializer=bytes
+            limits.stream(behaviour),
+            request_deserializer=request.FromString,
+            response_serializer=bytes,
         )
     return grpc.unary_unary_rpc_method_handler(
-        behaviour,
+        limits.call(behaviour),
         request_deserializer=request.FromString,
         response_serializer=response.SerializeToString,
     )

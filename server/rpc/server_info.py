@@ -58,6 +58,7 @@ class ServerInfo:
         return server_info_pb2.ServerLimits(
             request_bytes=MAX_MESSAGE_BYTES,
             streams=self.settings.max_streams,
+            streams_per_connection=self.settings.max_streams_per_connection,
             calls=self.settings.max_calls,
             faults=self.settings.max_faults,
             services=MAX_SERVICES,

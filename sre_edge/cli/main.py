@@ -12,8 +12,10 @@ import click
 from rich.live import Live
 
 from sre_edge.cli import output
+from sre_edge.cli.connecting import connecting
 from sre_edge.cli.values import DURATION
-from sre_edge.client import TARGET, Client, fault_kinds
+from sre_edge.client import Client, fault_kinds
+from sre_edge.connection import Connection
 from sre_edge.errors import SreEdgeError, Unavailable
 from sre_edge.v1 import clock_pb2, snapshot_pb2
 from sre_edge.watch import Connected, Disconnected
@@ -41,20 +43,12 @@ def main() -> None:
 def _connected(function: Command) -> Command:
     """Give a command its client, `--target` and `--json`, and translate errors to exit codes."""
 
-    @click.option(
-        "--target",
-        "address",
-        default=TARGET,
-        show_default=True,
-        envvar="SRE_EDGE_TARGET",
-        metavar="HOST:PORT",
-        help="The server.",
-    )
+    @connecting
     @click.option("--json", "as_json", is_flag=True, help="Print JSON, one message per line.")
     @functools.wraps(function)
-    def command(address: str, **arguments: Any) -> Any:
+    def command(connection: Connection, **arguments: Any) -> Any:
         try:
-            with Client(address) as client:
+            with Client(connection) as client:
                 return function(client=client, **arguments)
         except Unavailable as error:
             click.echo(f"{error}\nStart one with: sre-edge up", err=True)

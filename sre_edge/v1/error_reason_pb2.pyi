@@ -42,7 +42,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Example: {"reason":"TOO_MANY_FAULTS","domain":"sre-edge","metadata":{"limit":"100"}}
     """
     ERROR_REASON_TOO_MANY_STREAMS: _ErrorReason.ValueType  # 5
-    """As many streams are open as the server allows. RESOURCE_EXHAUSTED.
+    """As many streams are open as the server allows, or as it allows one connection. RESOURCE_EXHAUSTED.
     Example: {"reason":"TOO_MANY_STREAMS","domain":"sre-edge","metadata":{"limit":"1000"}}
     """
     ERROR_REASON_SLOW_SUBSCRIBER: _ErrorReason.ValueType  # 6
@@ -64,6 +64,14 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_NOT_IN_HISTORY: _ErrorReason.ValueType  # 10
     """The history holds no snapshot of that time; the metadata holds what it spans. NOT_FOUND.
     Example: {"reason":"NOT_IN_HISTORY","domain":"sre-edge","metadata":{"oldest":"2030-01-01T10:00:00+00:00","latest":"2030-01-01T10:29:58+00:00"}}
+    """
+    ERROR_REASON_UNAUTHENTICATED: _ErrorReason.ValueType  # 11
+    """The call came without the token of the server, or with another one. UNAUTHENTICATED.
+    Example: {"reason":"UNAUTHENTICATED","domain":"sre-edge"}
+    """
+    ERROR_REASON_TOO_MANY_CALLS: _ErrorReason.ValueType  # 12
+    """As many calls are being answered as the server allows; try again soon. RESOURCE_EXHAUSTED.
+    Example: {"reason":"TOO_MANY_CALLS","domain":"sre-edge","metadata":{"limit":"200"}}
     """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
@@ -91,7 +99,7 @@ ERROR_REASON_TOO_MANY_FAULTS: ErrorReason.ValueType  # 4
 Example: {"reason":"TOO_MANY_FAULTS","domain":"sre-edge","metadata":{"limit":"100"}}
 """
 ERROR_REASON_TOO_MANY_STREAMS: ErrorReason.ValueType  # 5
-"""As many streams are open as the server allows. RESOURCE_EXHAUSTED.
+"""As many streams are open as the server allows, or as it allows one connection. RESOURCE_EXHAUSTED.
 Example: {"reason":"TOO_MANY_STREAMS","domain":"sre-edge","metadata":{"limit":"1000"}}
 """
 ERROR_REASON_SLOW_SUBSCRIBER: ErrorReason.ValueType  # 6
@@ -113,5 +121,13 @@ Example: {"reason":"INTERNAL","domain":"sre-edge"}
 ERROR_REASON_NOT_IN_HISTORY: ErrorReason.ValueType  # 10
 """The history holds no snapshot of that time; the metadata holds what it spans. NOT_FOUND.
 Example: {"reason":"NOT_IN_HISTORY","domain":"sre-edge","metadata":{"oldest":"2030-01-01T10:00:00+00:00","latest":"2030-01-01T10:29:58+00:00"}}
+"""
+ERROR_REASON_UNAUTHENTICATED: ErrorReason.ValueType  # 11
+"""The call came without the token of the server, or with another one. UNAUTHENTICATED.
+Example: {"reason":"UNAUTHENTICATED","domain":"sre-edge"}
+"""
+ERROR_REASON_TOO_MANY_CALLS: ErrorReason.ValueType  # 12
+"""As many calls are being answered as the server allows; try again soon. RESOURCE_EXHAUSTED.
+Example: {"reason":"TOO_MANY_CALLS","domain":"sre-edge","metadata":{"limit":"200"}}
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

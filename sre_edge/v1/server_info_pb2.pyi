@@ -30,6 +30,7 @@ class ServerLimits(_message.Message):
     SERVICES_FIELD_NUMBER: _builtins.int
     HISTORY_FIELD_NUMBER: _builtins.int
     WRITE_TIMEOUT_FIELD_NUMBER: _builtins.int
+    STREAMS_PER_CONNECTION_FIELD_NUMBER: _builtins.int
     request_bytes: _builtins.int
     """Size of a request in bytes."""
     streams: _builtins.int
@@ -42,6 +43,8 @@ class ServerLimits(_message.Message):
     """Services of a topology given to Reset."""
     history: _builtins.int
     """Snapshots of the present topology that the history holds."""
+    streams_per_connection: _builtins.int
+    """Streams of one connection that are open at a time."""
     @_builtins.property
     def write_timeout(self) -> _duration_pb2.Duration:
         """How long a subscriber may not read."""
@@ -56,10 +59,11 @@ class ServerLimits(_message.Message):
         services: _builtins.int = ...,
         history: _builtins.int = ...,
         write_timeout: _duration_pb2.Duration | None = ...,
+        streams_per_connection: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["write_timeout", b"write_timeout"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["calls", b"calls", "faults", b"faults", "history", b"history", "request_bytes", b"request_bytes", "services", b"services", "streams", b"streams", "write_timeout", b"write_timeout"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calls", b"calls", "faults", b"faults", "history", b"history", "request_bytes", b"request_bytes", "services", b"services", "streams", b"streams", "streams_per_connection", b"streams_per_connection", "write_timeout", b"write_timeout"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,94 @@
+"""Who may call, and how many at a time."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import grpc
+from grpc_health.v1 import health
+
+from server.credentials import Token
+from server.errors import too_many_calls, too_many_streams, unauthenticated
+from server.rpc.errors import abort
+
+OPEN = f"/{health.SERVICE_NAME}/"
+"""Whoever reaches the port may ask whether the server serves: probes have no token."""
+
+Behaviour = Callable[[Any, Any], Awaitable[Any]]
+
+
+class Authenticated(grpc.aio.ServerInterceptor):
+    """Refuses calls without the token; health is open, reflection is not."""
+
+    def __init__(self, token: Token) -> None:
+        self._token = token
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Any:
+        """Pass a call on, or refuse it."""
+        if handler_call_details.method.startswith(OPEN) or self._known(handler_call_details):
+            return await continuation(handler_call_details)
+        return grpc.stream_stream_rpc_method_handler(_refuse)  # fits calls of all four kinds
+
+    def _known(self, details: grpc.HandlerCallDetails) -> bool:
+        return any(
+            key == "authorization" and isinstance(value, str) and self._token.matches(value)
+            for key, value in details.invocation_metadata
+        )
+
+
+async def _refuse(_: Any, context: grpc.aio.ServicerContext[Any, Any]) -> None:
+    await abort(context, unauthenticated())
+
+
+class Limits:
+    """Counts what goes on at a time, and refuses what is too much.
+
+    Parameters
+    ----------
+    calls
+        Calls with one answer.
+    streams
+        Streams of one connection.
+    """
+
+    def __init__(self, calls: int, streams: int) -> None:
+        self._most_calls, self._most_streams = calls, streams
+        self._calls = 0
+        self._streams: Counter[str] = Counter()
+
+    def call(self, behaviour: Behaviour) -> Behaviour:
+        """Limit a call with one answer."""
+
+        async def limited(request: Any, context: Any) -> Any:
+            if self._calls >= self._most_calls:
+                await abort(context, too_many_calls(self._most_calls))
+            self._calls += 1
+            try:
+                return await behaviour(request, context)
+            finally:
+                self._calls -= 1
+
+        return limited
+
+    def stream(self, behaviour: Behaviour) -> Behaviour:
+        """Limit a call that answers with a stream."""
+
+        async def limited(request: Any, context: Any) -> Any:
+            connection = context.peer()
+            if self._streams[connection] >= self._most_streams:
+                await abort(context, too_many_streams(self._most_streams))
+            self._streams[connection] += 1
+            try:
+                return await behaviour(request, context)
+            finally:
+                self._streams[connection] -= 1
+                if not self._streams[connection]:
+                    del self._streams[connection]
+
+        return limited

@@ -1,0 +1,55 @@
+"""The options that say how to reach a server; the dashboard has the same."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from sre_edge.connection import TARGET, Connection
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_FILES = (
+    (
+        "--ca",
+        "SRE_EDGE_CA",
+        'Who signed the server\'s certificate, PEM, or "system"; none: no TLS.',
+    ),
+    ("--token-file", "SRE_EDGE_TOKEN_FILE", "File with the server's token."),
+    ("--cert", "SRE_EDGE_CERT", "Certificate of the client, PEM, for mutual TLS."),
+    ("--key", "SRE_EDGE_KEY", "Its key, PEM."),
+)
+
+
+def connecting(function: Command) -> Command:
+    """Give a command a `connection`, from options and variables."""
+
+    @click.option(
+        "--target",
+        "address",  # commands have targets of their own
+        default=TARGET,
+        show_default=True,
+        envvar="SRE_EDGE_TARGET",
+        show_envvar=True,
+        metavar="HOST:PORT",
+        help="The server.",
+    )
+    @functools.wraps(function)
+    def command(
+        address: str,
+        ca: str | None,
+        token_file: str | None,
+        cert: str | None,
+        key: str | None,
+        **arguments: Any,
+    ) -> Any:
+        connection = Connection(address, ca, token_file, cert, key)
+        return function(connection=connection, **arguments)
+
+    for name, variable, text in reversed(_FILES):
+        option = click.option(name, envvar=variable, show_envvar=True, metavar="FILE", help=text)
+        command = option(command)
+    return command  # type: ignore[return-value]
