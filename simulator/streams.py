@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from enum import IntEnum
 
 import numpy as np
+from numpy.typing import NDArray
 
 from simulator.graph import FloatArray
 
@@ -60,21 +61,24 @@ class Stream:
         self._rows = max(1, min(MAX_BLOCK_ROWS, BLOCK_NUMBERS // max(1, width)))
         self._shape = (self._rows, width)
         self._uniform = uniform
-        self._numbers: FloatArray = np.empty((self._rows, width, len(copies)))
+        self._numbers: FloatArray = np.empty((len(copies), *self._shape))
+        self._bits = np.random.Philox(key=0)
+        self._fresh = self._bits.state
+        self._generator = np.random.Generator(self._bits)
         self._block = -1
 
     def row(self, number: int) -> FloatArray:
         """Give row `number`, shape (width, B)."""
         block, row = divmod(number, self._rows)
         if block != self._block:
-            for copy, key in enumerate(self._keys):
-                bits = np.random.Philox(key=key, counter=[0, block, 0, 0])
-                generator = np.random.Generator(bits)
-                self._numbers[:, :, copy] = (
-                    generator.random(self._shape)
-                    if self._uniform
-                    else generator.standard_normal(self._shape)
-                )
+            draw = self._generator.random if self._uniform else self._generator.standard_normal
+            for key, numbers in zip(self._keys, self._numbers, strict=True):
+                self._address(key, block)
+                draw(out=numbers)
             self._block = block
-        numbers: FloatArray = self._numbers[row]
-        return numbers
+        return np.ascontiguousarray(self._numbers[:, row].T)
+
+    def _address(self, key: NDArray[np.uint64], block: int) -> None:
+        """Set the generator to the beginning of a block: cheaper than to make another one."""
+        counter = np.array([0, block, 0, 0], dtype=np.uint64)
+        self._bits.state = {**self._fresh, "state": {"counter": counter, "key": key}}
