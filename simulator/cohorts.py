@@ -19,7 +19,7 @@ FIRST_BACKOFF_S, MAX_BACKOFF_S = 10.0, 300.0
 FORGIVEN_S = 600.0
 LEAK_RELEASED_S = 15.0
 """Leaked memory is freed with this time constant once nothing leaks any more."""
-LEAST_LEAK_MB = 1e-3
+LEAST_LEAK = 1e-6
 LEAK_SPREAD = 0.15
 """Cohorts leak by up to this share more or less than their mean: no two replicas are alike."""
 
@@ -29,8 +29,8 @@ class Cohorts(NamedTuple):
 
     Attributes
     ----------
-    leak_mb
-        Leaked memory of a replica.
+    leak
+        Leaked memory of a replica over its limit.
     down_s
         Time until the replicas serve again; negative: how long they have been up.
     kills
@@ -39,7 +39,7 @@ class Cohorts(NamedTuple):
         Services with a cohort that is not like a fresh one, in any copy; ascending.
     """
 
-    leak_mb: FloatArray
+    leak: FloatArray
     down_s: FloatArray
     kills: FloatArray
     unlike: IntArray
@@ -56,8 +56,8 @@ class Advanced(NamedTuple):
         (K,) the services that were advanced.
     up
         (K, B) share of the replicas that is up.
-    leaked_mb
-        (K, B) leaked memory, mean over those.
+    leaked
+        (K, B) leaked memory over the limit, mean over those.
     killed
         (K, B) share of the replicas that was killed in this step.
     """
@@ -65,7 +65,7 @@ class Advanced(NamedTuple):
     cohorts: Cohorts
     services: IntArray
     up: FloatArray
-    leaked_mb: FloatArray
+    leaked: FloatArray
     killed: FloatArray
 
 
@@ -79,55 +79,50 @@ def advance(
     p: Parameters,
     conditions: Conditions,
     before: Cohorts,
-    used_mb: FloatArray,
     memory: FloatArray,
 ) -> Advanced:
-    """Advance by one sub-step.
-
-    `used_mb` (S, B) is the memory of a replica without its leak, and `memory` (S, B) the same
-    over its limit.
-    """
+    """Advance by one sub-step; `memory` (S, B) is that of a replica, without leaks."""
     rows = before.unlike
-    if conditions.acts("leak_mb_per_s") or memory.max() >= 1.0:
-        stirred = (conditions.leak_mb_per_s > 0.0) | (used_mb > p.memory_limit_mb)
+    if conditions.acts("leak_per_s") or memory.max() > 1.0:
+        stirred = (conditions.leak_per_s > 0.0) | (memory > 1.0)
         rows = np.union1d(rows, np.flatnonzero(stirred.any(axis=1)))
     if not len(rows):
-        nothing = np.empty((0, used_mb.shape[1]))
+        nothing = np.empty((0, memory.shape[1]))
         return Advanced(before, rows, nothing, nothing, nothing)
     count = p.cohorts[rows]
     rank = np.arange(MAX_COHORTS)[:, None, None]
     exists = rank < count
-    leak_mb, down_s, kills = (values[:, rows] for values in before[:3])
+    leak, down_s, kills = (values[:, rows] for values in before[:3])
 
-    growth = conditions.leak_mb_per_s[rows]
+    growth = conditions.leak_per_s[rows]
     affected = np.clip(conditions.leak_share[rows] * count - rank, 0.0, 1.0)
     position = np.where(count > 1, 2.0 * rank / np.maximum(count - 1.0, 1.0) - 1.0, 0.0)
     kept = np.where(growth > 0.0, 1.0, np.exp(-p.step_s / LEAK_RELEASED_S))
-    leak_mb = leak_mb * kept + p.step_s * growth * affected * (1.0 - LEAK_SPREAD * position)
-    forgotten = (growth <= 0.0) & (leak_mb < LEAST_LEAK_MB)
-    leak_mb = np.where((down_s > 0.0) | forgotten, 0.0, leak_mb)
+    leak = leak * kept + p.step_s * growth * affected * (1.0 - LEAK_SPREAD * position)
+    forgotten = (growth <= 0.0) & (leak < LEAST_LEAK)
+    leak = np.where((down_s > 0.0) | forgotten, 0.0, leak)
 
-    dies = exists & (down_s <= 0.0) & (used_mb[rows] + leak_mb > p.memory_limit_mb[rows])
+    dies = exists & (down_s <= 0.0) & (memory[rows] + leak > 1.0)
     down_s = down_s - p.step_s
     kills = np.where(down_s < -FORGIVEN_S, 0.0, kills)
     backoff_s = np.minimum(FIRST_BACKOFF_S * 2.0**kills, MAX_BACKOFF_S)
     down_s = np.where(dies, backoff_s + p.startup_s[rows], down_s)
     kills = kills + dies
-    leak_mb = np.where(dies | ~exists, 0.0, leak_mb)
+    leak = np.where(dies | ~exists, 0.0, leak)
     up = exists & (down_s <= 0.0)
 
-    unlike = ((leak_mb > 0.0) | (kills > 0.0)).any(axis=(0, 2))
+    unlike = ((leak > 0.0) | (kills > 0.0)).any(axis=(0, 2))
     replicas_up = up.sum(axis=0)
     return Advanced(
         cohorts=Cohorts(
-            _with(before.leak_mb, rows, leak_mb),
+            _with(before.leak, rows, leak),
             _with(before.down_s, rows, down_s),
             _with(before.kills, rows, kills),
             rows[unlike],
         ),
         services=rows,
         up=replicas_up / count,
-        leaked_mb=np.where(up, leak_mb, 0.0).sum(axis=0) / np.maximum(replicas_up, 1),
+        leaked=np.where(up, leak, 0.0).sum(axis=0) / np.maximum(replicas_up, 1),
         killed=dies.sum(axis=0) / count,
     )
 

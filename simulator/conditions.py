@@ -24,8 +24,8 @@ class Conditions:
         Share of the answers that are errors, beyond the usual ones.
     killed
         Share of the replicas that is held down.
-    leak_mb_per_s, leak_share
-        Growth of memory, and the share of the replicas that it happens on.
+    leak_per_s, leak_share
+        Growth of memory over its limit, and the share of the replicas that it happens on.
     extra_load
         Load from outside is multiplied by 1 + this.
     flood_rps
@@ -45,7 +45,7 @@ class Conditions:
     extra_service: FloatArray
     error_rate: FloatArray
     killed: FloatArray
-    leak_mb_per_s: FloatArray
+    leak_per_s: FloatArray
     leak_share: FloatArray
     extra_load: FloatArray
     flood_rps: FloatArray

@@ -232,9 +232,8 @@ def _effects(fault: Fault, p: Parameters, service: int) -> list[tuple[str, float
     if kind is FaultKind.CPU_SPIKE:
         return [("background_cpu", 0.30 * intensity * share)]
     if kind is FaultKind.MEMORY_LEAK:
-        leaked_mb = 0.40 * intensity * float(p.memory_limit_mb[service, 0])
-        rate = leaked_mb / (fault.duration_s - 0.5 * fault.ramp_s)
-        return [("leak_mb_per_s", rate), ("leak_share", share)]
+        rate = 0.40 * intensity / (fault.duration_s - 0.5 * fault.ramp_s)
+        return [("leak_per_s", rate), ("leak_share", share)]
     if kind is FaultKind.NETWORK_LATENCY:
         delay_s = 1.0 * intensity
         spread = delay_s * delay_s * share * (1.0 - share)

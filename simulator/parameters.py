@@ -54,8 +54,8 @@ class Parameters:
         CPU demand over the CPU limit when all workers are busy.
     nominal_rps
         Load at normal conditions.
-    memory_limit_mb, memory_base_mb, memory_per_request_mb
-        Memory of one replica.
+    memory_base, memory_per_request
+        Memory of one replica over its limit: at rest, and of each request.
     garbage_collection
         CPU share per unit of live / (heap - live) above its value at rest.
     collecting_at_rest
@@ -86,7 +86,8 @@ class Parameters:
         (K, C, 1) mean wait before the k-th retry, and 1 where the call is retried so often; K the
         most retries of any call.
     leaving
-        (K, E, 1) share of the retries that wait which leave in a sub-step.
+        (K, E, 1) share of the retries that wait which leave in a sub-step; (K, 1, 1) where all
+        edges are alike: a product with one number is faster than with a column.
     all_retried
         K flags: every edge is retried so often.
     required
@@ -119,9 +120,8 @@ class Parameters:
     exponents: Exponents
     cpu_when_busy: FloatArray
     nominal_rps: FloatArray
-    memory_limit_mb: FloatArray
-    memory_base_mb: FloatArray
-    memory_per_request_mb: FloatArray
+    memory_base: FloatArray
+    memory_per_request: FloatArray
     garbage_collection: FloatArray
     collecting_at_rest: FloatArray
     startup_s: FloatArray
@@ -228,9 +228,10 @@ def parameters(topology: Topology) -> Parameters:
         exponents=exponents(_column(s.replicas * s.workers for s in services)),
         cpu_when_busy=_column(CPU_PER_BUSY_WORKER * s.workers / s.cores for s in services),
         nominal_rps=_column(s.arrival_rps for s in services),
-        memory_limit_mb=_column(s.memory.limit_mb for s in services),
-        memory_base_mb=_column(s.memory.base_mb for s in services),
-        memory_per_request_mb=_column(s.memory.per_request_kb / 1024.0 for s in services),
+        memory_base=_column(s.memory.base_mb / s.memory.limit_mb for s in services),
+        memory_per_request=_column(
+            s.memory.per_request_kb / 1024.0 / s.memory.limit_mb for s in services
+        ),
         garbage_collection=garbage_collection,
         collecting_at_rest=garbage_collection / (1.0 - at_rest),
         startup_s=_column(s.startup_s for s in services),
@@ -255,7 +256,7 @@ def parameters(topology: Topology) -> Parameters:
         retries=retries,
         backoff_s=backoff_s,
         may_retry=may_retry.astype(np.float64),
-        leaving=-np.expm1(-step_s / backoff_s[:, : len(edges)]),
+        leaving=_collapsed(-np.expm1(-step_s / backoff_s[:, : len(edges)])),
         all_retried=tuple(bool(level[: len(edges)].all()) for level in may_retry),
         required=graph.required,
         retry_budget=retry_budget,
@@ -289,6 +290,12 @@ def _backoff_s(edges: list[Dependency], entries: int) -> FloatArray:
     doubling = 2.0 ** np.arange(most_retries)[:, None, None]
     mean: FloatArray = 0.5e-3 * np.minimum(first * doubling, most)
     return mean
+
+
+def _collapsed(columns: FloatArray) -> FloatArray:
+    """Give (K, 1, 1) for (K, E, 1) where all edges are alike, else the columns themselves."""
+    alike = columns.shape[1] > 0 and bool((columns == columns[:, :1]).all())
+    return columns[:, :1] if alike else columns
 
 
 def _where(chosen: Iterable[bool]) -> IntArray:

@@ -48,29 +48,31 @@ class Replicas(NamedTuple):
 def advance(p: Parameters, conditions: Conditions, state: State) -> Replicas:
     """Advance all replicas by one sub-step."""
     killed, restart_s = _held_down(p, conditions, state)
-    used_mb = _used_mb(p, state)
-    memory = used_mb / p.memory_limit_mb
-    grouped = cohorts.advance(p, conditions, state.cohorts, used_mb, memory)
+    memory = _memory(p, state)
+    grouped = cohorts.advance(p, conditions, state.cohorts, memory)
     whole = state.whole and not (len(grouped.services) or conditions.acts("killed"))
     if whole:
         return _unharmed(p, state, killed, restart_s, memory, grouped)
-    return _harmed(p, state, killed, restart_s, used_mb, grouped)
+    return _harmed(p, state, killed, restart_s, memory, grouped)
 
 
-def _used_mb(p: Parameters, state: State) -> FloatArray:
-    """Memory of a replica without leaks: base + per request x requests (equation 9)."""
-    used_mb = state.departed * state.dependency_s
-    used_mb *= 1.0 / p.step_s
-    used_mb += state.in_system
-    used_mb += state.fluctuation
+def _memory(p: Parameters, state: State) -> FloatArray:
+    """Memory of a replica over its limit, without leaks: base + per request x requests.
+
+    simulation.md, equation 9.
+    """
+    requests = state.departed * state.dependency_s
+    requests *= 1.0 / p.step_s
+    requests += state.in_system
+    requests += state.fluctuation
     if state.whole:
-        used_mb /= state.ready
+        requests /= state.ready
     else:
-        used_mb /= np.maximum(state.ready, 1e-9)
-        used_mb *= state.ready > 0.0
-    used_mb *= p.memory_per_request_mb
-    used_mb += p.memory_base_mb
-    return used_mb
+        requests /= np.maximum(state.ready, 1e-9)
+        requests *= state.ready > 0.0
+    memory = np.multiply(requests, p.memory_per_request, out=requests)
+    memory += p.memory_base
+    return memory
 
 
 def _unharmed(
@@ -105,7 +107,7 @@ def _harmed(
     state: State,
     killed: FloatArray,
     restart_s: FloatArray,
-    used_mb: FloatArray,
+    memory: FloatArray,
     grouped: Advanced,
 ) -> Replicas:
     """Give the replicas when some are down, anywhere."""
@@ -117,7 +119,7 @@ def _harmed(
     # Those that the autoscaler takes away finish their requests first.
     survivors = np.minimum(serving / np.maximum(state.serving, 1e-300), 1.0)
     survivors[state.serving <= 0.0] = 1.0
-    used_mb[rows] += grouped.leaked_mb
+    memory[rows] += grouped.leaked
     memory_kills = np.zeros_like(ready)
     memory_kills[rows] = grouped.killed * (configured * np.ones_like(ready))[rows]
     return Replicas(
@@ -126,7 +128,7 @@ def _harmed(
         whole=bool((serving >= 1.0).all()),
         availability=ready / configured,
         survivors=survivors,
-        memory=used_mb / p.memory_limit_mb * (ready > 0.0),
+        memory=memory * (ready > 0.0),
         memory_kills=memory_kills,
         killed=killed,
         restart_s=restart_s,
