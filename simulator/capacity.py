@@ -65,10 +65,10 @@ def capacity(p: Parameters, conditions: Conditions, state: State, replicas: Repl
     cpu_load += collecting
     if conditions.acts("background_cpu"):
         cpu_load += conditions.background_cpu
-    service_s = np.maximum(cpu_load, 1.0)
-    service_s *= work_s
     collecting += 1.0
-    service_s *= collecting
+    service_s = np.multiply(collecting, work_s, out=collecting)
+    if cpu_load.max() > 1.0:
+        service_s *= np.maximum(cpu_load, 1.0)
     return Capacity(workers, waits, service_s, cpu_load)
 
 

@@ -82,14 +82,14 @@ def _cells(
     row *= _ROWS_PER_Y
     row += _FIRST_ROW
     column = mean + limit
-    np.divide(limit, column, out=column)
-    column *= _LIMITS - 1
+    np.divide(limit * (_LIMITS - 1), column, out=column)
     np.floor(row, out=row)
     row *= _LIMITS
     left = np.floor(column)
     column -= left
     left += row
-    return left.astype(np.intp), column
+    # NumPy turns floats into short integers three times as fast as into long ones.
+    return left.astype(np.int32).astype(np.intp), column
 
 
 def percentiles(mean: FloatArray, variance: FloatArray) -> tuple[FloatArray, ...]:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from simulator.allocation import keep_freed_memory
 from simulator.conditions import calm
 from simulator.dependence import Dependence
 from simulator.fault_schedule import FaultError, FaultSchedule, most_depended_on
@@ -65,6 +66,7 @@ class Simulation:
             raise ValueError(f"loads: expected one per copy ({copies}), got {len(loads)}")
         if numbers is not None and len(numbers) != copies:
             raise ValueError(f"numbers: expected one per copy ({copies}), got {len(numbers)}")
+        keep_freed_memory()
         numbers = range(copies) if numbers is None else numbers
         self._topology = topology
         self._copies = copies

@@ -39,7 +39,9 @@ def incidence(
     order = np.argsort(rows, kind="stable")
     data = np.ones(len(rows)) if weights is None else weights.ravel()
     starts = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=height))])
-    return csr_array((data[order], columns[order], starts), shape=(height, width))
+    # Half the memory to go through with every product.
+    indices = (columns[order].astype(np.int32), starts.astype(np.int32))
+    return csr_array((data[order], *indices), shape=(height, width))
 
 
 def multiply(matrix: csr_array, values: FloatArray) -> FloatArray:
