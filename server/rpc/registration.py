@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import grpc
 from google.protobuf import message_factory
 from google.protobuf.descriptor import ServiceDescriptor
+from google.protobuf.message import DecodeError
 
 from server.engine import Engine
-from server.rpc.access import Limits
+from server.errors import Violation, invalid
+from server.rpc.access import Behaviour, Limits
 from server.rpc.broadcast import Broadcaster
 from server.rpc.chaos_service import ChaosServicer
+from server.rpc.errors import abort
 from server.rpc.prediction_service import PredictionServicer
 from server.rpc.server_info import ServerInfo
 from server.rpc.simulation_service import SimulationServicer
@@ -53,14 +57,38 @@ def register(
 def _handler(method: Any, behaviour: Any, limits: Limits) -> grpc.RpcMethodHandler[Any, Any]:
     request = message_factory.GetMessageClass(method.input_type)
     response = message_factory.GetMessageClass(method.output_type)
+    expecting = _expecting(method.input_type.full_name, behaviour)
     if method.server_streaming:
         return grpc.unary_stream_rpc_method_handler(
-            limits.stream(behaviour),
-            request_deserializer=request.FromString,
+            limits.stream(expecting),
+            request_deserializer=_decoder(request),
             response_serializer=bytes,
         )
     return grpc.unary_unary_rpc_method_handler(
-        limits.call(behaviour),
-        request_deserializer=request.FromString,
+        limits.call(expecting),
+        request_deserializer=_decoder(request),
         response_serializer=response.SerializeToString,
     )
+
+
+def _decoder(request: Any) -> Callable[[bytes], Any]:
+    """Make a decoder that gives None for bytes that are no request: gRPC would say UNKNOWN."""
+
+    def decode(data: bytes) -> Any:
+        try:
+            return request.FromString(data)
+        except DecodeError:
+            return None
+
+    return decode
+
+
+def _expecting(name: str, behaviour: Behaviour) -> Behaviour:
+    """Refuse what could not be decoded."""
+
+    async def call(request: Any, context: Any) -> Any:
+        if request is None:
+            await abort(context, invalid([Violation("", f"expected the bytes of a {name}")]))
+        return await behaviour(request, context)
+
+    return call
