@@ -42,6 +42,7 @@ class Forecaster:
         entries = probability[self._graph.entry]
         return Forecast(
             probability=probability,
+            ongoing=self._incidents.ongoing[0].copy(),
             system_probability=float(entries.max(initial=0.0)),
             types=types,
             cascade_risk=self._predictor.spread.risk(self._graph, features),

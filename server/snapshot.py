@@ -86,7 +86,9 @@ class Forecast:
     Attributes
     ----------
     probability
-        Of an incident of each service within the horizon.
+        Of an incident of each service within the horizon; 1 while one goes on.
+    ongoing
+        Whether an incident of each service goes on.
     system_probability
         Of an incident of any entry.
     types
@@ -101,6 +103,7 @@ class Forecast:
     """
 
     probability: FloatArray
+    ongoing: NDArray[np.bool_]
     system_probability: float
     types: FloatArray
     cascade_risk: FloatArray

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from server.clock import NORMAL, Clock
 from server.errors import ServerError, Violation, invalid, shutting_down, too_many_streams
-from server.rpc import convert
+from server.rpc import snapshots
 from server.rpc.subscriber import Filter, Gap, Subscriber
 from server.snapshot import Snapshot
 from sre_edge.v1 import simulation_service_pb2, snapshot_pb2
@@ -28,7 +28,7 @@ def encode(taken: Snapshot, wanted: Filter) -> bytes:
     """
     indices = taken.run.indices(wanted.services)
     return simulation_service_pb2.StreamMetricsResponse(
-        snapshot=convert.snapshot(
+        snapshot=snapshots.snapshot(
             taken, indices, edges=wanted.edges, predictions=wanted.predictions
         )
     ).SerializeToString()

@@ -17,7 +17,6 @@ from ml.risk import RiskLevel, risk_level
 from server.clock import Clock
 from server.engine import FaultOrder
 from server.errors import Violation, invalid
-from server.history import FRAME_METRICS
 from server.snapshot import ActiveFault, Forecast, Run, Snapshot, Status
 from simulator.faults import FaultKind
 from simulator.graph import FloatArray
@@ -31,12 +30,12 @@ from sre_edge.v1 import (
     topology_pb2,
 )
 
-_STATUS: Mapping[Status, snapshot_pb2.Status.ValueType] = {
+STATUS: Mapping[Status, snapshot_pb2.Status.ValueType] = {
     Status.HEALTHY: snapshot_pb2.STATUS_HEALTHY,
     Status.DEGRADED: snapshot_pb2.STATUS_DEGRADED,
     Status.DOWN: snapshot_pb2.STATUS_DOWN,
 }
-_RISK: Mapping[RiskLevel, prediction_pb2.RiskLevel.ValueType] = {
+RISK: Mapping[RiskLevel, prediction_pb2.RiskLevel.ValueType] = {
     level: prediction_pb2.RiskLevel.Value(f"RISK_LEVEL_{level.name}") for level in RiskLevel
 }
 _TYPE: Mapping[IncidentType, prediction_pb2.IncidentType.ValueType] = {
@@ -51,61 +50,53 @@ Indices = tuple[int, ...] | None
 """Services that a client wants, in topology order; None: all."""
 
 
-def snapshot(
-    taken: Snapshot, wanted: Indices, *, edges: bool = True, predictions: bool = True
-) -> snapshot_pb2.Snapshot:
-    """Convert a snapshot, with the services wanted."""
-    graph = taken.run.graph
-    chosen = range(graph.services) if wanted is None else wanted
-    columns = [getattr(taken.frame, name)[0] for name in FRAME_METRICS]
-    message = snapshot_pb2.Snapshot(
-        cursor=cursor(taken),
-        time=timestamp(taken.time),
-        interval_seconds=taken.frame.interval_s,
-        produced_time=timestamp(taken.produced_time),
-        services=[_metrics(taken, i, columns, predictions=predictions) for i in chosen],
-        edges=_edges(taken, None if wanted is None else frozenset(wanted)) if edges else (),
-        active_faults=[fault(active, taken.run) for active in taken.faults],
-        clock=clock(taken.clock),
-    )
-    if taken.forecast is not None:
-        message.system.CopyFrom(system_prediction(taken, taken.forecast))
-    return message
-
-
 def cursor(taken: Snapshot) -> snapshot_pb2.Cursor:
     """Place of a snapshot in the stream."""
     return snapshot_pb2.Cursor(run_id=taken.run.id, sequence=taken.sequence)
 
 
 def prediction(
-    taken: Snapshot, forecast: Forecast, service: int, *, include_features: bool = False
+    taken: Snapshot,
+    forecast: Forecast,
+    service: int,
+    probability: float,
+    types: FloatArray | None,
+    *,
+    include_features: bool = False,
 ) -> prediction_pb2.Prediction:
-    """Convert what the model expects of one service."""
-    graph = taken.run.graph
-    probability = float(forecast.probability[service])
-    level = risk_level(probability)
+    """Convert what the model expects of one service; `types` is None at low risk."""
     message = prediction_pb2.Prediction(
-        service=graph.names[service],
+        service=taken.run.graph.names[service],
         incident_probability=probability,
-        risk_level=_RISK[level],
+        risk_level=RISK[risk_level(probability)],
         cascade_risk=float(forecast.cascade_risk[service]),
         horizon=duration(forecast.horizon_s),
         model_version=forecast.model_version,
     )
-    if level is not RiskLevel.LOW:
-        types = forecast.types[service]
-        kind = INCIDENT_TYPES[int(types.argmax())]
-        message.incident_type = _TYPE[kind]
-        message.confidence = float(types.max())
-        for advice in recommendations(graph, taken.frame, service, types):
-            message.recommendations.add(service=advice.service, action=advice.action)
+    if types is not None:
+        add_type(message, types)
+        add_advice(message, taken, service, types)
     if include_features:
         row = forecast.features[service]
-        for name, value in zip(NAMES, row, strict=True):
+        for name, value in zip(NAMES, row.tolist(), strict=True):
             if math.isfinite(value):
-                message.features[name] = float(value)
+                message.features[name] = value
     return message
+
+
+def add_type(message: prediction_pb2.Prediction, types: FloatArray) -> None:
+    """Say which type is the most likely, (K,) probabilities given."""
+    likeliest = int(types.argmax())
+    message.incident_type = _TYPE[INCIDENT_TYPES[likeliest]]
+    message.confidence = float(types[likeliest])
+
+
+def add_advice(
+    message: prediction_pb2.Prediction, taken: Snapshot, service: int, types: FloatArray
+) -> None:
+    """Say what to do."""
+    for advice in recommendations(taken.run.graph, taken.frame, service, types):
+        message.recommendations.add(service=advice.service, action=advice.action)
 
 
 def factor(found: Factor) -> prediction_pb2.Factor:
@@ -125,7 +116,7 @@ def system_prediction(taken: Snapshot, forecast: Forecast) -> prediction_pb2.Sys
     """Convert what the model expects of the system."""
     return prediction_pb2.SystemPrediction(
         incident_probability=forecast.system_probability,
-        risk_level=_RISK[risk_level(forecast.system_probability)],
+        risk_level=RISK[risk_level(forecast.system_probability)],
         service_most_at_risk=taken.run.graph.names[int(forecast.probability.argmax())],
         horizon=duration(forecast.horizon_s),
         model_version=forecast.model_version,
@@ -213,41 +204,6 @@ def duration(seconds: float) -> Duration:
     message = Duration()
     message.FromTimedelta(timedelta(seconds=seconds))
     return message
-
-
-def _metrics(
-    taken: Snapshot, i: int, columns: list[FloatArray], *, predictions: bool
-) -> snapshot_pb2.ServiceMetrics:
-    message = snapshot_pb2.ServiceMetrics(
-        service=taken.run.graph.names[i], status=_STATUS[taken.statuses[i]]
-    )
-    for name, column in zip(FRAME_METRICS, columns, strict=True):
-        if math.isfinite(column[i]):
-            setattr(message, name, float(column[i]))
-    if taken.forecast is not None and predictions:
-        message.prediction.CopyFrom(prediction(taken, taken.forecast, i))
-    return message
-
-
-def _edges(taken: Snapshot, wanted: frozenset[int] | None) -> list[snapshot_pb2.EdgeMetrics]:
-    graph, frame = taken.run.graph, taken.frame
-    edges = []
-    for e in range(graph.edges):
-        caller, callee = int(graph.caller[e]), int(graph.callee[e])
-        if wanted is not None and caller not in wanted and callee not in wanted:
-            continue
-        values = {
-            "call_rate_rps": float(frame.edge_call_rate_rps[0, e]),
-            "error_rate_percent": float(frame.edge_error_rate_percent[0, e]),
-            "latency_ms": float(frame.edge_latency_ms[0, e]),
-        }
-        known = {name: value for name, value in values.items() if math.isfinite(value)}
-        edges.append(
-            snapshot_pb2.EdgeMetrics(
-                caller=graph.names[caller], callee=graph.names[callee], **known
-            )
-        )
-    return edges
 
 
 def _service(service: Service) -> topology_pb2.Service:

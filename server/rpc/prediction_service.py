@@ -3,21 +3,40 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import grpc
+import numpy as np
 
 from ml.factors import Factor, top_factors
+from ml.risk import MEDIUM_FROM
 from server.engine import Engine
 from server.errors import Violation, invalid
 from server.rpc import analysis, convert
 from server.rpc.errors import translated
 from server.snapshot import Forecast, Snapshot
+from simulator.graph import FloatArray
 from sre_edge.v1 import prediction_service_pb2 as pb
 
 MOST_EXPLAINED = 64
+MOST_AT_ONCE = 8
+"""Services that are predicted for on the event loop; more of them get a thread."""
 
 Context = grpc.aio.ServicerContext[Any, Any]
+
+
+def expected(
+    forecast: Forecast, services: Sequence[int]
+) -> Iterator[tuple[int, float, FloatArray | None]]:
+    """Ask the model for some services: their probability and, at risk, that of each type."""
+    places = list(services)
+    features, model = forecast.features[places], forecast.predictor
+    probability = np.where(forecast.ongoing[places], 1.0, model.probability(features))
+    at_risk = probability >= MEDIUM_FROM
+    types = iter(model.types(features[at_risk]) if at_risk.any() else ())
+    for service, likely in zip(places, probability.tolist(), strict=True):
+        yield service, likely, next(types) if likely >= MEDIUM_FROM else None
 
 
 class PredictionServicer:
@@ -29,6 +48,8 @@ class PredictionServicer:
     @translated
     async def Predict(self, request: pb.PredictRequest, context: Context) -> pb.PredictResponse:
         """Predict for one service, several, or all, and for the system."""
+        if 0 < len(request.services) <= MOST_AT_ONCE and not request.explain:
+            return self._answer(request)  # takes less time than a thread would
         return await asyncio.to_thread(self._answer, request)
 
     @translated
@@ -56,8 +77,10 @@ class PredictionServicer:
         wanted = taken.run.indices(request.services)
         chosen = tuple(range(taken.run.graph.services)) if wanted is None else wanted
         predictions = [
-            convert.prediction(taken, forecast, i, include_features=request.include_features)
-            for i in chosen
+            convert.prediction(
+                taken, forecast, i, probability, types, include_features=request.include_features
+            )
+            for i, probability, types in expected(forecast, chosen)
         ]
         if request.explain:
             for message, factors in zip(

@@ -10,7 +10,7 @@ import grpc
 from server import history
 from server.engine import Engine
 from server.errors import Violation, invalid, slow_subscriber
-from server.rpc import convert, past
+from server.rpc import convert, past, snapshots
 from server.rpc.broadcast import Broadcaster
 from server.rpc.errors import translated
 from server.rpc.server_info import ServerInfo
@@ -66,7 +66,7 @@ class SimulationServicer:
         if request.HasField("time"):
             taken = history.at(self._engine.history(), convert.time(request.time, "time"))
         wanted = taken.run.indices(request.services)
-        snapshot = await asyncio.to_thread(convert.snapshot, taken, wanted)
+        snapshot = await asyncio.to_thread(snapshots.snapshot, taken, wanted)
         return pb.GetMetricsResponse(snapshot=snapshot)
 
     @translated

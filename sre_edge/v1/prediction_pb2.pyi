@@ -157,7 +157,9 @@ class Prediction(_message.Message):
 
     @_builtins.property
     def recommendations(self) -> _containers.RepeatedCompositeFieldContainer[Global___Recommendation]:
-        """What to do, the most promising first. Empty at low risk."""
+        """What to do, the most promising first. Empty at low risk, and in snapshots of large systems
+        for all but the 100 services most at risk.
+        """
 
     @_builtins.property
     def features(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:

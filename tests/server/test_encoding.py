@@ -1,0 +1,132 @@
+"""Snapshots made column by column are those that anyone would make service by service."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from ml.predictor import Predictor
+from ml.risk import MEDIUM_FROM, risk_level
+from server.engine import Engine
+from server.history import FRAME_METRICS
+from server.rpc import convert, snapshots
+from server.rpc.prediction_service import expected
+from server.snapshot import Snapshot
+from simulator.topologies import shipped
+from sre_edge.v1 import prediction_pb2, snapshot_pb2
+
+
+def slowly(taken: Snapshot, wanted: tuple[int, ...] | None) -> snapshot_pb2.Snapshot:
+    graph, frame, forecast = taken.run.graph, taken.frame, taken.forecast
+    message = snapshot_pb2.Snapshot(
+        cursor=convert.cursor(taken),
+        time=convert.timestamp(taken.time),
+        interval_seconds=frame.interval_s,
+        produced_time=convert.timestamp(taken.produced_time),
+        active_faults=[convert.fault(fault, taken.run) for fault in taken.faults],
+        clock=convert.clock(taken.clock),
+    )
+    for i, name in enumerate(graph.names):
+        if wanted is None or i in wanted:
+            status = snapshot_pb2.Status.Value(f"STATUS_{taken.statuses[i].name}")
+            service = message.services.add(service=name, status=status)
+            for metric in FRAME_METRICS:
+                value = float(getattr(frame, metric)[0, i])
+                if math.isfinite(value):
+                    setattr(service, metric, value)
+            if forecast is not None:
+                service.prediction.CopyFrom(
+                    convert.prediction(
+                        taken,
+                        forecast,
+                        i,
+                        float(forecast.probability[i]),
+                        forecast.types[i] if forecast.probability[i] >= MEDIUM_FROM else None,
+                    )
+                )
+    for e in range(graph.edges):
+        caller, callee = int(graph.caller[e]), int(graph.callee[e])
+        if wanted is None or caller in wanted or callee in wanted:
+            edge = message.edges.add(caller=graph.names[caller], callee=graph.names[callee])
+            for metric in ("call_rate_rps", "error_rate_percent", "latency_ms"):
+                value = float(getattr(frame, f"edge_{metric}")[0, e])
+                if math.isfinite(value):
+                    setattr(edge, metric, value)
+    if forecast is not None:
+        message.system.CopyFrom(convert.system_prediction(taken, forecast))
+    return message
+
+
+@pytest.fixture(scope="module")
+def taken() -> Snapshot:
+    """Give a snapshot with gaps, and with services at every level of risk."""
+    engine = Engine(shipped("boutique"), Predictor())
+    latest = engine.latest
+    assert latest.forecast is not None
+    rng = np.random.default_rng(5)
+    services = latest.run.graph.services
+    columns = (*FRAME_METRICS, "edge_latency_ms", "edge_call_rate_rps")
+    frame = replace(
+        latest.frame, **{name: _with_gaps(getattr(latest.frame, name), rng) for name in columns}
+    )
+    probability = np.linspace(0.01, 1.0, services)
+    types = rng.dirichlet(np.ones(len(latest.forecast.predictor.manifest.types)), services)
+    forecast = replace(latest.forecast, probability=probability, types=types)
+    return replace(latest, frame=frame, forecast=forecast)
+
+
+def _with_gaps(values: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    return np.where(rng.random(values.shape) < 0.3, np.nan, values)
+
+
+@pytest.mark.parametrize("wanted", [None, (0,), (2, 3, 7)])
+def test_fast_and_slow_agree(taken: Snapshot, wanted: tuple[int, ...] | None) -> None:
+    levels = {risk_level(p) for p in taken.forecast.probability}  # type: ignore[union-attr]
+    assert len(levels) == 4
+    assert snapshots.snapshot(taken, wanted) == slowly(taken, wanted)
+    without = replace(taken, forecast=None)
+    assert snapshots.snapshot(without, wanted) == slowly(without, wanted)
+
+
+def test_only_those_most_at_risk_come_with_advice(
+    taken: Snapshot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(snapshots, "MOST_ADVISED", 2)
+    services = snapshots.snapshot(taken, None).services
+    assert [bool(s.prediction.recommendations) for s in services[-3:]] == [False, True, True]
+    typed = [
+        s.prediction.incident_type != prediction_pb2.INCIDENT_TYPE_UNSPECIFIED for s in services
+    ]
+    assert typed == [s.prediction.incident_probability >= MEDIUM_FROM for s in services]
+
+
+def test_each_prediction_asked_for_is_the_models_own_answer() -> None:
+    engine = Engine(shipped("default"), Predictor())
+    _, forecast = engine.forecast()
+    for services in ([0], [3, 1], list(range(4))):
+        for service, probability, _ in expected(forecast, services):
+            assert probability == pytest.approx(float(forecast.probability[service]), abs=1e-6)
+    going_on = replace(forecast, ongoing=np.array([False, False, False, True]))
+    assert [p for _, p, _ in expected(going_on, [3])] == [1.0]
+    (_, _, types) = next(expected(going_on, [3]))
+    assert types is not None
+    assert types.sum() == pytest.approx(1.0, abs=1e-5)
+
+
+def test_one_inference_runs_for_each_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = Engine(shipped("default"), Predictor())
+    _, forecast = engine.forecast()
+    rows: list[int] = []
+    real = forecast.predictor.probability
+
+    def counted(features: np.ndarray) -> np.ndarray:
+        rows.append(len(features))
+        return real(features)
+
+    monkeypatch.setattr(forecast.predictor, "probability", counted)
+    for _ in range(3):
+        list(expected(forecast, [2]))
+    assert rows == [1, 1, 1]
