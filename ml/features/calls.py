@@ -28,7 +28,6 @@ class Calls:
         self._neighbours = neighbours
         self._baseline = Baseline((2, graph.edges, copies), _FLOORS, _RELATIVE_FLOORS)
         self._often = filled(graph.calls_per_request, 1.0)[:, None]
-        self._at_most_once = np.minimum(self._often[:, 0], 1.0)
         self._timeout_ms = graph.timeout_ms[:, None]
 
     def update(self, frame: Frame, c: Columns) -> None:
@@ -51,7 +50,7 @@ class Calls:
         calls = self._means(frame, rate, c)
         inside = np.where(calls > 0.0, filled(waiting), 0.0)
         own = np.maximum(filled(frame.latency_ms) - inside, 0.0)
-        path = self._neighbours.longest_below(own.T, self._at_most_once)
+        path = self._neighbours.longest_below(own.T)
         c["critical_path_latency_ms"] = path.T
 
     def _means(self, frame: Frame, rate: FloatArray, c: Columns) -> FloatArray:

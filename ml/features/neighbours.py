@@ -65,8 +65,9 @@ class _Step:
         groups = _Groups(graph.caller[edges])
         self.services = groups.services
         self.reduced = groups.reduced
-        self.edges = edges[groups.order]
-        self.callee = graph.callee[self.edges]
+        edges = edges[groups.order]
+        self.callee = graph.callee[edges]
+        self.calls_at_most_once = np.fmin(graph.calls_per_request[edges], 1.0)[:, None]
 
 
 class Neighbours:
@@ -119,18 +120,19 @@ class Neighbours:
         for step in self._steps:
             found = step.reduced(here_or_below.take(step.callee, axis=0), np.fmax)
             worst[step.services] = found
-            here_or_below[step.services] = np.fmax(services[step.services], found)
+            here_or_below[step.services] = np.fmax(services.take(step.services, axis=0), found)
         return worst
 
-    def longest_below(self, own: FloatArray, edge_weight: FloatArray) -> FloatArray:
-        """Heaviest path from each service down: its own value plus the heaviest dependency's.
+    def longest_below(self, own: FloatArray) -> FloatArray:
+        """Heaviest path from each service down, (S, B) -> (S, B).
 
-        `own` is (S, B); `edge_weight` (E,) says how much of a dependency counts.
+        Its own value, plus the heaviest dependency's times calls per request, at most one of them.
         """
         heaviest = own.copy()
         for step in self._steps:
-            below = heaviest.take(step.callee, axis=0) * edge_weight[step.edges, None]
-            heaviest[step.services] = own[step.services] + step.reduced(below, np.fmax)
+            below = heaviest.take(step.callee, axis=0) * step.calls_at_most_once
+            worst = step.reduced(below, np.fmax)
+            heaviest[step.services] = own.take(step.services, axis=0) + worst
         return heaviest
 
     def _spread(
