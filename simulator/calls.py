@@ -104,9 +104,7 @@ def offer(
     if len(p.caching):
         misses = cache.misses(p, state.cache_warmth)
         finished = finished * misses
-    first = np.empty((p.calls, len(load)))
-    wiring.at_caller(finished, out=first[: p.edges])
-    first[: p.edges] *= p.calls_per_request
+    first = wiring.calls_of(finished)
     first[p.edges :] = load * (p.step_s * p.ingress_rps)
     if conditions.acts("extra_load"):
         first[p.edges :] *= 1.0 + conditions.extra_load[p.entries]

@@ -256,7 +256,7 @@ def parameters(topology: Topology) -> Parameters:
         retries=retries,
         backoff_s=backoff_s,
         may_retry=may_retry.astype(np.float64),
-        leaving=_collapsed(-np.expm1(-step_s / backoff_s[:, : len(edges)])),
+        leaving=collapsed(-np.expm1(-step_s / backoff_s[:, : len(edges)])),
         all_retried=tuple(bool(level[: len(edges)].all()) for level in may_retry),
         required=graph.required,
         retry_budget=retry_budget,
@@ -292,8 +292,8 @@ def _backoff_s(edges: list[Dependency], entries: int) -> FloatArray:
     return mean
 
 
-def _collapsed(columns: FloatArray) -> FloatArray:
-    """Give (K, 1, 1) for (K, E, 1) where all edges are alike, else the columns themselves."""
+def collapsed(columns: FloatArray) -> FloatArray:
+    """Give (K, 1, 1) for (K, N, 1) where all N are alike, else the columns themselves."""
     alike = columns.shape[1] > 0 and bool((columns == columns[:, :1]).all())
     return columns[:, :1] if alike else columns
 

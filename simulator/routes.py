@@ -14,7 +14,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from simulator.graph import FloatArray, IntArray
-from simulator.parameters import Parameters
+from simulator.parameters import Parameters, collapsed
 from simulator.wiring import incidence, multiply
 
 
@@ -35,8 +35,10 @@ class Routes:
         As in `Parameters`.
     budgeted
         Any of them has a retry budget.
-    backoff_s, made
-        (K, R, 1) mean wait before the k-th retry, and 1 where there is such a retry.
+    backoff_s
+        (K, R, 1) mean wait before the k-th retry; (K, 1, 1) where all that retry are alike.
+    made
+        (K, R, 1) 1 where there is such a retry.
     alone
         (X,) edges that have a route of their own.
     alone_route, shared_route
@@ -83,7 +85,7 @@ class Routes:
             timeout_s=p.timeout_s[sample],
             retry_budget=p.retry_budget[sample],
             budgeted=len(p.budgeted) > 0,
-            backoff_s=p.backoff_s[:, sample],
+            backoff_s=_backoff_s(p, sample),
             made=p.may_retry[:, sample],
             alone=alone,
             alone_route=alone_route,
@@ -125,3 +127,12 @@ class Routes:
     def per_request_at_most_once(self, routes: FloatArray) -> FloatArray:
         """Do the same with each call weighted by its chance of being made at all once more."""
         return multiply(self._often_at_most_once, routes)
+
+
+def _backoff_s(p: Parameters, calls: IntArray) -> FloatArray:
+    """Mean wait before each retry of some calls; of those that never retry it is of no account."""
+    waits_s = p.backoff_s[:, calls]
+    retried = p.retries[calls, 0] > 0.0
+    if retried.any() and not retried.all():
+        waits_s[:, ~retried] = waits_s[:, np.flatnonzero(retried)[:1]]
+    return collapsed(waits_s)

@@ -142,13 +142,14 @@ def _cancelled(
 ) -> FloatArray:
     """Count requests in a callee's own hands whose caller gave up now and told it, (S, B)."""
     p, routes = system.parameters, system.routes
+    if not len(p.cancelling):
+        return state.cancelled  # none
     cancelled = np.zeros_like(state.in_system)
-    if len(p.cancelling):
-        route = routes.of_call[p.cancelling]
-        taken = one.seen - one.lost
-        given_up = (taken * one.late)[route] * outcome.attempts[p.cancelling]
-        np.add.at(cancelled, p.callee[p.cancelling], given_up)
-        cancelled *= 1.0 - state.dependency_s / usual.mean_s
+    route = routes.of_call[p.cancelling]
+    taken = one.seen - one.lost
+    given_up = (taken * one.late)[route] * outcome.attempts[p.cancelling]
+    np.add.at(cancelled, p.callee[p.cancelling], given_up)
+    cancelled *= 1.0 - state.dependency_s / usual.mean_s
     return cancelled
 
 

@@ -16,12 +16,16 @@ class Wiring:
     """
 
     def __init__(self, p: Parameters) -> None:
-        self._caller, self._callee = p.caller, p.callee
+        edges = np.arange(p.edges)
+        self._made = incidence(edges, p.caller, p.calls, p.services, p.calls_per_request)
         self._callees = incidence(p.callee, np.arange(p.calls), p.services, p.calls)
 
-    def at_caller(self, services: FloatArray, out: FloatArray) -> None:
-        """Put the value of the caller of each edge into `out`, (S, B) -> (E, B)."""
-        services.take(self._caller, axis=0, mode="clip", out=out)
+    def calls_of(self, requests: FloatArray) -> FloatArray:
+        """Count the calls that requests of each service make, (S, B) -> (C, B).
+
+        None for the ways in from outside.
+        """
+        return multiply(self._made, requests)
 
     def into_callee(self, calls: FloatArray) -> FloatArray:
         """Sum over the calls into each service, (C, B) -> (S, B)."""
