@@ -104,12 +104,17 @@ class CallTime(NamedTuple):
 
     Attributes
     ----------
-    mean_s, square_s2
-        First and second moment.
+    mean_s, variance_s2
+        Of the time.
     """
 
     mean_s: FloatArray
-    square_s2: FloatArray
+    variance_s2: FloatArray
+
+    @property
+    def square_s2(self) -> FloatArray:
+        """Its second moment."""
+        return self.variance_s2 + self.mean_s * self.mean_s
 
 
 def call_time(routes: Routes, one: Attempt) -> CallTime:
@@ -118,7 +123,7 @@ def call_time(routes: Routes, one: Attempt) -> CallTime:
     The k-th retry is made with probability failure^k; a budget holds all of them together down.
     """
     if not len(routes.made):
-        return CallTime(one.time_s, one.time_square_s2)
+        return CallTime(one.time_s, one.time_square_s2 - one.time_s * one.time_s)
     failure = 1.0 - one.success
     reach = failure * routes.made[0]
     again, weighted, backoff_s = reach.copy(), 3.0 * reach, reach * routes.backoff_s[0]
@@ -145,5 +150,4 @@ def call_time(routes: Routes, one: Attempt) -> CallTime:
     spread += weighted
     mean_s = np.multiply(attempts, one.time_s, out=attempts)
     mean_s += backoff_s
-    spread += np.multiply(mean_s, mean_s, out=scratch)
     return CallTime(mean_s, spread)

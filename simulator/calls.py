@@ -115,9 +115,7 @@ def offer(
         asked = _over_levels(retries.take(p.budgeted, axis=1))
         retries = retries.copy()
         retries[:, p.budgeted] *= 1.0 - denied / np.maximum(asked, 1e-300)
-    made = first.copy()
-    for again in retries:
-        made[: p.edges] += again
+    made = _with_retries(first, retries)
     wanted = made[p.gated]
     passing = gate.passing(p, state, conditions, wanted)
     stopped = bool((passing < 1.0).any())
@@ -158,6 +156,19 @@ def _denied(p: Parameters, first: FloatArray, retries: FloatArray) -> FloatArray
     return denied
 
 
+def _with_retries(first: FloatArray, retries: FloatArray) -> FloatArray:
+    """Sum of first attempts (C, B) and of retries along edges (K, E, B)."""
+    if not len(retries):
+        return first.copy()
+    edges = slice(retries.shape[1])
+    total = np.empty_like(first)
+    np.add(first[edges], retries[0], out=total[edges])
+    for again in retries[1:]:
+        total[edges] += again
+    total[edges.stop :] = first[edges.stop :]
+    return total
+
+
 def _over_levels(values: FloatArray) -> FloatArray:
     """Sum over the levels, always in their order: (K, ...) -> (...)."""
     total = np.zeros(values.shape[1:])
@@ -179,10 +190,9 @@ def resolve(p: Parameters, routes: Routes, state: State, offered: Offered, one: 
     outstanding = np.empty_like(state.outstanding)
     outstanding[1:, p.edges :] = 0.0  # users do not retry
     np.add(state.outstanding[0], offered.first, out=outstanding[0])
-    attempts = outstanding[0].copy()
     for level, sent in enumerate(offered.retries, start=1):
         np.add(state.outstanding[level, edges], sent, out=outstanding[level, edges])
-        attempts[edges] += outstanding[level, edges]
+    attempts = _with_retries(outstanding[0], outstanding[1:, edges])
     attempts *= ending
     failed = attempts * failing
 

@@ -56,8 +56,9 @@ class Dependence:
     def effect(self, routes: Routes, offered: Offered, outcome: Outcome, call: CallTime) -> Effect:
         """Effect of the calls of this sub-step."""
         wait_s = routes.per_request(call.mean_s)
-        variance = routes.per_request(call.square_s2)
-        variance -= routes.per_request_at_most_once(call.mean_s * call.mean_s)
+        # A call of time T that is made with chance w adds w Var[T] + w (1 - w) E[T]^2.
+        variance = routes.per_request(call.variance_s2)
+        variance += routes.per_request_or_not(call.mean_s * call.mean_s)
         if len(routes.alone):
             self._with_own_routes(routes, call, wait_s, variance)
         if offered.stopped:
@@ -106,11 +107,11 @@ class Dependence:
         calls, own = routes.alone[chosen], routes.alone_route[chosen]
         shared, caller = routes.shared_route[chosen], p.caller[calls]
         often = p.calls_per_request[calls]
-        once = often * np.minimum(often, 1.0)
-        mean_s, square = call
+        or_not = often * (1.0 - np.minimum(often, 1.0))
+        mean_s, spread = call
         np.add.at(wait_s, caller, often * (mean_s[own] - mean_s[shared]))
-        np.add.at(variance, caller, often * (square[own] - square[shared]))
-        np.add.at(variance, caller, once * (mean_s[shared] ** 2 - mean_s[own] ** 2))
+        np.add.at(variance, caller, often * (spread[own] - spread[shared]))
+        np.add.at(variance, caller, or_not * (mean_s[own] ** 2 - mean_s[shared] ** 2))
 
     def _without_stopped(
         self,
@@ -126,7 +127,8 @@ class Dependence:
         calls, stopped = p.gated[chosen], 1.0 - offered.passing[chosen]
         often, caller, route = p.calls_per_request[calls], p.caller[calls], routes.of_call[calls]
         mean_s = call.mean_s[route]
+        square = call.variance_s2[route] + mean_s * mean_s
         np.subtract.at(wait_s, caller, often * stopped * mean_s)
         passing = 1.0 - stopped
         once = np.minimum(often, 1.0) * mean_s * mean_s * (1.0 - passing * passing)
-        np.subtract.at(variance, caller, often * (stopped * call.square_s2[route] - once))
+        np.subtract.at(variance, caller, often * (stopped * square - once))

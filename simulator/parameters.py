@@ -34,7 +34,8 @@ class Parameters:
     A *call* is an edge of the graph, or the way in from outside of an entry: the E edges come
     first, in the order of the graph, then one call per entry. What few services or calls have
     (autoscalers, caches, breakers and the like) comes as their indices and columns of that
-    length. Values are per replica where the topology file says so.
+    length. Values are per replica where the topology file says so. Some are (1, 1) where all
+    services are alike, see `collapsed`.
 
     Attributes
     ----------
@@ -87,7 +88,7 @@ class Parameters:
         most retries of any call.
     leaving
         (K, E, 1) share of the retries that wait which leave in a sub-step; (K, 1, 1) where all
-        edges are alike: a product with one number is faster than with a column.
+        edges are alike.
     all_retried
         K flags: every edge is retried so often.
     required
@@ -222,18 +223,20 @@ def parameters(topology: Topology) -> Parameters:
         queue_limit=_column(s.queue_limit for s in services),
         max_in_flight=_column(s.max_in_flight or np.inf for s in services),
         service_s=_column(s.service_time_ms / 1e3 for s in services),
-        service_cv=_column(s.service_time_cv for s in services),
+        service_cv=collapsed(_column(s.service_time_cv for s in services)),
         places_limited=any(s.max_in_flight is not None for s in services),
-        variability=_column(0.5 + 0.5 * s.service_time_cv**2 for s in services),
+        variability=collapsed(_column(0.5 + 0.5 * s.service_time_cv**2 for s in services)),
         exponents=exponents(_column(s.replicas * s.workers for s in services)),
-        cpu_when_busy=_column(CPU_PER_BUSY_WORKER * s.workers / s.cores for s in services),
+        cpu_when_busy=collapsed(
+            _column(CPU_PER_BUSY_WORKER * s.workers / s.cores for s in services)
+        ),
         nominal_rps=_column(s.arrival_rps for s in services),
         memory_base=_column(s.memory.base_mb / s.memory.limit_mb for s in services),
         memory_per_request=_column(
             s.memory.per_request_kb / 1024.0 / s.memory.limit_mb for s in services
         ),
-        garbage_collection=garbage_collection,
-        collecting_at_rest=garbage_collection / (1.0 - at_rest),
+        garbage_collection=collapsed(garbage_collection),
+        collecting_at_rest=collapsed(garbage_collection / (1.0 - at_rest)),
         startup_s=_column(s.startup_s for s in services),
         cohorts=_column(min(s.replicas, MAX_COHORTS) for s in services),
         warming=_where(s.warmup is not None for s in services),
@@ -293,9 +296,12 @@ def _backoff_s(edges: list[Dependency], entries: int) -> FloatArray:
 
 
 def collapsed(columns: FloatArray) -> FloatArray:
-    """Give (K, 1, 1) for (K, N, 1) where all N are alike, else the columns themselves."""
-    alike = columns.shape[1] > 0 and bool((columns == columns[:, :1]).all())
-    return columns[:, :1] if alike else columns
+    """Give (..., 1, 1) for (..., N, 1) where all N are alike, else the columns themselves.
+
+    Arithmetic with one number is faster than with a column.
+    """
+    alike = columns.shape[-2] > 0 and bool((columns == columns[..., :1, :]).all())
+    return columns[..., :1, :] if alike else columns
 
 
 def _where(chosen: Iterable[bool]) -> IntArray:

@@ -142,9 +142,9 @@ def advance(
     rejected += after
     busy = np.divide(departed, turnover, out=turnover)
     following = noisy - kept
-    ahead = np.subtract(noisy, workers, out=noisy)
-    ahead += 1.0
-    np.maximum(ahead, 0.0, out=ahead)
+    others = workers - 1.0
+    ahead = np.maximum(noisy, others, out=noisy)
+    ahead -= others
     backlog = kept - workers
     wait_s, wait_variance = _wait(stationary, load, per_request_s, backlog, ahead)
     return Queue(

@@ -60,7 +60,7 @@ class Routes:
     one_each: bool
     _members: csr_array
     _often: csr_array
-    _often_at_most_once: csr_array
+    _often_or_not: csr_array
 
     @classmethod
     def of(cls, p: Parameters, alone: IntArray) -> Self:
@@ -77,6 +77,7 @@ class Routes:
         in_turn = np.flatnonzero(~p.parallel[p.caller])
         callers, routes = p.caller[in_turn], shared[in_turn]
         often = p.calls_per_request[in_turn]
+        seldom = np.flatnonzero(often < 1.0)
         members = np.concatenate([shared, alone_route])
         calls = np.concatenate([np.arange(p.calls), alone])
         return cls(
@@ -93,8 +94,8 @@ class Routes:
             one_each=np.array_equal(p.callee[sample], np.arange(p.services)),
             _members=incidence(members, calls, width, p.calls),
             _often=incidence(callers, routes, height, width, often),
-            _often_at_most_once=incidence(
-                callers, routes, height, width, often * np.minimum(often, 1.0)
+            _often_or_not=incidence(
+                callers[seldom], routes[seldom], height, width, (often * (1.0 - often))[seldom]
             ),
         )
 
@@ -124,9 +125,12 @@ class Routes:
         """
         return multiply(self._often, routes)
 
-    def per_request_at_most_once(self, routes: FloatArray) -> FloatArray:
-        """Do the same with each call weighted by its chance of being made at all once more."""
-        return multiply(self._often_at_most_once, routes)
+    def per_request_or_not(self, routes: FloatArray) -> FloatArray:
+        """Do the same with each call weighted by its chance of not being made once more.
+
+        Calls that are made at least once have no such chance.
+        """
+        return multiply(self._often_or_not, routes)
 
 
 def _backoff_s(p: Parameters, calls: IntArray) -> FloatArray:
