@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import chain
 from math import ceil
@@ -10,6 +9,7 @@ from math import ceil
 import numpy as np
 from numpy.typing import NDArray
 
+from simulator.columns import collapsed, column, where
 from simulator.frame import FRAME_INTERVAL_S
 from simulator.graph import FloatArray, IntArray
 from simulator.topology import Dependency, Topology
@@ -35,7 +35,7 @@ class Parameters:
     first, in the order of the graph, then one call per entry. What few services or calls have
     (autoscalers, caches, breakers and the like) comes as their indices and columns of that
     length. Values are per replica where the topology file says so. Some are (1, 1) where all
-    services are alike, see `collapsed`.
+    services are alike, see `columns.collapsed`.
 
     Attributes
     ----------
@@ -199,61 +199,61 @@ def parameters(topology: Topology) -> Parameters:
     breakers = [c.circuit_breaker for c in edges if c.circuit_breaker is not None]
     timeout_s = np.concatenate(
         [
-            _column(c.timeout_ms / 1e3 for c in edges),
-            _column(services[i].user_timeout_ms / 1e3 for i in entries),
+            column(c.timeout_ms / 1e3 for c in edges),
+            column(services[i].user_timeout_ms / 1e3 for i in entries),
         ]
     )
     retry_budget = np.concatenate(
-        [_column(np.inf if c.retry_budget is None else c.retry_budget for c in edges), outside]
+        [column(np.inf if c.retry_budget is None else c.retry_budget for c in edges), outside]
     )
-    garbage_collection = _column(GARBAGE_COLLECTION * (s.kind in COLLECTED_KINDS) for s in services)
-    at_rest = _column(min(s.memory.base_mb / s.memory.limit_mb, MOST_MEMORY) for s in services)
+    garbage_collection = column(GARBAGE_COLLECTION * (s.kind in COLLECTED_KINDS) for s in services)
+    at_rest = column(min(s.memory.base_mb / s.memory.limit_mb, MOST_MEMORY) for s in services)
     step_s = _step_s(float(timeout_s.min(initial=np.inf)))
     backoff_s = _backoff_s(edges, len(entries))
     retries = np.concatenate([graph.retries[:, None], outside])
     may_retry = retries > np.arange(len(backoff_s))[:, None, None]
-    guarded = _where(c.circuit_breaker is not None for c in edges)
-    throttled = _where(c.adaptive_throttling for c in edges)
-    pooled = _where(c.max_connections is not None for c in edges)
+    guarded = where(c.circuit_breaker is not None for c in edges)
+    throttled = where(c.adaptive_throttling for c in edges)
+    pooled = where(c.max_connections is not None for c in edges)
     gated = np.unique(np.concatenate([guarded, throttled, pooled]))
     return Parameters(
         step_s=step_s,
-        replicas=_column(s.replicas for s in services),
-        workers=_column(s.workers for s in services),
-        queue_limit=_column(s.queue_limit for s in services),
-        max_in_flight=_column(s.max_in_flight or np.inf for s in services),
-        service_s=_column(s.service_time_ms / 1e3 for s in services),
-        service_cv=collapsed(_column(s.service_time_cv for s in services)),
+        replicas=column(s.replicas for s in services),
+        workers=column(s.workers for s in services),
+        queue_limit=column(s.queue_limit for s in services),
+        max_in_flight=column(s.max_in_flight or np.inf for s in services),
+        service_s=column(s.service_time_ms / 1e3 for s in services),
+        service_cv=collapsed(column(s.service_time_cv for s in services)),
         places_limited=any(s.max_in_flight is not None for s in services),
-        variability=collapsed(_column(0.5 + 0.5 * s.service_time_cv**2 for s in services)),
-        exponents=exponents(_column(s.replicas * s.workers for s in services)),
+        variability=collapsed(column(0.5 + 0.5 * s.service_time_cv**2 for s in services)),
+        exponents=exponents(column(s.replicas * s.workers for s in services)),
         cpu_when_busy=collapsed(
-            _column(CPU_PER_BUSY_WORKER * s.workers / s.cores for s in services)
+            column(CPU_PER_BUSY_WORKER * s.workers / s.cores for s in services)
         ),
-        nominal_rps=_column(s.arrival_rps for s in services),
-        memory_base=_column(s.memory.base_mb / s.memory.limit_mb for s in services),
-        memory_per_request=_column(
+        nominal_rps=column(s.arrival_rps for s in services),
+        memory_base=column(s.memory.base_mb / s.memory.limit_mb for s in services),
+        memory_per_request=column(
             s.memory.per_request_kb / 1024.0 / s.memory.limit_mb for s in services
         ),
         garbage_collection=collapsed(garbage_collection),
         collecting_at_rest=collapsed(garbage_collection / (1.0 - at_rest)),
-        startup_s=_column(s.startup_s for s in services),
-        cohorts=_column(min(s.replicas, MAX_COHORTS) for s in services),
-        warming=_where(s.warmup is not None for s in services),
-        warmup_s=_column(warmup.seconds for warmup in warmups),
-        warmup_slowdown=_column(warmup.slowdown for warmup in warmups),
-        caching=_where(s.cache is not None for s in services),
-        hit_ratio=_column(cache.hit_ratio for cache in caches),
-        cache_warm_s=_column(cache.warm_s for cache in caches),
-        scaled=_where(s.autoscaler is not None for s in services),
-        scale_min=_column(scaler.min for scaler in scalers),
-        scale_max=_column(scaler.max for scaler in scalers),
-        scale_target=_column(scaler.target_utilization for scaler in scalers),
+        startup_s=column(s.startup_s for s in services),
+        cohorts=column(min(s.replicas, MAX_COHORTS) for s in services),
+        warming=where(s.warmup is not None for s in services),
+        warmup_s=column(warmup.seconds for warmup in warmups),
+        warmup_slowdown=column(warmup.slowdown for warmup in warmups),
+        caching=where(s.cache is not None for s in services),
+        hit_ratio=column(cache.hit_ratio for cache in caches),
+        cache_warm_s=column(cache.warm_s for cache in caches),
+        scaled=where(s.autoscaler is not None for s in services),
+        scale_min=column(scaler.min for scaler in scalers),
+        scale_max=column(scaler.max for scaler in scalers),
+        scale_target=column(scaler.target_utilization for scaler in scalers),
         parallel=np.array([s.parallel_calls for s in services], dtype=np.bool_),
         caller=graph.caller,
         callee=np.concatenate([graph.callee, entries]),
         entries=entries,
-        ingress_rps=_column(services[i].ingress_rps for i in entries),
+        ingress_rps=column(services[i].ingress_rps for i in entries),
         calls_per_request=graph.calls_per_request[:, None],
         timeout_s=timeout_s,
         retries=retries,
@@ -263,15 +263,15 @@ def parameters(topology: Topology) -> Parameters:
         all_retried=tuple(bool(level[: len(edges)].all()) for level in may_retry),
         required=graph.required,
         retry_budget=retry_budget,
-        budgeted=_where(c.retry_budget is not None for c in edges),
-        cancelling=_where(c.cancel_on_timeout for c in edges),
+        budgeted=where(c.retry_budget is not None for c in edges),
+        cancelling=where(c.cancel_on_timeout for c in edges),
         guarded=guarded,
-        breaker_errors=_column(breaker.error_share for breaker in breakers),
-        breaker_volume=_column(breaker.min_calls for breaker in breakers),
-        breaker_open_s=_column(breaker.open_s for breaker in breakers),
+        breaker_errors=column(breaker.error_share for breaker in breakers),
+        breaker_volume=column(breaker.min_calls for breaker in breakers),
+        breaker_open_s=column(breaker.open_s for breaker in breakers),
         throttled=throttled,
         pooled=pooled,
-        max_connections=_column(c.max_connections for c in edges if c.max_connections is not None),
+        max_connections=column(c.max_connections for c in edges if c.max_connections is not None),
         gated=gated,
         gated_guarded=np.searchsorted(gated, guarded),
         gated_throttled=np.searchsorted(gated, throttled),
@@ -288,25 +288,8 @@ def _step_s(shortest_timeout_s: float) -> float:
 def _backoff_s(edges: list[Dependency], entries: int) -> FloatArray:
     """Mean wait before each retry, (K, C, 1): half of a wait that doubles, with full jitter."""
     most_retries = max((c.retries for c in edges), default=0)
-    first = np.concatenate([_column(c.backoff.initial_ms for c in edges), np.ones((entries, 1))])
-    most = np.concatenate([_column(c.backoff.max_ms for c in edges), np.ones((entries, 1))])
+    first = np.concatenate([column(c.backoff.initial_ms for c in edges), np.ones((entries, 1))])
+    most = np.concatenate([column(c.backoff.max_ms for c in edges), np.ones((entries, 1))])
     doubling = 2.0 ** np.arange(most_retries)[:, None, None]
     mean: FloatArray = 0.5e-3 * np.minimum(first * doubling, most)
     return mean
-
-
-def collapsed(columns: FloatArray) -> FloatArray:
-    """Give (..., 1, 1) for (..., N, 1) where all N are alike, else the columns themselves.
-
-    Arithmetic with one number is faster than with a column.
-    """
-    alike = columns.shape[-2] > 0 and bool((columns == columns[..., :1, :]).all())
-    return columns[..., :1, :] if alike else columns
-
-
-def _where(chosen: Iterable[bool]) -> IntArray:
-    return np.flatnonzero(np.fromiter(chosen, dtype=np.bool_))
-
-
-def _column(values: Iterable[float]) -> FloatArray:
-    return np.fromiter(values, dtype=np.float64)[:, None]

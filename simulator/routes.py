@@ -13,8 +13,9 @@ from typing import Self
 import numpy as np
 from scipy.sparse import csr_array
 
+from simulator.columns import collapsed
 from simulator.graph import FloatArray, IntArray
-from simulator.parameters import Parameters, collapsed
+from simulator.parameters import Parameters
 from simulator.wiring import incidence, multiply
 
 
