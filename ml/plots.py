@@ -15,10 +15,10 @@ mpl.use("Agg")
 from matplotlib import pyplot as plt
 from sklearn.metrics import precision_recall_curve
 
-from ml.metrics import candidates, shares
+from ml.curves import LEAD_STEP_S, LONGEST_LEAD_S, lead_times, operating_points, reliability
+from ml.metrics import shares
 from ml.pool import Pool, Scored
 
-BINS = 12
 LEAST_IN_BIN = 50
 WORDS = {
     "model": "this model",
@@ -76,18 +76,17 @@ def _events(scores: Mapping[str, Sequence[Scored]], thresholds: Mapping[str, flo
         "precision of alarms",
     )
     for name, scored in scores.items():
-        pool = Pool(scored)
-        points = []
-        for threshold in candidates(scored):
-            figures = shares(pool.count(threshold).tally)
-            points.append((figures["foreseeable_recall"], figures["event_precision"]))
+        points = [
+            (point["foreseeable_recall"], point["event_precision"])
+            for point in operating_points(scored)
+        ]
         known = [(r, p) for r, p in points[::-1] if r is not None and p is not None]
         # Below the threshold that foresees most, alarms only begin too early or never end.
         known = known[: 1 + max(range(len(known)), key=lambda k: known[k][0])] if known else []
         if known:
             style = {"color": COLOURS[name], "label": WORDS[name]}
             axes.plot(*zip(*known, strict=True), lw=2.4 if name == "model" else 1.3, **style)
-        chosen = shares(pool.count(thresholds[name]).tally)
+        chosen = shares(Pool(scored).count(thresholds[name]).tally)
         if chosen["foreseeable_recall"] is not None and chosen["event_precision"] is not None:
             place = (chosen["foreseeable_recall"], chosen["event_precision"])
             axes.plot(*place, "o", color=COLOURS[name], ms=6)
@@ -121,16 +120,11 @@ def _reliability(scored: Sequence[Scored]) -> Any:
         "probability said",
         "share that had an incident",
     )
-    label, score = _rows(scored)
-    edges = np.geomspace(1e-3, 1.0, BINS + 1)
-    place = np.clip(np.digitize(score, edges) - 1, 0, BINS - 1)
-    size = np.bincount(place, minlength=BINS)
-    shown = size >= LEAST_IN_BIN
-    said = np.bincount(place, score, BINS)[shown] / size[shown]
-    happened = np.bincount(place, label.astype(float), BINS)[shown] / size[shown]
+    shown = [group for group in reliability(scored) if group["rows"] >= LEAST_IN_BIN]
+    said, happened, size = ([g[key] for g in shown] for key in ("said", "happened", "rows"))
     axes.plot([1e-3, 1], [1e-3, 1], color="#999999", lw=1, label="exactly right")
     axes.plot(said, happened, "o-", color=COLOURS["model"], label="this model")
-    for x, y, n in zip(said, happened, size[shown], strict=True):
+    for x, y, n in zip(said, happened, size, strict=True):
         axes.annotate(f"{n:,}", (x, max(y, 1e-3)), fontsize=7, xytext=(4, -9),
                       textcoords="offset points")  # fmt: skip
     axes.set_xscale("log")
@@ -147,15 +141,10 @@ def _lead_time(scored: Sequence[Scored], threshold: float) -> Any:
         "time from alarm to onset, s",
         "incidents",
     )
-    pool = Pool(scored)
-    lead_s = pool.count(threshold).lead_s
-    expected = np.array([recording.foreseeable(n) for recording, n in pool.incidents], dtype=bool)
-    leads = lead_s[expected & np.isfinite(lead_s)]
-    missed = int((expected & ~np.isfinite(lead_s)).sum())
-    edges = np.concatenate([np.arange(0, 130, 10), [310]])
-    counts, _ = np.histogram(leads, edges)
-    names = [f"{a:.0f}–{b:.0f}" for a, b in pairwise(edges[:-1])]
-    axes.bar([*names, "over 120"], counts, color=COLOURS["model"])
+    *early, missed = [group["incidents"] for group in lead_times(scored, threshold)]
+    steps = range(0, LONGEST_LEAD_S + 1, LEAD_STEP_S)
+    names = [f"{a}–{b}" for a, b in pairwise(steps)]
+    axes.bar([*names, f"over {LONGEST_LEAD_S}"], early, color=COLOURS["model"])
     axes.bar(["missed"], [missed], color=COLOURS["extrapolation"])
     axes.tick_params(axis="x", rotation=45, labelsize=8)
     axes.grid(axis="x", visible=False)

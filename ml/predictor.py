@@ -39,10 +39,7 @@ class Predictor:
         ArtefactError
             If it cannot be used.
         """
-        self.manifest: Manifest = read_manifest(directory)
-        unknown = [name for name in self.manifest.features if name not in NAMES]
-        if unknown:
-            raise ArtefactError(f"{directory}: expected known features, got {', '.join(unknown)}")
+        self.manifest: Manifest = read_usable(directory)
         self._columns = np.array([NAMES.index(name) for name in self.manifest.features])
         self.spread = Spread.load(directory / CASCADE)
         self._directory = directory
@@ -103,6 +100,21 @@ class Predictor:
         if np.isinf(rows).any():
             raise ValueError("expected finite features or NaN")
         return rows
+
+
+def read_usable(directory: Path) -> Manifest:
+    """Read and check a model directory, and that this version computes its features.
+
+    Raises
+    ------
+    ArtefactError
+        If it cannot be used.
+    """
+    manifest = read_manifest(directory)
+    unknown = [name for name in manifest.features if name not in NAMES]
+    if unknown:
+        raise ArtefactError(f"{directory}: expected known features, got {', '.join(unknown)}")
+    return manifest
 
 
 def calibrated(probability: FloatArray, calibration: Calibration) -> FloatArray:

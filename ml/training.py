@@ -28,6 +28,7 @@ from ml.artefact import (
     write_manifest,
 )
 from ml.compute import Compute
+from ml.curves import curves
 from ml.dataset import (
     EVERY_STIRRED,
     LEARNED_COLUMNS,
@@ -40,7 +41,7 @@ from ml.dataset import (
     training_topology,
 )
 from ml.episodes import Recording
-from ml.evaluation import compare, evaluate
+from ml.evaluation import MODEL, compare, evaluate
 from ml.export import check_options, export, trees
 from ml.features import LEARNED
 from ml.features.table import markdown
@@ -153,10 +154,10 @@ def train(config: Config, directory: Path, compute: Compute) -> dict[str, Any]:
     threshold = best_threshold(Pool([score(recording) for recording in validation]))
     with tempfile.TemporaryDirectory() as temporary:
         built = Path(temporary)
-        compared = checking.features[:PARITY_ROWS]
+        probes = checking.features[:PARITY_ROWS]
         parity = {
-            "incident": export(incident, LEARNED, compared, built / INCIDENT_MODEL),
-            "type": export(kinds, LEARNED, compared, built / TYPE_MODEL),
+            "incident": export(incident, LEARNED, probes, built / INCIDENT_MODEL),
+            "type": export(kinds, LEARNED, probes, built / TYPE_MODEL),
         }
         write_compact_json(built / TREES, trees(incident))
         write_json(built / LOGISTIC, logistic_regression(learning))
@@ -165,6 +166,7 @@ def train(config: Config, directory: Path, compute: Compute) -> dict[str, Any]:
         (built / FEATURE_TABLE).write_text(markdown(), encoding="utf-8")
         manifest = write_manifest(built, LEARNED, tuple(INCIDENT_TYPES), calibration, threshold)
         _say("evaluating on systems that were not learned from")
+        compared = compare(test, validation, built)
         metrics = {
             "onnx_parity": parity,
             "learned_rows": len(learning.label),
@@ -173,8 +175,9 @@ def train(config: Config, directory: Path, compute: Compute) -> dict[str, Any]:
                 for c, t in zip(config.candidates, tried, strict=True)
             ],
             "trees": incident.num_boosted_rounds(),
-            "importance": _importance(incident),
-            **evaluate(compare(test, validation, built), built, config.seed),
+            "importance": importance(incident),
+            **evaluate(compared, built, config.seed),
+            "curves": curves(compared.scores[MODEL], threshold),
         }
         write_json(built / METRICS, metrics)
         (built / CARD).write_text(model_card(manifest, asdict(config), metrics), encoding="utf-8")
@@ -224,7 +227,7 @@ def _held_out(config: Config, compute: Compute) -> list[Recording]:
     return list(compute.each(explain_one, jobs, "simulating validation and test systems"))
 
 
-def _importance(booster: xgboost.Booster) -> dict[str, float]:
+def importance(booster: xgboost.Booster) -> dict[str, float]:
     """Share of the gain of each feature, highest first."""
     gain = {
         LEARNED[int(key[1:])]: float(np.sum(value))

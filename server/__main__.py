@@ -102,6 +102,14 @@ _log = logging.getLogger(__name__)
     help="Database: sqlite:///FILE or postgresql://…; a variable hides its password better.",
 )
 @click.option(
+    "--learn-after",
+    type=click.IntRange(min=1),
+    show_envvar=True,
+    show_default="never",
+    metavar="N",
+    help="Train a candidate by itself after N new experiments.",
+)
+@click.option(
     "--max-streams",
     type=click.IntRange(min=1),
     default=1000,

@@ -14,12 +14,13 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
 
-from ml.predictor import Predictor
+from ml.artefact import read_manifest
 from server import metrics
 from server.clock import Clock
 from server.credentials import certificates, server_credentials, token
 from server.engine import Engine
 from server.http import Http
+from server.learning.learning import Learning
 from server.loop_lag import LoopLag
 from server.rpc.access import Authenticated
 from server.rpc.broadcast import Broadcaster
@@ -69,8 +70,8 @@ class App:
     ----------
     engine, broadcaster, ticker
         What it serves.
-    store
-        What outlives it.
+    store, learning
+        What outlives it, and what it learns.
     address, metrics_address
         Where it listens, with the ports that it got.
     """
@@ -79,6 +80,7 @@ class App:
     broadcaster: Broadcaster
     ticker: Ticker
     store: Store
+    learning: Learning
     address: str
     metrics_address: str
     _server: grpc.aio.Server
@@ -96,6 +98,7 @@ class App:
         self.broadcaster.end()
         await self._server.stop(GRACE_S)
         await asyncio.to_thread(self._http.close)
+        await asyncio.to_thread(self.learning.close)
         await asyncio.to_thread(self.store.close)
 
 
@@ -109,16 +112,18 @@ async def start(settings: Settings) -> App:
     """
     settings.check()
     topology = load(settings)
-    predictor = Predictor(settings.model)
+    read_manifest(settings.model)
     store = await asyncio.to_thread(open_store, place(settings.data, settings.store))
     try:
-        return await _start(settings, topology, predictor, store)
+        return await _start(settings, topology, store)
     except BaseException:
         await asyncio.to_thread(store.close)
         raise
 
 
-async def _start(settings: Settings, topology: Topology, predictor: Predictor, store: Store) -> App:
+async def _start(settings: Settings, topology: Topology, store: Store) -> App:
+    learning = await asyncio.to_thread(Learning, settings, store)
+    predictor = await asyncio.to_thread(learning.predictor)
     engine = await asyncio.to_thread(
         Engine,
         topology,
@@ -127,7 +132,9 @@ async def _start(settings: Settings, topology: Topology, predictor: Predictor, s
         history=settings.history,
         max_faults=settings.max_faults,
         clock=Clock(speed=settings.speed),
+        watch=learning.recorder.observe,
     )
+    learning.serve(engine)
     broadcaster = Broadcaster(engine.history, settings.max_streams, engine.clock)
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
@@ -144,7 +151,7 @@ async def _start(settings: Settings, topology: Topology, predictor: Predictor, s
     info = ServerInfo(
         settings, engine, broadcaster, ticker, lag, str(store.place), time.monotonic()
     )
-    register(server, engine, broadcaster, ticker, info, settings)
+    register(server, engine, broadcaster, ticker, info, learning, settings)
     healthy = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
     names = [service.full_name for service in SERVICES]
@@ -165,6 +172,7 @@ async def _start(settings: Settings, topology: Topology, predictor: Predictor, s
         broadcaster=broadcaster,
         ticker=ticker,
         store=store,
+        learning=learning,
         address=f"{host}:{port}",
         metrics_address=http.address,
         _server=server,

@@ -24,12 +24,17 @@ from server.live_run import LiveRun
 from server.snapshot import ActiveFault, Forecast, Run, Snapshot
 from simulator.fault_schedule import EDGE, FaultError, check
 from simulator.faults import Fault, FaultKind
+from simulator.frame import Truth
 from simulator.topology import Topology
 
 MAX_DURATION_S = 3600.0
 MAX_INTENSITY = 10.0
 MAX_SERVICE_SNAPSHOTS = 2_000_000
 LEAST_HISTORY = 60
+
+
+Watch = Callable[[Snapshot, tuple[ActiveFault, ...], Truth], None]
+"""Takes a tick: what is seen, the faults that acted, and what only the simulation knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +77,8 @@ class Engine:
         How fast the simulated clock goes. The ticker reads it; setting it is thread-safe.
     now
         Gives the wall clock. It may jump: it only says when a run began and a snapshot was made.
+    watch
+        Told of each tick, if anybody wants to know; must not take long.
     """
 
     def __init__(
@@ -84,7 +91,9 @@ class Engine:
         max_faults: int = 100,
         clock: Clock = NORMAL,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        watch: Watch | None = None,
     ) -> None:
+        self._watch = watch
         self.clock = clock
         self._predictor = predictor
         self._most_history = history
@@ -107,7 +116,7 @@ class Engine:
 
     @property
     def model_version(self) -> str:
-        """Version of the model."""
+        """Version of the live model."""
         return self._predictor.manifest.version
 
     @property
@@ -126,6 +135,12 @@ class Engine:
         """Advance the system by one interval."""
         with self._lock:
             return self._tick(self._history)
+
+    def use(self, predictor: Predictor) -> None:
+        """Predict with another model, from the next tick on."""
+        with self._lock:
+            self._predictor = predictor
+            self._live.use(predictor)
 
     def inject(self, order: FaultOrder) -> ActiveFault:
         """Inject a fault, from the next step on.
@@ -210,6 +225,7 @@ class Engine:
 
     def _begin(self, live: LiveRun) -> Run:
         self._live = live
+        live.use(self._predictor)  # another may have gone live while the run was prepared
         self._faults = ()
         self._numbers: Iterator[int] = itertools.count(1)
         self._sequence = 0
@@ -218,13 +234,16 @@ class Engine:
 
     def _tick(self, before: tuple[Snapshot, ...]) -> Snapshot:
         number = self._sequence + 1
-        taken = self._live.advance(number, self._acting(), self.clock, self._now())
+        acted = self._acting()
+        taken = self._live.advance(number, acted, self.clock, self._now())
         self._sequence = number
         self._faults = taken.faults
         most = history_limit(self._most_history, taken.run.graph.services)
         older = [*before[:-1], *(last.without_features() for last in before[-1:])]
         # Readers take the whole tuple, without a lock: none ever waits for a tick.
         self._history = (*older[max(0, len(older) + 1 - most) :], taken)
+        if self._watch is not None:
+            self._watch(taken, acted, self._live.simulation.truth)
         return taken
 
     def _acting(self) -> tuple[ActiveFault, ...]:

@@ -21,6 +21,13 @@ class Reason(Enum):
     SLOW_SUBSCRIBER = auto()
     NO_PREDICTION_YET = auto()
     SHUTTING_DOWN = auto()
+    UNKNOWN_MODEL = auto()
+    UNUSABLE_MODEL = auto()
+    UNKNOWN_TRAINING = auto()
+    TRAINING_RUNS = auto()
+    TRAINING_UNAVAILABLE = auto()
+    NOTHING_TO_LEARN = auto()
+    STORE_UNAVAILABLE = auto()
     INTERNAL = auto()
     NOT_IN_HISTORY = auto()
     UNAUTHENTICATED = auto()
@@ -71,16 +78,18 @@ def invalid(violations: Iterable[Violation]) -> ServerError:
     return ServerError(Reason.INVALID_FIELD, message, violations=listed)
 
 
+def _listed(names: list[str]) -> str:
+    more = len(names) - MOST_KNOWN_NAMES
+    listed = ", ".join(names[:MOST_KNOWN_NAMES])
+    return f"{listed} and {more} more" if more > 0 else listed
+
+
 def unknown_service(name: str, known: Iterable[str]) -> ServerError:
     """Report that no service has this name."""
     names = list(known)
-    listed = ", ".join(names[:MOST_KNOWN_NAMES])
-    more = len(names) - MOST_KNOWN_NAMES
-    if more > 0:
-        listed += f" and {more} more"
     return ServerError(
         Reason.UNKNOWN_SERVICE,
-        f"no service is named {name!r}; known: {listed}",
+        f"no service is named {name!r}; known: {_listed(names)}",
         {"service": name, "known": ",".join(names[:MOST_KNOWN_NAMES])},
     )
 
@@ -140,6 +149,71 @@ def no_prediction_yet() -> ServerError:
     """Report that the model has not seen enough yet."""
     return ServerError(
         Reason.NO_PREDICTION_YET, "the model has not seen enough of the system yet; try again soon"
+    )
+
+
+def unknown_model(version: str, known: Iterable[str]) -> ServerError:
+    """Report that no model has this version."""
+    names = list(known)
+    return ServerError(
+        Reason.UNKNOWN_MODEL,
+        f"no model has the version {version!r}; known: {_listed(names)}",
+        {"version": version, "known": ",".join(names[:MOST_KNOWN_NAMES])},
+    )
+
+
+def unusable_model(version: str, problem: str) -> ServerError:
+    """Report that a model cannot be made live."""
+    return ServerError(
+        Reason.UNUSABLE_MODEL,
+        f"model {version} cannot be used: {problem}; the live model stays",
+        {"version": version},
+    )
+
+
+def unknown_training(number: int | None) -> ServerError:
+    """Report that there was no such training, or none at all."""
+    if number is None:
+        return ServerError(Reason.UNKNOWN_TRAINING, "there has been no training yet")
+    return ServerError(
+        Reason.UNKNOWN_TRAINING,
+        f"there has been no training {number}",
+        {"training_id": str(number)},
+    )
+
+
+def training_runs(number: int) -> ServerError:
+    """Report that a training runs already."""
+    return ServerError(
+        Reason.TRAINING_RUNS,
+        f"training {number} still runs; only one does at a time",
+        {"training_id": str(number)},
+    )
+
+
+def training_needs(libraries: Iterable[str]) -> ServerError:
+    """Report that what training needs is not installed."""
+    names = ", ".join(libraries)
+    return ServerError(
+        Reason.TRAINING_UNAVAILABLE,
+        f"training needs its extra: pip install 'sre-edge[train]' (not installed: {names})",
+    )
+
+
+def nothing_to_learn(known: int, needed: int) -> ServerError:
+    """Report that too few experiments have been recorded."""
+    return ServerError(
+        Reason.NOTHING_TO_LEARN,
+        f"{needed} recorded experiments are needed, one to learn from and one to judge by; there "
+        f"are {known}: inject faults, and wait until their effects have passed",
+        {"experiments": str(known), "needed": str(needed)},
+    )
+
+
+def store_unavailable() -> ServerError:
+    """Report that the database does not do what it must; details are in the log alone."""
+    return ServerError(
+        Reason.STORE_UNAVAILABLE, "the server's database does not answer; its log has details"
     )
 
 

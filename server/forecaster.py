@@ -25,6 +25,10 @@ class Forecaster:
         self._extractor = FeatureExtractor(graph, 1, interval_s)
         self._incidents = IncidentTracker(1, graph.services)
 
+    def use(self, predictor: Predictor) -> None:
+        """Go on with another model; what is normal stays known."""
+        self._predictor = predictor
+
     def update(self, frame: Frame, time: datetime) -> Forecast | None:
         """Take one frame; None until there is a baseline.
 

@@ -47,6 +47,10 @@ class LiveRun:
             self._forecaster.update(frame, time)
             self._detector.update(frame, time)
 
+    def use(self, predictor: Predictor) -> None:
+        """Predict with another model from the next frame on."""
+        self._forecaster.use(predictor)
+
     def advance(
         self, sequence: int, faults: tuple[ActiveFault, ...], clock: Clock, now: datetime
     ) -> Snapshot:

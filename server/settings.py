@@ -54,6 +54,8 @@ class Settings:
         Directory of what outlives the server: trained models, and the database.
     store
         URL of the database; None: a file in `data`.
+    learn_after
+        New experiments after which a training begins by itself; None: never.
     history
         Snapshots that are kept.
     max_streams, max_streams_per_connection, max_calls, max_faults
@@ -75,6 +77,7 @@ class Settings:
     model: Path = SHIPPED
     data: Path = field(default_factory=default_data)
     store: str | None = field(default=None, repr=False)  # may hold a password
+    learn_after: int | None = None
     history: int = 900
     max_streams: int = 1000
     max_streams_per_connection: int = 100

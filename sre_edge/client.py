@@ -14,6 +14,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from sre_edge.connection import TARGET, Connection
 from sre_edge.errors import InvalidRequest, Violation, from_rpc
+from sre_edge.models import ModelCalls
 from sre_edge.v1 import (
     chaos_service_pb2,
     chaos_service_pb2_grpc,
@@ -34,7 +35,7 @@ RESET_TIMEOUT_S = 60.0
 Answer = TypeVar("Answer")
 
 
-class Client:
+class Client(ModelCalls):
     """Calls one server; safe to use from several threads.
 
     Parameters

@@ -13,7 +13,8 @@ from google.protobuf import any_pb2
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
-from server.errors import Reason, ServerError, internal
+from server.errors import Reason, ServerError, internal, store_unavailable
+from server.store import StoreError
 
 DOMAIN = "sre-edge"
 
@@ -26,6 +27,13 @@ CODES: dict[Reason, grpc.StatusCode] = {
     Reason.SLOW_SUBSCRIBER: grpc.StatusCode.RESOURCE_EXHAUSTED,
     Reason.NO_PREDICTION_YET: grpc.StatusCode.FAILED_PRECONDITION,
     Reason.SHUTTING_DOWN: grpc.StatusCode.UNAVAILABLE,
+    Reason.UNKNOWN_MODEL: grpc.StatusCode.NOT_FOUND,
+    Reason.UNUSABLE_MODEL: grpc.StatusCode.FAILED_PRECONDITION,
+    Reason.UNKNOWN_TRAINING: grpc.StatusCode.NOT_FOUND,
+    Reason.TRAINING_RUNS: grpc.StatusCode.FAILED_PRECONDITION,
+    Reason.TRAINING_UNAVAILABLE: grpc.StatusCode.FAILED_PRECONDITION,
+    Reason.NOTHING_TO_LEARN: grpc.StatusCode.FAILED_PRECONDITION,
+    Reason.STORE_UNAVAILABLE: grpc.StatusCode.UNAVAILABLE,
     Reason.INTERNAL: grpc.StatusCode.INTERNAL,
     Reason.NOT_IN_HISTORY: grpc.StatusCode.NOT_FOUND,
     Reason.UNAUTHENTICATED: grpc.StatusCode.UNAUTHENTICATED,
@@ -71,6 +79,9 @@ def translated(
             return await method(self, request, context)
         except ServerError as error:
             told = error
+        except StoreError:
+            _log.exception("%s failed", method.__qualname__)
+            told = store_unavailable()
         except (grpc.aio.AbortError, asyncio.CancelledError):
             raise
         except Exception:

@@ -13,7 +13,8 @@ from ml.factors import Factor, top_factors
 from ml.risk import MEDIUM_FROM
 from server.engine import Engine
 from server.errors import Violation, invalid
-from server.rpc import analysis, convert
+from server.learning.learning import Learning
+from server.rpc import analysis, convert, learned
 from server.rpc.errors import translated
 from server.snapshot import Forecast, Snapshot
 from simulator.graph import FloatArray
@@ -40,10 +41,12 @@ def expected(
 
 
 class PredictionServicer:
-    """Answers from the latest snapshot of one engine."""
+    """Answers from the latest snapshot of one engine, and of the models that it can use."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, learning: Learning) -> None:
         self._engine = engine
+        self._models = learning.models
+        self._trainer = learning.trainer
 
     @translated
     async def Predict(self, request: pb.PredictRequest, context: Context) -> pb.PredictResponse:
@@ -58,6 +61,57 @@ class PredictionServicer:
     ) -> pb.GetAnalysisResponse:
         """Say how the services stand."""
         return await asyncio.to_thread(self._analysis, request)
+
+    @translated
+    async def ListModels(
+        self, request: pb.ListModelsRequest, context: Context
+    ) -> pb.ListModelsResponse:
+        """List the models."""
+        return await asyncio.to_thread(self._list, request)
+
+    @translated
+    async def GetModel(self, request: pb.GetModelRequest, context: Context) -> pb.GetModelResponse:
+        """Describe a model."""
+        found = await asyncio.to_thread(self._models.get, request.version)
+        return await asyncio.to_thread(learned.described, found, self._models.live)
+
+    @translated
+    async def ActivateModel(
+        self, request: pb.ActivateModelRequest, context: Context
+    ) -> pb.ActivateModelResponse:
+        """Make a model live."""
+        if not request.version:
+            raise invalid([Violation("version", "expected the version of a model")])
+        return await asyncio.to_thread(self._activate, request.version)
+
+    @translated
+    async def StartTraining(
+        self, request: pb.StartTrainingRequest, context: Context
+    ) -> pb.StartTrainingResponse:
+        """Begin a training."""
+        begun = await asyncio.to_thread(self._trainer.start, learned.order(request))
+        return pb.StartTrainingResponse(training=learned.training(begun))
+
+    @translated
+    async def GetTraining(
+        self, request: pb.GetTrainingRequest, context: Context
+    ) -> pb.GetTrainingResponse:
+        """Say how far a training is."""
+        found = await asyncio.to_thread(self._trainer.get, request.id or None)
+        return pb.GetTrainingResponse(training=learned.training(found))
+
+    def _activate(self, version: str) -> pb.ActivateModelResponse:
+        changed = self._models.activate(version, "asked for")
+        return pb.ActivateModelResponse(
+            model=learned.model(changed.model, version), previous_version=changed.previous
+        )
+
+    def _list(self, request: pb.ListModelsRequest) -> pb.ListModelsResponse:
+        shown, token = learned.page(self._models.known(), request)
+        live = self._models.live
+        return pb.ListModelsResponse(
+            models=[learned.model(known, live) for known in shown], next_page_token=token
+        )
 
     def _analysis(self, request: pb.GetAnalysisRequest) -> pb.GetAnalysisResponse:
         taken, forecast = self._engine.forecast()

@@ -12,6 +12,7 @@ from google.protobuf.message import DecodeError
 
 from server.engine import Engine
 from server.errors import Violation, invalid
+from server.learning.learning import Learning
 from server.rpc.access import Behaviour, Limits
 from server.rpc.broadcast import Broadcaster
 from server.rpc.chaos_service import ChaosServicer
@@ -36,13 +37,14 @@ def register(
     broadcaster: Broadcaster,
     ticker: Ticker,
     info: ServerInfo,
+    learning: Learning,
     settings: Settings,
 ) -> None:
     """Add all services to a server."""
     servicers: tuple[Any, ...] = (
         SimulationServicer(engine, broadcaster, ticker, info, settings.write_timeout_s),
         ChaosServicer(engine),
-        PredictionServicer(engine),
+        PredictionServicer(engine, learning),
     )
     limits = Limits(settings.max_calls, settings.max_streams_per_connection)
     for descriptor, servicer in zip(SERVICES, servicers, strict=True):

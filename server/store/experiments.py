@@ -50,6 +50,11 @@ class LearnedExperiment:
     bytes: int
     id: int = 0
 
+    @property
+    def key(self) -> str:
+        """What no other experiment has, in whatever database it is."""
+        return f"{self.run_id}-{self.first_sequence}"
+
 
 def add(
     connection: Connection,

@@ -12,6 +12,7 @@ from sqlalchemy.engine import Connection, Row
 
 from server.store.schema import trainings
 
+LARGEST = 2**31 - 1
 INTERRUPTED = "the server ended while it ran"
 
 
@@ -95,6 +96,8 @@ def save(connection: Connection, training: Training) -> None:
 
 def get(connection: Connection, number: int) -> Training | None:
     """Give a training; None if there is none with this number."""
+    if number > LARGEST:
+        return None  # PostgreSQL refuses to look for it
     row = connection.execute(select(trainings).where(trainings.c.id == number)).one_or_none()
     return None if row is None else _training(row)
 

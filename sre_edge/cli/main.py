@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import sys
-from collections.abc import Callable
-from typing import Any, TextIO, TypeVar
+from typing import TextIO
 
 import click
 from rich.live import Live
 
 from sre_edge.cli import output
-from sre_edge.cli.connecting import connecting
+from sre_edge.cli.command import connected
+from sre_edge.cli.learning import model, train
 from sre_edge.cli.values import DURATION
 from sre_edge.client import Client, fault_kinds
-from sre_edge.connection import Connection
-from sre_edge.errors import SreEdgeError, Unavailable
 from sre_edge.v1 import clock_pb2, snapshot_pb2
 from sre_edge.watch import Connected, Disconnected
-
-EXIT_REFUSED, EXIT_UNAVAILABLE = 2, 3
-Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 @click.group(
@@ -40,28 +34,8 @@ def main() -> None:
     """  # noqa: D301 - \b is click's mark for lines that it must not wrap
 
 
-def _connected(function: Command) -> Command:
-    """Give a command its client, `--target` and `--json`, and translate errors to exit codes."""
-
-    @connecting
-    @click.option("--json", "as_json", is_flag=True, help="Print JSON, one message per line.")
-    @functools.wraps(function)
-    def command(connection: Connection, **arguments: Any) -> Any:
-        try:
-            with Client(connection) as client:
-                return function(client=client, **arguments)
-        except Unavailable as error:
-            click.echo(f"{error}\nStart one with: sre-edge up", err=True)
-            sys.exit(EXIT_UNAVAILABLE)
-        except SreEdgeError as error:
-            click.echo(str(error), err=True)
-            sys.exit(EXIT_REFUSED)
-
-    return command  # type: ignore[return-value]
-
-
 @main.command()
-@_connected
+@connected
 def topology(client: Client, as_json: bool) -> None:
     """Show the services and who calls whom; (optional) dependencies are in brackets."""
     system = client.topology()
@@ -74,7 +48,7 @@ def topology(client: Client, as_json: bool) -> None:
 @main.command()
 @click.argument("services", nargs=-1)
 @click.option("--count", type=click.IntRange(min=1), help="Stop after so many snapshots.")
-@_connected
+@connected
 def watch(client: Client, services: tuple[str, ...], count: int | None, as_json: bool) -> None:
     """Watch all SERVICES or some, live, until Ctrl-C; goes on by itself after a lost connection."""
     taken = 0
@@ -108,7 +82,7 @@ def watch(client: Client, services: tuple[str, ...], count: int | None, as_json:
 @click.argument("services", nargs=-1)
 @click.option("--features", is_flag=True, help="With --json: what the model saw.")
 @click.option("--explain", is_flag=True, help="With what raises the risk, in plain words.")
-@_connected
+@connected
 def predict(
     client: Client, services: tuple[str, ...], features: bool, explain: bool, as_json: bool
 ) -> None:
@@ -134,7 +108,7 @@ def predict(
 @click.option("--intensity", type=float, help="Strength; 1 is the default strength of the kind.")
 @click.option("--ramp", "ramp_s", type=DURATION, help="Time to full strength; default: sudden.")
 @click.option("--share", type=float, help="Share of the replicas, up to 1; default: all.")
-@_connected
+@connected
 def inject(
     client: Client,
     target: str,
@@ -158,7 +132,7 @@ def inject(
 @main.command()
 @click.argument("fault_id", required=False)
 @click.option("--all", "everything", is_flag=True, help="End all faults.")
-@_connected
+@connected
 def stop(client: Client, fault_id: str | None, everything: bool, as_json: bool) -> None:
     """End the fault FAULT_ID, or all with --all."""
     if everything == (fault_id is not None):
@@ -176,7 +150,7 @@ def stop(client: Client, fault_id: str | None, everything: bool, as_json: bool) 
 @main.command()
 @click.option("--pause/--resume", "paused", default=None, help="Stand still, or go on.")
 @click.option("--speed", type=float, help="Simulated seconds per second, 0.1 to 100.")
-@_connected
+@connected
 def clock(client: Client, paused: bool | None, speed: float | None, as_json: bool) -> None:
     """Show the simulated clock, pause or resume it, or set its speed."""
     asked = paused is not None or speed is not None
@@ -188,7 +162,7 @@ def clock(client: Client, paused: bool | None, speed: float | None, as_json: boo
 
 
 @main.command()
-@_connected
+@connected
 def info(client: Client, as_json: bool) -> None:
     """Show what the server is, what it allows, and how it fares."""
     found = client.info()
@@ -210,11 +184,15 @@ def info(client: Client, as_json: bool) -> None:
     metavar="FILE",
     help="Topology file; default: the present topology.",
 )
-@_connected
+@connected
 def reset(client: Client, seed: int | None, topology: TextIO | None, as_json: bool) -> None:
     """Bring everything back to healthy: a new run without faults."""
     run_id = client.reset(seed, topology=topology.read() if topology else None)
     click.echo(f'{{"run_id": "{run_id}"}}' if as_json else f"new run {run_id}")
+
+
+main.add_command(model)
+main.add_command(train)
 
 
 @main.command()

@@ -48,7 +48,9 @@ def json_line(message: Message) -> None:
 
 def topology(system: topology_pb2.Topology) -> None:
     """Show a topology."""
-    table = _table(system.name, ("service", "kind", "replicas", "load", "p95 objective", "calls"))
+    table = plain_table(
+        system.name, ("service", "kind", "replicas", "load", "p95 objective", "calls")
+    )
     for service in system.services:
         kind = topology_pb2.ServiceKind.Name(service.kind).removeprefix("SERVICE_KIND_").lower()
         calls = ", ".join(
@@ -68,7 +70,7 @@ def snapshot(taken: snapshot_pb2.Snapshot) -> Table:
     system = probability(taken.system.incident_probability if taken.HasField("system") else None)
     title = f"simulated time {time} · system risk {system}"
     heads = ("service", "status", "CPU", "memory", "latency", "errors", "throughput", "up", "risk")
-    table = _table(title, heads, numbers_from=2)
+    table = plain_table(title, heads, numbers_from=2)
     acting = {fault.target: fault for fault in taken.active_faults}
     for service in taken.services:
         name = Text(service.service)
@@ -94,7 +96,7 @@ def predictions(
     horizon = duration(system.horizon.ToTimedelta().total_seconds())
     heads = ("service", "probability", "risk", "likely type", "confidence", "would spread")
     title = f"incident within {horizon} · model {system.model_version}"
-    table = _table(title, heads)
+    table = plain_table(title, heads)
     for one in sorted(found, key=lambda p: -p.incident_probability):
         level = level_name(one.risk_level)
         kind = prediction_pb2.IncidentType.Name(one.incident_type)
@@ -163,7 +165,8 @@ def _risk(service: snapshot_pb2.ServiceMetrics) -> Text:
     return Text(text, _RISK_STYLE.get(level, ""))
 
 
-def _table(title: str, heads: Sequence[str], numbers_from: int = 99) -> Table:
+def plain_table(title: str, heads: Sequence[str], numbers_from: int = 99) -> Table:
+    """Make an empty table without lines; columns from `numbers_from` on are aligned right."""
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for i, head in enumerate(heads):
         table.add_column(head, justify="right" if i >= numbers_from else "left", no_wrap=True)

@@ -73,6 +73,35 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """As many calls are being answered as the server allows; try again soon. RESOURCE_EXHAUSTED.
     Example: {"reason":"TOO_MANY_CALLS","domain":"sre-edge","metadata":{"limit":"200"}}
     """
+    ERROR_REASON_UNKNOWN_MODEL: _ErrorReason.ValueType  # 13
+    """No model has this version; the metadata holds the version asked for and the known ones. NOT_FOUND.
+    Example: {"reason":"UNKNOWN_MODEL","domain":"sre-edge","metadata":{"version":"2-abc","known":"2-73d1dc453913"}}
+    """
+    ERROR_REASON_UNUSABLE_MODEL: _ErrorReason.ValueType  # 14
+    """The model cannot be used by this server, for example because it is damaged or takes features
+    that the server does not compute; the live model stays. FAILED_PRECONDITION.
+    Example: {"reason":"UNUSABLE_MODEL","domain":"sre-edge","metadata":{"version":"2-abc"}}
+    """
+    ERROR_REASON_UNKNOWN_TRAINING: _ErrorReason.ValueType  # 15
+    """There has been no such training; without `training_id` in the metadata, none at all. NOT_FOUND.
+    Example: {"reason":"UNKNOWN_TRAINING","domain":"sre-edge","metadata":{"training_id":"7"}}
+    """
+    ERROR_REASON_TRAINING_RUNS: _ErrorReason.ValueType  # 16
+    """A training runs already. FAILED_PRECONDITION.
+    Example: {"reason":"TRAINING_RUNS","domain":"sre-edge","metadata":{"training_id":"7"}}
+    """
+    ERROR_REASON_TRAINING_UNAVAILABLE: _ErrorReason.ValueType  # 17
+    """What training needs is not installed; the message says how to. FAILED_PRECONDITION.
+    Example: {"reason":"TRAINING_UNAVAILABLE","domain":"sre-edge"}
+    """
+    ERROR_REASON_NOTHING_TO_LEARN: _ErrorReason.ValueType  # 18
+    """Too few experiments have been recorded to learn from. FAILED_PRECONDITION.
+    Example: {"reason":"NOTHING_TO_LEARN","domain":"sre-edge","metadata":{"experiments":"1","needed":"2"}}
+    """
+    ERROR_REASON_STORE_UNAVAILABLE: _ErrorReason.ValueType  # 19
+    """The server's database does not answer, or cannot be written; its log has the details. UNAVAILABLE.
+    Example: {"reason":"STORE_UNAVAILABLE","domain":"sre-edge"}
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason is the `reason` of the `google.rpc.ErrorInfo` in every error, by its name
@@ -129,5 +158,34 @@ Example: {"reason":"UNAUTHENTICATED","domain":"sre-edge"}
 ERROR_REASON_TOO_MANY_CALLS: ErrorReason.ValueType  # 12
 """As many calls are being answered as the server allows; try again soon. RESOURCE_EXHAUSTED.
 Example: {"reason":"TOO_MANY_CALLS","domain":"sre-edge","metadata":{"limit":"200"}}
+"""
+ERROR_REASON_UNKNOWN_MODEL: ErrorReason.ValueType  # 13
+"""No model has this version; the metadata holds the version asked for and the known ones. NOT_FOUND.
+Example: {"reason":"UNKNOWN_MODEL","domain":"sre-edge","metadata":{"version":"2-abc","known":"2-73d1dc453913"}}
+"""
+ERROR_REASON_UNUSABLE_MODEL: ErrorReason.ValueType  # 14
+"""The model cannot be used by this server, for example because it is damaged or takes features
+that the server does not compute; the live model stays. FAILED_PRECONDITION.
+Example: {"reason":"UNUSABLE_MODEL","domain":"sre-edge","metadata":{"version":"2-abc"}}
+"""
+ERROR_REASON_UNKNOWN_TRAINING: ErrorReason.ValueType  # 15
+"""There has been no such training; without `training_id` in the metadata, none at all. NOT_FOUND.
+Example: {"reason":"UNKNOWN_TRAINING","domain":"sre-edge","metadata":{"training_id":"7"}}
+"""
+ERROR_REASON_TRAINING_RUNS: ErrorReason.ValueType  # 16
+"""A training runs already. FAILED_PRECONDITION.
+Example: {"reason":"TRAINING_RUNS","domain":"sre-edge","metadata":{"training_id":"7"}}
+"""
+ERROR_REASON_TRAINING_UNAVAILABLE: ErrorReason.ValueType  # 17
+"""What training needs is not installed; the message says how to. FAILED_PRECONDITION.
+Example: {"reason":"TRAINING_UNAVAILABLE","domain":"sre-edge"}
+"""
+ERROR_REASON_NOTHING_TO_LEARN: ErrorReason.ValueType  # 18
+"""Too few experiments have been recorded to learn from. FAILED_PRECONDITION.
+Example: {"reason":"NOTHING_TO_LEARN","domain":"sre-edge","metadata":{"experiments":"1","needed":"2"}}
+"""
+ERROR_REASON_STORE_UNAVAILABLE: ErrorReason.ValueType  # 19
+"""The server's database does not answer, or cannot be written; its log has the details. UNAVAILABLE.
+Example: {"reason":"STORE_UNAVAILABLE","domain":"sre-edge"}
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

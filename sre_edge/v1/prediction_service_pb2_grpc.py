@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class PredictionServiceStub:
-    """PredictionService foretells incidents.
+    """PredictionService foretells incidents, and keeps the models that do.
     """
 
     def __init__(self, channel):
@@ -45,10 +45,35 @@ class PredictionServiceStub:
                 request_serializer=sre__edge_dot_v1_dot_prediction__service__pb2.GetAnalysisRequest.SerializeToString,
                 response_deserializer=sre__edge_dot_v1_dot_prediction__service__pb2.GetAnalysisResponse.FromString,
                 _registered_method=True)
+        self.ListModels = channel.unary_unary(
+                '/sre_edge.v1.PredictionService/ListModels',
+                request_serializer=sre__edge_dot_v1_dot_prediction__service__pb2.ListModelsRequest.SerializeToString,
+                response_deserializer=sre__edge_dot_v1_dot_prediction__service__pb2.ListModelsResponse.FromString,
+                _registered_method=True)
+        self.GetModel = channel.unary_unary(
+                '/sre_edge.v1.PredictionService/GetModel',
+                request_serializer=sre__edge_dot_v1_dot_prediction__service__pb2.GetModelRequest.SerializeToString,
+                response_deserializer=sre__edge_dot_v1_dot_prediction__service__pb2.GetModelResponse.FromString,
+                _registered_method=True)
+        self.ActivateModel = channel.unary_unary(
+                '/sre_edge.v1.PredictionService/ActivateModel',
+                request_serializer=sre__edge_dot_v1_dot_prediction__service__pb2.ActivateModelRequest.SerializeToString,
+                response_deserializer=sre__edge_dot_v1_dot_prediction__service__pb2.ActivateModelResponse.FromString,
+                _registered_method=True)
+        self.StartTraining = channel.unary_unary(
+                '/sre_edge.v1.PredictionService/StartTraining',
+                request_serializer=sre__edge_dot_v1_dot_prediction__service__pb2.StartTrainingRequest.SerializeToString,
+                response_deserializer=sre__edge_dot_v1_dot_prediction__service__pb2.StartTrainingResponse.FromString,
+                _registered_method=True)
+        self.GetTraining = channel.unary_unary(
+                '/sre_edge.v1.PredictionService/GetTraining',
+                request_serializer=sre__edge_dot_v1_dot_prediction__service__pb2.GetTrainingRequest.SerializeToString,
+                response_deserializer=sre__edge_dot_v1_dot_prediction__service__pb2.GetTrainingResponse.FromString,
+                _registered_method=True)
 
 
 class PredictionServiceServicer:
-    """PredictionService foretells incidents.
+    """PredictionService foretells incidents, and keeps the models that do.
     """
 
     def Predict(self, request, context):
@@ -68,6 +93,47 @@ class PredictionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListModels(self, request, context):
+        """Lists the models, newest first, the one of the settings last.
+        Errors: INVALID_ARGUMENT for a page token that this call did not give.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetModel(self, request, context):
+        """Describes one model. Errors: NOT_FOUND for an unknown version, with the known ones.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ActivateModel(self, request, context):
+        """Makes a model live, between two ticks; no call and no tick is lost. The choice outlives the
+        server. Errors: NOT_FOUND for an unknown version, with the known ones, FAILED_PRECONDITION for
+        one that this server cannot use; the live model stays then.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StartTraining(self, request, context):
+        """Begins to train a candidate from the live model, in another process at low priority. It goes
+        live by itself only if it is shown to be better.
+        Errors: INVALID_ARGUMENT for impossible sizes; FAILED_PRECONDITION while another training
+        runs, with too few recorded experiments, or if training is not installed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetTraining(self, request, context):
+        """Says how far a training is, or what became of it. Errors: NOT_FOUND if there was none.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_PredictionServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -81,6 +147,31 @@ def add_PredictionServiceServicer_to_server(servicer, server):
                     request_deserializer=sre__edge_dot_v1_dot_prediction__service__pb2.GetAnalysisRequest.FromString,
                     response_serializer=sre__edge_dot_v1_dot_prediction__service__pb2.GetAnalysisResponse.SerializeToString,
             ),
+            'ListModels': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListModels,
+                    request_deserializer=sre__edge_dot_v1_dot_prediction__service__pb2.ListModelsRequest.FromString,
+                    response_serializer=sre__edge_dot_v1_dot_prediction__service__pb2.ListModelsResponse.SerializeToString,
+            ),
+            'GetModel': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetModel,
+                    request_deserializer=sre__edge_dot_v1_dot_prediction__service__pb2.GetModelRequest.FromString,
+                    response_serializer=sre__edge_dot_v1_dot_prediction__service__pb2.GetModelResponse.SerializeToString,
+            ),
+            'ActivateModel': grpc.unary_unary_rpc_method_handler(
+                    servicer.ActivateModel,
+                    request_deserializer=sre__edge_dot_v1_dot_prediction__service__pb2.ActivateModelRequest.FromString,
+                    response_serializer=sre__edge_dot_v1_dot_prediction__service__pb2.ActivateModelResponse.SerializeToString,
+            ),
+            'StartTraining': grpc.unary_unary_rpc_method_handler(
+                    servicer.StartTraining,
+                    request_deserializer=sre__edge_dot_v1_dot_prediction__service__pb2.StartTrainingRequest.FromString,
+                    response_serializer=sre__edge_dot_v1_dot_prediction__service__pb2.StartTrainingResponse.SerializeToString,
+            ),
+            'GetTraining': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetTraining,
+                    request_deserializer=sre__edge_dot_v1_dot_prediction__service__pb2.GetTrainingRequest.FromString,
+                    response_serializer=sre__edge_dot_v1_dot_prediction__service__pb2.GetTrainingResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'sre_edge.v1.PredictionService', rpc_method_handlers)
@@ -90,7 +181,7 @@ def add_PredictionServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class PredictionService:
-    """PredictionService foretells incidents.
+    """PredictionService foretells incidents, and keeps the models that do.
     """
 
     @staticmethod
@@ -137,6 +228,141 @@ class PredictionService:
             '/sre_edge.v1.PredictionService/GetAnalysis',
             sre__edge_dot_v1_dot_prediction__service__pb2.GetAnalysisRequest.SerializeToString,
             sre__edge_dot_v1_dot_prediction__service__pb2.GetAnalysisResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListModels(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sre_edge.v1.PredictionService/ListModels',
+            sre__edge_dot_v1_dot_prediction__service__pb2.ListModelsRequest.SerializeToString,
+            sre__edge_dot_v1_dot_prediction__service__pb2.ListModelsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetModel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sre_edge.v1.PredictionService/GetModel',
+            sre__edge_dot_v1_dot_prediction__service__pb2.GetModelRequest.SerializeToString,
+            sre__edge_dot_v1_dot_prediction__service__pb2.GetModelResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ActivateModel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sre_edge.v1.PredictionService/ActivateModel',
+            sre__edge_dot_v1_dot_prediction__service__pb2.ActivateModelRequest.SerializeToString,
+            sre__edge_dot_v1_dot_prediction__service__pb2.ActivateModelResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StartTraining(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sre_edge.v1.PredictionService/StartTraining',
+            sre__edge_dot_v1_dot_prediction__service__pb2.StartTrainingRequest.SerializeToString,
+            sre__edge_dot_v1_dot_prediction__service__pb2.StartTrainingResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetTraining(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sre_edge.v1.PredictionService/GetTraining',
+            sre__edge_dot_v1_dot_prediction__service__pb2.GetTrainingRequest.SerializeToString,
+            sre__edge_dot_v1_dot_prediction__service__pb2.GetTrainingResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -27,7 +27,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class PredictionServiceStub:
-    """PredictionService foretells incidents."""
+    """PredictionService foretells incidents, and keeps the models that do."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -42,10 +42,29 @@ class PredictionServiceStub:
     """Says how the services stand: health, cascade risk, violated objectives, critical paths and
     anomalies, from the latest snapshot. Errors: as of Predict.
     """
+    ListModels: _grpc.UnaryUnaryMultiCallable[_prediction_service_pb2.ListModelsRequest, _prediction_service_pb2.ListModelsResponse]
+    """Lists the models, newest first, the one of the settings last.
+    Errors: INVALID_ARGUMENT for a page token that this call did not give.
+    """
+    GetModel: _grpc.UnaryUnaryMultiCallable[_prediction_service_pb2.GetModelRequest, _prediction_service_pb2.GetModelResponse]
+    """Describes one model. Errors: NOT_FOUND for an unknown version, with the known ones."""
+    ActivateModel: _grpc.UnaryUnaryMultiCallable[_prediction_service_pb2.ActivateModelRequest, _prediction_service_pb2.ActivateModelResponse]
+    """Makes a model live, between two ticks; no call and no tick is lost. The choice outlives the
+    server. Errors: NOT_FOUND for an unknown version, with the known ones, FAILED_PRECONDITION for
+    one that this server cannot use; the live model stays then.
+    """
+    StartTraining: _grpc.UnaryUnaryMultiCallable[_prediction_service_pb2.StartTrainingRequest, _prediction_service_pb2.StartTrainingResponse]
+    """Begins to train a candidate from the live model, in another process at low priority. It goes
+    live by itself only if it is shown to be better.
+    Errors: INVALID_ARGUMENT for impossible sizes; FAILED_PRECONDITION while another training
+    runs, with too few recorded experiments, or if training is not installed.
+    """
+    GetTraining: _grpc.UnaryUnaryMultiCallable[_prediction_service_pb2.GetTrainingRequest, _prediction_service_pb2.GetTrainingResponse]
+    """Says how far a training is, or what became of it. Errors: NOT_FOUND if there was none."""
 
 @_typing.type_check_only
 class PredictionServiceAsyncStub(PredictionServiceStub):
-    """PredictionService foretells incidents."""
+    """PredictionService foretells incidents, and keeps the models that do."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Predict: _aio.UnaryUnaryMultiCallable[_prediction_service_pb2.PredictRequest, _prediction_service_pb2.PredictResponse]  # type: ignore[assignment]
@@ -57,9 +76,28 @@ class PredictionServiceAsyncStub(PredictionServiceStub):
     """Says how the services stand: health, cascade risk, violated objectives, critical paths and
     anomalies, from the latest snapshot. Errors: as of Predict.
     """
+    ListModels: _aio.UnaryUnaryMultiCallable[_prediction_service_pb2.ListModelsRequest, _prediction_service_pb2.ListModelsResponse]  # type: ignore[assignment]
+    """Lists the models, newest first, the one of the settings last.
+    Errors: INVALID_ARGUMENT for a page token that this call did not give.
+    """
+    GetModel: _aio.UnaryUnaryMultiCallable[_prediction_service_pb2.GetModelRequest, _prediction_service_pb2.GetModelResponse]  # type: ignore[assignment]
+    """Describes one model. Errors: NOT_FOUND for an unknown version, with the known ones."""
+    ActivateModel: _aio.UnaryUnaryMultiCallable[_prediction_service_pb2.ActivateModelRequest, _prediction_service_pb2.ActivateModelResponse]  # type: ignore[assignment]
+    """Makes a model live, between two ticks; no call and no tick is lost. The choice outlives the
+    server. Errors: NOT_FOUND for an unknown version, with the known ones, FAILED_PRECONDITION for
+    one that this server cannot use; the live model stays then.
+    """
+    StartTraining: _aio.UnaryUnaryMultiCallable[_prediction_service_pb2.StartTrainingRequest, _prediction_service_pb2.StartTrainingResponse]  # type: ignore[assignment]
+    """Begins to train a candidate from the live model, in another process at low priority. It goes
+    live by itself only if it is shown to be better.
+    Errors: INVALID_ARGUMENT for impossible sizes; FAILED_PRECONDITION while another training
+    runs, with too few recorded experiments, or if training is not installed.
+    """
+    GetTraining: _aio.UnaryUnaryMultiCallable[_prediction_service_pb2.GetTrainingRequest, _prediction_service_pb2.GetTrainingResponse]  # type: ignore[assignment]
+    """Says how far a training is, or what became of it. Errors: NOT_FOUND if there was none."""
 
 class PredictionServiceServicer(metaclass=_abc_1.ABCMeta):
-    """PredictionService foretells incidents."""
+    """PredictionService foretells incidents, and keeps the models that do."""
 
     @_abc_1.abstractmethod
     def Predict(
@@ -81,5 +119,54 @@ class PredictionServiceServicer(metaclass=_abc_1.ABCMeta):
         """Says how the services stand: health, cascade risk, violated objectives, critical paths and
         anomalies, from the latest snapshot. Errors: as of Predict.
         """
+
+    @_abc_1.abstractmethod
+    def ListModels(
+        self,
+        request: _prediction_service_pb2.ListModelsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_prediction_service_pb2.ListModelsResponse, _abc.Awaitable[_prediction_service_pb2.ListModelsResponse]]:
+        """Lists the models, newest first, the one of the settings last.
+        Errors: INVALID_ARGUMENT for a page token that this call did not give.
+        """
+
+    @_abc_1.abstractmethod
+    def GetModel(
+        self,
+        request: _prediction_service_pb2.GetModelRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_prediction_service_pb2.GetModelResponse, _abc.Awaitable[_prediction_service_pb2.GetModelResponse]]:
+        """Describes one model. Errors: NOT_FOUND for an unknown version, with the known ones."""
+
+    @_abc_1.abstractmethod
+    def ActivateModel(
+        self,
+        request: _prediction_service_pb2.ActivateModelRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_prediction_service_pb2.ActivateModelResponse, _abc.Awaitable[_prediction_service_pb2.ActivateModelResponse]]:
+        """Makes a model live, between two ticks; no call and no tick is lost. The choice outlives the
+        server. Errors: NOT_FOUND for an unknown version, with the known ones, FAILED_PRECONDITION for
+        one that this server cannot use; the live model stays then.
+        """
+
+    @_abc_1.abstractmethod
+    def StartTraining(
+        self,
+        request: _prediction_service_pb2.StartTrainingRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_prediction_service_pb2.StartTrainingResponse, _abc.Awaitable[_prediction_service_pb2.StartTrainingResponse]]:
+        """Begins to train a candidate from the live model, in another process at low priority. It goes
+        live by itself only if it is shown to be better.
+        Errors: INVALID_ARGUMENT for impossible sizes; FAILED_PRECONDITION while another training
+        runs, with too few recorded experiments, or if training is not installed.
+        """
+
+    @_abc_1.abstractmethod
+    def GetTraining(
+        self,
+        request: _prediction_service_pb2.GetTrainingRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_prediction_service_pb2.GetTrainingResponse, _abc.Awaitable[_prediction_service_pb2.GetTrainingResponse]]:
+        """Says how far a training is, or what became of it. Errors: NOT_FOUND if there was none."""
 
 def add_PredictionServiceServicer_to_server(servicer: PredictionServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -48,6 +48,26 @@ def test_a_whole_story(target: str) -> None:
     assert "no fault acts" in sre_edge(target, "stop", "--all").stdout
 
 
+def test_models_and_trainings(target: str) -> None:
+    (line,) = sre_edge(target, "model", "list", "--json").stdout.splitlines()
+    version = json.loads(line)["version"]
+    assert version in sre_edge(target, "model", "list").stdout
+    assert "What it learned from" in sre_edge(target, "model", "show").stdout
+    shown = json.loads(sre_edge(target, "model", "show", version, "--json").stdout)
+    assert shown["metrics"]["overall"]["model"]["event_recall"] > 0.0
+    assert "was live already" in sre_edge(target, "model", "activate", version).stdout
+    for wrong, said in (
+        (("model", "activate", "2-nowhere"), f"known: {version}"),
+        (("model", "show", "2-nowhere"), f"known: {version}"),
+        (("train",), "2 recorded experiments are needed"),
+        (("train", "--systems", "1000"), "systems: expected 1 to 200, got 1000"),
+        (("train", "--status"), "there has been no training yet"),
+    ):
+        refused = sre_edge(target, *wrong)
+        assert refused.returncode == 2
+        assert said in refused.stderr
+
+
 def test_the_clock_and_another_topology(target: str, tmp_path: Path) -> None:
     assert sre_edge(target, "clock", "--pause", "--speed", "50").stdout.startswith("paused")
     assert json.loads(sre_edge(target, "clock", "--json").stdout) == {"paused": True, "speed": 50.0}

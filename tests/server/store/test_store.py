@@ -107,6 +107,7 @@ def test_a_training_is_followed_and_one_that_ran_is_interrupted(store: Store) ->
     assert (latest.id, latest.state) == (second.id, TrainingState.INTERRUPTED)
     assert store.read(lambda c: repository.get(c, first.id)) == done
     assert store.read(lambda c: repository.get(c, 99)) is None
+    assert store.read(lambda c: repository.get(c, 2**32 - 1)) is None
 
 
 def test_a_write_that_fails_changes_nothing_and_says_why(store: Store) -> None:

@@ -1,0 +1,72 @@
+"""The process that trains beside a server: `python -m ml.learning JOB.json`.
+
+It writes one JSON object per line: how far it is, and at the end what became of it. It ends when
+its standard input does, so that it never outlives the server that started it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+NICEST = 19
+_SHARES = {
+    "simulating systems": (0.0, 0.3),
+    "simulating other systems": (0.3, 0.4),
+    "fitting trees": (0.7, 0.1),
+    "exporting": (0.8, 0.05),
+    "comparing": (0.85, 0.15),
+}
+"""Where each stage begins among all, and how much of the time it takes."""
+
+
+def main(path: Path) -> int:
+    """Train what a job file says."""
+    with contextlib.suppress(OSError):
+        os.nice(NICEST)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    _say(stage="starting", share_done=0.0, message="")
+    from ml.artefact import ArtefactError
+    from ml.export import ExportError
+    from ml.learning.booster import ContinueError
+    from ml.learning.candidate import learn
+    from ml.learning.job import Job
+
+    try:
+        manifest, verdict = learn(Job.read(path), _progress)
+    except (ArtefactError, ContinueError, ExportError) as error:
+        _say(failed=str(error))
+        return 1
+    _say(
+        version=manifest.version,
+        better=verdict.better,
+        reason=verdict.reason,
+        groups=verdict.groups,
+    )
+    return 0
+
+
+def _progress(stage: str, done: int, of: int) -> None:
+    begins, takes = _SHARES[stage]
+    share = begins + takes * done / max(of, 1)
+    _say(stage=stage, share_done=round(share, 4), message=f"{done} of {of}" if of > 2 else "")
+
+
+def _say(**values: Any) -> None:
+    sys.stdout.write(json.dumps(values) + "\n")
+    sys.stdout.flush()
+
+
+def _end_with_parent() -> None:
+    while os.read(0, 1024):  # unbuffered: a buffer's lock would abort the end of the interpreter
+        pass
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))

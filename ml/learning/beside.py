@@ -1,0 +1,75 @@
+"""Training beside a server that serves: in one thread, trees added to those of the live model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
+
+import xgboost
+
+from ml.compute import Matrix
+
+Job = TypeVar("Job")
+Result = TypeVar("Result")
+
+Progress = Callable[[str, int, int], None]
+"""Told what is done now, how many parts of it are done, and of how many."""
+FITTING = "fitting trees"
+
+
+class Beside:
+    """Implements `ml.compute.Compute`.
+
+    Parameters
+    ----------
+    base
+        Trees to go on from.
+    progress
+        Told after each part.
+    """
+
+    def __init__(self, base: xgboost.Booster, progress: Progress) -> None:
+        self._base = base
+        self._progress = progress
+
+    def each(
+        self, function: Callable[[Job], Result], jobs: Sequence[Job], label: str
+    ) -> Iterator[Result]:
+        """Run jobs in turn."""
+        for done, job in enumerate(jobs):
+            self._progress(label, done, len(jobs))
+            yield function(job)
+        self._progress(label, len(jobs), len(jobs))
+
+    def boost(
+        self,
+        options: dict[str, Any],
+        rounds: int,
+        patience: int,
+        learning: Matrix,
+        checking: Matrix,
+    ) -> xgboost.Booster:
+        """Add at most so many trees; those after the best one are dropped."""
+        learned = xgboost.QuantileDMatrix(*learning[:2], weight=learning.weight)
+        checked = xgboost.QuantileDMatrix(*checking[:2], weight=checking.weight, ref=learned)
+        fitted = xgboost.train(
+            {**options, "nthread": 1},
+            learned,
+            num_boost_round=rounds,
+            evals=[(checked, "validation")],
+            early_stopping_rounds=patience,
+            verbose_eval=False,
+            xgb_model=self._base,
+            callbacks=[_Told(self._progress, rounds)],
+        )
+        return fitted[: fitted.best_iteration + 1]
+
+
+class _Told(xgboost.callback.TrainingCallback):
+    def __init__(self, progress: Progress, rounds: int) -> None:
+        super().__init__()
+        self._progress, self._rounds = progress, rounds
+
+    def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:  # noqa: ARG002
+        self._progress(FITTING, epoch + 1, self._rounds)
+        return False

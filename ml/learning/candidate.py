@@ -1,0 +1,219 @@
+"""Trains a candidate from the live model, simulated systems and live experiments."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xgboost
+
+from ml.artefact import (
+    CARD,
+    CASCADE,
+    CONFIG,
+    FEATURE_TABLE,
+    INCIDENT_MODEL,
+    LOGISTIC,
+    METRICS,
+    TREES,
+    TYPE_MODEL,
+    Manifest,
+    read_manifest,
+    write_compact_json,
+    write_json,
+    write_manifest,
+)
+from ml.curves import curves
+from ml.dataset import (
+    EVERY_STIRRED,
+    LEARNED_COLUMNS,
+    Rows,
+    Shares,
+    explain_one,
+    held_out_topology,
+    joined,
+    sample,
+    sample_one,
+    training_topology,
+)
+from ml.episodes import Recording
+from ml.evaluation import MODEL, compare, evaluate, model_score
+from ml.export import export, trees
+from ml.features import LEARNED
+from ml.features.table import markdown
+from ml.fitting import Fitting, calibrate, fit_incident
+from ml.incident_types import INCIDENT_TYPES
+from ml.learning.beside import Beside, Progress
+from ml.learning.booster import booster
+from ml.learning.comparison import Pair, Verdict, judged
+from ml.learning.job import Job, Split, split
+from ml.learning.live import ExamplesError, from_bytes
+from ml.metrics import best_threshold
+from ml.model_card import model_card
+from ml.pool import Pool, Scored
+from ml.predictor import Predictor, calibrated
+from ml.training import PARITY_ROWS, Config, importance
+
+EVERY_ROW = Shares(stirred=1.0, quiet=1.0, quiet_ahead=1.0)
+LIVE_SHARE, MOST_TIMES = 0.25, 20.0
+"""Live rows count up to 20 times, but together for at most a quarter of all."""
+SEEDS_FROM = 100_000
+"""Beyond the seeds that models are trained from scratch with, so that the systems are new."""
+
+
+def learn(job: Job, progress: Progress) -> tuple[Manifest, Verdict]:
+    """Train a candidate and compare it with the live model.
+
+    Raises
+    ------
+    ArtefactError, ContinueError
+        If training cannot go on from the live model.
+    """
+    base_directory, seed = Path(job.base), SEEDS_FROM + job.number
+    base_config = json.loads((base_directory / CONFIG).read_text(encoding="utf-8"))
+    known = base_config.get("learning", {}).get("experiments", [])
+    live, lost = _read(job.experiments)
+    chosen = split(tuple(live), known)
+    compute = Beside(booster(base_directory), progress)
+
+    jobs = [
+        (training_topology(n, seed), job.episodes, seed * 1000 + n, Shares())
+        for n in range(job.systems)
+    ]
+    simulated = [rows for rows, _ in compute.each(sample_one, jobs, "simulating systems")]
+    learning = _mixed(
+        joined(simulated), [sample(live[key], EVERY_ROW, seed) for key in chosen.learned]
+    )
+    held_out = list(compute.each(explain_one, _held_out(job, seed), "simulating other systems"))
+    validation, test = held_out[: job.checked_systems], held_out[job.checked_systems :]
+    checking = _mixed(
+        joined([sample(recording, EVERY_STIRRED, seed) for recording in validation]),
+        [sample(live[key], EVERY_ROW, seed) for key in chosen.checked],
+    )
+    options = {**Config().options, **base_config.get("options", {})}
+    fitting = Fitting(compute, options, job.rounds, job.patience, seed)
+    incident = fit_incident(fitting, {}, learning, checking)
+
+    progress("exporting", 0, 1)
+    config = {
+        **base_config,
+        "topologies": job.systems, "episodes": job.episodes, "test_topologies": len(test),
+        "seed": seed,
+        "learning": {
+            "base": read_manifest(base_directory).version,
+            "experiments": sorted({*known, *chosen.learned, *chosen.checked}),
+            "compared_on": list(chosen.compared),
+            "unusable": lost,
+        },
+    }  # fmt: skip
+    output = Path(job.output)
+    parity = _export(output, base_directory, incident, checking, config)
+    manifest = _calibrated(output, incident, checking, validation)
+    progress("comparing", 0, 2)
+    models = Predictor(base_directory), Predictor(output)
+    verdict = judged(_pair(models, test), _pair(models, [live[key] for key in chosen.compared]))
+    progress("comparing", 1, 2)
+    compared = compare(test, validation, output)
+    metrics = {
+        "onnx_parity": {"incident": parity},
+        "learned_rows": len(learning.label),
+        "trees": incident.num_boosted_rounds(),
+        "importance": importance(incident),
+        **evaluate(compared, output, seed),
+        "curves": curves(compared.scores[MODEL], manifest.threshold),
+        "comparison": asdict(verdict),
+    }
+    write_json(output / METRICS, metrics)
+    card = model_card(manifest, config, metrics) + _learned(config["learning"], chosen, verdict)
+    (output / CARD).write_text(card, encoding="utf-8")
+    return write_manifest(
+        output, LEARNED, tuple(INCIDENT_TYPES), manifest.calibration, manifest.threshold
+    ), verdict
+
+
+def _read(files: dict[str, str]) -> tuple[dict[str, Recording], dict[str, str]]:
+    """Read live experiments; those that cannot be learned from, with the reason."""
+    live, lost = {}, {}
+    for key, file in files.items():
+        try:
+            live[key] = from_bytes(Path(file).read_bytes())
+        except ExamplesError as error:
+            lost[key] = str(error)
+    return live, lost
+
+
+def _mixed(simulated: Rows, live: list[Rows]) -> Rows:
+    """Put rows together so that the few live ones count."""
+    if not live:
+        return simulated
+    together = joined(live)
+    share = LIVE_SHARE / (1.0 - LIVE_SHARE) * float(simulated.weight.sum())
+    times = np.clip(share / max(float(together.weight.sum()), 1.0), 1.0, MOST_TIMES)
+    return joined([simulated, replace(together, weight=together.weight * np.float32(times))])
+
+
+def _held_out(job: Job, seed: int) -> list[tuple[Any, int, int]]:
+    return [
+        (held_out_topology(n, seed), job.held_out_episodes, seed * 1000 + 500_000 + n)
+        for n in range(job.checked_systems + job.compared_systems)
+    ]
+
+
+def _export(
+    output: Path,
+    base: Path,
+    incident: xgboost.Booster,
+    checking: Rows,
+    config: dict[str, Any],
+) -> float:
+    """Write all but the manifest and the reports. What names types and spread stays as it is."""
+    output.mkdir(parents=True)
+    parity = export(incident, LEARNED, checking.features[:PARITY_ROWS], output / INCIDENT_MODEL)
+    for name in (TYPE_MODEL, LOGISTIC, CASCADE):
+        shutil.copy(base / name, output / name)
+    write_compact_json(output / TREES, trees(incident))
+    write_json(output / CONFIG, config)
+    (output / FEATURE_TABLE).write_text(markdown(), encoding="utf-8")
+    return parity
+
+
+def _calibrated(
+    output: Path, incident: xgboost.Booster, checking: Rows, validation: Sequence[Recording]
+) -> Manifest:
+    """Fit the calibration, choose the threshold, and write the manifest."""
+    calibration = calibrate(incident.inplace_predict(checking.features), checking)
+
+    def score(recording: Recording) -> Scored:
+        rows = recording.features[..., LEARNED_COLUMNS]
+        flat = incident.inplace_predict(rows.reshape(-1, rows.shape[-1])).astype(np.float64)
+        return Scored(recording, calibrated(flat, calibration).reshape(rows.shape[:-1]))
+
+    threshold = best_threshold(Pool([score(recording) for recording in validation]))
+    return write_manifest(output, LEARNED, tuple(INCIDENT_TYPES), calibration, threshold)
+
+
+def _pair(models: tuple[Predictor, Predictor], recordings: Sequence[Recording]) -> Pair:
+    return Pair(*([Scored(r, model_score(model, r)) for r in recordings] for model in models))
+
+
+def _learned(learning: dict[str, Any], chosen: Split, verdict: Verdict) -> str:
+    """Continue the card: what it learned from besides, and how it compares."""
+    return "\n".join(
+        [
+            "",
+            "## Learning mode",
+            f"It goes on from model {learning['base']}: trees were added to those of that model, "
+            f"with {len(chosen.learned)} live experiments and the systems above. Calibrated on "
+            f"{len(chosen.checked)} others and on validation systems; compared on "
+            f"{len(chosen.compared)} newest ones that neither model had seen, and on other "
+            "simulated systems. What names types of incidents is that of the other model.",
+            "",
+            f"{verdict.reason}.",
+            "",
+        ]
+    )

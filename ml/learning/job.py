@@ -1,0 +1,85 @@
+"""What to train, written down for another process, and which experiments are for what."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from ml.artefact import write_json
+
+COMPARED_SHARE, MOST_COMPARED = 4, 20
+CHECKED_EVERY = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What to train.
+
+    Attributes
+    ----------
+    number
+        Of the training; another number gives other simulated systems.
+    base, output
+        Directories of the live model, and of the candidate, which is made.
+    experiments
+        Files of live experiments by their key, the oldest first.
+    systems, episodes
+        Simulated systems to learn from again, and runs of each.
+    checked_systems, compared_systems, held_out_episodes
+        Systems to calibrate on, systems to compare on, and runs of each.
+    rounds, patience
+        Most trees to add, and how many without progress end it.
+    """
+
+    number: int
+    base: str
+    output: str
+    experiments: dict[str, str]
+    systems: int = 24
+    episodes: int = 16
+    checked_systems: int = 6
+    compared_systems: int = 8
+    held_out_episodes: int = 16
+    rounds: int = 100
+    patience: int = 20
+
+    @classmethod
+    def read(cls, path: Path) -> Job:
+        """Read a job that `write` wrote."""
+        return cls(**json.loads(path.read_text(encoding="utf-8")))
+
+    def write(self, path: Path) -> None:
+        """Write it for another process."""
+        write_json(path, asdict(self))
+
+
+class Split(NamedTuple):
+    """Which whole experiments are for what, by their keys."""
+
+    learned: tuple[str, ...]
+    checked: tuple[str, ...]
+    compared: tuple[str, ...]
+
+
+def split(keys: Sequence[str], known: Collection[str]) -> Split:
+    """Divide experiments: the newest quarter that the live model does not know compares both.
+
+    Of the others every fourth, whole, is for calibration and for when to stop.
+
+    Parameters
+    ----------
+    keys
+        Of all experiments, the oldest first.
+    known
+        Of those that the live model was trained on.
+    """
+    fresh = [key for key in keys if key not in known]
+    count = min(-(-len(fresh) // COMPARED_SHARE), MOST_COMPARED)
+    compared = fresh[len(fresh) - count :]
+    others = [key for key in keys if key not in compared]
+    checked = others[CHECKED_EVERY - 1 :: CHECKED_EVERY]
+    learned = [key for key in others if key not in checked]
+    return Split(tuple(learned), tuple(checked), tuple(compared))

@@ -1,0 +1,190 @@
+"""From what was seen of a live system to a recording with labels, and to bytes and back."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+import zlib
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml.episodes import Recording
+from ml.features import NAMES
+from ml.incident_types import INCIDENT_TYPES, incident_type
+from ml.incidents import WINDOW_FRAMES, Incident
+from ml.labels import HORIZON_FRAMES, MIN_LEAD_FRAMES, labels, unscored
+from simulator.frame import Truth
+from simulator.graph import ServiceGraph
+
+COMPLETE_FRAMES = HORIZON_FRAMES + WINDOW_FRAMES
+"""Frames after a row until its label is known: an onset 60 s ahead is told 16 s after it."""
+LEAST_FRAMES = 15
+
+
+_DAMAGE = (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile,
+           zlib.error)  # fmt: skip
+"""What NumPy raises for an archive that is none."""
+
+
+class ExamplesError(ValueError):
+    """Stored examples that cannot be learned from."""
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """T successive frames of a live system, some N of its S services.
+
+    Attributes
+    ----------
+    system
+        Its name.
+    names, indices
+        Of the services that are kept: names, and (N,) places among all.
+    features
+        (T, N, F) float32, in the order of `ml.features.NAMES`.
+    incidents
+        Of all services that overlap these frames or ended up to 30 s before, numbered from the
+        first of them; those that still go on end with the last frame.
+    truths
+        T of them: what only the simulation knows. They tell types of incidents, nothing else.
+    """
+
+    system: str
+    names: tuple[str, ...]
+    indices: NDArray[np.intp]
+    features: NDArray[np.float32]
+    incidents: tuple[Incident, ...]
+    truths: Sequence[Truth]
+
+
+def labelled(seen: Seen) -> Recording | None:
+    """Label the frames whose future is known, by the definitions of `docs/evaluation.md`.
+
+    None if there are hardly any. Causes are not known: nothing is simulated again.
+    """
+    frames = len(seen.features)
+    complete = frames - COMPLETE_FRAMES
+    if complete < LEAST_FRAMES:
+        return None
+    place = {int(service): i for i, service in enumerate(seen.indices)}
+    kept = [replace(i, service=place[i.service]) for i in seen.incidents if i.service in place]
+    began = [incident for incident in kept if incident.onset >= 0]
+    counted = sorted(
+        (incident for incident in began if incident.onset < complete),
+        key=lambda incident: (incident.service, incident.onset),
+    )
+    shape = (frames, 1, len(seen.indices))
+    return Recording(
+        name=seen.system,
+        graph=_discovered(seen.names),
+        scenarios=(),
+        features=seen.features[:complete, None],
+        label=labels(shape, began)[:complete],
+        timely=labels(shape, began, MIN_LEAD_FRAMES + 1)[:complete],
+        scored=~unscored(shape, [replace(i, onset=max(i.onset, 0)) for i in kept])[:complete],
+        incidents=tuple(counted),
+        types=tuple(
+            INCIDENT_TYPES.index(
+                incident_type(list(seen.truths), 0, int(seen.indices[i.service]), i.onset)
+            )
+            for i in counted
+        ),
+    )
+
+
+def surroundings(graph: ServiceGraph, names: Iterable[str], most: int) -> NDArray[np.intp]:
+    """Give the services nearest to some, along calls in either direction; (N,) in order."""
+    around: list[list[int]] = [[] for _ in range(graph.services)]
+    for caller, callee in zip(graph.caller.tolist(), graph.callee.tolist(), strict=True):
+        around[caller].append(callee)
+        around[callee].append(caller)
+    start = [graph.index[name] for name in names if name in graph.index]
+    found = dict.fromkeys(start)
+    waiting = deque(start)
+    while waiting and len(found) < most:
+        for service in around[waiting.popleft()]:
+            if service not in found:
+                found[service] = None
+                waiting.append(service)
+    return np.array(sorted(list(found)[:most]), dtype=np.intp)
+
+
+def to_bytes(recording: Recording) -> bytes:
+    """Pack a live recording: a compressed NumPy archive without pickles."""
+    buffer = io.BytesIO()
+    events = [(i.service, i.onset, i.end, t) for i, t in _typed(recording)]
+    np.savez_compressed(
+        buffer,
+        system=np.array(recording.name),
+        services=np.array(recording.graph.names),
+        names=np.array(NAMES),
+        features=recording.features[:, 0],
+        label=recording.label[:, 0],
+        timely=recording.timely[:, 0],
+        scored=recording.scored[:, 0],
+        incidents=np.array(events, dtype=np.int64).reshape(-1, 4),
+    )
+    return buffer.getvalue()
+
+
+def from_bytes(content: bytes) -> Recording:
+    """Unpack a live recording.
+
+    Raises
+    ------
+    ExamplesError
+        If it is damaged, or lacks a feature that this version computes.
+    """
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+            stored = {name: archive[name] for name in archive.files}
+        known = {str(name): i for i, name in enumerate(stored["names"])}
+        missing = [name for name in NAMES if name not in known]
+        if missing:
+            raise ExamplesError(f"recorded without the features {', '.join(missing)}")
+        columns = [known[name] for name in NAMES]
+        events = stored["incidents"].tolist()
+        return Recording(
+            name=str(stored["system"]),
+            graph=_discovered(tuple(str(name) for name in stored["services"])),
+            scenarios=(),
+            features=stored["features"][:, None, :, columns],
+            label=stored["label"][:, None],
+            timely=stored["timely"][:, None],
+            scored=stored["scored"][:, None],
+            incidents=tuple(Incident(0, service, first, end) for service, first, end, _ in events),
+            types=tuple(kind for _, _, _, kind in events),
+        )
+    except ExamplesError:
+        raise
+    except _DAMAGE as error:
+        raise ExamplesError(f"damaged: {error}") from error
+
+
+def _typed(recording: Recording) -> Iterable[tuple[Incident, int]]:
+    return zip(recording.incidents, recording.types, strict=True)
+
+
+def _discovered(names: tuple[str, ...]) -> ServiceGraph:
+    """Give a graph of which nothing but the names of its services is known."""
+    unknown = np.full(len(names), np.nan)
+    nothing = np.empty(0)
+    return ServiceGraph(
+        names=names,
+        kinds=("service",) * len(names),
+        entry=np.zeros(len(names), dtype=np.bool_),
+        caller=np.empty(0, dtype=np.intp),
+        callee=np.empty(0, dtype=np.intp),
+        required=np.empty(0, dtype=np.bool_),
+        calls_per_request=nothing,
+        timeout_ms=nothing,
+        retries=nothing,
+        replicas=unknown,
+        slo_latency_ms=unknown,
+        slo_error_rate_percent=unknown,
+        slo_availability_percent=unknown,
+    )

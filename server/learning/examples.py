@@ -1,0 +1,73 @@
+"""Labels experiments that are over, and keeps them in the store."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from datetime import timedelta
+
+from ml.learning.live import labelled, to_bytes
+from server.learning.recorder import Experiment
+from server.store import Store, experiments
+from server.store.experiments import LearnedExperiment
+
+_log = logging.getLogger(__name__)
+
+
+class Examples:
+    """Keeps experiments, off the tick: in one thread, in their order.
+
+    Parameters
+    ----------
+    store
+        Where they are kept.
+    added
+        Told whenever there is another one.
+    """
+
+    def __init__(self, store: Store, added: Callable[[], None] = lambda: None) -> None:
+        self._store = store
+        self.added = added
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="examples")
+
+    def keep(self, experiment: Experiment) -> None:
+        """Keep an experiment, soon."""
+        self._thread.submit(self._keep, experiment)
+
+    def close(self) -> None:
+        """Finish what waits."""
+        self._thread.shutdown()
+
+    def _keep(self, experiment: Experiment) -> None:
+        try:
+            recording = labelled(experiment.seen)
+            if recording is None:
+                _log.info("an experiment was too short to learn from")
+                return
+            content = to_bytes(recording)
+            first, frames = experiment.first, len(recording.label)
+            row = LearnedExperiment(
+                run_id=first.run.id,
+                topology=first.run.topology.name,
+                first_sequence=first.sequence,
+                started=first.time,
+                ended=first.time + timedelta(seconds=frames * first.frame.interval_s),
+                faults=[
+                    {"id": active.id, **asdict(active.fault), "kind": active.fault.kind.value}
+                    for active in experiment.faults
+                ],
+                services=len(recording.graph.names),
+                frames=frames,
+                incidents=len(recording.incidents),
+                bytes=len(content),
+            )
+            number = self._store.write(lambda c: experiments.add(c, row, content)).result()
+            _log.info(
+                "experiment %d on %s recorded: %d frames of %d services, %d incidents",
+                number, row.topology, frames, row.services, row.incidents,
+            )  # fmt: skip
+            self.added()
+        except Exception:
+            _log.exception("an experiment is lost to learning mode")

@@ -1,0 +1,53 @@
+"""Puts learning mode together: recorder, examples, models, trainer."""
+
+from __future__ import annotations
+
+from ml.predictor import Predictor
+from server.engine import Engine
+from server.learning.examples import Examples
+from server.learning.models import Models
+from server.learning.recorder import Recorder
+from server.learning.trainer import Trainer
+from server.settings import Settings
+from server.store import Store
+
+WORK = "trainings"
+
+
+class Learning:
+    """Everything that learning mode keeps; made before the engine, which it watches.
+
+    Attributes
+    ----------
+    recorder
+        Watches the engine.
+    models, trainer
+        What calls are about.
+    """
+
+    def __init__(self, settings: Settings, store: Store) -> None:
+        self.models = Models(settings.model, store.place.models, store)
+        work = store.place.data / WORK
+        self.trainer = Trainer(store, self.models, work, settings.learn_after)
+        self._examples = Examples(store, self.trainer.learned)
+        self.recorder = Recorder(self._examples.keep)
+
+    def predictor(self) -> Predictor:
+        """Load the model that is live at the start.
+
+        Raises
+        ------
+        ArtefactError
+            If the one of the settings cannot be used.
+        """
+        return self.models.live_at_start()
+
+    def serve(self, engine: Engine) -> None:
+        """Say which engine it is about."""
+        self.models.serve(engine)
+
+    def close(self) -> None:
+        """End a training that runs, and keep what is recorded of an experiment that goes on."""
+        self.trainer.close()
+        self.recorder.close()
+        self._examples.close()

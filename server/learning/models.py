@@ -1,0 +1,237 @@
+"""The models that are there, and which of them is live."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+import threading
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ml.artefact import CARD, CONFIG, MANIFEST, METRICS, ArtefactError, Manifest
+from ml.predictor import Predictor, read_usable
+from server.engine import Engine
+from server.errors import unknown_model, unusable_model
+from server.store import Store, activations
+from server.store.activations import Activation
+
+UNFINISHED = ".unfinished-"
+"""Beginning of the name of a model directory that is still written; never one of a version."""
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class KnownModel:
+    """A model directory.
+
+    Attributes
+    ----------
+    version
+        Unique.
+    directory
+        Where it is.
+    built_in
+        Whether it came with the settings, and not from a training of this server.
+    manifest
+        None if it cannot be used.
+    problem
+        Why it cannot be used; empty if it can.
+    """
+
+    version: str
+    directory: Path
+    built_in: bool
+    manifest: Manifest | None
+    problem: str = ""
+
+    def report(self, name: str) -> dict[str, Any]:
+        """Read its config or metrics; empty if there are none."""
+        try:
+            found: dict[str, Any] = json.loads((self.directory / name).read_text("utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return found
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """What it follows from."""
+        return self.report(CONFIG)
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """How good it is."""
+        return self.report(METRICS)
+
+    @property
+    def card(self) -> str:
+        """Its card, Markdown."""
+        path = self.directory / CARD
+        return path.read_text("utf-8") if path.exists() else ""
+
+    @property
+    def created(self) -> datetime:
+        """When its directory was completed, wall clock."""
+        return datetime.fromtimestamp(self.directory.stat().st_mtime, UTC)
+
+
+class Changed(NamedTuple):
+    """A model that went live, and the version that was live before."""
+
+    model: KnownModel
+    previous: str
+
+
+class Models:
+    """Knows all model directories and the live one; safe to use from any thread.
+
+    Parameters
+    ----------
+    built_in
+        Directory of the model that the settings name.
+    directory
+        Of trained models, one directory each, by version.
+    store
+        Remembers which one is live.
+    """
+
+    def __init__(self, built_in: Path, directory: Path, store: Store) -> None:
+        self._built_in = built_in
+        self._directory = directory
+        self._store = store
+        self._lock = threading.Lock()
+        self._read: dict[tuple[Path, int], KnownModel] = {}
+        self._engine: Engine | None = None
+        for left in directory.glob(f"{UNFINISHED}*"):
+            _log.warning("%s was never finished; it is removed", left)
+            shutil.rmtree(left, ignore_errors=True)
+
+    def live_at_start(self) -> Predictor:
+        """Load the model that went live last, or the one of the settings.
+
+        Raises
+        ------
+        ArtefactError
+            If the one of the settings cannot be used.
+        """
+        built_in = Predictor(self._built_in)
+        last = self._store.read(activations.latest)
+        if last is None or last.version == built_in.manifest.version:
+            return built_in
+        try:
+            return Predictor(self._find(last.version).directory)
+        except Exception as error:
+            _log.error("model %s was live and cannot be used: %s; %s is live instead",
+                       last.version, error, built_in.manifest.version)  # fmt: skip
+            return built_in
+
+    def serve(self, engine: Engine) -> None:
+        """Say which engine activations are for."""
+        self._engine = engine
+
+    @property
+    def live(self) -> str:
+        """Version of the live model."""
+        assert self._engine is not None  # noqa: S101 - `serve` comes first
+        return self._engine.model_version
+
+    def known(self) -> list[KnownModel]:
+        """Give all models, the newest first, the one of the settings last."""
+        directories = self._directory.glob("*") if self._directory.exists() else ()
+        trained = [self._known(path) for path in directories if not path.name.startswith(".")]
+        built_in = self._known(self._built_in)
+        others = [model for model in trained if model.version != built_in.version]
+        return [*sorted(others, key=lambda m: (m.created, m.version), reverse=True), built_in]
+
+    def get(self, version: str) -> KnownModel:
+        """Give a model; an empty version means the live one.
+
+        Raises
+        ------
+        ServerError
+            UNKNOWN_MODEL.
+        """
+        return self._find(version or self.live)
+
+    def activate(self, version: str, reason: str) -> Changed:
+        """Make a model live, from the next tick on; the others stay.
+
+        Raises
+        ------
+        ServerError
+            UNKNOWN_MODEL, or UNUSABLE_MODEL; the live model stays live then.
+        StoreError
+            If that cannot be remembered; the live model stays live then.
+        """
+        with self._lock:
+            model = self._find(version)
+            try:
+                predictor = Predictor(model.directory)
+            except ArtefactError as error:
+                raise unusable_model(version, str(error)) from error
+            now = datetime.now(UTC)
+            activation = Activation(version, now, reason)
+            self._store.write(lambda c: activations.add(c, activation)).result()
+            assert self._engine is not None  # noqa: S101 - `serve` comes first
+            previous = self.live
+            self._engine.use(predictor)
+        _log.info("model %s is live: %s", version, reason)
+        return Changed(model, previous)
+
+    def unfinished(self, name: str) -> Path:
+        """Give a directory to write a model to; not there yet."""
+        self._directory.mkdir(parents=True, exist_ok=True)
+        path = self._directory / f"{UNFINISHED}{name}"
+        shutil.rmtree(path, ignore_errors=True)
+        return path
+
+    def add(self, unfinished: Path) -> KnownModel:
+        """Check a model that was written, and give it its place.
+
+        Raises
+        ------
+        ArtefactError
+            If it cannot be used.
+        """
+        version = Predictor(unfinished).manifest.version
+        with self._lock:
+            place = self._directory / version
+            if place.exists():
+                shutil.rmtree(unfinished)  # the same content, so the same model
+            else:
+                unfinished.rename(place)
+            return self._known(place)
+
+    def _find(self, version: str) -> KnownModel:
+        models = self.known()
+        for model in models:
+            if model.version == version:
+                return model
+        raise unknown_model(version, [model.version for model in models])
+
+    def _known(self, directory: Path) -> KnownModel:
+        """Read a directory, once for as long as it does not change."""
+        try:
+            key = (directory, max(p.stat().st_mtime_ns for p in [directory, *directory.iterdir()]))
+        except OSError:
+            key = (directory, 0)
+        if key not in self._read:
+            built_in = directory == self._built_in
+            try:
+                manifest = read_usable(directory)
+                self._read[key] = KnownModel(manifest.version, directory, built_in, manifest)
+            except ArtefactError as error:
+                self._read[key] = KnownModel(
+                    _stated(directory), directory, built_in, None, str(error)
+                )
+        return self._read[key]
+
+
+def _stated(directory: Path) -> str:
+    """Version that a directory which cannot be used claims to hold, or its name."""
+    try:
+        return str(json.loads((directory / MANIFEST).read_text("utf-8"))["version"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return directory.name

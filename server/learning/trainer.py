@@ -1,0 +1,274 @@
+"""Trains candidates beside the live model, one at a time, and makes the better ones live."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ml.artefact import ArtefactError
+from server.errors import (
+    ServerError,
+    nothing_to_learn,
+    training_needs,
+    training_runs,
+    unknown_training,
+)
+from server.learning.models import Models
+from server.learning.process import TrainingProcess, missing_libraries
+from server.store import Store, StoreError, experiments, trainings
+from server.store.experiments import LearnedExperiment
+from server.store.trainings import INTERRUPTED, Training, TrainingState
+
+LEAST_EXPERIMENTS = 2
+"""One to learn from, and the newest one to judge by."""
+_JOB = "job.json"
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingOrder:
+    """How much to train; None is the default of `ml.learning.candidate.Job`.
+
+    Attributes
+    ----------
+    systems, episodes
+        Simulated systems to learn from again, and runs of each.
+    held_out_systems
+        Simulated systems to calibrate on, and as many to compare on.
+    rounds
+        Most trees to add.
+    """
+
+    systems: int | None = None
+    episodes: int | None = None
+    held_out_systems: int | None = None
+    rounds: int | None = None
+
+    def options(self) -> dict[str, int]:
+        """Give what differs from the defaults, in the words of the job."""
+        stated = {
+            "systems": self.systems,
+            "episodes": self.episodes,
+            "held_out_episodes": self.episodes,
+            "checked_systems": self.held_out_systems,
+            "compared_systems": self.held_out_systems,
+            "rounds": self.rounds,
+        }
+        return {name: value for name, value in stated.items() if value is not None}
+
+
+class Trainer:
+    """Runs at most one training at a time; safe to use from any thread.
+
+    Parameters
+    ----------
+    store, models
+        Where examples come from, and where candidates go.
+    directory
+        For what a training works with; emptied at the start.
+    learn_after
+        New experiments after which it begins by itself; None: never.
+    """
+
+    def __init__(
+        self, store: Store, models: Models, directory: Path, learn_after: int | None = None
+    ) -> None:
+        self._store = store
+        self._models = models
+        self._directory = directory
+        self._learn_after = learn_after
+        self._lock = threading.Lock()
+        self._running: Training | None = None
+        self._process: TrainingProcess | None = None
+        self._thread: threading.Thread | None = None
+        self._stopping = False
+        shutil.rmtree(directory, ignore_errors=True)
+        ended = datetime.now(UTC)
+        if count := store.write(lambda c: trainings.interrupt(c, ended)).result():
+            _log.warning("%d training was interrupted when the server ended", count)
+
+    def start(self, order: TrainingOrder) -> Training:
+        """Begin a training.
+
+        Raises
+        ------
+        ServerError
+            TRAINING_RUNS, TRAINING_UNAVAILABLE, or NOTHING_TO_LEARN.
+        """
+        if missing := missing_libraries():
+            raise training_needs(missing)
+        with self._lock:
+            if self._running is not None:
+                raise training_runs(self._running.id)
+            known = self._store.read(experiments.newest)
+            if len(known) < LEAST_EXPERIMENTS:
+                raise nothing_to_learn(len(known), LEAST_EXPERIMENTS)
+            options = {**order.options(), "newest_experiment": known[0].id}
+            base, now = self._models.live, datetime.now(UTC)
+            training = self._store.write(lambda c: trainings.begin(c, base, now, options)).result()
+            self._running = training
+            self._thread = threading.Thread(
+                target=self._run, args=(training, known[::-1], order), name="training"
+            )
+            self._thread.start()
+        return training
+
+    def get(self, number: int | None) -> Training:
+        """Give a training, or the latest one with None.
+
+        Raises
+        ------
+        ServerError
+            UNKNOWN_TRAINING.
+        """
+        running = self._running
+        if running is not None and number in (None, running.id):
+            return running
+        if number is None:
+            found = self._store.read(trainings.latest)
+        else:
+            found = self._store.read(lambda c: trainings.get(c, number))
+        if found is None:
+            raise unknown_training(number)
+        return found
+
+    def learned(self) -> None:
+        """Take note of a new experiment; begins a training if enough have come."""
+        if self._learn_after is None or self._stopping:
+            return
+        last = self._store.read(trainings.latest)
+        after = last.options.get("newest_experiment", 0) if last else 0
+        new = self._store.read(lambda c: experiments.count(c, after))
+        if new >= self._learn_after:
+            try:
+                training = self.start(TrainingOrder())
+                _log.info("training %d begins after %d new experiments", training.id, new)
+            except ServerError as error:
+                _log.info("no training yet: %s", error)
+
+    def close(self) -> None:
+        """End the training that runs; it counts as interrupted."""
+        with self._lock:
+            self._stopping = True
+            thread, process = self._thread, self._process
+        if process is not None:
+            process.kill()
+        if thread is not None:
+            thread.join()
+
+    def _run(
+        self, training: Training, known: Sequence[LearnedExperiment], order: TrainingOrder
+    ) -> None:
+        work = self._directory / str(training.id)
+        output = self._models.unfinished(f"training-{training.id}")
+        try:
+            ended = self._trained(training, known, order, work, output)
+        except Exception as error:
+            _log.exception("training %d failed", training.id)
+            told = isinstance(error, (ServerError, StoreError, ArtefactError))
+            message = str(error) if told else "something went wrong; the log has the details"
+            ended = replace(self._last(training), state=TrainingState.FAILED, message=message)
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+            shutil.rmtree(output, ignore_errors=True)
+        if self._stopping and ended.state is TrainingState.FAILED:
+            ended = replace(ended, state=TrainingState.INTERRUPTED, message=INTERRUPTED)
+        ended = replace(ended, ended=datetime.now(UTC))
+        _log.info("training %d: %s: %s", ended.id, ended.state, ended.message)
+        try:
+            self._store.write(lambda c: trainings.save(c, ended)).result()
+        except StoreError:
+            _log.exception("what became of training %d is lost", training.id)
+        with self._lock:
+            self._running, self._process = None, None
+
+    def _trained(
+        self,
+        training: Training,
+        known: Sequence[LearnedExperiment],
+        order: TrainingOrder,
+        work: Path,
+        output: Path,
+    ) -> Training:
+        """Let another process train, and decide what becomes of the candidate."""
+        self._prepare(training, known, order, work, output)
+        with self._lock:
+            if self._stopping:
+                return replace(training, state=TrainingState.FAILED)
+            self._process = TrainingProcess(work / _JOB)
+        outcome: dict[str, Any] = {}
+        for said in self._process.events():
+            if "stage" in said:
+                self._note(said)
+            else:
+                outcome = said
+        failed = self._process.result()
+        last = self._last(training)
+        if failed or "version" not in outcome:
+            reason = outcome.get("failed") or failed or "it ended without a result"
+            return replace(last, state=TrainingState.FAILED, message=str(reason))
+        model = self._models.add(output)
+        last = replace(
+            last,
+            stage="done",
+            share_done=1.0,
+            message=str(outcome["reason"]),
+            candidate_version=model.version,
+            comparison=outcome["groups"],
+        )
+        if not outcome["better"]:
+            return replace(last, state=TrainingState.KEPT)
+        if self._models.live != training.base_version:
+            return replace(
+                last,
+                state=TrainingState.KEPT,
+                message=f"kept, not made live: another model went live meanwhile. {last.message}",
+            )
+        self._models.activate(model.version, f"training {training.id}: {outcome['reason']}")
+        return replace(last, state=TrainingState.PROMOTED)
+
+    def _prepare(
+        self,
+        training: Training,
+        known: Sequence[LearnedExperiment],
+        order: TrainingOrder,
+        work: Path,
+        output: Path,
+    ) -> None:
+        """Write down what to train, and the examples, for the other process."""
+        from ml.learning.job import Job
+
+        work.mkdir(parents=True)
+        files = {}
+        for one in known:
+            content = self._store.read(lambda c, n=one.id: experiments.content(c, n))  # type: ignore[misc]
+            if content is not None:  # it may have given way to a newer one meanwhile
+                files[one.key] = str(work / f"{one.id}.npz")
+                Path(files[one.key]).write_bytes(content)
+        base = str(self._models.get(training.base_version).directory)
+        job = Job(training.id, base, str(output), files, **order.options())
+        job.write(work / _JOB)
+
+    def _note(self, said: dict[str, Any]) -> None:
+        """Take note of progress; in the store too, when a stage begins."""
+        with self._lock:
+            if self._running is None:
+                return
+            begins = said["stage"] != self._running.stage
+            self._running = noted = replace(
+                self._running,
+                stage=str(said["stage"]),
+                share_done=float(said["share_done"]),
+                message=str(said["message"]),
+            )
+        if begins:
+            self._store.offer(lambda c: trainings.save(c, noted))
+
+    def _last(self, training: Training) -> Training:
+        return self._running or training

@@ -1,0 +1,128 @@
+"""The commands about models: `sre-edge model` and `sre-edge train`."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+from sre_edge.cli import output, tables
+from sre_edge.cli.command import connected
+from sre_edge.client import Client
+from sre_edge.v1 import training_pb2
+
+EXIT_FAILED = 1
+_ENDED_WELL = (training_pb2.TRAINING_STATE_PROMOTED, training_pb2.TRAINING_STATE_KEPT)
+
+
+@click.group()
+def model() -> None:
+    """List models, describe them, make another one live."""
+
+
+@model.command("list")
+@connected
+def list_models(client: Client, as_json: bool) -> None:
+    """List all models, newest first."""
+    found = client.models()
+    if as_json:
+        for one in found:
+            output.json_line(one)
+    else:
+        tables.models(found)
+
+
+@model.command()
+@click.argument("version", default="")
+@connected
+def show(client: Client, version: str, as_json: bool) -> None:
+    """Show the card of the model VERSION, by default of the live one; --json: all that is known."""
+    answer = client.model(version)
+    if as_json:
+        output.json_line(answer)
+    else:
+        tables.card(answer)
+
+
+@model.command()
+@click.argument("version")
+@connected
+def activate(client: Client, version: str, as_json: bool) -> None:
+    """Make the model VERSION live, without losing a prediction."""
+    answer = client.activate_model(version)
+    if as_json:
+        output.json_line(answer)
+    elif answer.previous_version == answer.model.version:
+        click.echo(f"{version} was live already")
+    else:
+        click.echo(
+            f"{version} is live; back with: sre-edge model activate {answer.previous_version}"
+        )
+
+
+@click.command(epilog="With --wait: exit code 1 if the training failed or was interrupted.")
+@click.option("--wait", is_flag=True, help="Show progress until it has ended.")
+@click.option("--status", is_flag=True, help="Begin none; tell of the latest one.")
+@click.option(
+    "--systems", type=click.IntRange(min=1), help="Simulated systems to learn from again."
+)
+@click.option("--episodes", type=click.IntRange(min=1), help="Simulated runs of each.")
+@click.option(
+    "--held-out-systems",
+    type=click.IntRange(min=1),
+    help="Systems to compare on, and to calibrate on.",
+)
+@click.option("--rounds", type=click.IntRange(min=1), help="Most trees to add.")
+@connected
+def train(
+    client: Client,
+    wait: bool,
+    status: bool,
+    systems: int | None,
+    episodes: int | None,
+    held_out_systems: int | None,
+    rounds: int | None,
+    as_json: bool,
+) -> None:
+    """Train a candidate from the live model and from recorded experiments.
+
+    It goes live by itself if it is shown to be better; else it is kept, with the reason.
+    """
+    training = (
+        client.training()
+        if status
+        else client.train(
+            systems=systems, episodes=episodes, held_out_systems=held_out_systems, rounds=rounds
+        )
+    )
+    if wait:
+        training = _followed(client, training, as_json)
+    elif as_json:
+        output.json_line(training)
+    if not as_json:
+        tables.training(training)
+    if wait and training.state not in _ENDED_WELL:
+        sys.exit(EXIT_FAILED)
+
+
+def _followed(
+    client: Client, training: training_pb2.Training, as_json: bool
+) -> training_pb2.Training:
+    """Show progress until a training has ended, as a bar or as lines of JSON."""
+    columns = (
+        TextColumn("{task.description:<28}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=output.console, disable=as_json, transient=True) as bar:
+        task = bar.add_task("", total=1.0)
+        for latest in client.follow_training(training.id):
+            training = latest
+            if as_json:
+                output.json_line(training)
+            stage = f"{training.stage} {training.message}".strip()
+            running = training.state == training_pb2.TRAINING_STATE_RUNNING
+            bar.update(task, completed=training.share_done, description=stage if running else "")
+    return training

@@ -1,0 +1,93 @@
+"""A poor model, experiments, and a store that holds them, without waiting for a live system."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+
+from ml.artefact import (
+    CARD,
+    INCIDENT_MODEL,
+    METRICS,
+    SHIPPED,
+    TREES,
+    Calibration,
+    read_manifest,
+    write_compact_json,
+    write_manifest,
+)
+from ml.export import export, trees
+from ml.features import LEARNED
+from ml.learning.booster import booster
+from ml.learning.live import labelled, to_bytes
+from ml.predictor import Predictor
+from server.engine import Engine, FaultOrder
+from server.learning.recorder import Experiment, Recorder
+from server.store import experiments, open_store, place
+from server.store.experiments import LearnedExperiment
+from simulator.faults import FaultKind
+from simulator.topologies import shipped
+
+TINY = {"systems": 1, "episodes": 2, "held_out_systems": 1, "rounds": 3}
+
+ORDERS = (
+    FaultOrder("database", FaultKind.SERVICE_KILL, 60.0, 1.0, ramp_s=40.0),
+    FaultOrder("auth-service", FaultKind.NETWORK_LATENCY, 40.0, 0.8),
+    FaultOrder("user-service", FaultKind.ERROR_BURST, 40.0, 1.5, ramp_s=20.0),
+    FaultOrder("database", FaultKind.CPU_SPIKE, 40.0, 0.5),
+)
+
+
+def poor_model(directory: Path) -> Path:
+    """Make a model that can be used and is poor: whatever its trees say, it says 0.12."""
+    return another_model(directory, 400, Calibration(0.0, 0.0, -2.0))
+
+
+def another_model(directory: Path, count: int, calibration: Calibration | None = None) -> Path:
+    """Make a model of the first trees of the shipped one, so with another version."""
+    shutil.copytree(SHIPPED, directory)
+    for report in (METRICS, CARD):
+        (directory / report).unlink()
+    cut = booster(SHIPPED)[:count]
+    rows = np.zeros((10, len(LEARNED)), np.float32)
+    export(cut, LEARNED, rows, directory / INCIDENT_MODEL)
+    write_compact_json(directory / TREES, trees(cut))
+    known = read_manifest(SHIPPED)
+    write_manifest(
+        directory, known.features, known.types, calibration or known.calibration, known.threshold
+    )
+    return directory
+
+
+def experienced(orders: Sequence[FaultOrder] = ORDERS) -> list[Experiment]:
+    """Run experiments as fast as the simulation goes, one after the other."""
+    found: list[Experiment] = []
+    recorder = Recorder(found.append)
+    engine = Engine(shipped("default"), Predictor(SHIPPED), watch=recorder.observe)
+    for number, order in enumerate(orders, 1):
+        engine.inject(order)
+        while len(found) < number:
+            engine.tick()
+    return found
+
+
+def fill(data: Path, known: Sequence[Experiment]) -> None:
+    """Keep experiments in the store of a data directory that no server uses."""
+    store = open_store(place(data, None))
+    for experiment in known:
+        recording = labelled(experiment.seen)
+        assert recording is not None
+        content = to_bytes(recording)
+        now = datetime.now(UTC)
+        row = LearnedExperiment(
+            run_id=experiment.first.run.id, topology="default",
+            first_sequence=experiment.first.sequence, started=now, ended=now + timedelta(minutes=3),
+            faults=[], services=4, frames=len(recording.label),
+            incidents=len(recording.incidents), bytes=len(content),
+        )  # fmt: skip
+        store.write(lambda c, row=row, content=content: experiments.add(c, row, content)).result()
+    store.close()
