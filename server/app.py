@@ -133,8 +133,9 @@ async def _start(settings: Settings, topology: Topology, predictor: Predictor, s
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
     certs, secret = certificates(settings), token(settings)
+    observed = Observed(registry)
     server = grpc.aio.server(
-        interceptors=[Observed(registry), *([Authenticated(secret)] if secret else [])],
+        interceptors=[Authenticated(secret, observed.refused)] if secret else None,
         options=_OPTIONS,
         maximum_concurrent_rpcs=settings.max_streams + settings.max_calls + SPARE_CALLS,
     )
@@ -144,7 +145,7 @@ async def _start(settings: Settings, topology: Topology, predictor: Predictor, s
     info = ServerInfo(
         settings, engine, broadcaster, ticker, lag, str(store.place), time.monotonic()
     )
-    register(server, engine, broadcaster, ticker, info, settings)
+    register(server, engine, broadcaster, ticker, info, observed, settings)
     healthy = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
     names = [service.full_name for service in SERVICES]
