@@ -30,8 +30,6 @@ class Offered(NamedTuple):
         (C, B) first attempts that are made.
     retries
         (K, E, B) retries that are made, by the number of attempts before them less one.
-    made
-        (C, B) all attempts that are made, those that get lost included.
     left
         (K, E, B) retries that left the orbit for it: made, denied or stopped by a gate.
     denied
@@ -47,7 +45,6 @@ class Offered(NamedTuple):
     misses: FloatArray | None
     first: FloatArray
     retries: FloatArray
-    made: FloatArray
     left: FloatArray
     denied: FloatArray
     wanted: FloatArray
@@ -116,8 +113,9 @@ def offer(
         retries = retries.copy()
         retries[:, p.budgeted] *= 1.0 - denied / np.maximum(asked, 1e-300)
     made = _with_retries(first, retries)
-    wanted = made[p.gated]
-    passing = gate.passing(p, state, conditions, wanted)
+    wanted = passing = made[p.gated]
+    if len(p.gated):
+        passing = gate.passing(p, state, conditions, wanted)
     stopped = bool((passing < 1.0).any())
     if stopped:
         first[p.gated] *= passing
@@ -136,7 +134,6 @@ def offer(
         misses=misses,
         first=first,
         retries=retries,
-        made=made,
         left=left,
         denied=denied,
         wanted=wanted,
