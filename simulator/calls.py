@@ -112,7 +112,9 @@ def offer(
         asked = _over_levels(retries.take(p.budgeted, axis=1))
         retries = retries.copy()
         retries[:, p.budgeted] *= 1.0 - denied / np.maximum(asked, 1e-300)
-    made = _with_retries(first, retries)
+    made = first.copy()
+    for again in retries:
+        made[: p.edges] += again
     wanted = passing = made[p.gated]
     if len(p.gated):
         passing = gate.passing(p, state, conditions, wanted)
@@ -153,19 +155,6 @@ def _denied(p: Parameters, first: FloatArray, retries: FloatArray) -> FloatArray
     return denied
 
 
-def _with_retries(first: FloatArray, retries: FloatArray) -> FloatArray:
-    """Sum of first attempts (C, B) and of retries along edges (K, E, B)."""
-    if not len(retries):
-        return first.copy()
-    edges = slice(retries.shape[1])
-    total = np.empty_like(first)
-    np.add(first[edges], retries[0], out=total[edges])
-    for again in retries[1:]:
-        total[edges] += again
-    total[edges.stop :] = first[edges.stop :]
-    return total
-
-
 def _over_levels(values: FloatArray) -> FloatArray:
     """Sum over the levels, always in their order: (K, ...) -> (...)."""
     total = np.zeros(values.shape[1:])
@@ -187,23 +176,21 @@ def resolve(p: Parameters, routes: Routes, state: State, offered: Offered, one: 
     outstanding = np.empty_like(state.outstanding)
     outstanding[1:, p.edges :] = 0.0  # users do not retry
     np.add(state.outstanding[0], offered.first, out=outstanding[0])
-    for level, sent in enumerate(offered.retries, start=1):
-        np.add(state.outstanding[level, edges], sent, out=outstanding[level, edges])
-    attempts = _with_retries(outstanding[0], outstanding[1:, edges])
+    np.add(state.outstanding[1:, edges], offered.retries, out=outstanding[1:, edges])
+    attempts = outstanding.sum(axis=0)
     attempts *= ending
     failed = attempts * failing
 
     failing *= ending
     staying = np.subtract(1.0, ending, out=ending)
-    orbit = state.orbit - offered.left
     exhausted = outstanding[-1, edges] * failing[edges]
-    again = np.empty_like(exhausted)
-    for level in range(len(orbit)):
-        np.multiply(outstanding[level, edges], failing[edges], out=again)
-        if not p.all_retried[level]:
-            exhausted += (1.0 - p.may_retry[level, edges]) * again
-            again *= p.may_retry[level, edges]
-        orbit[level] += again
+    again = outstanding[:-1, edges] * failing[edges]
+    if not p.all_retried:
+        may_retry = p.may_retry[:, edges]
+        exhausted += _over_levels((1.0 - may_retry) * again)
+        again *= may_retry
+    orbit = state.orbit - offered.left
+    orbit += again
     outstanding *= staying
     ended = attempts[edges] - failed[edges]
     ended += exhausted
