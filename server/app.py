@@ -20,15 +20,18 @@ from server.clock import Clock
 from server.credentials import certificates, server_credentials, token
 from server.engine import Engine
 from server.http import Http
+from server.journal import Journal
 from server.loop_lag import LoopLag
 from server.rpc.access import Authenticated
 from server.rpc.broadcast import Broadcaster
+from server.rpc.event_feed import EventFeed
 from server.rpc.observed import Observed
 from server.rpc.registration import SERVICES, register
 from server.rpc.server_info import ServerInfo
 from server.settings import MAX_MESSAGE_BYTES, Settings, SettingsError, host_and_port
 from server.store import Store, open_store, place
 from server.ticker import Ticker
+from server.watch.watcher import SloSettings
 from simulator.topologies import SHIPPED, shipped
 from simulator.topology import Topology
 from simulator.topology_file import load_topology
@@ -67,7 +70,7 @@ class App:
 
     Attributes
     ----------
-    engine, broadcaster, ticker
+    engine, broadcaster, feed, ticker
         What it serves.
     store
         What outlives it.
@@ -77,6 +80,7 @@ class App:
 
     engine: Engine
     broadcaster: Broadcaster
+    feed: EventFeed
     ticker: Ticker
     store: Store
     address: str
@@ -94,6 +98,7 @@ class App:
             with contextlib.suppress(asyncio.CancelledError):
                 await running
         self.broadcaster.end()
+        self.feed.end()
         await self._server.stop(GRACE_S)
         await asyncio.to_thread(self._http.close)
         await asyncio.to_thread(self.store.close)
@@ -119,6 +124,9 @@ async def start(settings: Settings) -> App:
 
 
 async def _start(settings: Settings, topology: Topology, predictor: Predictor, store: Store) -> App:
+    journal = Journal(store)
+    slos = SloSettings(settings.slo_scale, settings.slo_min_rps)
+    keeping = await asyncio.to_thread(journal.open, slos)
     engine = await asyncio.to_thread(
         Engine,
         topology,
@@ -126,9 +134,11 @@ async def _start(settings: Settings, topology: Topology, predictor: Predictor, s
         seed=settings.seed,
         history=settings.history,
         max_faults=settings.max_faults,
+        keeping=keeping,
         clock=Clock(speed=settings.speed),
     )
     broadcaster = Broadcaster(engine.history, settings.max_streams, engine.clock)
+    feed = EventFeed(engine.events, settings.max_streams)
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
@@ -144,7 +154,7 @@ async def _start(settings: Settings, topology: Topology, predictor: Predictor, s
     info = ServerInfo(
         settings, engine, broadcaster, ticker, lag, str(store.place), time.monotonic()
     )
-    register(server, engine, broadcaster, ticker, info, settings)
+    register(server, engine, broadcaster, ticker, info, journal, feed, settings)
     healthy = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
     names = [service.full_name for service in SERVICES]
@@ -163,6 +173,7 @@ async def _start(settings: Settings, topology: Topology, predictor: Predictor, s
     return App(
         engine=engine,
         broadcaster=broadcaster,
+        feed=feed,
         ticker=ticker,
         store=store,
         address=f"{host}:{port}",

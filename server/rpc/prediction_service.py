@@ -13,9 +13,11 @@ from ml.factors import Factor, top_factors
 from ml.risk import MEDIUM_FROM
 from server.engine import Engine
 from server.errors import Violation, invalid
-from server.rpc import analysis, convert
+from server.journal import Journal
+from server.rpc import analysis, convert, incidents, paging, times
 from server.rpc.errors import translated
 from server.snapshot import Forecast, Snapshot
+from server.watch.records import AlarmOutcome
 from simulator.graph import FloatArray
 from sre_edge.v1 import prediction_service_pb2 as pb
 
@@ -40,10 +42,10 @@ def expected(
 
 
 class PredictionServicer:
-    """Answers from the latest snapshot of one engine."""
+    """Answers from the latest snapshot of one engine, and from the alarms that were kept."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, engine: Engine, journal: Journal) -> None:
+        self._engine, self._journal = engine, journal
 
     @translated
     async def Predict(self, request: pb.PredictRequest, context: Context) -> pb.PredictResponse:
@@ -59,6 +61,28 @@ class PredictionServicer:
         """Say how the services stand."""
         return await asyncio.to_thread(self._analysis, request)
 
+    @translated
+    async def ListAlarms(
+        self, request: pb.ListAlarmsRequest, context: Context
+    ) -> pb.ListAlarmsResponse:
+        """List alarms, the newest first."""
+        return await asyncio.to_thread(self._alarms, request)
+
+    def _alarms(self, request: pb.ListAlarmsRequest) -> pb.ListAlarmsResponse:
+        page = self._journal.alarms(
+            incidents.wanted_alarms(request),
+            paging.place(request.page_token),
+            paging.size(request.page_size),
+        )
+        if not page.records and request.service:
+            self._engine.run.indices([request.service])
+        undecided = any(found.outcome is AlarmOutcome.PENDING for found in page.records)
+        live = {found.id: found for found in self._engine.pending_alarms()} if undecided else {}
+        return pb.ListAlarmsResponse(
+            alarms=[incidents.alarm(live.get(found.id, found)) for found in page.records],
+            next_page_token=paging.token(page.next_before),
+        )
+
     def _analysis(self, request: pb.GetAnalysisRequest) -> pb.GetAnalysisResponse:
         taken, forecast = self._engine.forecast()
         wanted = taken.run.indices(request.services)
@@ -69,7 +93,7 @@ class PredictionServicer:
             critical_paths=analysis.paths(taken),
             anomalies=analysis.anomalies(taken, frozenset(names[i] for i in chosen)),
             cursor=convert.cursor(taken),
-            time=convert.timestamp(taken.end_time),
+            time=times.timestamp(taken.end_time),
         )
 
     def _answer(self, request: pb.PredictRequest) -> pb.PredictResponse:
@@ -91,7 +115,7 @@ class PredictionServicer:
             predictions=predictions,
             system=convert.system_prediction(taken, forecast),
             cursor=convert.cursor(taken),
-            time=convert.timestamp(taken.end_time),
+            time=times.timestamp(taken.end_time),
         )
 
 

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1esre_edge/v1/error_reason.proto\x12\x0bsre_edge.v1*\xb7\x03\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x45RROR_REASON_INVALID_FIELD\x10\x01\x12 \n\x1c\x45RROR_REASON_UNKNOWN_SERVICE\x10\x02\x12\x1e\n\x1a\x45RROR_REASON_UNKNOWN_FAULT\x10\x03\x12 \n\x1c\x45RROR_REASON_TOO_MANY_FAULTS\x10\x04\x12!\n\x1d\x45RROR_REASON_TOO_MANY_STREAMS\x10\x05\x12 \n\x1c\x45RROR_REASON_SLOW_SUBSCRIBER\x10\x06\x12\"\n\x1e\x45RROR_REASON_NO_PREDICTION_YET\x10\x07\x12\x1e\n\x1a\x45RROR_REASON_SHUTTING_DOWN\x10\x08\x12\x19\n\x15\x45RROR_REASON_INTERNAL\x10\t\x12\x1f\n\x1b\x45RROR_REASON_NOT_IN_HISTORY\x10\n\x12 \n\x1c\x45RROR_REASON_UNAUTHENTICATED\x10\x0b\x12\x1f\n\x1b\x45RROR_REASON_TOO_MANY_CALLS\x10\x0c\x42O\n\x0e\x64\x65v.sreedge.v1P\x01Z;github.com/sre-edge/sre-edge/clients/go/sreedgev1;sreedgev1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1esre_edge/v1/error_reason.proto\x12\x0bsre_edge.v1*\xca\x04\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x45RROR_REASON_INVALID_FIELD\x10\x01\x12 \n\x1c\x45RROR_REASON_UNKNOWN_SERVICE\x10\x02\x12\x1e\n\x1a\x45RROR_REASON_UNKNOWN_FAULT\x10\x03\x12 \n\x1c\x45RROR_REASON_TOO_MANY_FAULTS\x10\x04\x12!\n\x1d\x45RROR_REASON_TOO_MANY_STREAMS\x10\x05\x12 \n\x1c\x45RROR_REASON_SLOW_SUBSCRIBER\x10\x06\x12\"\n\x1e\x45RROR_REASON_NO_PREDICTION_YET\x10\x07\x12\x1e\n\x1a\x45RROR_REASON_SHUTTING_DOWN\x10\x08\x12\x19\n\x15\x45RROR_REASON_INTERNAL\x10\t\x12\x1f\n\x1b\x45RROR_REASON_NOT_IN_HISTORY\x10\n\x12 \n\x1c\x45RROR_REASON_UNAUTHENTICATED\x10\x0b\x12\x1f\n\x1b\x45RROR_REASON_TOO_MANY_CALLS\x10\x0c\x12#\n\x1f\x45RROR_REASON_UNKNOWN_EXPERIMENT\x10\r\x12$\n ERROR_REASON_KILL_SWITCH_ENGAGED\x10\x0e\x12\"\n\x1e\x45RROR_REASON_REQUEST_ID_REUSED\x10\x0f\x12\"\n\x1e\x45RROR_REASON_STORE_UNAVAILABLE\x10\x10\x42O\n\x0e\x64\x65v.sreedge.v1P\x01Z;github.com/sre-edge/sre-edge/clients/go/sreedgev1;sreedgev1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,5 +33,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\016dev.sreedge.v1P\001Z;github.com/sre-edge/sre-edge/clients/go/sreedgev1;sreedgev1'
   _globals['_ERRORREASON']._serialized_start=48
-  _globals['_ERRORREASON']._serialized_end=487
+  _globals['_ERRORREASON']._serialized_end=634
 # @@protoc_insertion_point(module_scope)

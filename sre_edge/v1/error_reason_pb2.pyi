@@ -73,6 +73,22 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """As many calls are being answered as the server allows; try again soon. RESOURCE_EXHAUSTED.
     Example: {"reason":"TOO_MANY_CALLS","domain":"sre-edge","metadata":{"limit":"200"}}
     """
+    ERROR_REASON_UNKNOWN_EXPERIMENT: _ErrorReason.ValueType  # 13
+    """No experiment has this identifier, or the one to stop is over. NOT_FOUND.
+    Example: {"reason":"UNKNOWN_EXPERIMENT","domain":"sre-edge","metadata":{"experiment_id":"x-1f3a9c0b2d4e-7"}}
+    """
+    ERROR_REASON_KILL_SWITCH_ENGAGED: _ErrorReason.ValueType  # 14
+    """The kill switch is on, so no fault is taken until it is lifted. FAILED_PRECONDITION.
+    Example: {"reason":"KILL_SWITCH_ENGAGED","domain":"sre-edge"}
+    """
+    ERROR_REASON_REQUEST_ID_REUSED: _ErrorReason.ValueType  # 15
+    """Something else was asked for with this request_id before; nothing was done. ALREADY_EXISTS.
+    Example: {"reason":"REQUEST_ID_REUSED","domain":"sre-edge","metadata":{"request_id":"game-day-1"}}
+    """
+    ERROR_REASON_STORE_UNAVAILABLE: _ErrorReason.ValueType  # 16
+    """The records cannot be read now; try again soon. UNAVAILABLE.
+    Example: {"reason":"STORE_UNAVAILABLE","domain":"sre-edge"}
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason is the `reason` of the `google.rpc.ErrorInfo` in every error, by its name
@@ -129,5 +145,21 @@ Example: {"reason":"UNAUTHENTICATED","domain":"sre-edge"}
 ERROR_REASON_TOO_MANY_CALLS: ErrorReason.ValueType  # 12
 """As many calls are being answered as the server allows; try again soon. RESOURCE_EXHAUSTED.
 Example: {"reason":"TOO_MANY_CALLS","domain":"sre-edge","metadata":{"limit":"200"}}
+"""
+ERROR_REASON_UNKNOWN_EXPERIMENT: ErrorReason.ValueType  # 13
+"""No experiment has this identifier, or the one to stop is over. NOT_FOUND.
+Example: {"reason":"UNKNOWN_EXPERIMENT","domain":"sre-edge","metadata":{"experiment_id":"x-1f3a9c0b2d4e-7"}}
+"""
+ERROR_REASON_KILL_SWITCH_ENGAGED: ErrorReason.ValueType  # 14
+"""The kill switch is on, so no fault is taken until it is lifted. FAILED_PRECONDITION.
+Example: {"reason":"KILL_SWITCH_ENGAGED","domain":"sre-edge"}
+"""
+ERROR_REASON_REQUEST_ID_REUSED: ErrorReason.ValueType  # 15
+"""Something else was asked for with this request_id before; nothing was done. ALREADY_EXISTS.
+Example: {"reason":"REQUEST_ID_REUSED","domain":"sre-edge","metadata":{"request_id":"game-day-1"}}
+"""
+ERROR_REASON_STORE_UNAVAILABLE: ErrorReason.ValueType  # 16
+"""The records cannot be read now; try again soon. UNAVAILABLE.
+Example: {"reason":"STORE_UNAVAILABLE","domain":"sre-edge"}
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -23,12 +23,13 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from sre_edge.v1 import alarm_pb2 as sre__edge_dot_v1_dot_alarm__pb2
 from sre_edge.v1 import analysis_pb2 as sre__edge_dot_v1_dot_analysis__pb2
 from sre_edge.v1 import prediction_pb2 as sre__edge_dot_v1_dot_prediction__pb2
 from sre_edge.v1 import snapshot_pb2 as sre__edge_dot_v1_dot_snapshot__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$sre_edge/v1/prediction_service.proto\x12\x0bsre_edge.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1asre_edge/v1/analysis.proto\x1a\x1csre_edge/v1/prediction.proto\x1a\x1asre_edge/v1/snapshot.proto\"M\n\x0ePredictRequest\x12\x10\n\x08services\x18\x01 \x03(\t\x12\x18\n\x10include_features\x18\x02 \x01(\x08\x12\x0f\n\x07\x65xplain\x18\x03 \x01(\x08\"\xbd\x01\n\x0fPredictResponse\x12,\n\x0bpredictions\x18\x01 \x03(\x0b\x32\x17.sre_edge.v1.Prediction\x12-\n\x06system\x18\x02 \x01(\x0b\x32\x1d.sre_edge.v1.SystemPrediction\x12#\n\x06\x63ursor\x18\x03 \x01(\x0b\x32\x13.sre_edge.v1.Cursor\x12(\n\x04time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"&\n\x12GetAnalysisRequest\x12\x10\n\x08services\x18\x01 \x03(\t\"\xf0\x01\n\x13GetAnalysisResponse\x12.\n\x08services\x18\x01 \x03(\x0b\x32\x1c.sre_edge.v1.ServiceAnalysis\x12\x31\n\x0e\x63ritical_paths\x18\x02 \x03(\x0b\x32\x19.sre_edge.v1.CriticalPath\x12\'\n\tanomalies\x18\x03 \x03(\x0b\x32\x14.sre_edge.v1.Anomaly\x12#\n\x06\x63ursor\x18\x04 \x01(\x0b\x32\x13.sre_edge.v1.Cursor\x12(\n\x04time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp2\xab\x01\n\x11PredictionService\x12\x44\n\x07Predict\x12\x1b.sre_edge.v1.PredictRequest\x1a\x1c.sre_edge.v1.PredictResponse\x12P\n\x0bGetAnalysis\x12\x1f.sre_edge.v1.GetAnalysisRequest\x1a .sre_edge.v1.GetAnalysisResponseBO\n\x0e\x64\x65v.sreedge.v1P\x01Z;github.com/sre-edge/sre-edge/clients/go/sreedgev1;sreedgev1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$sre_edge/v1/prediction_service.proto\x12\x0bsre_edge.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17sre_edge/v1/alarm.proto\x1a\x1asre_edge/v1/analysis.proto\x1a\x1csre_edge/v1/prediction.proto\x1a\x1asre_edge/v1/snapshot.proto\"M\n\x0ePredictRequest\x12\x10\n\x08services\x18\x01 \x03(\t\x12\x18\n\x10include_features\x18\x02 \x01(\x08\x12\x0f\n\x07\x65xplain\x18\x03 \x01(\x08\"\xbd\x01\n\x0fPredictResponse\x12,\n\x0bpredictions\x18\x01 \x03(\x0b\x32\x17.sre_edge.v1.Prediction\x12-\n\x06system\x18\x02 \x01(\x0b\x32\x1d.sre_edge.v1.SystemPrediction\x12#\n\x06\x63ursor\x18\x03 \x01(\x0b\x32\x13.sre_edge.v1.Cursor\x12(\n\x04time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"&\n\x12GetAnalysisRequest\x12\x10\n\x08services\x18\x01 \x03(\t\"\xf0\x01\n\x13GetAnalysisResponse\x12.\n\x08services\x18\x01 \x03(\x0b\x32\x1c.sre_edge.v1.ServiceAnalysis\x12\x31\n\x0e\x63ritical_paths\x18\x02 \x03(\x0b\x32\x19.sre_edge.v1.CriticalPath\x12\'\n\tanomalies\x18\x03 \x03(\x0b\x32\x14.sre_edge.v1.Anomaly\x12#\n\x06\x63ursor\x18\x04 \x01(\x0b\x32\x13.sre_edge.v1.Cursor\x12(\n\x04time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xd5\x01\n\x11ListAlarmsRequest\x12\x0f\n\x07service\x18\x01 \x01(\t\x12*\n\x07outcome\x18\x02 \x01(\x0e\x32\x19.sre_edge.v1.AlarmOutcome\x12.\n\nstart_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tpage_size\x18\x05 \x01(\x05\x12\x12\n\npage_token\x18\x06 \x01(\t\"Q\n\x12ListAlarmsResponse\x12\"\n\x06\x61larms\x18\x01 \x03(\x0b\x32\x12.sre_edge.v1.Alarm\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xfa\x01\n\x11PredictionService\x12\x44\n\x07Predict\x12\x1b.sre_edge.v1.PredictRequest\x1a\x1c.sre_edge.v1.PredictResponse\x12P\n\x0bGetAnalysis\x12\x1f.sre_edge.v1.GetAnalysisRequest\x1a .sre_edge.v1.GetAnalysisResponse\x12M\n\nListAlarms\x12\x1e.sre_edge.v1.ListAlarmsRequest\x1a\x1f.sre_edge.v1.ListAlarmsResponseBO\n\x0e\x64\x65v.sreedge.v1P\x01Z;github.com/sre-edge/sre-edge/clients/go/sreedgev1;sreedgev1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,14 +37,18 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'sre_edge.v1.prediction_serv
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\016dev.sreedge.v1P\001Z;github.com/sre-edge/sre-edge/clients/go/sreedgev1;sreedgev1'
-  _globals['_PREDICTREQUEST']._serialized_start=172
-  _globals['_PREDICTREQUEST']._serialized_end=249
-  _globals['_PREDICTRESPONSE']._serialized_start=252
-  _globals['_PREDICTRESPONSE']._serialized_end=441
-  _globals['_GETANALYSISREQUEST']._serialized_start=443
-  _globals['_GETANALYSISREQUEST']._serialized_end=481
-  _globals['_GETANALYSISRESPONSE']._serialized_start=484
-  _globals['_GETANALYSISRESPONSE']._serialized_end=724
-  _globals['_PREDICTIONSERVICE']._serialized_start=727
-  _globals['_PREDICTIONSERVICE']._serialized_end=898
+  _globals['_PREDICTREQUEST']._serialized_start=197
+  _globals['_PREDICTREQUEST']._serialized_end=274
+  _globals['_PREDICTRESPONSE']._serialized_start=277
+  _globals['_PREDICTRESPONSE']._serialized_end=466
+  _globals['_GETANALYSISREQUEST']._serialized_start=468
+  _globals['_GETANALYSISREQUEST']._serialized_end=506
+  _globals['_GETANALYSISRESPONSE']._serialized_start=509
+  _globals['_GETANALYSISRESPONSE']._serialized_end=749
+  _globals['_LISTALARMSREQUEST']._serialized_start=752
+  _globals['_LISTALARMSREQUEST']._serialized_end=965
+  _globals['_LISTALARMSRESPONSE']._serialized_start=967
+  _globals['_LISTALARMSRESPONSE']._serialized_end=1048
+  _globals['_PREDICTIONSERVICE']._serialized_start=1051
+  _globals['_PREDICTIONSERVICE']._serialized_end=1301
 # @@protoc_insertion_point(module_scope)

@@ -42,6 +42,11 @@ class PredictionServiceStub:
     """Says how the services stand: health, cascade risk, violated objectives, critical paths and
     anomalies, from the latest snapshot. Errors: as of Predict.
     """
+    ListAlarms: _grpc.UnaryUnaryMultiCallable[_prediction_service_pb2.ListAlarmsRequest, _prediction_service_pb2.ListAlarmsResponse]
+    """Lists alarms of this run and of those before it, the newest first, with how they turned out.
+    Errors: NOT_FOUND for an unknown service, INVALID_ARGUMENT for an impossible page or filter,
+    UNAVAILABLE if the records cannot be read.
+    """
 
 @_typing.type_check_only
 class PredictionServiceAsyncStub(PredictionServiceStub):
@@ -56,6 +61,11 @@ class PredictionServiceAsyncStub(PredictionServiceStub):
     GetAnalysis: _aio.UnaryUnaryMultiCallable[_prediction_service_pb2.GetAnalysisRequest, _prediction_service_pb2.GetAnalysisResponse]  # type: ignore[assignment]
     """Says how the services stand: health, cascade risk, violated objectives, critical paths and
     anomalies, from the latest snapshot. Errors: as of Predict.
+    """
+    ListAlarms: _aio.UnaryUnaryMultiCallable[_prediction_service_pb2.ListAlarmsRequest, _prediction_service_pb2.ListAlarmsResponse]  # type: ignore[assignment]
+    """Lists alarms of this run and of those before it, the newest first, with how they turned out.
+    Errors: NOT_FOUND for an unknown service, INVALID_ARGUMENT for an impossible page or filter,
+    UNAVAILABLE if the records cannot be read.
     """
 
 class PredictionServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -80,6 +90,17 @@ class PredictionServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_prediction_service_pb2.GetAnalysisResponse, _abc.Awaitable[_prediction_service_pb2.GetAnalysisResponse]]:
         """Says how the services stand: health, cascade risk, violated objectives, critical paths and
         anomalies, from the latest snapshot. Errors: as of Predict.
+        """
+
+    @_abc_1.abstractmethod
+    def ListAlarms(
+        self,
+        request: _prediction_service_pb2.ListAlarmsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_prediction_service_pb2.ListAlarmsResponse, _abc.Awaitable[_prediction_service_pb2.ListAlarmsResponse]]:
+        """Lists alarms of this run and of those before it, the newest first, with how they turned out.
+        Errors: NOT_FOUND for an unknown service, INVALID_ARGUMENT for an impossible page or filter,
+        UNAVAILABLE if the records cannot be read.
         """
 
 def add_PredictionServiceServicer_to_server(servicer: PredictionServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
