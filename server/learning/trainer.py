@@ -180,7 +180,7 @@ class Trainer:
         if self._stopping and ended.state is TrainingState.FAILED:
             ended = replace(ended, state=TrainingState.INTERRUPTED, message=INTERRUPTED)
         ended = replace(ended, ended=datetime.now(UTC))
-        _log.info("training %d: %s: %s", ended.id, ended.state, ended.message)
+        _log.info("training %d has ended, %s: %s", ended.id, ended.state, ended.message)
         try:
             self._store.write(lambda c: trainings.save(c, ended)).result()
         except StoreError:

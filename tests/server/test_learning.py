@@ -1,146 +1,43 @@
-"""Learning mode over gRPC: examples, a training beside the stream, activation, restarts."""
+"""A training beside the stream, what becomes of it, and of one whose server is killed."""
 
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
 import signal
-import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import grpc
 import pytest
 
-from ml.artefact import MANIFEST, SHIPPED, TREES, read_manifest
-from ml.learning.live import COMPLETE_FRAMES, from_bytes
-from ml.predictor import Predictor
-from server.app import App
-from server.engine import Engine, FaultOrder
-from server.learning.recorder import BEFORE_FRAMES, Experiment, Recorder
-from server.store import experiments
-from simulator.faults import FaultKind
-from simulator.topologies import shipped
+from ml.artefact import SHIPPED, TREES, read_manifest
+from server.learning.recorder import BEFORE_FRAMES, Experiment
 from sre_edge import Client
 from sre_edge.v1 import model_pb2, simulation_service_pb2, training_pb2
 from sre_edge.v1 import prediction_service_pb2 as pb
 from tests.conftest import StartServer
 from tests.processes import Program
-from tests.server.learning import TINY, another_model, experienced, fill, poor_model
-from tests.server.stubs import Stubs, reason
-
-BUILT_IN = read_manifest(SHIPPED).version
-RUNNING = training_pb2.TRAINING_STATE_RUNNING
+from tests.server.learning import TINY, experienced, fill, poor_model
+from tests.server.model_calls import (
+    BUILT_IN,
+    RUNNING,
+    activate,
+    called,
+    ended,
+    live,
+    models,
+    refused,
+    start_training,
+    training,
+    until,
+)
+from tests.server.stubs import Stubs
 
 
 @pytest.fixture(scope="module")
 def known() -> list[Experiment]:
     """Experiments, made once."""
     return experienced()
-
-
-@asynccontextmanager
-async def called(app: App) -> AsyncIterator[Stubs]:
-    async with grpc.aio.insecure_channel(app.address) as channel:
-        yield Stubs(channel)
-
-
-async def refused(call: Any) -> tuple[grpc.StatusCode, str, dict[str, str]]:
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await call
-    name, metadata, _ = reason(caught.value)
-    return caught.value.code(), name, metadata
-
-
-async def start_training(stubs: Stubs, **sizes: int) -> training_pb2.Training:
-    return (await stubs.prediction.StartTraining(pb.StartTrainingRequest(**sizes))).training
-
-
-async def training(stubs: Stubs, number: int = 0) -> training_pb2.Training:
-    return (await stubs.prediction.GetTraining(pb.GetTrainingRequest(id=number))).training
-
-
-async def ended(stubs: Stubs, number: int) -> list[training_pb2.Training]:
-    """Wait for the end of a training; everything that was told of it meanwhile."""
-    told = [await training(stubs, number)]
-    async with asyncio.timeout(280):
-        while told[-1].state == RUNNING:
-            await asyncio.sleep(0.2)
-            told.append(await training(stubs, number))
-    return told
-
-
-async def models(stubs: Stubs) -> list[model_pb2.Model]:
-    return list((await stubs.prediction.ListModels(pb.ListModelsRequest())).models)
-
-
-async def activate(stubs: Stubs, version: str) -> pb.ActivateModelResponse:
-    return await stubs.prediction.ActivateModel(pb.ActivateModelRequest(version=version))
-
-
-async def live(stubs: Stubs) -> str:
-    return (await stubs.snapshot()).system.model_version
-
-
-async def until(condition: Callable[[], Any], seconds: float = 60.0) -> Any:
-    async with asyncio.timeout(seconds):
-        while not (found := await asyncio.to_thread(condition)):
-            await asyncio.sleep(0.05)
-    return found
-
-
-async def test_an_experiment_becomes_examples_that_survive_a_restart(
-    start_server: StartServer, tmp_path: Path
-) -> None:
-    data = tmp_path / "kept"
-    app = await start_server(speed=100.0, data=data)
-    async with called(app) as stubs:
-        await stubs.until(lambda taken: taken.cursor.sequence > BEFORE_FRAMES)
-        fault = await stubs.inject(
-            target="database", kind="FAULT_KIND_SERVICE_KILL", duration="40s", ramp="20s"
-        )
-        await until(lambda: app.store.read(experiments.newest))
-    await app.stop()
-    again = await start_server(data=data)
-    (kept,) = again.store.read(experiments.newest)
-    content = again.store.read(lambda c: experiments.content(c, kept.id))
-    assert content is not None
-    recording = from_bytes(content)
-    assert [f["id"] for f in kept.faults] == [fault.id]
-    assert kept.faults[0]["kind"] == "service_kill"
-    assert (kept.frames, kept.services) == recording.label.shape[::2]
-    assert kept.incidents == len(recording.incidents) > 0
-    assert recording.label.any()
-    assert recording.incidents[0].onset >= BEFORE_FRAMES  # it was recorded from before the fault
-
-
-def test_faults_that_overlap_are_one_experiment_and_a_reset_keeps_what_is_known() -> None:
-    found: list[Experiment] = []
-    recorder = Recorder(found.append)
-    engine = Engine(shipped("default"), Predictor(SHIPPED), watch=recorder.observe)
-    for _ in range(30):
-        engine.tick()
-    assert not found
-    first = engine.inject(FaultOrder("database", FaultKind.NETWORK_LATENCY, 40.0))
-    for _ in range(10):
-        engine.tick()
-    second = engine.inject(FaultOrder("auth-service", FaultKind.ERROR_BURST, 600.0))
-    for _ in range(90):
-        engine.tick()
-    assert not found
-    engine.reset()
-    (cut,) = found
-    assert [active.id for active in cut.faults] == [first.id, second.id]
-    assert len(cut.seen.features) == BEFORE_FRAMES + 100
-    engine.inject(FaultOrder("database", FaultKind.NETWORK_LATENCY, 20.0))
-    for _ in range(10 + BEFORE_FRAMES + COMPLETE_FRAMES):
-        engine.tick()
-    recorder.close()
-    assert len(found) == 2
-    assert found[1].first.run != found[0].first.run
 
 
 async def test_a_training_beside_a_stream_a_candidate_that_is_kept_and_its_activation(
@@ -307,72 +204,6 @@ def trainers(data: Path) -> list[int]:
         if b"ml.learning" in words and str(data).encode() in b" ".join(words):
             found.append(int(entry.parent.name))
     return found
-
-
-async def test_what_cannot_be_done_is_said_and_the_live_model_stays(
-    start_server: StartServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    data = tmp_path / "kept"
-    damaged = another_model(data / "models" / "2-damaged", 5)
-    short = read_manifest(damaged).version
-    with (damaged / TREES).open("r+") as file:
-        file.truncate(1000)
-    foreign = another_model(data / "models" / "2-foreign", 7)
-    text = (foreign / MANIFEST).read_text()
-    (foreign / MANIFEST).write_text(text.replace('"cpu_percent"', '"phase_of_the_moon"'))
-    version = read_manifest(foreign).version
-    app = await start_server(data=data)
-    async with called(app) as stubs:
-        listed = {model.version: model.problem for model in await models(stubs)}
-        assert set(listed) == {short, version, BUILT_IN}
-        assert "trees.json: differs from what was trained" in listed[short]
-        assert "phase_of_the_moon" in listed[version]
-        for wrong in (short, version):
-            code, name, _ = await refused(activate(stubs, wrong))
-            assert (code, name) == (grpc.StatusCode.FAILED_PRECONDITION, "UNUSABLE_MODEL")
-        for call in (
-            activate(stubs, "2-nowhere"),
-            stubs.prediction.GetModel(pb.GetModelRequest(version="2-nowhere")),
-        ):
-            code, name, metadata = await refused(call)
-            assert (code, name) == (grpc.StatusCode.NOT_FOUND, "UNKNOWN_MODEL")
-            assert BUILT_IN in metadata["known"].split(",")
-        assert (await refused(activate(stubs, "")))[1] == "INVALID_FIELD"
-        assert (await refused(training(stubs)))[:2] == (
-            grpc.StatusCode.NOT_FOUND,
-            "UNKNOWN_TRAINING",
-        )
-        assert (await refused(training(stubs, 7)))[2] == {"training_id": "7"}
-        code, name, metadata = await refused(start_training(stubs))
-        assert (code, name) == (grpc.StatusCode.FAILED_PRECONDITION, "NOTHING_TO_LEARN")
-        assert metadata == {"experiments": "0", "needed": "2"}
-        assert (await refused(start_training(stubs, systems=0)))[1] == "INVALID_FIELD"
-        monkeypatch.setitem(sys.modules, "xgboost", None)  # what find_spec takes for not installed
-        code, name, _ = await refused(start_training(stubs))
-        assert (code, name) == (grpc.StatusCode.FAILED_PRECONDITION, "TRAINING_UNAVAILABLE")
-        assert await live(stubs) == BUILT_IN
-
-
-async def test_models_are_listed_page_by_page(start_server: StartServer, tmp_path: Path) -> None:
-    data = tmp_path / "kept"
-    for number, count in enumerate((3, 4, 5)):
-        made = another_model(data / "models" / f"made-{count}", count)
-        place = made.rename(data / "models" / read_manifest(made).version)
-        os.utime(place, (number * 1000, number * 1000))
-    app = await start_server(data=data)
-    async with called(app) as stubs:
-        every = [model.version for model in await models(stubs)]
-        assert len(every) == 4
-        assert every[-1] == BUILT_IN
-        request = pb.ListModelsRequest(page_size=3)
-        first = await stubs.prediction.ListModels(request)
-        second = await stubs.prediction.ListModels(
-            pb.ListModelsRequest(page_size=3, page_token=first.next_page_token)
-        )
-        assert [m.version for m in (*first.models, *second.models)] == every
-        assert not second.next_page_token
-        wrong = stubs.prediction.ListModels(pb.ListModelsRequest(page_token="x"))  # noqa: S106
-        assert (await refused(wrong))[1] == "INVALID_FIELD"
 
 
 async def test_a_training_begins_by_itself_if_that_is_switched_on(

@@ -1,0 +1,70 @@
+"""Experiments on the live system become labelled examples."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ml.artefact import SHIPPED
+from ml.learning.live import COMPLETE_FRAMES, from_bytes
+from ml.predictor import Predictor
+from server.engine import Engine, FaultOrder
+from server.learning.recorder import BEFORE_FRAMES, Experiment, Recorder
+from server.store import experiments
+from simulator.faults import FaultKind
+from simulator.topologies import shipped
+from tests.conftest import StartServer
+from tests.server.model_calls import (
+    called,
+    until,
+)
+
+
+async def test_an_experiment_becomes_examples_that_survive_a_restart(
+    start_server: StartServer, tmp_path: Path
+) -> None:
+    data = tmp_path / "kept"
+    app = await start_server(speed=100.0, data=data)
+    async with called(app) as stubs:
+        await stubs.until(lambda taken: taken.cursor.sequence > BEFORE_FRAMES)
+        fault = await stubs.inject(
+            target="database", kind="FAULT_KIND_SERVICE_KILL", duration="40s", ramp="20s"
+        )
+        await until(lambda: app.store.read(experiments.newest))
+    await app.stop()
+    again = await start_server(data=data)
+    (kept,) = again.store.read(experiments.newest)
+    content = again.store.read(lambda c: experiments.content(c, kept.id))
+    assert content is not None
+    recording = from_bytes(content)
+    assert [f["id"] for f in kept.faults] == [fault.id]
+    assert kept.faults[0]["kind"] == "service_kill"
+    assert (kept.frames, kept.services) == recording.label.shape[::2]
+    assert kept.incidents == len(recording.incidents) > 0
+    assert recording.label.any()
+    assert recording.incidents[0].onset >= BEFORE_FRAMES  # it was recorded from before the fault
+
+
+def test_faults_that_overlap_are_one_experiment_and_a_reset_keeps_what_is_known() -> None:
+    found: list[Experiment] = []
+    recorder = Recorder(found.append)
+    engine = Engine(shipped("default"), Predictor(SHIPPED), watch=recorder.observe)
+    for _ in range(30):
+        engine.tick()
+    assert not found
+    first = engine.inject(FaultOrder("database", FaultKind.NETWORK_LATENCY, 40.0))
+    for _ in range(10):
+        engine.tick()
+    second = engine.inject(FaultOrder("auth-service", FaultKind.ERROR_BURST, 600.0))
+    for _ in range(90):
+        engine.tick()
+    assert not found
+    engine.reset()
+    (cut,) = found
+    assert [active.id for active in cut.faults] == [first.id, second.id]
+    assert len(cut.seen.features) == BEFORE_FRAMES + 100
+    engine.inject(FaultOrder("database", FaultKind.NETWORK_LATENCY, 20.0))
+    for _ in range(10 + BEFORE_FRAMES + COMPLETE_FRAMES):
+        engine.tick()
+    recorder.close()
+    assert len(found) == 2
+    assert found[1].first.run != found[0].first.run

@@ -1,0 +1,91 @@
+"""Models: listed, refused, and the live one stays."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import grpc
+import pytest
+
+from ml.artefact import MANIFEST, TREES, read_manifest
+from sre_edge.v1 import prediction_service_pb2 as pb
+from tests.conftest import StartServer
+from tests.server.learning import another_model
+from tests.server.model_calls import (
+    BUILT_IN,
+    activate,
+    called,
+    live,
+    models,
+    refused,
+    start_training,
+    training,
+)
+
+
+async def test_what_cannot_be_done_is_said_and_the_live_model_stays(
+    start_server: StartServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = tmp_path / "kept"
+    damaged = another_model(data / "models" / "2-damaged", 5)
+    short = read_manifest(damaged).version
+    with (damaged / TREES).open("r+") as file:
+        file.truncate(1000)
+    foreign = another_model(data / "models" / "2-foreign", 7)
+    text = (foreign / MANIFEST).read_text()
+    (foreign / MANIFEST).write_text(text.replace('"cpu_percent"', '"phase_of_the_moon"'))
+    version = read_manifest(foreign).version
+    app = await start_server(data=data)
+    async with called(app) as stubs:
+        listed = {model.version: model.problem for model in await models(stubs)}
+        assert set(listed) == {short, version, BUILT_IN}
+        assert "trees.json: differs from what was trained" in listed[short]
+        assert "phase_of_the_moon" in listed[version]
+        for wrong in (short, version):
+            code, name, _ = await refused(activate(stubs, wrong))
+            assert (code, name) == (grpc.StatusCode.FAILED_PRECONDITION, "UNUSABLE_MODEL")
+        for call in (
+            activate(stubs, "2-nowhere"),
+            stubs.prediction.GetModel(pb.GetModelRequest(version="2-nowhere")),
+        ):
+            code, name, metadata = await refused(call)
+            assert (code, name) == (grpc.StatusCode.NOT_FOUND, "UNKNOWN_MODEL")
+            assert BUILT_IN in metadata["known"].split(",")
+        assert (await refused(activate(stubs, "")))[1] == "INVALID_FIELD"
+        assert (await refused(training(stubs)))[:2] == (
+            grpc.StatusCode.NOT_FOUND,
+            "UNKNOWN_TRAINING",
+        )
+        assert (await refused(training(stubs, 7)))[2] == {"training_id": "7"}
+        code, name, metadata = await refused(start_training(stubs))
+        assert (code, name) == (grpc.StatusCode.FAILED_PRECONDITION, "NOTHING_TO_LEARN")
+        assert metadata == {"experiments": "0", "needed": "2"}
+        assert (await refused(start_training(stubs, systems=0)))[1] == "INVALID_FIELD"
+        monkeypatch.setitem(sys.modules, "xgboost", None)  # what find_spec takes for not installed
+        code, name, _ = await refused(start_training(stubs))
+        assert (code, name) == (grpc.StatusCode.FAILED_PRECONDITION, "TRAINING_UNAVAILABLE")
+        assert await live(stubs) == BUILT_IN
+
+
+async def test_models_are_listed_page_by_page(start_server: StartServer, tmp_path: Path) -> None:
+    data = tmp_path / "kept"
+    for number, count in enumerate((3, 4, 5)):
+        made = another_model(data / "models" / f"made-{count}", count)
+        place = made.rename(data / "models" / read_manifest(made).version)
+        os.utime(place, (number * 1000, number * 1000))
+    app = await start_server(data=data)
+    async with called(app) as stubs:
+        every = [model.version for model in await models(stubs)]
+        assert len(every) == 4
+        assert every[-1] == BUILT_IN
+        request = pb.ListModelsRequest(page_size=3)
+        first = await stubs.prediction.ListModels(request)
+        second = await stubs.prediction.ListModels(
+            pb.ListModelsRequest(page_size=3, page_token=first.next_page_token)
+        )
+        assert [m.version for m in (*first.models, *second.models)] == every
+        assert not second.next_page_token
+        wrong = stubs.prediction.ListModels(pb.ListModelsRequest(page_token="x"))  # noqa: S106
+        assert (await refused(wrong))[1] == "INVALID_FIELD"
