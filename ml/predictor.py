@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from ml.features import NAMES
 from simulator.graph import FloatArray
 
 LEAST, MOST = 1e-6, 1.0 - 1e-6
+FEW = 4
 
 
 class Predictor:
@@ -59,7 +61,10 @@ class Predictor:
             If there are not as many features, or a value is infinite: the model would take it
             without a word.
         """
-        rows = self._rows(features)
+        return self.probability_of_rows(self.rows(features))
+
+    def probability_of_rows(self, rows: NDArray[np.float32]) -> FloatArray:
+        """Do the same for rows of `rows`, for who asks often about what has not changed."""
         if not len(rows):
             return np.empty(0)
         raw = _probabilities(self._incident, rows)[:, 1]
@@ -73,7 +78,10 @@ class Predictor:
         ValueError
             As `probability` does.
         """
-        rows = self._rows(features)
+        return self.types_of_rows(self.rows(features))
+
+    def types_of_rows(self, rows: NDArray[np.float32]) -> FloatArray:
+        """Do the same for rows of `rows`."""
         if not len(rows):
             return np.empty((0, len(self.manifest.types)))
         return _probabilities(self._type, rows).astype(np.float64)
@@ -88,12 +96,19 @@ class Predictor:
         ValueError
             As `probability` does.
         """
-        rows = self._rows(features)
+        rows = self.rows(features)
         if self._explainer is None:  # read when first asked for; twice at worst
             self._explainer = Explainer.load(self._directory / TREES, len(self._columns))
         return self._explainer.contributions(rows)
 
-    def _rows(self, features: FloatArray | NDArray[np.float32]) -> NDArray[np.float32]:
+    def rows(self, features: FloatArray | NDArray[np.float32]) -> NDArray[np.float32]:
+        """Give the model's own inputs, (N, F) -> (N, M), checked.
+
+        Raises
+        ------
+        ValueError
+            As `probability` does.
+        """
         if features.ndim != 2 or features.shape[1] != len(NAMES):
             raise ValueError(f"expected features (N, {len(NAMES)}), got shape {features.shape}")
         rows = features.take(self._columns, axis=1).astype(np.float32)
@@ -118,11 +133,19 @@ def read_usable(directory: Path) -> Manifest:
 
 
 def calibrated(probability: FloatArray, calibration: Calibration) -> FloatArray:
-    """Apply a beta calibration to raw probabilities."""
-    p = np.clip(probability, LEAST, MOST)
+    """Apply a beta calibration to raw probabilities, (N,) -> (N,)."""
+    if len(probability) <= FEW:  # a dozen array operations cost more than all of a single row
+        return np.array([_calibrated(p, calibration) for p in probability.tolist()])
+    p = np.minimum(np.maximum(probability, LEAST), MOST)
     logit = calibration.a * np.log(p) - calibration.b * np.log1p(-p) + calibration.c
-    result: FloatArray = 1.0 / (1.0 + np.exp(-np.clip(logit, -30.0, 30.0)))
+    result: FloatArray = 1.0 / (1.0 + np.exp(-np.minimum(np.maximum(logit, -30.0), 30.0)))
     return result
+
+
+def _calibrated(probability: float, calibration: Calibration) -> float:
+    p = min(max(probability, LEAST), MOST)
+    logit = calibration.a * math.log(p) - calibration.b * math.log1p(-p) + calibration.c
+    return 1.0 / (1.0 + math.exp(-min(max(logit, -30.0), 30.0)))
 
 
 def _session(path: Path, inputs: int, classes: int) -> Any:

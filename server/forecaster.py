@@ -38,11 +38,12 @@ class Forecaster:
         self._incidents.update(breached(frame, self._graph))
         if not self._extractor.ready:
             return None
-        expected = self._predictor.probability(features)
+        rows = self._predictor.rows(features)
+        expected = self._predictor.probability_of_rows(rows)
         probability = np.where(self._incidents.ongoing[0], 1.0, expected)
         at_risk = probability >= MEDIUM_FROM
         types = np.full((len(probability), len(self._predictor.manifest.types)), np.nan)
-        types[at_risk] = self._predictor.types(features[at_risk])
+        types[at_risk] = self._predictor.types_of_rows(rows[at_risk])
         entries = probability[self._graph.entry]
         return Forecast(
             probability=probability,
@@ -51,5 +52,6 @@ class Forecaster:
             types=types,
             cascade_risk=self._predictor.spread.risk(self._graph, features),
             features=features,
+            rows=rows,
             predictor=self._predictor,
         )

@@ -96,8 +96,10 @@ class Forecast:
     cascade_risk
         Probability that a failure of each service spreads to an entry.
     features
-        What the model saw, in the order of `ml.features.NAMES`; (0, F) of a snapshot that is not
-        the latest any more.
+        What is known of each service, in the order of `ml.features.NAMES`; (0, F) of a snapshot
+        that is not the latest any more.
+    rows
+        What the model saw of it, (S, M) or (0, M).
     predictor
         The model.
     """
@@ -108,6 +110,7 @@ class Forecast:
     types: FloatArray
     cascade_risk: FloatArray
     features: FloatArray
+    rows: NDArray[np.float32]
     predictor: Predictor
 
     @property
@@ -162,9 +165,8 @@ class Snapshot:
         """Give the same without what the model saw, which takes most of the memory."""
         if self.forecast is None:
             return self
-        return replace(
-            self, forecast=replace(self.forecast, features=self.forecast.features[:0].copy())
-        )
+        features, rows = self.forecast.features[:0].copy(), self.forecast.rows[:0].copy()
+        return replace(self, forecast=replace(self.forecast, features=features, rows=rows))
 
     @property
     def end_time(self) -> datetime:

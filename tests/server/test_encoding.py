@@ -38,15 +38,9 @@ def slowly(taken: Snapshot, wanted: tuple[int, ...] | None) -> snapshot_pb2.Snap
                 if math.isfinite(value):
                     setattr(service, metric, value)
             if forecast is not None:
-                service.prediction.CopyFrom(
-                    convert.prediction(
-                        taken,
-                        forecast,
-                        i,
-                        float(forecast.probability[i]),
-                        forecast.types[i] if forecast.probability[i] >= MEDIUM_FROM else None,
-                    )
-                )
+                probability = float(forecast.probability[i])
+                types = forecast.types[i] if probability >= MEDIUM_FROM else None
+                convert.prediction(service.prediction, taken, forecast, i, probability, types)
     for e in range(graph.edges):
         caller, callee = int(graph.caller[e]), int(graph.callee[e])
         if wanted is None or caller in wanted or callee in wanted:
@@ -120,13 +114,13 @@ def test_one_inference_runs_for_each_call(monkeypatch: pytest.MonkeyPatch) -> No
     engine = Engine(shipped("default"), Predictor())
     _, forecast = engine.forecast()
     rows: list[int] = []
-    real = forecast.predictor.probability
+    real = forecast.predictor.probability_of_rows
 
     def counted(features: np.ndarray) -> np.ndarray:
         rows.append(len(features))
         return real(features)
 
-    monkeypatch.setattr(forecast.predictor, "probability", counted)
+    monkeypatch.setattr(forecast.predictor, "probability_of_rows", counted)
     for _ in range(3):
         list(expected(forecast, [2]))
     assert rows == [1, 1, 1]
