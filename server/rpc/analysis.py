@@ -7,7 +7,7 @@ import math
 from ml.critical_path import critical_paths
 from ml.features import NAMES
 from ml.features.health import health
-from server.rpc.convert import timestamp
+from server.rpc.times import timestamp
 from server.snapshot import Forecast, Snapshot
 from sre_edge.v1 import analysis_pb2
 
