@@ -19,7 +19,8 @@ from ml.artefact import MANIFEST, SHIPPED, TREES, read_manifest
 from ml.learning.live import COMPLETE_FRAMES, from_bytes
 from ml.predictor import Predictor
 from server.app import App
-from server.engine import Engine, FaultOrder
+from server.chaos.orders import FaultOrder
+from server.engine import Engine
 from server.learning.recorder import BEFORE_FRAMES, Experiment, Recorder
 from server.store import experiments
 from simulator.faults import FaultKind
@@ -124,10 +125,10 @@ def test_faults_that_overlap_are_one_experiment_and_a_reset_keeps_what_is_known(
     for _ in range(30):
         engine.tick()
     assert not found
-    first = engine.inject(FaultOrder("database", FaultKind.NETWORK_LATENCY, 40.0))
+    first = engine.inject(FaultOrder("database", FaultKind.NETWORK_LATENCY, 40.0))[0]
     for _ in range(10):
         engine.tick()
-    second = engine.inject(FaultOrder("auth-service", FaultKind.ERROR_BURST, 600.0))
+    second = engine.inject(FaultOrder("auth-service", FaultKind.ERROR_BURST, 600.0))[0]
     for _ in range(90):
         engine.tick()
     assert not found
