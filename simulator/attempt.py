@@ -126,26 +126,27 @@ def call_time(routes: Routes, one: Attempt) -> CallTime:
         return CallTime(one.time_s, one.time_square_s2 - one.time_s * one.time_s)
     failure = 1.0 - one.success
     reach = failure * routes.made[0]
-    again, weighted, backoff_s = reach.copy(), 3.0 * reach, reach * routes.backoff_s[0]
+    again, weighted, backoff_s = reach.copy(), reach.copy(), reach * routes.backoff_s[0]
     scratch = np.empty_like(reach)
     for k in range(1, len(routes.made)):
         reach *= failure
-        reach *= routes.made[k]
+        if routes.fewer[k]:
+            reach *= routes.made[k]
         again += reach
-        weighted += np.multiply(reach, 2 * k + 3, out=scratch)
+        weighted += np.multiply(reach, 2 * k + 1, out=scratch)
         backoff_s += np.multiply(reach, routes.backoff_s[k], out=scratch)
     if routes.budgeted:
         held = np.minimum(routes.retry_budget / np.maximum(again, 1e-12), 1.0)
         again *= held
         weighted *= held
         backoff_s *= held
-    # N attempts of T each: E[N] and E[N^2] = E[sum of (2 k + 1) over attempts k that are made].
+    # N attempts of T each, M = N - 1 of them again: E[M^2] is the sum of 2 k + 1 over those k that
+    # are made, from 0.
+    weighted -= np.multiply(again, again, out=scratch)
     attempts = np.add(again, 1.0, out=again)
     square_mean = one.time_s * one.time_s
     spread = one.time_square_s2 - square_mean
     spread *= attempts
-    weighted += 1.0
-    weighted -= np.multiply(attempts, attempts, out=scratch)
     weighted *= square_mean
     spread += weighted
     mean_s = np.multiply(attempts, one.time_s, out=attempts)

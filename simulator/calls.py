@@ -30,8 +30,6 @@ class Offered(NamedTuple):
         (C, B) first attempts that are made.
     retries
         (K, E, B) retries that are made, by the number of attempts before them less one.
-    made
-        (C, B) all attempts that are made, those that get lost included.
     left
         (K, E, B) retries that left the orbit for it: made, denied or stopped by a gate.
     denied
@@ -47,7 +45,6 @@ class Offered(NamedTuple):
     misses: FloatArray | None
     first: FloatArray
     retries: FloatArray
-    made: FloatArray
     left: FloatArray
     denied: FloatArray
     wanted: FloatArray
@@ -115,9 +112,12 @@ def offer(
         asked = _over_levels(retries.take(p.budgeted, axis=1))
         retries = retries.copy()
         retries[:, p.budgeted] *= 1.0 - denied / np.maximum(asked, 1e-300)
-    made = _with_retries(first, retries)
-    wanted = made[p.gated]
-    passing = gate.passing(p, state, conditions, wanted)
+    made = first.copy()
+    for again in retries:
+        made[: p.edges] += again
+    wanted = passing = made[p.gated]
+    if len(p.gated):
+        passing = gate.passing(p, state, conditions, wanted)
     stopped = bool((passing < 1.0).any())
     if stopped:
         first[p.gated] *= passing
@@ -136,7 +136,6 @@ def offer(
         misses=misses,
         first=first,
         retries=retries,
-        made=made,
         left=left,
         denied=denied,
         wanted=wanted,
@@ -154,19 +153,6 @@ def _denied(p: Parameters, first: FloatArray, retries: FloatArray) -> FloatArray
     most = p.retry_budget[p.budgeted] * first[p.budgeted]
     denied: FloatArray = np.maximum(asked - most, 0.0)
     return denied
-
-
-def _with_retries(first: FloatArray, retries: FloatArray) -> FloatArray:
-    """Sum of first attempts (C, B) and of retries along edges (K, E, B)."""
-    if not len(retries):
-        return first.copy()
-    edges = slice(retries.shape[1])
-    total = np.empty_like(first)
-    np.add(first[edges], retries[0], out=total[edges])
-    for again in retries[1:]:
-        total[edges] += again
-    total[edges.stop :] = first[edges.stop :]
-    return total
 
 
 def _over_levels(values: FloatArray) -> FloatArray:
@@ -190,23 +176,21 @@ def resolve(p: Parameters, routes: Routes, state: State, offered: Offered, one: 
     outstanding = np.empty_like(state.outstanding)
     outstanding[1:, p.edges :] = 0.0  # users do not retry
     np.add(state.outstanding[0], offered.first, out=outstanding[0])
-    for level, sent in enumerate(offered.retries, start=1):
-        np.add(state.outstanding[level, edges], sent, out=outstanding[level, edges])
-    attempts = _with_retries(outstanding[0], outstanding[1:, edges])
+    np.add(state.outstanding[1:, edges], offered.retries, out=outstanding[1:, edges])
+    attempts = outstanding.sum(axis=0)
     attempts *= ending
     failed = attempts * failing
 
     failing *= ending
     staying = np.subtract(1.0, ending, out=ending)
-    orbit = state.orbit - offered.left
     exhausted = outstanding[-1, edges] * failing[edges]
-    again = np.empty_like(exhausted)
-    for level in range(len(orbit)):
-        np.multiply(outstanding[level, edges], failing[edges], out=again)
-        if not p.all_retried[level]:
-            exhausted += (1.0 - p.may_retry[level, edges]) * again
-            again *= p.may_retry[level, edges]
-        orbit[level] += again
+    again = outstanding[:-1, edges] * failing[edges]
+    if not p.all_retried:
+        may_retry = p.may_retry[:, edges]
+        exhausted += _over_levels((1.0 - may_retry) * again)
+        again *= may_retry
+    orbit = state.orbit - offered.left
+    orbit += again
     outstanding *= staying
     ended = attempts[edges] - failed[edges]
     ended += exhausted

@@ -95,6 +95,8 @@ class FaultSchedule:
     def conditions(self, t_s: float, step_s: float) -> Conditions:
         """Conditions of the sub-step that begins at `t_s`."""
         effects = self._effects
+        if not len(effects.start_s):
+            return self._calm
         acting = (effects.start_s <= t_s + 1e-9) & (t_s + 1e-9 < effects.end_s)
         if not acting.any():
             return self._calm

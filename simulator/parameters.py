@@ -90,7 +90,7 @@ class Parameters:
         (K, E, 1) share of the retries that wait which leave in a sub-step; (K, 1, 1) where all
         edges are alike.
     all_retried
-        K flags: every edge is retried so often.
+        Every edge is retried K times.
     required
         (E,) the caller fails with it.
     retry_budget
@@ -148,7 +148,7 @@ class Parameters:
     backoff_s: FloatArray
     may_retry: FloatArray
     leaving: FloatArray
-    all_retried: tuple[bool, ...]
+    all_retried: bool
     required: NDArray[np.bool_]
     retry_budget: FloatArray
     budgeted: IntArray
@@ -260,7 +260,7 @@ def parameters(topology: Topology) -> Parameters:
         backoff_s=backoff_s,
         may_retry=may_retry.astype(np.float64),
         leaving=collapsed(-np.expm1(-step_s / backoff_s[:, : len(edges)])),
-        all_retried=tuple(bool(level[: len(edges)].all()) for level in may_retry),
+        all_retried=bool(may_retry[:, : len(edges)].all()),
         required=graph.required,
         retry_budget=retry_budget,
         budgeted=where(c.retry_budget is not None for c in edges),

@@ -8,6 +8,7 @@ are counted call by call. An edge that a fault acts on alone has a route of its 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Self
 
 import numpy as np
@@ -38,8 +39,8 @@ class Routes:
         Any of them has a retry budget.
     backoff_s
         (K, R, 1) mean wait before the k-th retry; (K, 1, 1) where all that retry are alike.
-    made
-        (K, R, 1) 1 where there is such a retry.
+    made, fewer
+        (K, R, 1) 1 where there is such a retry; K flags: fewer routes have it than the one before.
     alone
         (X,) edges that have a route of their own.
     alone_route, shared_route
@@ -55,6 +56,7 @@ class Routes:
     budgeted: bool
     backoff_s: FloatArray
     made: FloatArray
+    fewer: tuple[bool, ...]
     alone: IntArray
     alone_route: IntArray
     shared_route: IntArray
@@ -80,6 +82,7 @@ class Routes:
         often = p.calls_per_request[in_turn]
         seldom = np.flatnonzero(often < 1.0)
         members = np.concatenate([shared, alone_route])
+        made = p.may_retry[:, sample]
         calls = np.concatenate([np.arange(p.calls), alone])
         return cls(
             of_call=of_call,
@@ -88,7 +91,8 @@ class Routes:
             retry_budget=p.retry_budget[sample],
             budgeted=len(p.budgeted) > 0,
             backoff_s=_backoff_s(p, sample),
-            made=p.may_retry[:, sample],
+            made=made,
+            fewer=(True, *(bool((a != b).any()) for a, b in pairwise(made))),
             alone=alone,
             alone_route=alone_route,
             shared_route=shared[alone],

@@ -127,9 +127,12 @@ def step(
     return following, flows
 
 
+_USUALLY_GOOD = np.full((1, 1), 1.0 - OWN_ERROR_RATE)
+
+
 def _own_failure(conditions: Conditions, queue: queueing.Queue) -> FloatArray:
     """Share of its requests that a service fails itself, replicas that die included."""
-    good = np.full((1, 1), 1.0 - OWN_ERROR_RATE)
+    good = _USUALLY_GOOD
     if conditions.acts("error_rate"):
         good = good * (1.0 - conditions.error_rate)
     if queue.lost.any():

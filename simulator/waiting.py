@@ -79,9 +79,10 @@ def stationary_wait(
     per_request_s, variability
         Mean service time over the number of workers, seconds, and (Ca^2 + Cs^2) / 2.
     """
-    log_load = np.clip(load, LEAST_LOAD, SATURATION)
-    free = 1.0 - log_load
+    free = np.minimum(load, SATURATION)
+    log_load = np.maximum(free, LEAST_LOAD)
     np.log(log_load, out=log_load)
+    np.subtract(1.0, free, out=free)
     probability = exponents.slope * free
     probability += exponents.base
     probability *= log_load
