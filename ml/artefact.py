@@ -10,7 +10,7 @@ from typing import Any
 
 from ml.labels import HORIZON_S
 
-FORMAT = 2
+FORMAT = 3
 MANIFEST, CONFIG, METRICS, CARD = "manifest.json", "config.json", "metrics.json", "card.md"
 INCIDENT_MODEL, TYPE_MODEL = "incident.onnx", "type.onnx"
 LOGISTIC, TREES, CASCADE = "logistic_regression.json", "trees.json", "cascade.json"
@@ -49,6 +49,8 @@ class Manifest:
         Names of the incident types, in the order of the second model's outputs.
     calibration
         From the first model's output to a probability.
+    quiet
+        Probability where nothing has moved, of which the model is not asked.
     threshold
         Probability from which on an alarm is raised.
     horizon_s
@@ -61,6 +63,7 @@ class Manifest:
     features: tuple[str, ...]
     types: tuple[str, ...]
     calibration: Calibration
+    quiet: float
     threshold: float
     horizon_s: float
     checksums: dict[str, str]
@@ -71,6 +74,7 @@ def write_manifest(
     features: tuple[str, ...],
     types: tuple[str, ...],
     calibration: Calibration,
+    quiet: float,
     threshold: float,
 ) -> Manifest:
     """Complete a model directory that holds the ONNX files, and whatever else there is by now."""
@@ -84,6 +88,7 @@ def write_manifest(
         features=features,
         types=types,
         calibration=calibration,
+        quiet=quiet,
         threshold=threshold,
         horizon_s=HORIZON_S,
         checksums=checksums,

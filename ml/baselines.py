@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.artefact import LOGISTIC
-from ml.features import NAMES
+from ml.features import NAMES, stirred
 from simulator.graph import FloatArray
 
 Features = NDArray[np.float32]
@@ -71,7 +71,10 @@ def burn_rate(features: Features) -> FloatArray:
 
 
 class LogisticRegression:
-    """A logistic regression on the learned features, read from a model directory."""
+    """A logistic regression on the learned features, read from a model directory.
+
+    It learned from the same rows as the model, and like it is asked where something has moved.
+    """
 
     def __init__(self, directory: Path) -> None:
         stated = json.loads((directory / LOGISTIC).read_text(encoding="utf-8"))
@@ -83,8 +86,8 @@ class LogisticRegression:
         """Score features."""
         rows = (features[..., self._columns] - self._centre) / self._scale
         logit = np.clip(np.nan_to_num(rows), -10.0, 10.0) @ self._weights + self._intercept
-        score: FloatArray = 1.0 / (1.0 + np.exp(-np.clip(logit, -30.0, 30.0)))
-        return score
+        score = 1.0 / (1.0 + np.exp(-np.clip(logit, -30.0, 30.0)))
+        return np.where(stirred(features), score, 0.0)
 
 
 def baselines(directory: Path) -> dict[str, Baseline]:

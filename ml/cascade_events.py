@@ -48,6 +48,11 @@ def spread_rows(recording: Recording) -> SpreadRows:
     return SpreadRows(np.concatenate(inputs), np.array(followed, dtype=np.bool_))
 
 
+def joined_spread(parts: Sequence[SpreadRows]) -> SpreadRows:
+    """Put rows together."""
+    return SpreadRows(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+
+
 def cascade_figures(recordings: Sequence[Recording], spread: Spread) -> dict[str, Any]:
     """Score the cascade risk, and the seed's rule, against the cascades that happened.
 

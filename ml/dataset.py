@@ -9,9 +9,9 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.cascade_events import SpreadRows, spread_rows
-from ml.episodes import Recording, record, scenarios
-from ml.features import LEARNED, NAMES
+from ml.cascade_events import SpreadRows, joined_spread, spread_rows
+from ml.episodes import Recording, record, record_together, scenarios
+from ml.features import LEARNED, NAMES, stirred
 from ml.incidents import BoolArray
 from ml.labels import HORIZON_FRAMES
 from simulator.generator import random_topology
@@ -24,32 +24,13 @@ TRAINING_TAIL_S = 90.0
 """Episodes that are only learned from end as soon as their labels are complete."""
 BEGUN_FRAMES, BEGUN_SHARE = 8, 0.1
 """Rows at the beginning of an incident that are learned from, and the share of them."""
-STIRRED_S, STRAINED = 60.0, 0.6
-
-
-@dataclass(frozen=True, slots=True)
-class Shares:
-    """Which share of the rows is kept; each row stands for as many as it was drawn from.
-
-    Attributes
-    ----------
-    stirred, quiet
-        Of those without an incident ahead, where something has moved lately and where not.
-    quiet_ahead
-        Of those with an incident ahead where nothing has moved: its cause has not begun.
-    """
-
-    stirred: float = 0.25
-    quiet: float = 0.005
-    quiet_ahead: float = 0.05
-
-
-EVERY_STIRRED = Shares(stirred=1.0)
+TOGETHER = 8
+"""Systems that are simulated as one to learn from: it takes a third of the time."""
 
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """Rows to learn from.
+    """Rows to learn from: where something has moved, or an incident has just begun.
 
     Attributes
     ----------
@@ -59,8 +40,6 @@ class Rows:
         (N,) whether an incident begins within the horizon.
     timely
         (N,) whether one does that an alarm now would be in time for.
-    stirred
-        (N,) whether something has moved lately.
     weight
         (N,) how many recorded rows each one stands for.
     type
@@ -72,7 +51,6 @@ class Rows:
     features: NDArray[np.float32]
     label: BoolArray
     timely: BoolArray
-    stirred: BoolArray
     weight: NDArray[np.float32]
     type: NDArray[np.intp]
     ongoing: BoolArray
@@ -103,19 +81,28 @@ def explain_one(job: tuple[Topology, int, int]) -> Recording:
     return record(topology, scenarios(topology.graph(), episodes, seed), seed, explained=True)
 
 
-def sample_one(job: tuple[Topology, int, int, Shares]) -> tuple[Rows, SpreadRows]:
-    """Record a system; keep these shares of its rows, and what failures did to others."""
-    topology, episodes, seed, shares = job
-    chosen = scenarios(topology.graph(), episodes, seed)
-    recording = record(topology, chosen, seed, tail_s=TRAINING_TAIL_S)
-    return sample(recording, shares, seed), spread_rows(recording)
+def sample_together(job: tuple[Sequence[Topology], int, int, float]) -> tuple[Rows, SpreadRows]:
+    """Record systems side by side; keep rows of them, and what failures did to others.
+
+    The job: the systems, the number of episodes of each, the seed, the share of rows to keep.
+    """
+    topologies, episodes, seed, share = job
+    seeds = [seed * TOGETHER + number for number in range(len(topologies))]
+    chosen = [
+        scenarios(topology.graph(), episodes, own)
+        for topology, own in zip(topologies, seeds, strict=True)
+    ]
+    recordings = record_together(topologies, chosen, seed, tail_s=TRAINING_TAIL_S)
+    kept = [sample(r, share, own) for r, own in zip(recordings, seeds, strict=True)]
+    return joined(kept), joined_spread([spread_rows(recording) for recording in recordings])
 
 
-def sample(recording: Recording, shares: Shares, seed: int) -> Rows:
-    """Rows of a recording: those near a fault's effects are many, the quiet ones few.
+def sample(recording: Recording, share: float, seed: int) -> Rows:
+    """Rows of a recording where something has moved: the predictor is asked for these alone.
 
-    Some rows at the beginning of incidents are taken too, as positive: they are never scored, but
-    who looks at a service in trouble expects the model to see it.
+    All with an incident ahead are kept, and this share of the others. Some rows at the beginning
+    of incidents are taken too, as positive: they are never scored, but who looks at a service in
+    trouble expects the model to see it.
     """
     rng = np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, 0x5A])))
     lucky = rng.random(recording.label.shape)
@@ -128,37 +115,19 @@ def sample(recording: Recording, shares: Shares, seed: int) -> Rows:
         types[earliest:known, incident.copy, incident.service] = kind
         begun[incident.onset : known, incident.copy, incident.service] = True
     moved = stirred(recording.features)
-    share = np.where(
-        recording.label,
-        np.where(moved, 1.0, shares.quiet_ahead),
-        np.where(moved, shares.stirred, shares.quiet),
-    )
-    share = np.where(recording.scored, share, np.where(begun, BEGUN_SHARE, 0.0))
-    chosen = lucky < share
+    shares = np.where(moved, np.where(recording.label, 1.0, share), 0.0)
+    shares = np.where(recording.scored, shares, np.where(begun, BEGUN_SHARE, 0.0))
+    chosen = lucky < shares
     ongoing = begun[chosen]
     label = recording.label[chosen] | ongoing
     return Rows(
         features=recording.features[chosen][:, LEARNED_COLUMNS],
         label=label,
         timely=recording.timely[chosen] | ongoing,
-        stirred=moved[chosen],
-        weight=np.where(ongoing, 1.0, 1.0 / share[chosen]).astype(np.float32),
+        weight=np.where(ongoing, 1.0, 1.0 / shares[chosen]).astype(np.float32),
         type=np.where(label, types[chosen], -1),
         ongoing=ongoing,
     )
-
-
-def stirred(features: NDArray[np.float32]) -> BoolArray:
-    """Whether something has moved within a minute at a service or below it, (..., F) -> (...)."""
-
-    def column(name: str) -> NDArray[np.float32]:
-        values: NDArray[np.float32] = features[..., NAMES.index(name)]
-        return values
-
-    jumped = np.fmin(column("since_jump_s"), column("below_since_jump_s")) < STIRRED_S
-    unusual = np.fmax(column("unusual_for_s"), column("below_unusual_for_s")) > 0.0
-    found: BoolArray = jumped | unusual | (column("strain_mean_10s") > STRAINED)
-    return found
 
 
 def joined(parts: Sequence[Rows]) -> Rows:

@@ -55,7 +55,7 @@ def tried_on(fitting: Fitting, changes: dict[str, float], learning: Rows, checki
     part = learning.only(rng.random(len(learning.label)) < TRIAL_SHARE)
     hasty = replace(fitting, rounds=TRIAL_ROUNDS, options={**fitting.options, "eta": TRIAL_ETA})
     booster = fit_incident(hasty, changes, part, checking)
-    shown = checking.only(checking.stirred & ~checking.ongoing)
+    shown = checking.only(~checking.ongoing)
     score = booster.inplace_predict(shown.features)
     return float(f"{average_precision_score(shown.timely, score):.5g}")
 
@@ -63,10 +63,7 @@ def tried_on(fitting: Fitting, changes: dict[str, float], learning: Rows, checki
 def fit_incident(
     fitting: Fitting, changes: dict[str, float], learning: Rows, checking: Rows
 ) -> xgboost.Booster:
-    """Fit the trees to what an alarm would be in time for; a later one is a false alarm.
-
-    Their number is chosen on the rows where something has moved: the others hold chance alone.
-    """
+    """Fit the trees to what an alarm would be in time for; a later one is a false alarm."""
     class_weight = changes.get(CLASS_WEIGHT, 1.0)
     options = {k: v for k, v in changes.items() if k != CLASS_WEIGHT}
 
@@ -74,7 +71,7 @@ def fit_incident(
         weight = rows.weight * np.where(rows.timely, class_weight, 1.0).astype(np.float32)
         return Matrix(rows.features, rows.timely.astype(np.float32), weight)
 
-    shown = checking.only(checking.stirred & ~checking.ongoing)
+    shown = checking.only(~checking.ongoing)
     return fitting.boost({**INCIDENT_OPTIONS, **options}, matrix(learning), matrix(shown))
 
 
@@ -82,7 +79,7 @@ def fit_types(fitting: Fitting, learning: Rows, checking: Rows) -> xgboost.Boost
     """Fit the trees that name the type of an incident, where something tells of it already."""
 
     def matrix(rows: Rows) -> Matrix:
-        known = rows.only(rows.stirred & (rows.type >= 0))
+        known = rows.only(rows.type >= 0)
         return Matrix(
             known.features, known.type.astype(np.float32), np.ones(len(known.type), np.float32)
         )

@@ -22,7 +22,7 @@ from ml.artefact import (
 )
 from ml.cascade import Spread
 from ml.explanation import Explainer
-from ml.features import NAMES
+from ml.features import NAMES, stirred
 from simulator.graph import FloatArray
 
 LEAST, MOST = 1e-6, 1.0 - 1e-6
@@ -51,7 +51,8 @@ class Predictor:
     def probability(self, features: FloatArray | NDArray[np.float32]) -> FloatArray:
         """Calibrated probability of an incident within the horizon, (N, F) -> (N,).
 
-        The features are in the order of `ml.features.NAMES`; NaN is missing.
+        The features are in the order of `ml.features.NAMES`; NaN is missing. Where nothing has
+        moved the trees have nothing to say, and it is the base rate of such rows.
 
         Raises
         ------
@@ -59,11 +60,13 @@ class Predictor:
             If there are not as many features, or a value is infinite: the model would take it
             without a word.
         """
-        rows = self._rows(features)
-        if not len(rows):
-            return np.empty(0)
-        raw = _probabilities(self._incident, rows)[:, 1]
-        return calibrated(raw.astype(np.float64), self.manifest.calibration)
+        _check(features)
+        probability = np.full(len(features), self.manifest.quiet)
+        moved = np.flatnonzero(stirred(features))
+        if len(moved):
+            raw = _probabilities(self._incident, self._rows(features[moved]))[:, 1]
+            probability[moved] = calibrated(raw.astype(np.float64), self.manifest.calibration)
+        return probability
 
     def types(self, features: FloatArray | NDArray[np.float32]) -> FloatArray:
         """Probability of each type, if there is an incident, (N, F) -> (N, K).
@@ -73,33 +76,40 @@ class Predictor:
         ValueError
             As `probability` does.
         """
-        rows = self._rows(features)
-        if not len(rows):
+        _check(features)
+        if not len(features):
             return np.empty((0, len(self.manifest.types)))
-        return _probabilities(self._type, rows).astype(np.float64)
+        return _probabilities(self._type, self._rows(features)).astype(np.float64)
 
     def contributions(self, features: FloatArray | NDArray[np.float32]) -> FloatArray:
         """Give what each input adds to the log-odds of each row, (N, F) -> (N, M).
 
-        The inputs are `manifest.features`; exact Shapley values, before calibration.
+        The inputs are `manifest.features`; exact Shapley values, before calibration. Where nothing
+        has moved nothing adds anything.
 
         Raises
         ------
         ValueError
             As `probability` does.
         """
-        rows = self._rows(features)
+        _check(features)
+        contributions = np.zeros((len(features), len(self._columns)))
+        moved = np.flatnonzero(stirred(features))
         if self._explainer is None:  # read when first asked for; twice at worst
             self._explainer = Explainer.load(self._directory / TREES, len(self._columns))
-        return self._explainer.contributions(rows)
+        if len(moved):
+            contributions[moved] = self._explainer.contributions(self._rows(features[moved]))
+        return contributions
 
     def _rows(self, features: FloatArray | NDArray[np.float32]) -> NDArray[np.float32]:
-        if features.ndim != 2 or features.shape[1] != len(NAMES):
-            raise ValueError(f"expected features (N, {len(NAMES)}), got shape {features.shape}")
-        rows = features.take(self._columns, axis=1).astype(np.float32)
-        if np.isinf(rows).any():
-            raise ValueError("expected finite features or NaN")
-        return rows
+        return features.take(self._columns, axis=1).astype(np.float32)
+
+
+def _check(features: FloatArray | NDArray[np.float32]) -> None:
+    if features.ndim != 2 or features.shape[1] != len(NAMES):
+        raise ValueError(f"expected features (N, {len(NAMES)}), got shape {features.shape}")
+    if np.isinf(features).any():
+        raise ValueError("expected finite features or NaN")
 
 
 def read_usable(directory: Path) -> Manifest:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -30,20 +31,19 @@ from ml.artefact import (
 from ml.compute import Compute
 from ml.curves import curves
 from ml.dataset import (
-    EVERY_STIRRED,
     LEARNED_COLUMNS,
-    Shares,
+    TOGETHER,
     explain_one,
     held_out_topology,
     joined,
     sample,
-    sample_one,
+    sample_together,
     training_topology,
 )
 from ml.episodes import Recording
 from ml.evaluation import MODEL, compare, evaluate
 from ml.export import check_options, export, trees
-from ml.features import LEARNED
+from ml.features import LEARNED, stirred
 from ml.features.table import markdown
 from ml.fitting import (
     INCIDENT_OPTIONS,
@@ -61,6 +61,7 @@ from ml.metrics import best_threshold
 from ml.model_card import model_card
 from ml.pool import Pool, Scored
 from ml.predictor import calibrated
+from simulator.topology import Topology
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +76,8 @@ class Config:
         Systems to learn from, to choose and calibrate on, and to report on; all different.
     episodes, held_out_episodes
         Simulated runs of each to learn from, and of each of the others.
-    shares
-        Which rows are kept.
+    share
+        Of the rows without an incident ahead where something has moved, those that are kept.
     rounds, patience
         Most trees, and how many without progress on validation end the training.
     options
@@ -87,12 +88,12 @@ class Config:
     """
 
     seed: int = 1
-    topologies: int = 150
-    validation_topologies: int = 12
+    topologies: int = 600
+    validation_topologies: int = 16
     test_topologies: int = 6
-    episodes: int = 64
+    episodes: int = 24
     held_out_episodes: int = 32
-    shares: Shares = field(default_factory=Shares)
+    share: float = 0.25
     rounds: int = 600
     patience: int = 40
     options: dict[str, Any] = field(
@@ -125,14 +126,14 @@ def train(config: Config, directory: Path, compute: Compute) -> dict[str, Any]:
     """
     for options in (INCIDENT_OPTIONS, TYPE_OPTIONS):
         check_options({**config.options, **options})
-    simulated = list(compute.each(sample_one, _training_jobs(config), "simulating"))
+    simulated = list(compute.each(sample_together, _training_jobs(config), "simulating"))
     learning = joined([rows for rows, _ in simulated])
     spread = fit_spread([rows for _, rows in simulated])
     del simulated
     held_out = _held_out(config, compute)
     validation = held_out[: config.validation_topologies]
     test = held_out[config.validation_topologies :]
-    checking = joined([sample(recording, EVERY_STIRRED, config.seed) for recording in validation])
+    checking = joined([sample(recording, 1.0, config.seed) for recording in validation])
 
     fitting = Fitting(compute, config.options, config.rounds, config.patience, config.seed)
     _say(f"trying {len(config.candidates)} sets of options on {len(learning.label):,} rows")
@@ -145,10 +146,14 @@ def train(config: Config, directory: Path, compute: Compute) -> dict[str, Any]:
     raw = incident.inplace_predict(checking.features)
     calibration = calibrate(raw, checking)
 
+    quiet = _quiet(validation)
+
     def score(recording: Recording) -> Scored:
-        rows = recording.features[..., LEARNED_COLUMNS]
-        flat = incident.inplace_predict(rows.reshape(-1, rows.shape[-1])).astype(np.float64)
-        return Scored(recording, calibrated(flat, calibration).reshape(rows.shape[:-1]))
+        moved = stirred(recording.features)
+        raw = incident.inplace_predict(recording.features[moved][:, LEARNED_COLUMNS])
+        probability = np.full(moved.shape, quiet)
+        probability[moved] = calibrated(raw.astype(np.float64), calibration)
+        return Scored(recording, probability)
 
     _say("choosing the threshold")
     threshold = best_threshold(Pool([score(recording) for recording in validation]))
@@ -164,7 +169,8 @@ def train(config: Config, directory: Path, compute: Compute) -> dict[str, Any]:
         write_json(built / CASCADE, spread)
         write_json(built / CONFIG, asdict(config))
         (built / FEATURE_TABLE).write_text(markdown(), encoding="utf-8")
-        manifest = write_manifest(built, LEARNED, tuple(INCIDENT_TYPES), calibration, threshold)
+        described = (LEARNED, tuple(INCIDENT_TYPES), calibration, quiet, threshold)
+        manifest = write_manifest(built, *described)
         _say("evaluating on systems that were not learned from")
         compared = compare(test, validation, built)
         metrics = {
@@ -181,7 +187,7 @@ def train(config: Config, directory: Path, compute: Compute) -> dict[str, Any]:
         }
         write_json(built / METRICS, metrics)
         (built / CARD).write_text(model_card(manifest, asdict(config), metrics), encoding="utf-8")
-        write_manifest(built, LEARNED, tuple(INCIDENT_TYPES), calibration, threshold)
+        write_manifest(built, *described)
         directory.mkdir(parents=True, exist_ok=True)
         for path in built.iterdir():
             shutil.copy(path, directory / path.name)
@@ -202,16 +208,14 @@ def quick() -> Config:
     )  # fmt: skip
 
 
-def _training_jobs(config: Config) -> list[tuple[Any, int, int, Shares]]:
-    return [
-        (
-            training_topology(n, config.seed),
-            config.episodes,
-            config.seed * 1000 + n,
-            config.shares,
-        )
-        for n in range(config.topologies)
-    ]
+def _training_jobs(config: Config) -> list[tuple[list[Topology], int, int, float]]:
+    """Give the systems group by group, with the number of episodes of each, seed and share."""
+    jobs = []
+    for group, first in enumerate(range(0, config.topologies, TOGETHER)):
+        numbers = range(first, min(first + TOGETHER, config.topologies))
+        systems = [training_topology(n, config.seed) for n in numbers]
+        jobs.append((systems, config.episodes, config.seed * 1000 + group, config.share))
+    return jobs
 
 
 def _held_out(config: Config, compute: Compute) -> list[Recording]:
@@ -225,6 +229,12 @@ def _held_out(config: Config, compute: Compute) -> list[Recording]:
         for n in range(count)
     ]
     return list(compute.each(explain_one, jobs, "simulating validation and test systems"))
+
+
+def _quiet(recordings: Sequence[Recording]) -> float:
+    """Share of the rows where nothing has moved that have an incident ahead."""
+    labels = [r.label[r.scored & ~stirred(r.features)] for r in recordings]
+    return float(f"{np.concatenate(labels).mean():.4g}")
 
 
 def importance(booster: xgboost.Booster) -> dict[str, float]:

@@ -1,6 +1,15 @@
 """Features: what the model sees of a service, from frames alone."""
 
 from ml.features.extractor import WARM_UP_FRAMES, FeatureExtractor
+from ml.features.stirred import stirred
 from ml.features.table import FEATURES, LEARNED, NAMES, Feature
 
-__all__ = ["FEATURES", "LEARNED", "NAMES", "WARM_UP_FRAMES", "Feature", "FeatureExtractor"]
+__all__ = [
+    "FEATURES",
+    "LEARNED",
+    "NAMES",
+    "WARM_UP_FRAMES",
+    "Feature",
+    "FeatureExtractor",
+    "stirred",
+]
