@@ -17,6 +17,7 @@ from ml.cascade import EDGE_INPUTS
 from ml.cascade_events import SpreadRows
 from ml.compute import Compute, Matrix
 from ml.dataset import Rows
+from ml.export import without_base
 from ml.features import LEARNED
 from ml.incident_types import INCIDENT_TYPES
 from ml.predictor import LEAST, MOST
@@ -46,7 +47,8 @@ class Fitting:
     def boost(self, options: dict[str, Any], learning: Matrix, checking: Matrix) -> xgboost.Booster:
         """Fit trees with these options on top."""
         every = {**self.options, **options, "seed": self.seed}
-        return self.compute.boost(every, self.rounds, self.patience, learning, checking)
+        fitted = self.compute.boost(every, self.rounds, self.patience, learning, checking)
+        return without_base(fitted)
 
 
 def tried_on(fitting: Fitting, changes: dict[str, float], learning: Rows, checking: Rows) -> float:

@@ -19,7 +19,7 @@ from ml import artefact, training
 from ml.artefact import SHIPPED, ArtefactError, read_manifest
 from ml.baselines import baselines
 from ml.compute import Cluster, Local
-from ml.export import ExportError, check_options, export
+from ml.export import ExportError, check_options, export, without_base
 from ml.features import LEARNED, NAMES, FeatureExtractor
 from ml.incident_types import INCIDENT_TYPES, IncidentType
 from ml.predictor import Predictor, calibrated
@@ -53,6 +53,18 @@ def test_onnx_answers_as_xgboost_does(tmp_path: Path, classes: int) -> None:
     difference = export(model, tuple("abcde"), rows, tmp_path / "model.onnx")
     assert difference < 1e-6
     assert (tmp_path / "model.onnx").exists()
+
+
+@pytest.mark.parametrize("classes", [0, 3])
+def test_a_booster_without_its_base_score_answers_the_same(classes: int) -> None:
+    model, rows = booster(classes=classes)
+    bare = without_base(model)
+    learner = json.loads(bytes(bare.save_raw("json")))["learner"]
+    stated = str(learner["learner_model_param"]["base_score"]).strip("[]").split(",")
+    assert {float(score) for score in stated} == ({0.0} if classes else {0.5})
+    np.testing.assert_allclose(
+        bare.inplace_predict(rows), model.inplace_predict(rows), rtol=0.0, atol=1e-6
+    )
 
 
 def test_a_model_that_onnx_does_not_reproduce_is_not_exported(
@@ -90,12 +102,25 @@ def test_training_makes_a_complete_model(tmp_path: Path) -> None:
         "logistic_regression.json", "trees.json", "cascade.json",
         "features.md",
     }  # fmt: skip
-    assert max(metrics["onnx_parity"].values()) <= 1e-5
+    assert max(metrics["onnx_parity"].values()) <= 1e-6
     assert json.loads((tmp_path / "model" / "config.json").read_text())["seed"] == TINY.seed
     assert set(metrics["overall"]["baselines"]) == set(baselines(tmp_path / "model"))
     predictor, rows = Predictor(tmp_path / "model"), np.zeros((3, len(NAMES)))
     assert predictor.probability(rows).shape == (3,)
     np.testing.assert_allclose(predictor.types(rows).sum(axis=1), 1.0, rtol=1e-5)
+
+
+def test_where_nothing_has_moved_the_base_rate_is_all_there_is_to_say() -> None:
+    predictor = Predictor(SHIPPED)
+    rows = np.full((3, len(NAMES)), np.nan)
+    rows[:, NAMES.index("since_jump_s")] = 600.0
+    rows[1, NAMES.index("since_jump_s")] = 4.0
+    probability = predictor.probability(rows)
+    assert probability[0] == probability[2] == predictor.manifest.quiet
+    assert probability[1] != predictor.manifest.quiet
+    contributions = predictor.contributions(rows)
+    assert not contributions[[0, 2]].any()
+    assert contributions[1].any()
 
 
 @pytest.mark.slow
@@ -168,7 +193,7 @@ def test_the_shipped_model_is_what_its_config_and_code_say() -> None:
     config = json.loads((SHIPPED / "config.json").read_text())
     assert config == json.loads(json.dumps(training.asdict(training.Config())))
     metrics = json.loads((SHIPPED / "metrics.json").read_text())
-    assert max(metrics["onnx_parity"].values()) <= 1e-5
+    assert max(metrics["onnx_parity"].values()) <= 1e-6
     for section in ("What it does", "What it learned from", "How good it is", "Limits"):
         assert f"## {section}" in (SHIPPED / "card.md").read_text()
 
