@@ -15,6 +15,8 @@ from simulator.graph import FloatArray
 FRAME_S = 2.0
 BOOTSTRAPS = 400
 ECE_FROM, ECE_BINS = 0.05, 15
+LEAD_SHARE = 0.6
+"""Of the time that there was, what an alarm threshold has to leave: the aim of evaluation.md."""
 
 
 def shares(tally: Tally) -> dict[str, float | None]:
@@ -159,12 +161,22 @@ def ahead(model: Curve, other: Curve, false_alarms_per_episode: float) -> dict[s
 
 
 def best_threshold(pool: Pool) -> float:
-    """Threshold with the best balance: see `balance`; among equals the highest."""
+    """Threshold with the best balance among those in good time; among equals the highest.
 
-    def score(threshold: float) -> float:
-        return balance(pool.count(threshold).tally)
+    See `balance`. In good time is a median lead share of `LEAD_SHARE`; if no threshold has that,
+    all count.
+    """
 
-    return max(candidates(pool.scored), key=lambda threshold: (score(threshold), threshold))
+    def merit(threshold: float) -> tuple[bool, float, float]:
+        counted = pool.count(threshold)
+        leads = counted.lead_shares
+        timely = bool(leads) and float(np.median(leads)) >= LEAD_SHARE
+        return timely, balance(counted.tally), threshold
+
+    coarse = candidates(pool.scored)
+    place = coarse.index(max(coarse, key=merit))
+    around = coarse[max(place - 1, 0) : place + 2]
+    return max({*around, *map(_rounded, np.geomspace(around[0], around[-1], 9))}, key=merit)
 
 
 def balance(tally: Tally) -> float:
@@ -178,8 +190,12 @@ def candidates(scored: Sequence[Scored]) -> list[float]:
     """Thresholds worth trying: quantiles of the scores from the median on; 1 if all are 0."""
     values = np.concatenate([s.score[s.recording.scored].ravel()[::7] for s in scored])
     levels = 1.0 - np.geomspace(1e-4, 0.5, 32)
-    found = {float(f"{value:.6g}") for value in np.quantile(values, levels) if value > 0}
+    found = {_rounded(value) for value in np.quantile(values, levels) if value > 0}
     return sorted(found) or [1.0]
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.6g}")
 
 
 def _ratio(part: float, whole: float) -> float | None:
@@ -187,4 +203,4 @@ def _ratio(part: float, whole: float) -> float | None:
 
 
 def _plain(value: float) -> float | None:
-    return float(f"{value:.6g}") if np.isfinite(value) else None
+    return _rounded(value) if np.isfinite(value) else None

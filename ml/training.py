@@ -89,27 +89,27 @@ class Config:
 
     seed: int = 1
     topologies: int = 600
-    validation_topologies: int = 16
+    validation_topologies: int = 12
     test_topologies: int = 6
     episodes: int = 24
     held_out_episodes: int = 32
     share: float = 0.25
-    rounds: int = 600
-    patience: int = 40
+    rounds: int = 400
+    patience: int = 30
     options: dict[str, Any] = field(
         default_factory=lambda: {
             "tree_method": "hist",
             "max_depth": 6,
-            "eta": 0.05,
+            "eta": 0.1,
             "subsample": 0.6,
-            "colsample_bytree": 0.2,
-            "min_child_weight": 200.0,
+            "colsample_bytree": 0.3,
+            "min_child_weight": 100.0,
             "lambda": 5.0,
         }
     )
     candidates: tuple[dict[str, float], ...] = (
         {},
-        {"max_depth": 7, "min_child_weight": 100.0},
+        {"max_depth": 8, "min_child_weight": 200.0},
         {"class_weight": 3.0},
     )
 

@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 from ml.features.table import NAMES
 
 STIRRED_S, STRAINED = 60.0, 0.6
+WHOLE_PERCENT, FAILING_PERCENT = 99.0, 1.0
 
 
 def stirred(features: NDArray[Any]) -> NDArray[np.bool_]:
     """Say where something has moved within a minute, (..., F) -> (...).
 
-    A metric jumped or is off its normal, at the service or below it, or the service is more than
-    half way to a breach.
+    A metric jumped or is off its normal, or a replica is missing, at the service or below it; or
+    requests fail, or the service is more than half way to a breach.
     """
 
     def column(name: str) -> NDArray[Any]:
@@ -28,5 +29,9 @@ def stirred(features: NDArray[Any]) -> NDArray[np.bool_]:
 
     jumped = np.fmin(column("since_jump_s"), column("below_since_jump_s")) < STIRRED_S
     unusual = np.fmax(column("unusual_for_s"), column("below_unusual_for_s")) > 0.0
-    found: NDArray[np.bool_] = jumped | unusual | (column("strain_mean_10s") > STRAINED)
+    ready = np.fmin(column("availability_percent"), column("below_availability_least"))
+    errors = np.fmax(column("error_rate_percent"), column("edge_error_worst"))
+    failing = np.fmax(errors, column("dependency_error_worst")) > FAILING_PERCENT
+    strained = column("strain_mean_10s") > STRAINED
+    found: NDArray[np.bool_] = jumped | unusual | (ready < WHOLE_PERCENT) | failing | strained
     return found
