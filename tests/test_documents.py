@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dashboard.__main__ import main as dashboard
 from ml.artefact import SHIPPED, read_manifest
-from ml.dataset import Shares
+from ml.training import Config
 from server.__main__ import main as server
 from server.errors import Reason
 from simulator import nested_keys, topology_file
@@ -64,9 +64,9 @@ def test_what_is_said_of_the_shipped_model_is_what_was_measured() -> None:
     for figure in ("pr_auc", "brier_skill"):
         assert model[figure] > max(other[figure] for other in others.values())
     said = " ".join(EVALUATION.split())
-    kept = Shares()
-    assert f"{kept.quiet:.1%} are kept ({kept.quiet_ahead:.0%} of".replace("%", " %") in said
-    assert f"within a minute {kept.stirred:.0%}, and".replace("%", " %") in said
+    config = Config()
+    assert f"{config.share:.0%} of those without an incident ahead".replace("%", " %") in said
+    assert f"{config.topologies} systems" in said
     assert f"foresees {model['foreseeable_recall']:.0%}".replace("%", " %") in said
     assert f"leads by {model['lead_share']:.2f} of the time" in said
     assert f"{model['event_precision']:.0%} of its alarms are".replace("%", " %") in said
