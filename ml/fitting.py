@@ -28,6 +28,7 @@ TYPE_OPTIONS = {
     "objective": "multi:softprob",
     "num_class": len(INCIDENT_TYPES),
     "eval_metric": "mlogloss",
+    "eta": 0.2,
 }
 TRIAL_SHARE, TRIAL_ROUNDS, TRIAL_ETA = 0.2, 60, 0.15
 CLASS_WEIGHT = "class_weight"

@@ -89,12 +89,12 @@ class Config:
 
     seed: int = 1
     topologies: int = 600
-    validation_topologies: int = 12
+    validation_topologies: int = 24
     test_topologies: int = 6
     episodes: int = 24
-    held_out_episodes: int = 32
+    held_out_episodes: int = 24
     share: float = 0.25
-    rounds: int = 400
+    rounds: int = 320
     patience: int = 30
     options: dict[str, Any] = field(
         default_factory=lambda: {
