@@ -28,11 +28,15 @@ class ArtefactError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """Beta calibration: logit q = a log p - b log(1 - p) + c (Kull et al., 2017)."""
+    """Beta calibration: logit q = a log p - b log(1 - p) + c (Kull et al., 2017).
+
+    Where nothing has moved the trees are not asked: q is `quiet`.
+    """
 
     a: float
     b: float
     c: float
+    quiet: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +53,6 @@ class Manifest:
         Names of the incident types, in the order of the second model's outputs.
     calibration
         From the first model's output to a probability.
-    quiet
-        Probability where nothing has moved, of which the model is not asked.
     threshold
         Probability from which on an alarm is raised.
     horizon_s
@@ -63,7 +65,6 @@ class Manifest:
     features: tuple[str, ...]
     types: tuple[str, ...]
     calibration: Calibration
-    quiet: float
     threshold: float
     horizon_s: float
     checksums: dict[str, str]
@@ -74,7 +75,6 @@ def write_manifest(
     features: tuple[str, ...],
     types: tuple[str, ...],
     calibration: Calibration,
-    quiet: float,
     threshold: float,
 ) -> Manifest:
     """Complete a model directory that holds the ONNX files, and whatever else there is by now."""
@@ -88,7 +88,6 @@ def write_manifest(
         features=features,
         types=types,
         calibration=calibration,
-        quiet=quiet,
         threshold=threshold,
         horizon_s=HORIZON_S,
         checksums=checksums,

@@ -75,13 +75,32 @@ def held_out_topology(number: int, seed: int) -> Topology:
     return training_topology(len(SHIPPED) + number, seed + 1_000_003)
 
 
-def explain_one(job: tuple[Topology, int, int]) -> Recording:
+HeldOut = tuple[Topology, int, int]
+Together = tuple[Sequence[Topology], int, int, float]
+
+
+def held_out_jobs(count: int, episodes: int, seed: int) -> list[HeldOut]:
+    """Give the jobs of `explain_one`: systems that no training set holds."""
+    return [(held_out_topology(n, seed), episodes, seed * 1000 + 500_000 + n) for n in range(count)]
+
+
+def training_jobs(count: int, episodes: int, seed: int, share: float) -> list[Together]:
+    """Give the jobs of `sample_together`, `TOGETHER` systems each."""
+    jobs: list[Together] = []
+    for group, first in enumerate(range(0, count, TOGETHER)):
+        numbers = range(first, min(first + TOGETHER, count))
+        systems = [training_topology(n, seed) for n in numbers]
+        jobs.append((systems, episodes, seed * 1000 + group, share))
+    return jobs
+
+
+def explain_one(job: HeldOut) -> Recording:
     """Record a system with the causes of its incidents: topology, number of episodes, seed."""
     topology, episodes, seed = job
     return record(topology, scenarios(topology.graph(), episodes, seed), seed, explained=True)
 
 
-def sample_together(job: tuple[Sequence[Topology], int, int, float]) -> tuple[Rows, SpreadRows]:
+def sample_together(job: Together) -> tuple[Rows, SpreadRows]:
     """Record systems side by side; keep rows of them, and what failures did to others.
 
     The job: the systems, the number of episodes of each, the seed, the share of rows to keep.

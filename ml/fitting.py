@@ -1,4 +1,4 @@
-"""Fits what a model directory holds: trees, calibration, a baseline, the spread of failures."""
+"""Fits what a model directory holds: trees, a baseline, the spread of failures."""
 
 from __future__ import annotations
 
@@ -8,11 +8,9 @@ from typing import Any
 
 import numpy as np
 import xgboost
-from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score
 
-from ml.artefact import Calibration
 from ml.cascade import EDGE_INPUTS
 from ml.cascade_events import SpreadRows
 from ml.compute import Compute, Matrix
@@ -20,7 +18,6 @@ from ml.dataset import Rows
 from ml.export import without_base
 from ml.features import LEARNED
 from ml.incident_types import INCIDENT_TYPES
-from ml.predictor import LEAST, MOST
 from simulator.graph import FloatArray
 
 INCIDENT_OPTIONS = {"objective": "binary:logistic", "eval_metric": "logloss"}
@@ -88,26 +85,6 @@ def fit_types(fitting: Fitting, learning: Rows, checking: Rows) -> xgboost.Boost
         )
 
     return fitting.boost(TYPE_OPTIONS, matrix(learning), matrix(checking))
-
-
-def calibrate(raw: NDArray[np.float32], rows: Rows) -> Calibration:
-    """Fit a beta calibration; exponents below 0 would turn the order round, and are set to 0."""
-    raw, rows = raw[~rows.ongoing], rows.only(~rows.ongoing)
-    p = np.clip(raw.astype(np.float64), LEAST, MOST)
-    parts = {"a": np.log(p), "b": -np.log1p(-p)}
-    names = ["a", "b"]
-    while True:
-        inputs = np.stack([parts[name] for name in names], axis=1)
-        model = LogisticRegression(C=1e6, max_iter=1000)
-        model.fit(inputs, rows.label, sample_weight=rows.weight)
-        weights = dict(zip(names, model.coef_[0], strict=True))
-        wrong = [name for name in names if weights[name] < 0]
-        if not wrong:
-            break
-        names = [name for name in names if name not in wrong]
-    return Calibration(
-        a=float(weights.get("a", 0.0)), b=float(weights.get("b", 0.0)), c=float(model.intercept_[0])
-    )
 
 
 def logistic_regression(rows: Rows) -> dict[str, Any]:

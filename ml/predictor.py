@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from ml.explanation import Explainer
 from ml.features import NAMES, stirred
 from simulator.graph import FloatArray
 
+Features = FloatArray | NDArray[np.float32]
 LEAST, MOST = 1e-6, 1.0 - 1e-6
 
 
@@ -48,7 +50,7 @@ class Predictor:
         self._incident = _session(directory / INCIDENT_MODEL, width, 2)
         self._type = _session(directory / TYPE_MODEL, width, len(self.manifest.types))
 
-    def probability(self, features: FloatArray | NDArray[np.float32]) -> FloatArray:
+    def probability(self, features: Features) -> FloatArray:
         """Calibrated probability of an incident within the horizon, (N, F) -> (N,).
 
         The features are in the order of `ml.features.NAMES`; NaN is missing. Where nothing has
@@ -61,14 +63,13 @@ class Predictor:
             without a word.
         """
         _check(features)
-        probability = np.full(len(features), self.manifest.quiet)
-        moved = np.flatnonzero(stirred(features))
-        if len(moved):
-            raw = _probabilities(self._incident, self._rows(features[moved]))[:, 1]
-            probability[moved] = calibrated(raw.astype(np.float64), self.manifest.calibration)
-        return probability
 
-    def types(self, features: FloatArray | NDArray[np.float32]) -> FloatArray:
+        def raw(rows: Features) -> NDArray[np.float32]:
+            return _probabilities(self._incident, self._rows(rows))[:, 1]
+
+        return where_stirred(features, raw, self.manifest.calibration)
+
+    def types(self, features: Features) -> FloatArray:
         """Probability of each type, if there is an incident, (N, F) -> (N, K).
 
         Raises
@@ -81,7 +82,7 @@ class Predictor:
             return np.empty((0, len(self.manifest.types)))
         return _probabilities(self._type, self._rows(features)).astype(np.float64)
 
-    def contributions(self, features: FloatArray | NDArray[np.float32]) -> FloatArray:
+    def contributions(self, features: Features) -> FloatArray:
         """Give what each input adds to the log-odds of each row, (N, F) -> (N, M).
 
         The inputs are `manifest.features`; exact Shapley values, before calibration. Where nothing
@@ -101,11 +102,11 @@ class Predictor:
             contributions[moved] = self._explainer.contributions(self._rows(features[moved]))
         return contributions
 
-    def _rows(self, features: FloatArray | NDArray[np.float32]) -> NDArray[np.float32]:
+    def _rows(self, features: Features) -> NDArray[np.float32]:
         return features.take(self._columns, axis=1).astype(np.float32)
 
 
-def _check(features: FloatArray | NDArray[np.float32]) -> None:
+def _check(features: Features) -> None:
     if features.ndim != 2 or features.shape[1] != len(NAMES):
         raise ValueError(f"expected features (N, {len(NAMES)}), got shape {features.shape}")
     if np.isinf(features).any():
@@ -125,6 +126,20 @@ def read_usable(directory: Path) -> Manifest:
     if unknown:
         raise ArtefactError(f"{directory}: expected known features, got {', '.join(unknown)}")
     return manifest
+
+
+def where_stirred(
+    features: Features, raw: Callable[[Features], NDArray[np.float32]], calibration: Calibration
+) -> FloatArray:
+    """Probabilities of rows, (..., F) -> (...): calibrated raw ones where something has moved.
+
+    `raw` is asked for those rows alone, (N, F) -> (N,).
+    """
+    moved = stirred(features)
+    probability = np.full(moved.shape, calibration.quiet)
+    if moved.any():
+        probability[moved] = calibrated(raw(features[moved]).astype(np.float64), calibration)
+    return probability
 
 
 def calibrated(probability: FloatArray, calibration: Calibration) -> FloatArray:

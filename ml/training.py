@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -28,28 +27,26 @@ from ml.artefact import (
     write_json,
     write_manifest,
 )
+from ml.calibration import calibrate, threshold
 from ml.compute import Compute
 from ml.curves import curves
 from ml.dataset import (
-    LEARNED_COLUMNS,
     TOGETHER,
     explain_one,
-    held_out_topology,
+    held_out_jobs,
     joined,
     sample,
     sample_together,
-    training_topology,
+    training_jobs,
 )
-from ml.episodes import Recording
 from ml.evaluation import MODEL, compare, evaluate
 from ml.export import check_options, export, trees
-from ml.features import LEARNED, stirred
+from ml.features import LEARNED
 from ml.features.table import markdown
 from ml.fitting import (
     INCIDENT_OPTIONS,
     TYPE_OPTIONS,
     Fitting,
-    calibrate,
     fit_incident,
     fit_spread,
     fit_types,
@@ -57,11 +54,7 @@ from ml.fitting import (
     tried_on,
 )
 from ml.incident_types import INCIDENT_TYPES
-from ml.metrics import best_threshold
 from ml.model_card import model_card
-from ml.pool import Pool, Scored
-from ml.predictor import calibrated
-from simulator.topology import Topology
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,11 +119,15 @@ def train(config: Config, directory: Path, compute: Compute) -> dict[str, Any]:
     """
     for options in (INCIDENT_OPTIONS, TYPE_OPTIONS):
         check_options({**config.options, **options})
-    simulated = list(compute.each(sample_together, _training_jobs(config), "simulating"))
+    jobs = training_jobs(config.topologies, config.episodes, config.seed, config.share)
+    simulated = list(compute.each(sample_together, jobs, f"simulating {TOGETHER} systems each"))
     learning = joined([rows for rows, _ in simulated])
     spread = fit_spread([rows for _, rows in simulated])
     del simulated
-    held_out = _held_out(config, compute)
+    others = config.validation_topologies + config.test_topologies
+    held_out_of = held_out_jobs(others, config.held_out_episodes, config.seed)
+    label = "simulating validation and test systems"
+    held_out = list(compute.each(explain_one, held_out_of, label))
     validation = held_out[: config.validation_topologies]
     test = held_out[config.validation_topologies :]
     checking = joined([sample(recording, 1.0, config.seed) for recording in validation])
@@ -143,20 +140,9 @@ def train(config: Config, directory: Path, compute: Compute) -> dict[str, Any]:
     incident = fit_incident(fitting, changes, learning, checking)
     _say(f"{incident.num_boosted_rounds()} trees; fitting those that name the type")
     kinds = fit_types(fitting, learning, checking)
-    raw = incident.inplace_predict(checking.features)
-    calibration = calibrate(raw, checking)
-
-    quiet = _quiet(validation)
-
-    def score(recording: Recording) -> Scored:
-        moved = stirred(recording.features)
-        raw = incident.inplace_predict(recording.features[moved][:, LEARNED_COLUMNS])
-        probability = np.full(moved.shape, quiet)
-        probability[moved] = calibrated(raw.astype(np.float64), calibration)
-        return Scored(recording, probability)
-
+    calibration = calibrate(incident, checking, validation)
     _say("choosing the threshold")
-    threshold = best_threshold(Pool([score(recording) for recording in validation]))
+    chosen = threshold(incident, calibration, validation)
     with tempfile.TemporaryDirectory() as temporary:
         built = Path(temporary)
         probes = checking.features[:PARITY_ROWS]
@@ -169,7 +155,7 @@ def train(config: Config, directory: Path, compute: Compute) -> dict[str, Any]:
         write_json(built / CASCADE, spread)
         write_json(built / CONFIG, asdict(config))
         (built / FEATURE_TABLE).write_text(markdown(), encoding="utf-8")
-        described = (LEARNED, tuple(INCIDENT_TYPES), calibration, quiet, threshold)
+        described = (LEARNED, tuple(INCIDENT_TYPES), calibration, chosen)
         manifest = write_manifest(built, *described)
         _say("evaluating on systems that were not learned from")
         compared = compare(test, validation, built)
@@ -183,7 +169,7 @@ def train(config: Config, directory: Path, compute: Compute) -> dict[str, Any]:
             "trees": incident.num_boosted_rounds(),
             "importance": importance(incident),
             **evaluate(compared, built, config.seed),
-            "curves": curves(compared.scores[MODEL], threshold),
+            "curves": curves(compared.scores[MODEL], chosen),
         }
         write_json(built / METRICS, metrics)
         (built / CARD).write_text(model_card(manifest, asdict(config), metrics), encoding="utf-8")
@@ -206,35 +192,6 @@ def quick() -> Config:
         Config(), topologies=6, validation_topologies=2, test_topologies=2, episodes=8, rounds=60,
         held_out_episodes=8, candidates=({},),
     )  # fmt: skip
-
-
-def _training_jobs(config: Config) -> list[tuple[list[Topology], int, int, float]]:
-    """Give the systems group by group, with the number of episodes of each, seed and share."""
-    jobs = []
-    for group, first in enumerate(range(0, config.topologies, TOGETHER)):
-        numbers = range(first, min(first + TOGETHER, config.topologies))
-        systems = [training_topology(n, config.seed) for n in numbers]
-        jobs.append((systems, config.episodes, config.seed * 1000 + group, config.share))
-    return jobs
-
-
-def _held_out(config: Config, compute: Compute) -> list[Recording]:
-    count = config.validation_topologies + config.test_topologies
-    jobs = [
-        (
-            held_out_topology(n, config.seed),
-            config.held_out_episodes,
-            config.seed * 1000 + 500_000 + n,
-        )
-        for n in range(count)
-    ]
-    return list(compute.each(explain_one, jobs, "simulating validation and test systems"))
-
-
-def _quiet(recordings: Sequence[Recording]) -> float:
-    """Share of the rows where nothing has moved that have an incident ahead."""
-    labels = [r.label[r.scored & ~stirred(r.features)] for r in recordings]
-    return float(f"{np.concatenate(labels).mean():.4g}")
 
 
 def importance(booster: xgboost.Booster) -> dict[str, float]:

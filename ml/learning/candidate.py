@@ -28,38 +28,35 @@ from ml.artefact import (
     write_json,
     write_manifest,
 )
+from ml.calibration import calibrate, threshold
 from ml.curves import curves
 from ml.dataset import (
-    EVERY_STIRRED,
-    LEARNED_COLUMNS,
     Rows,
-    Shares,
     explain_one,
-    held_out_topology,
+    held_out_jobs,
     joined,
     sample,
-    sample_one,
-    training_topology,
+    sample_together,
+    training_jobs,
 )
 from ml.episodes import Recording
 from ml.evaluation import MODEL, compare, evaluate, model_score
 from ml.export import export, trees
 from ml.features import LEARNED
 from ml.features.table import markdown
-from ml.fitting import Fitting, calibrate, fit_incident
+from ml.fitting import Fitting, fit_incident
 from ml.incident_types import INCIDENT_TYPES
 from ml.learning.beside import Beside, Progress
 from ml.learning.booster import booster
 from ml.learning.comparison import Pair, Verdict, judged
 from ml.learning.job import Job, Split, split
 from ml.learning.live import ExamplesError, from_bytes
-from ml.metrics import best_threshold
 from ml.model_card import model_card
-from ml.pool import Pool, Scored
-from ml.predictor import Predictor, calibrated
+from ml.pool import Scored
+from ml.predictor import Predictor
 from ml.training import PARITY_ROWS, Config, importance
 
-EVERY_ROW = Shares(stirred=1.0, quiet=1.0, quiet_ahead=1.0)
+EVERY_ROW = 1.0
 LIVE_SHARE, MOST_TIMES = 0.25, 20.0
 """Live rows count up to 20 times, but together for at most a quarter of all."""
 SEEDS_FROM = 100_000
@@ -81,18 +78,17 @@ def learn(job: Job, progress: Progress) -> tuple[Manifest, Verdict]:
     chosen = split(tuple(live), known)
     compute = Beside(booster(base_directory), progress)
 
-    jobs = [
-        (training_topology(n, seed), job.episodes, seed * 1000 + n, Shares())
-        for n in range(job.systems)
-    ]
-    simulated = [rows for rows, _ in compute.each(sample_one, jobs, "simulating systems")]
+    jobs = training_jobs(job.systems, job.episodes, seed, Config().share)
+    simulated = [rows for rows, _ in compute.each(sample_together, jobs, "simulating systems")]
     learning = _mixed(
         joined(simulated), [sample(live[key], EVERY_ROW, seed) for key in chosen.learned]
     )
-    held_out = list(compute.each(explain_one, _held_out(job, seed), "simulating other systems"))
+    others = job.checked_systems + job.compared_systems
+    other_jobs = held_out_jobs(others, job.held_out_episodes, seed)
+    held_out = list(compute.each(explain_one, other_jobs, "simulating other systems"))
     validation, test = held_out[: job.checked_systems], held_out[job.checked_systems :]
     checking = _mixed(
-        joined([sample(recording, EVERY_STIRRED, seed) for recording in validation]),
+        joined([sample(recording, EVERY_ROW, seed) for recording in validation]),
         [sample(live[key], EVERY_ROW, seed) for key in chosen.checked],
     )
     options = {**Config().options, **base_config.get("options", {})}
@@ -113,7 +109,14 @@ def learn(job: Job, progress: Progress) -> tuple[Manifest, Verdict]:
     }  # fmt: skip
     output = Path(job.output)
     parity = _export(output, base_directory, incident, checking, config)
-    manifest = _calibrated(output, incident, checking, validation)
+    calibration = calibrate(incident, checking, validation)
+    described = (
+        LEARNED,
+        tuple(INCIDENT_TYPES),
+        calibration,
+        threshold(incident, calibration, validation),
+    )
+    manifest = write_manifest(output, *described)
     progress("comparing", 0, 2)
     models = Predictor(base_directory), Predictor(output)
     verdict = judged(_pair(models, test), _pair(models, [live[key] for key in chosen.compared]))
@@ -131,9 +134,7 @@ def learn(job: Job, progress: Progress) -> tuple[Manifest, Verdict]:
     write_json(output / METRICS, metrics)
     card = model_card(manifest, config, metrics) + _learned(config["learning"], chosen, verdict)
     (output / CARD).write_text(card, encoding="utf-8")
-    return write_manifest(
-        output, LEARNED, tuple(INCIDENT_TYPES), manifest.calibration, manifest.threshold
-    ), verdict
+    return write_manifest(output, *described), verdict
 
 
 def _read(files: dict[str, str]) -> tuple[dict[str, Recording], dict[str, str]]:
@@ -157,13 +158,6 @@ def _mixed(simulated: Rows, live: list[Rows]) -> Rows:
     return joined([simulated, replace(together, weight=together.weight * np.float32(times))])
 
 
-def _held_out(job: Job, seed: int) -> list[tuple[Any, int, int]]:
-    return [
-        (held_out_topology(n, seed), job.held_out_episodes, seed * 1000 + 500_000 + n)
-        for n in range(job.checked_systems + job.compared_systems)
-    ]
-
-
 def _export(
     output: Path,
     base: Path,
@@ -180,21 +174,6 @@ def _export(
     write_json(output / CONFIG, config)
     (output / FEATURE_TABLE).write_text(markdown(), encoding="utf-8")
     return parity
-
-
-def _calibrated(
-    output: Path, incident: xgboost.Booster, checking: Rows, validation: Sequence[Recording]
-) -> Manifest:
-    """Fit the calibration, choose the threshold, and write the manifest."""
-    calibration = calibrate(incident.inplace_predict(checking.features), checking)
-
-    def score(recording: Recording) -> Scored:
-        rows = recording.features[..., LEARNED_COLUMNS]
-        flat = incident.inplace_predict(rows.reshape(-1, rows.shape[-1])).astype(np.float64)
-        return Scored(recording, calibrated(flat, calibration).reshape(rows.shape[:-1]))
-
-    threshold = best_threshold(Pool([score(recording) for recording in validation]))
-    return write_manifest(output, LEARNED, tuple(INCIDENT_TYPES), calibration, threshold)
 
 
 def _pair(models: tuple[Predictor, Predictor], recordings: Sequence[Recording]) -> Pair:

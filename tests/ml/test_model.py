@@ -116,8 +116,8 @@ def test_where_nothing_has_moved_the_base_rate_is_all_there_is_to_say() -> None:
     rows[:, NAMES.index("since_jump_s")] = 600.0
     rows[1, NAMES.index("since_jump_s")] = 4.0
     probability = predictor.probability(rows)
-    assert probability[0] == probability[2] == predictor.manifest.quiet
-    assert probability[1] != predictor.manifest.quiet
+    assert probability[0] == probability[2] == predictor.manifest.calibration.quiet
+    assert probability[1] != predictor.manifest.calibration.quiet
     contributions = predictor.contributions(rows)
     assert not contributions[[0, 2]].any()
     assert contributions[1].any()
@@ -262,9 +262,12 @@ def test_infinity_is_refused_and_missing_values_are_not() -> None:
 
 def test_calibration_keeps_the_order_of_probabilities() -> None:
     raw = np.linspace(0.0, 1.0, 101)
-    for calibration in (read_manifest(SHIPPED).calibration, artefact.Calibration(1.0, 1.0, 0.0)):
+    for calibration in (
+        read_manifest(SHIPPED).calibration,
+        artefact.Calibration(1.0, 1.0, 0.0, 0.01),
+    ):
         assert (np.diff(calibrated(raw, calibration)) >= 0).all()
-    identity = calibrated(raw[1:-1], artefact.Calibration(1.0, 1.0, 0.0))
+    identity = calibrated(raw[1:-1], artefact.Calibration(1.0, 1.0, 0.0, 0.01))
     np.testing.assert_allclose(identity, raw[1:-1], rtol=1e-6)
 
 
