@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -13,7 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import NamedTuple
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -23,9 +22,11 @@ import treelite
 import xgboost
 
 from benchmarks.simulator import plain_topology
-from ml.artefact import INCIDENT_MODEL, SHIPPED, TREES
-from ml.features import FeatureExtractor
+from ml.artefact import INCIDENT_MODEL, SHIPPED
+from ml.features import FeatureExtractor, stirred
+from ml.learning.booster import booster
 from ml.predictor import Predictor
+from simulator.faults import Fault, FaultKind
 from simulator.simulation import Simulation
 
 TICKS, MANY_TICKS, SKIPPED_TICKS = 90, 8, 2
@@ -34,74 +35,39 @@ LIMIT_ROW_US = 50.0
 SIZES = (1, 100, 10_000)
 
 
-def tick_ms(services: int) -> tuple[float, float]:
-    """Median time of features and of prediction for one frame of so many services."""
-    simulation = Simulation(plain_topology(services), seed=1)
+class Tick(NamedTuple):
+    """Median times for one frame, and the share of services that the trees were asked for."""
+
+    features_ms: float
+    prediction_ms: float
+    asked: float
+
+
+def tick(services: int, faults: int) -> Tick:
+    """Measure features and prediction of one frame of so many services, while faults act."""
+    topology = plain_topology(services)
+    simulation = Simulation(topology, seed=1)
+    for number in range(faults):
+        target = topology.services[number * services // faults].name
+        simulation.inject(Fault(target, FaultKind.NETWORK_LATENCY, 0.0, 600.0, intensity=0.5))
     extractor, predictor = FeatureExtractor(simulation.graph), Predictor()
     ticks = TICKS if services <= 1000 else MANY_TICKS
-    spent: list[tuple[float, float]] = []
-    for tick in range(SKIPPED_TICKS + ticks):
+    spent: list[tuple[float, float, float]] = []
+    for number in range(SKIPPED_TICKS + ticks):
         frame = simulation.next_frame()
         began = time.perf_counter()
         features = extractor.update(frame)[0]
         between = time.perf_counter()
         predictor.probability(features)
         ended = time.perf_counter()
-        if tick >= SKIPPED_TICKS:
-            spent.append((between - began, ended - between))
-    features_s, prediction_s = np.median(spent, axis=0)
-    return 1e3 * float(features_s), 1e3 * float(prediction_s)
+        if number >= SKIPPED_TICKS:
+            asked = float(stirred(features).mean())
+            spent.append((between - began, ended - between, asked))
+    features_s, prediction_s, asked = (float(value) for value in np.median(spent, axis=0))
+    return Tick(1e3 * features_s, 1e3 * prediction_s, asked)
 
 
-def booster_of(path: Path) -> xgboost.Booster:
-    """Rebuild XGBoost's own model from the trees that are stored for explanations."""
-    stated = json.loads(path.read_text(encoding="utf-8"))
-    width = len(Predictor().manifest.features)
-    rng = np.random.default_rng(0)
-    rows = rng.normal(size=(64, width)).astype(np.float32)
-    options = {"objective": "binary:logistic", "base_score": 0.5}
-    seedling = xgboost.train(options, xgboost.DMatrix(rows, rows[:, 0] > 0), 1)
-    document = json.loads(bytes(seedling.save_raw("json")))
-    learner = document["learner"]
-    model = learner["gradient_booster"]["model"]
-    pattern = model["trees"][0]
-    model["trees"] = [_tree(pattern, number, tree) for number, tree in enumerate(stated["trees"])]
-    model["tree_info"] = [0] * len(model["trees"])
-    model["iteration_indptr"] = list(range(len(model["trees"]) + 1))
-    model["gbtree_model_param"]["num_trees"] = str(len(model["trees"]))
-    base = 1.0 / (1.0 + np.exp(-stated["base"]))
-    brackets = learner["learner_model_param"]["base_score"].startswith("[")
-    learner["learner_model_param"]["base_score"] = f"[{base}]" if brackets else str(base)
-    booster = xgboost.Booster({"nthread": 1})
-    booster.load_model(bytearray(json.dumps(document).encode()))
-    return booster
-
-
-def _tree(pattern: dict[str, Any], number: int, tree: dict[str, Any]) -> dict[str, Any]:
-    nodes = len(tree["left"])
-    parents = [2147483647] * nodes
-    for node, (left, right) in enumerate(zip(tree["left"], tree["right"], strict=True)):
-        for child in (left, right):
-            if child >= 0:
-                parents[child] = node
-    return {
-        **pattern,
-        "id": number,
-        "left_children": tree["left"],
-        "right_children": tree["right"],
-        "parents": parents,
-        "split_indices": tree["feature"],
-        "split_conditions": tree["limit"],
-        "split_type": [0] * nodes,
-        "default_left": tree["missing_left"],
-        "sum_hessian": tree["cover"],
-        "base_weights": [0.0] * nodes,
-        "loss_changes": [0.0] * nodes,
-        "tree_param": {**pattern["tree_param"], "num_nodes": str(nodes)},
-    }
-
-
-def peers(booster: xgboost.Booster) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
+def peers(known: xgboost.Booster) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
     """Every way to get probabilities of rows, on one thread."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
@@ -112,12 +78,12 @@ def peers(booster: xgboost.Booster) -> dict[str, Callable[[np.ndarray], np.ndarr
     wrapper = xgboost.XGBClassifier(n_jobs=1)
     with TemporaryDirectory() as directory:
         path = Path(directory) / "model.json"
-        booster.save_model(path)
+        known.save_model(path)
         wrapper.load_model(path)
         forest = treelite.frontend.load_xgboost_model(str(path))
     return {
         "ONNX Runtime": lambda rows: session.run([name], {"features": rows})[0][:, 1],
-        "XGBoost inplace_predict": lambda rows: booster.inplace_predict(rows),
+        "XGBoost inplace_predict": lambda rows: known.inplace_predict(rows),
         "XGBoost's scikit-learn wrapper": lambda rows: wrapper.predict_proba(rows)[:, 1],
         "treelite (GTIL)": lambda rows: treelite.gtil.predict(forest, rows, nthread=1).ravel(),
     }
@@ -146,21 +112,24 @@ def imports_of_serving() -> list[str]:
 
 def main() -> None:
     """Print all figures."""
-    print("features and prediction of one tick, ms      features  prediction    both   limit")
+    print("features and prediction of one tick, ms         features  prediction    both   limit")
     for services, limit in LIMITS_MS.items():
-        features, prediction = tick_ms(services)
-        both = features + prediction
-        verdict = "met" if both <= limit else "NOT met"
-        cells = f"{features:35.2f} {prediction:11.2f} {both:7.2f} {limit:7.0f}"
-        print(f"{services:>6} services {cells} {verdict}")
-    booster = booster_of(SHIPPED / TREES)
+        for faults in (0, services // 100):
+            cost = tick(services, faults)
+            both = cost.features_ms + cost.prediction_ms
+            verdict = "met" if both <= limit else "NOT met"
+            name = f"{services:>6} services, {faults:>3} faults ({cost.asked:4.0%} moved)"
+            figures = f"{cost.features_ms:12.2f} {cost.prediction_ms:11.2f} {both:7.2f}"
+            print(f"{name:<44}{figures} {limit:7.0f} {verdict}")
+    known = booster(SHIPPED)
+    known.set_param({"nthread": 1})
     rng = np.random.default_rng(1)
     width = len(Predictor().manifest.features)
     rows = rng.normal(size=(max(SIZES), width)).astype(np.float32) * 20.0
     rows[rng.random(rows.shape) < 0.1] = np.nan
-    ways = peers(booster)
+    ways = peers(known)
     expected = ways["XGBoost inplace_predict"](rows)
-    trees = booster.num_boosted_rounds()
+    trees = known.num_boosted_rounds()
     print(f"\n{trees} trees, one thread; us per call, and over ONNX Runtime's")
     print(f"{'':<32}" + "".join(f"{size:>12,} rows " for size in SIZES) + "   differs by")
     base: dict[int, float] = {}

@@ -28,6 +28,7 @@ PROTOCOL = 1
 MODEL, ORACLE, OVERALL = "model", "oracle", "overall"
 MIN_LEAD_S = 4
 FALSE_ALARM_RATES = (0.1, 0.5)
+AIMED_PRECISION = 0.94
 INTENSITIES = _, _, _, _LAST = ((0.2, 0.5), (0.5, 1.0), (1.0, 2.0), (2.0, 3.0))
 
 
@@ -111,6 +112,9 @@ def _figures(pool: Pool, threshold: float, known: Curve | None = None) -> dict[s
     return {
         **events(pool, threshold, with_intervals=True),
         **{f"recall_at_{rate:g}": _rounded(known.recall_at(rate)[0]) for rate in FALSE_ALARM_RATES},
+        f"foreseeable_recall_at_precision_{AIMED_PRECISION:g}": (
+            known.foreseeable_recall_at_precision(AIMED_PRECISION)
+        ),
         **rows(pool.scored, threshold),
     }
 

@@ -111,11 +111,21 @@ def calibration_error(label: FloatArray, score: FloatArray) -> float:
 
 
 class Curve(NamedTuple):
-    """Events at K thresholds: (K, N) hits and false alarms per episode, (N,) incidents."""
+    """Events at K thresholds.
+
+    Attributes
+    ----------
+    hits, foreseeable_hits, false_alarms
+        (K, N) of each episode.
+    incidents, foreseeable
+        (N,) of each episode.
+    """
 
     hits: FloatArray
+    foreseeable_hits: FloatArray
     false_alarms: FloatArray
     incidents: FloatArray
+    foreseeable: FloatArray
 
     def recall_at(
         self, false_alarms_per_episode: float, chosen: NDArray[np.intp] | None = None
@@ -132,14 +142,25 @@ class Curve(NamedTuple):
         recall: FloatArray = (hits * allowed).max(axis=0) / total
         return recall
 
+    def foreseeable_recall_at_precision(self, least: float) -> float | None:
+        """Highest recall of foreseeable incidents at a precision of at least this.
+
+        None if no incident is foreseeable.
+        """
+        hits = self.hits.sum(axis=1)
+        precise = hits >= least * (hits + self.false_alarms.sum(axis=1))
+        return _ratio((self.foreseeable_hits.sum(axis=1) * precise).max(), self.foreseeable.sum())
+
 
 def curve(pool: Pool) -> Curve:
     """Count events at all thresholds worth trying."""
     tallies = [pool.count(threshold).tally for threshold in candidates(pool.scored)]
     return Curve(
-        np.stack([tally.hits for tally in tallies]),
-        np.stack([tally.false_alarms for tally in tallies]),
-        tallies[0].incidents,
+        hits=np.stack([tally.hits for tally in tallies]),
+        foreseeable_hits=np.stack([tally.foreseeable_hits for tally in tallies]),
+        false_alarms=np.stack([tally.false_alarms for tally in tallies]),
+        incidents=tallies[0].incidents,
+        foreseeable=tallies[0].foreseeable,
     )
 
 

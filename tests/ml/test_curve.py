@@ -10,7 +10,9 @@ from tests.ml.test_cascade import recording
 
 
 def made(hits: list[list[float]], false: list[list[float]], incidents: list[float]) -> Curve:
-    return Curve(np.array(hits), np.array(false), np.array(incidents))
+    """Make one in which every incident is foreseeable."""
+    found, known = np.array(hits, dtype=float), np.array(incidents, dtype=float)
+    return Curve(found, found, np.array(false, dtype=float), known, known)
 
 
 def test_recall_is_that_of_the_best_threshold_that_is_allowed() -> None:
@@ -18,6 +20,14 @@ def test_recall_is_that_of_the_best_threshold_that_is_allowed() -> None:
     assert curve.recall_at(2.0)[0] == 1.0
     assert curve.recall_at(0.5)[0] == 0.5
     assert curve.recall_at(0.1)[0] == 0.0
+
+
+def test_recall_at_a_precision_is_that_of_the_thresholds_that_reach_it() -> None:
+    curve = made([[2, 1], [1, 1], [0, 0]], [[1, 2], [0, 0], [0, 0]], [2, 2])
+    assert curve.foreseeable_recall_at_precision(0.5) == 0.75
+    assert curve.foreseeable_recall_at_precision(0.94) == 0.5
+    assert made([[0]], [[1]], [1]).foreseeable_recall_at_precision(0.94) == 0.0
+    assert made([[0]], [[0]], [0]).foreseeable_recall_at_precision(0.94) is None
 
 
 def test_a_score_that_says_nothing_is_counted_without_a_hit() -> None:
@@ -33,9 +43,9 @@ def test_the_interval_of_a_difference_is_paired() -> None:
     rng = np.random.default_rng(0)
     incidents = rng.integers(2, 30, 60).astype(float)
     others = np.floor(incidents / 2.0)
-    nothing = np.zeros((1, 60))
-    better = Curve((others + 1.0)[None], nothing, incidents)
-    worse = Curve(others[None], nothing, incidents)
+    nothing = [[0.0] * 60]
+    better = made([list(others + 1.0)], nothing, list(incidents))
+    worse = made([list(others)], nothing, list(incidents))
     found = ahead(better, worse, 0.5)
     assert found["ci"][0] > 0.0
     assert found["difference"] == np.float64(f"{60 / incidents.sum():.6g}")
