@@ -17,7 +17,6 @@ BEGIN, END = "<!-- tables: begin -->", "<!-- tables: end -->"
 _COLUMNS = (
     ("foreseeable_recall", "foreseen of the foreseeable"),
     ("event_precision", "precision of alarms"),
-    ("foreseeable_recall_at_precision_0.94", "foreseen of these at precision 0.94"),
     ("event_recall", "foreseen of all"),
     ("lead_share", "lead share"),
     ("median_lead_s", "median lead, s"),

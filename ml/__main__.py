@@ -81,6 +81,13 @@ def train(
     help="Scenario file, as often as --topology and in the same order.",
 )
 @click.option(
+    "--systems",
+    type=click.IntRange(min=1),
+    default=6,
+    show_default=True,
+    help="Random systems to score on, where there is no --topology.",
+)
+@click.option(
     "--episodes",
     type=click.IntRange(min=1),
     default=32,
@@ -112,6 +119,7 @@ def train(
 def evaluate(
     topologies: tuple[str, ...],
     scenario_files: tuple[str, ...],
+    systems: int,
     episodes: int,
     seed: int,
     model: Path,
@@ -130,6 +138,7 @@ def evaluate(
         figures = report.report(
             topologies,
             scenario_files,
+            systems,
             episodes,
             seed,
             model,

@@ -18,13 +18,13 @@ from simulator.scenario import Scenario, load_scenarios
 from simulator.topology import Topology
 from simulator.topology_file import load_topology
 
-SYSTEMS = 6
-VALIDATION_SYSTEMS = 4
+VALIDATION_SYSTEMS, VALIDATION_EPISODES = 8, 16
 
 
 def report(
     topology_files: Sequence[str],
     scenario_files: Sequence[str],
+    random_systems: int,
     episodes: int,
     seed: int,
     directory: Path,
@@ -45,7 +45,7 @@ def report(
     """
     read_manifest(directory)  # before minutes of simulation
     systems = [load_topology(path) for path in topology_files]
-    systems = systems or [held_out_topology(n, seed + 500) for n in range(SYSTEMS)]
+    systems = systems or [held_out_topology(n, seed + 500) for n in range(random_systems)]
     chosen = [
         load_scenarios(path, topology.graph())
         for path, topology in zip(scenario_files, systems, strict=False)
@@ -56,7 +56,10 @@ def report(
     else:
         mixed = [(topology, episodes, seed + i) for i, topology in enumerate(systems)]
         test = list(Local().each(explain_one, mixed, "simulating"))
-    others = [(held_out_topology(n, seed + 900), 16, seed + n) for n in range(VALIDATION_SYSTEMS)]
+    others = [
+        (held_out_topology(n, seed + 900), VALIDATION_EPISODES, seed + n)
+        for n in range(VALIDATION_SYSTEMS)
+    ]
     validation = list(Local().each(explain_one, others, "simulating validation systems"))
     ceiling = None
     if with_oracle:
