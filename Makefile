@@ -60,6 +60,21 @@ protos-check: $(STAMP)  ## Fail if the committed stubs differ from what protos/ 
 	diff -r --exclude=__init__.py --exclude=__pycache__ "$$out/$(GENERATED)" $(GENERATED) || \
 	{ echo "The stubs in $(GENERATED) do not match protos/: run 'make protos'" >&2; exit 1; }
 
+.PHONY: clients client-go client-typescript client-java
+clients: client-go client-typescript client-java  ## Build the clients in Go, TypeScript and Java
+
+client-go: $(STAMP)  ## Build clients/go/build/sre-edge-go
+	@cd clients/go && PATH="$(CURDIR)/$(BIN):$$PATH" buf generate ../../protos && go build -o build/sre-edge-go .
+
+client-typescript: $(STAMP)  ## Build clients/typescript/build
+	@cd clients/typescript && npm ci --silent && mkdir -p generated && \
+	../../$(BIN)/python -m grpc_tools.protoc -I../../protos -I$(abspath $(wildcard .venv/lib/python3*/site-packages)) \
+	  --plugin=node_modules/.bin/protoc-gen-es --es_out=generated --es_opt=target=ts,import_extension=js \
+	  $(addprefix ../../,$(PROTOS)) google/rpc/status.proto google/rpc/error_details.proto && npm run --silent build
+
+client-java: $(STAMP)  ## Build clients/java/target/sre-edge.jar
+	@cd clients/java && mvn --batch-mode --quiet package
+
 .PHONY: run
 run: $(RUNTIME)  ## Run the server and the dashboard until Ctrl-C
 	@exec $(BIN)/sre-edge up

@@ -9,8 +9,9 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 QUIET = {key: value for key, value in os.environ.items() if not key.startswith("SRE_EDGE_")}
 """An environment without settings."""
@@ -23,14 +24,25 @@ class Program:
     ----------
     arguments
         Of the Python interpreter.
+    command
+        What is run with them, if not the Python interpreter.
+    directory
+        Where.
     variables
         Of its environment. Its records are gone with it, unless SRE_EDGE_DATA says where they are.
     """
 
-    def __init__(self, *arguments: str, **variables: str) -> None:
+    def __init__(
+        self,
+        *arguments: str,
+        command: Sequence[str] = (sys.executable,),
+        directory: Path | None = None,
+        **variables: str,
+    ) -> None:
         self._data = tempfile.TemporaryDirectory(prefix="sre-edge-")
         self.process = subprocess.Popen(
-            [sys.executable, *arguments],
+            [*command, *arguments],
+            cwd=directory,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -54,6 +66,11 @@ class Program:
             self._changed.wait_for(seen, seconds)
         assert found, f"no line matches {pattern!r} in:\n" + "".join(self.lines)
         return found[0]
+
+    def until(self, condition: Callable[[], bool], seconds: float = 60.0) -> None:
+        """Wait until its lines fulfil a condition."""
+        with self._changed:
+            assert self._changed.wait_for(condition, seconds), "".join(self.lines[-5:])
 
     def stop(self, number: signal.Signals = signal.SIGTERM, seconds: float = 20.0) -> int:
         """Signal the program and wait for its end; returns its exit code."""

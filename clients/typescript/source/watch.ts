@@ -1,0 +1,70 @@
+/** A stream of snapshots that survives lost connections and restarted servers. */
+
+import { setTimeout as sleep } from "node:timers/promises";
+
+import { SimulationService } from "../generated/sre_edge/v1/simulation_service_pb.js";
+import type { StreamMetricsResponse } from "../generated/sre_edge/v1/simulation_service_pb.js";
+import type { Cursor } from "../generated/sre_edge/v1/snapshot_pb.js";
+import type { Channel } from "./channel.js";
+import { isServiceError, read, type Failure } from "./failure.js";
+
+const FIRST_BACKOFF_MS = 200;
+const MAX_BACKOFF_MS = 2_000;
+const FINAL = new Set([
+  "INVALID_ARGUMENT",
+  "NOT_FOUND",
+  "UNAUTHENTICATED",
+  "UNIMPLEMENTED",
+  "FAILED_PRECONDITION",
+]);
+
+/**
+ * Yields messages until the signal; a stream that is lost is opened again after the last snapshot,
+ * and what the server cannot make up for comes as a `gap`. Leaving the loop cancels the stream.
+ */
+export async function* watch(
+  channel: Channel,
+  services: string[],
+  signal: AbortSignal,
+): AsyncGenerator<StreamMetricsResponse> {
+  let cursor: Cursor | undefined;
+  let connected = false;
+  let backoff = FIRST_BACKOFF_MS;
+  while (!signal.aborted) {
+    const stream = channel.stream(SimulationService.method.streamMetrics, {
+      services,
+      ...(cursor && { resumeAfter: cursor }),
+    });
+    const cancel = () => stream.cancel();
+    signal.addEventListener("abort", cancel);
+    try {
+      for await (const message of stream as AsyncIterable<StreamMetricsResponse>) {
+        connected = true;
+        backoff = FIRST_BACKOFF_MS;
+        if (message.message.case === "snapshot") cursor = message.message.value.cursor;
+        yield message;
+      }
+    } catch (error) {
+      if (signal.aborted) return;
+      if (!isServiceError(error)) throw error;
+      const failure = read(error);
+      if (failure.code === "INVALID_ARGUMENT" && cursor) {
+        cursor = undefined; // of a server that has begun anew
+      } else if (!connected || isFinal(failure)) {
+        throw error;
+      }
+      console.error(`the stream was lost (${failure.message}); trying again`);
+    } finally {
+      signal.removeEventListener("abort", cancel);
+      stream.on("error", () => {}); // that it was cancelled is no news
+      stream.cancel();
+    }
+    await sleep(backoff, undefined, { signal }).catch(() => {});
+    backoff = Math.min(2 * backoff, MAX_BACKOFF_MS);
+  }
+}
+
+/** Whether the server would say the same again; a slow reader may go on. */
+function isFinal({ code, reason }: Failure): boolean {
+  return FINAL.has(code) || (code === "RESOURCE_EXHAUSTED" && reason !== "SLOW_SUBSCRIBER");
+}
