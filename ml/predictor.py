@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from simulator.graph import FloatArray
 
 Features = FloatArray | NDArray[np.float32]
 LEAST, MOST = 1e-6, 1.0 - 1e-6
+FEW = 4
 
 
 class Predictor:
@@ -50,11 +52,14 @@ class Predictor:
         self._incident = _session(directory / INCIDENT_MODEL, width, 2)
         self._type = _session(directory / TYPE_MODEL, width, len(self.manifest.types))
 
-    def probability(self, features: Features) -> FloatArray:
+    def probability(
+        self, features: Features, moved: NDArray[np.bool_] | None = None
+    ) -> FloatArray:
         """Calibrated probability of an incident within the horizon, (N, F) -> (N,).
 
         The features are in the order of `ml.features.NAMES`; NaN is missing. Where nothing has
-        moved the trees have nothing to say, and it is the base rate of such rows.
+        moved the trees have nothing to say, and it is the base rate of such rows. `moved` is what
+        `stirred` says of them, (N,), for who knows it already.
 
         Raises
         ------
@@ -67,7 +72,7 @@ class Predictor:
         def raw(rows: Features) -> NDArray[np.float32]:
             return _probabilities(self._incident, self._rows(rows))[:, 1]
 
-        return where_stirred(features, raw, self.manifest.calibration)
+        return where_stirred(features, raw, self.manifest.calibration, moved)
 
     def types(self, features: Features) -> FloatArray:
         """Probability of each type, if there is an incident, (N, F) -> (N, K).
@@ -129,13 +134,16 @@ def read_usable(directory: Path) -> Manifest:
 
 
 def where_stirred(
-    features: Features, raw: Callable[[Features], NDArray[np.float32]], calibration: Calibration
+    features: Features,
+    raw: Callable[[Features], NDArray[np.float32]],
+    calibration: Calibration,
+    moved: NDArray[np.bool_] | None = None,
 ) -> FloatArray:
     """Probabilities of rows, (..., F) -> (...): calibrated raw ones where something has moved.
 
     `raw` is asked for those rows alone, (N, F) -> (N,).
     """
-    moved = stirred(features)
+    moved = stirred(features) if moved is None else moved
     probability = np.full(moved.shape, calibration.quiet)
     if moved.any():
         probability[moved] = calibrated(raw(features[moved]).astype(np.float64), calibration)
@@ -143,11 +151,19 @@ def where_stirred(
 
 
 def calibrated(probability: FloatArray, calibration: Calibration) -> FloatArray:
-    """Apply a beta calibration to raw probabilities."""
+    """Apply a beta calibration to raw probabilities, (N,) -> (N,)."""
+    if len(probability) <= FEW:  # a dozen array operations cost more than all of a single row
+        return np.array([_calibrated(p, calibration) for p in probability.tolist()])
     p = np.clip(probability, LEAST, MOST)
     logit = calibration.a * np.log(p) - calibration.b * np.log1p(-p) + calibration.c
     result: FloatArray = 1.0 / (1.0 + np.exp(-np.clip(logit, -30.0, 30.0)))
     return result
+
+
+def _calibrated(probability: float, calibration: Calibration) -> float:
+    p = min(max(probability, LEAST), MOST)
+    logit = calibration.a * math.log(p) - calibration.b * math.log1p(-p) + calibration.c
+    return 1.0 / (1.0 + math.exp(-min(max(logit, -30.0), 30.0)))
 
 
 def _session(path: Path, inputs: int, classes: int) -> Any:

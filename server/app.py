@@ -140,8 +140,9 @@ async def _start(settings: Settings, topology: Topology, store: Store) -> App:
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
     certs, secret = certificates(settings), token(settings)
+    observed = Observed(registry)
     server = grpc.aio.server(
-        interceptors=[Observed(registry), *([Authenticated(secret)] if secret else [])],
+        interceptors=[Authenticated(secret, observed.refused)] if secret else None,
         options=_OPTIONS,
         maximum_concurrent_rpcs=settings.max_streams + settings.max_calls + SPARE_CALLS,
     )
@@ -151,7 +152,7 @@ async def _start(settings: Settings, topology: Topology, store: Store) -> App:
     info = ServerInfo(
         settings, engine, broadcaster, ticker, lag, str(store.place), time.monotonic()
     )
-    register(server, engine, broadcaster, ticker, info, learning, settings)
+    register(server, engine, broadcaster, ticker, info, learning, observed, settings)
     healthy = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
     names = [service.full_name for service in SERVICES]

@@ -7,7 +7,7 @@ from datetime import datetime
 import numpy as np
 
 from ml.breach import breached
-from ml.features import FeatureExtractor
+from ml.features import FeatureExtractor, stirred
 from ml.incidents import IncidentTracker
 from ml.predictor import Predictor
 from ml.risk import MEDIUM_FROM
@@ -38,7 +38,8 @@ class Forecaster:
         self._incidents.update(breached(frame, self._graph))
         if not self._extractor.ready:
             return None
-        expected = self._predictor.probability(features)
+        moved = stirred(features)
+        expected = self._predictor.probability(features, moved)
         probability = np.where(self._incidents.ongoing[0], 1.0, expected)
         at_risk = probability >= MEDIUM_FROM
         types = np.full((len(probability), len(self._predictor.manifest.types)), np.nan)
@@ -51,5 +52,6 @@ class Forecaster:
             types=types,
             cascade_risk=self._predictor.spread.risk(self._graph, features),
             features=features,
+            moved=moved,
             predictor=self._predictor,
         )

@@ -96,8 +96,10 @@ class Forecast:
     cascade_risk
         Probability that a failure of each service spreads to an entry.
     features
-        What the model saw, in the order of `ml.features.NAMES`; (0, F) of a snapshot that is not
-        the latest any more.
+        What is known of each service, in the order of `ml.features.NAMES`; (0, F) of a snapshot
+        that is not the latest any more.
+    moved
+        Where something has moved lately: the services that the trees are asked for.
     predictor
         The model.
     """
@@ -108,6 +110,7 @@ class Forecast:
     types: FloatArray
     cascade_risk: FloatArray
     features: FloatArray
+    moved: NDArray[np.bool_]
     predictor: Predictor
 
     @property

@@ -22,8 +22,9 @@ Behaviour = Callable[[Any, Any], Awaitable[Any]]
 class Authenticated(grpc.aio.ServerInterceptor):
     """Refuses calls without the token; health is open, reflection is not."""
 
-    def __init__(self, token: Token) -> None:
-        self._token = token
+    def __init__(self, token: Token, refused: Callable[[str], None]) -> None:
+        """Take the token, and whom to tell the method of a refused call."""
+        self._token, self._refused = token, refused
 
     async def intercept_service(
         self,
@@ -33,6 +34,8 @@ class Authenticated(grpc.aio.ServerInterceptor):
         """Pass a call on, or refuse it."""
         if handler_call_details.method.startswith(OPEN) or self._known(handler_call_details):
             return await continuation(handler_call_details)
+        known = await continuation(handler_call_details) is not None
+        self._refused(handler_call_details.method if known else "unknown")
         return grpc.stream_stream_rpc_method_handler(_refuse)  # fits calls of all four kinds
 
     def _known(self, details: grpc.HandlerCallDetails) -> bool:

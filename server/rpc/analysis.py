@@ -6,17 +6,19 @@ import math
 
 from ml.critical_path import critical_paths
 from ml.features import NAMES
-from ml.features.health import health
 from server.rpc.convert import timestamp
 from server.snapshot import Forecast, Snapshot
+from simulator.graph import FloatArray
 from sre_edge.v1 import analysis_pb2
 
 
-def service(taken: Snapshot, forecast: Forecast, i: int) -> analysis_pb2.ServiceAnalysis:
-    """Say how one service stands."""
+def service(
+    taken: Snapshot, forecast: Forecast, healthy: FloatArray, i: int
+) -> analysis_pb2.ServiceAnalysis:
+    """Say how one service stands; `healthy` is the health of all, (S,)."""
     message = analysis_pb2.ServiceAnalysis(
         service=taken.run.graph.names[i],
-        health=float(health(taken.frame, taken.run.graph)[0, i]),
+        health=float(healthy[i]),
         cascade_risk=float(forecast.cascade_risk[i]),
         violations=_violations(taken, i),
     )

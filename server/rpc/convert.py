@@ -56,6 +56,7 @@ def cursor(taken: Snapshot) -> snapshot_pb2.Cursor:
 
 
 def prediction(
+    message: prediction_pb2.Prediction,
     taken: Snapshot,
     forecast: Forecast,
     service: int,
@@ -63,16 +64,14 @@ def prediction(
     types: FloatArray | None,
     *,
     include_features: bool = False,
-) -> prediction_pb2.Prediction:
-    """Convert what the model expects of one service; `types` is None at low risk."""
-    message = prediction_pb2.Prediction(
-        service=taken.run.graph.names[service],
-        incident_probability=probability,
-        risk_level=RISK[risk_level(probability)],
-        cascade_risk=float(forecast.cascade_risk[service]),
-        horizon=duration(forecast.horizon_s),
-        model_version=forecast.model_version,
-    )
+) -> None:
+    """Fill in what the model expects of one service; `types` is None at low risk."""
+    message.service = taken.run.graph.names[service]
+    message.incident_probability = probability
+    message.risk_level = RISK[risk_level(probability)]
+    message.cascade_risk = forecast.cascade_risk[service]
+    message.horizon.FromNanoseconds(round(forecast.horizon_s * 1e9))
+    message.model_version = forecast.model_version
     if types is not None:
         add_type(message, types)
         add_advice(message, taken, service, types)
@@ -81,7 +80,6 @@ def prediction(
         for name, value in zip(NAMES, row.tolist(), strict=True):
             if math.isfinite(value):
                 message.features[name] = value
-    return message
 
 
 def add_type(message: prediction_pb2.Prediction, types: FloatArray) -> None:

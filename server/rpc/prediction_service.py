@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import grpc
-import numpy as np
 
 from ml.factors import Factor, top_factors
+from ml.features.health import health
 from ml.risk import MEDIUM_FROM
 from server.engine import Engine
 from server.errors import Violation, invalid
@@ -31,13 +31,17 @@ def expected(
     forecast: Forecast, services: Sequence[int]
 ) -> Iterator[tuple[int, float, FloatArray | None]]:
     """Ask the model for some services: their probability and, at risk, that of each type."""
-    places = list(services)
-    features, model = forecast.features[places], forecast.predictor
-    probability = np.where(forecast.ongoing[places], 1.0, model.probability(features))
-    at_risk = probability >= MEDIUM_FROM
-    types = iter(model.types(features[at_risk]) if at_risk.any() else ())
-    for service, likely in zip(places, probability.tolist(), strict=True):
-        yield service, likely, next(types) if likely >= MEDIUM_FROM else None
+    rows, model = forecast.features.take(services, axis=0), forecast.predictor
+    likely = [
+        1.0 if forecast.ongoing[service] else probability
+        for service, probability in zip(
+            services, model.probability(rows, forecast.moved.take(services)).tolist(), strict=True
+        )
+    ]
+    at_risk = [place for place, probability in enumerate(likely) if probability >= MEDIUM_FROM]
+    types = dict(zip(at_risk, model.types(rows[at_risk]), strict=True)) if at_risk else {}
+    for place, service in enumerate(services):
+        yield service, likely[place], types.get(place)
 
 
 class PredictionServicer:
@@ -47,6 +51,7 @@ class PredictionServicer:
         self._engine = engine
         self._models = learning.models
         self._trainer = learning.trainer
+        self._frame: tuple[Snapshot, pb.PredictResponse] | None = None
 
     @translated
     async def Predict(self, request: pb.PredictRequest, context: Context) -> pb.PredictResponse:
@@ -118,8 +123,9 @@ class PredictionServicer:
         wanted = taken.run.indices(request.services)
         names = taken.run.graph.names
         chosen = tuple(range(len(names))) if wanted is None else wanted
+        healthy = health(taken.frame, taken.run.graph)[0]
         return pb.GetAnalysisResponse(
-            services=[analysis.service(taken, forecast, i) for i in chosen],
+            services=[analysis.service(taken, forecast, healthy, i) for i in chosen],
             critical_paths=analysis.paths(taken),
             anomalies=analysis.anomalies(taken, frozenset(names[i] for i in chosen)),
             cursor=convert.cursor(taken),
@@ -130,23 +136,31 @@ class PredictionServicer:
         taken, forecast = self._engine.forecast()
         wanted = taken.run.indices(request.services)
         chosen = tuple(range(taken.run.graph.services)) if wanted is None else wanted
-        predictions = [
+        answer = pb.PredictResponse()
+        answer.CopyFrom(self._same_for_all(taken, forecast))
+        with_features = request.include_features
+        for i, probability, types in expected(forecast, chosen):
             convert.prediction(
-                taken, forecast, i, probability, types, include_features=request.include_features
-            )
-            for i, probability, types in expected(forecast, chosen)
-        ]
+                answer.predictions.add(), taken, forecast, i, probability, types,
+                include_features=with_features,
+            )  # fmt: skip
         if request.explain:
-            for message, factors in zip(
-                predictions, _reasons(taken, forecast, chosen), strict=True
-            ):
+            reasons = _reasons(taken, forecast, chosen)
+            for message, factors in zip(answer.predictions, reasons, strict=True):
                 message.top_factors.extend(convert.factor(found) for found in factors)
-        return pb.PredictResponse(
-            predictions=predictions,
-            system=convert.system_prediction(taken, forecast),
-            cursor=convert.cursor(taken),
-            time=convert.timestamp(taken.end_time),
-        )
+        return answer
+
+    def _same_for_all(self, taken: Snapshot, forecast: Forecast) -> pb.PredictResponse:
+        """Give what every answer from one snapshot says, whatever services are asked for."""
+        frame = self._frame
+        if frame is None or frame[0] is not taken:
+            answer = pb.PredictResponse(
+                system=convert.system_prediction(taken, forecast),
+                cursor=convert.cursor(taken),
+                time=convert.timestamp(taken.end_time),
+            )
+            self._frame = frame = taken, answer
+        return frame[1]
 
 
 def _reasons(taken: Snapshot, forecast: Forecast, services: tuple[int, ...]) -> list[list[Factor]]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import grpc
 from google.protobuf import message_factory
-from google.protobuf.descriptor import ServiceDescriptor
+from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import DecodeError
 
 from server.engine import Engine
@@ -17,6 +17,7 @@ from server.rpc.access import Behaviour, Limits
 from server.rpc.broadcast import Broadcaster
 from server.rpc.chaos_service import ChaosServicer
 from server.rpc.errors import abort
+from server.rpc.observed import Observed
 from server.rpc.prediction_service import PredictionServicer
 from server.rpc.server_info import ServerInfo
 from server.rpc.simulation_service import SimulationServicer
@@ -38,6 +39,7 @@ def register(
     ticker: Ticker,
     info: ServerInfo,
     learning: Learning,
+    observed: Observed,
     settings: Settings,
 ) -> None:
     """Add all services to a server."""
@@ -49,25 +51,28 @@ def register(
     limits = Limits(settings.max_calls, settings.max_streams_per_connection)
     for descriptor, servicer in zip(SERVICES, servicers, strict=True):
         handlers = {
-            method.name: _handler(method, getattr(servicer, method.name), limits)
+            method.name: _handler(method, getattr(servicer, method.name), limits, observed)
             for method in descriptor.methods
         }
         generic = grpc.method_handlers_generic_handler(descriptor.full_name, handlers)
         server.add_generic_rpc_handlers((generic,))
 
 
-def _handler(method: Any, behaviour: Any, limits: Limits) -> grpc.RpcMethodHandler[Any, Any]:
+def _handler(
+    method: MethodDescriptor, behaviour: Behaviour, limits: Limits, observed: Observed
+) -> grpc.RpcMethodHandler[Any, Any]:
     request = message_factory.GetMessageClass(method.input_type)
     response = message_factory.GetMessageClass(method.output_type)
+    path = f"/{method.containing_service.full_name}/{method.name}"
     expecting = _expecting(method.input_type.full_name, behaviour)
     if method.server_streaming:
         return grpc.unary_stream_rpc_method_handler(
-            limits.stream(expecting),
+            observed.call(path, limits.stream(expecting), timed=False),
             request_deserializer=_decoder(request),
             response_serializer=bytes,
         )
     return grpc.unary_unary_rpc_method_handler(
-        limits.call(expecting),
+        observed.call(path, limits.call(expecting), timed=True),
         request_deserializer=_decoder(request),
         response_serializer=response.SerializeToString,
     )

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
+import ml.predictor
 from ml.predictor import Predictor
 from ml.risk import MEDIUM_FROM, risk_level
 from server.engine import Engine
@@ -38,15 +40,9 @@ def slowly(taken: Snapshot, wanted: tuple[int, ...] | None) -> snapshot_pb2.Snap
                 if math.isfinite(value):
                     setattr(service, metric, value)
             if forecast is not None:
-                service.prediction.CopyFrom(
-                    convert.prediction(
-                        taken,
-                        forecast,
-                        i,
-                        float(forecast.probability[i]),
-                        forecast.types[i] if forecast.probability[i] >= MEDIUM_FROM else None,
-                    )
-                )
+                probability = float(forecast.probability[i])
+                types = forecast.types[i] if probability >= MEDIUM_FROM else None
+                convert.prediction(service.prediction, taken, forecast, i, probability, types)
     for e in range(graph.edges):
         caller, callee = int(graph.caller[e]), int(graph.callee[e])
         if wanted is None or caller in wanted or callee in wanted:
@@ -120,13 +116,16 @@ def test_one_inference_runs_for_each_call(monkeypatch: pytest.MonkeyPatch) -> No
     engine = Engine(shipped("default"), Predictor())
     _, forecast = engine.forecast()
     rows: list[int] = []
-    real = forecast.predictor.probability
+    real = ml.predictor._probabilities
 
-    def counted(features: np.ndarray) -> np.ndarray:
-        rows.append(len(features))
-        return real(features)
+    def counted(session: Any, inputs: np.ndarray) -> np.ndarray:
+        rows.append(len(inputs))
+        return real(session, inputs)
 
-    monkeypatch.setattr(forecast.predictor, "probability", counted)
-    for _ in range(3):
-        list(expected(forecast, [2]))
-    assert rows == [1, 1, 1]
+    monkeypatch.setattr(ml.predictor, "_probabilities", counted)
+    for moved, asked in ((True, [1, 1, 1]), (False, [])):
+        rows.clear()
+        known = replace(forecast, moved=np.full(4, moved))
+        for _ in range(3):
+            assert next(expected(known, [2]))[1] < MEDIUM_FROM
+        assert rows == asked

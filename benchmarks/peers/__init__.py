@@ -1,0 +1,1 @@
+"""What the server is measured against; each is a program of its own."""

@@ -1,0 +1,147 @@
+"""One prediction over the network: our `Predict`, a bare echo call, and the peers."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import grpc
+import numpy as np
+
+from benchmarks.peers import echo, flask_wrapper
+from benchmarks.predictor import booster_of
+from benchmarks.programs import running, server
+from ml.artefact import SHIPPED, TREES
+from ml.predictor import Predictor
+from sre_edge.v1 import prediction_service_pb2 as pb
+
+ROUNDS, CALLS = 30, 60
+MLSERVER = "1.7.1"
+MLSERVER_PATH = "/inference.GRPCInferenceService/ModelInfer"
+ENVIRONMENT = Path("build/mlserver")
+
+OURS, ECHO, FLASK, PEER = "Predict", "echo", "Flask and XGBoost's wrapper", f"MLServer {MLSERVER}"
+MOST_OVER_ECHO, LEAST_FLASK, LEAST_MLSERVER = 1.5, 5.0, 1.7
+
+
+def grpc_call(stack: ExitStack, port: int, path: str, request: bytes) -> Callable[[], object]:
+    """Make a call of bytes; nothing is converted on the side of the client."""
+    channel = stack.enter_context(grpc.insecure_channel(f"127.0.0.1:{port}"))
+    method = channel.unary_unary(path)
+    return lambda: method(request)
+
+
+def http_call(stack: ExitStack, port: int, features: int) -> Callable[[], object]:
+    """Make a call over a connection that stays open."""
+    connection = http.client.HTTPConnection("127.0.0.1", port)
+    stack.callback(connection.close)
+    body = json.dumps({"features": [1.0] * features})
+    headers = {"Content-Type": "application/json"}
+
+    def call() -> object:
+        connection.request("POST", flask_wrapper.PATH, body, headers)
+        answer = connection.getresponse()
+        assert answer.status == 200
+        return answer.read()
+
+    return call
+
+
+def mlserver(stack: ExitStack, directory: Path, features: int) -> Callable[[], object]:
+    """Start MLServer with its XGBoost runtime, in an environment of its own."""
+    python = ENVIRONMENT / "bin" / "python"
+    if not python.exists():
+        subprocess.run([sys.executable, "-m", "venv", str(ENVIRONMENT)], check=True)
+    wanted = [f"mlserver=={MLSERVER}", f"mlserver-xgboost=={MLSERVER}"]
+    subprocess.run([str(python), "-m", "pip", "install", "-q", *wanted], check=True)
+    stated = {
+        "name": "incident",
+        "implementation": "mlserver_xgboost.XGBoostModel",
+        "parameters": {"uri": "./model.json"},
+    }
+    (directory / "model-settings.json").write_text(json.dumps(stated))
+    script = Path(__file__).parent / "peers" / "mlserver_request.py"
+    written = subprocess.run(
+        [str(python), str(script), str(features)], capture_output=True, text=True, check=True
+    )
+    port = stack.enter_context(
+        running(
+            "sh",
+            "-c",
+            f"exec {ENVIRONMENT}/bin/mlserver start {directory} 2>&1",
+            pattern=r"gRPC server running on http://127\.0\.0\.1:(\d+)",
+            MLSERVER_HOST="127.0.0.1",
+            MLSERVER_GRPC_PORT="18081",
+            MLSERVER_HTTP_PORT="18080",
+            MLSERVER_METRICS_PORT="18082",
+            MLSERVER_PARALLEL_WORKERS="0",  # no second process: in its favour
+        )
+    ).port
+    call = grpc_call(stack, port, MLSERVER_PATH, base64.b64decode(written.stdout))
+    for _ in range(100):  # it says so before the model is loaded
+        try:
+            call()
+            return call
+        except grpc.RpcError:
+            time.sleep(0.2)
+    raise RuntimeError("MLServer does not answer")
+
+
+def median_us(calls: dict[str, Callable[[], object]]) -> dict[str, float]:
+    """Measure all in turns, so that whatever else the machine does meets all alike."""
+    spent: dict[str, list[float]] = {name: [] for name in calls}
+    for turn in range(ROUNDS + 2):
+        for name, call in calls.items():
+            for _ in range(CALLS):
+                began = time.perf_counter()
+                call()
+                if turn >= 2:
+                    spent[name].append(time.perf_counter() - began)
+    return {name: 1e6 * float(np.median(times)) for name, times in spent.items()}
+
+
+def main() -> None:
+    """Print medians and ratios."""
+    features = len(Predictor().manifest.features)
+    with ExitStack() as stack:
+        directory = Path(stack.enter_context(TemporaryDirectory()))
+        model = directory / "model.json"
+        booster_of(SHIPPED / TREES).save_model(model)
+        python = sys.executable
+        echoing = stack.enter_context(running(python, "-m", "benchmarks.peers.echo"))
+        ours = stack.enter_context(server(directory / "data"))
+        flask = stack.enter_context(
+            running(python, "-m", "benchmarks.peers.flask_wrapper", str(model))
+        )
+        request = pb.PredictRequest(services=["database"]).SerializeToString()
+        found = median_us(
+            {
+                ECHO: grpc_call(stack, echoing.port, echo.PATH, request),
+                OURS: grpc_call(
+                    stack, ours.port, "/sre_edge.v1.PredictionService/Predict", request
+                ),
+                FLASK: http_call(stack, flask.port, features),
+                PEER: mlserver(stack, directory, features),
+            }
+        )
+    print("one prediction, one client, median us     over echo   over ours")
+    for name, spent in found.items():
+        print(f"{name:<30} {spent:10.0f} {spent / found[ECHO]:11.2f} {spent / found[OURS]:11.2f}")
+    for text, met in (
+        (f"Predict at most {MOST_OVER_ECHO} x echo", found[OURS] <= MOST_OVER_ECHO * found[ECHO]),
+        (f"Flask at least {LEAST_FLASK} x ours", found[FLASK] >= LEAST_FLASK * found[OURS]),
+        (f"MLServer at least {LEAST_MLSERVER} x ours", found[PEER] >= LEAST_MLSERVER * found[OURS]),
+    ):
+        print(f"{text}: {'met' if met else 'NOT met'}")
+
+
+if __name__ == "__main__":
+    main()
