@@ -52,6 +52,16 @@ class IncidentTracker:
         """Whether each service is in an incident and was breached in the last 10 s, (B, S)."""
         return self._open & (self._quiet < ONGOING_FRAMES)
 
+    @property
+    def open(self) -> BoolArray:
+        """Whether each service is in an incident, (B, S); never changed afterwards."""
+        return self._open
+
+    @property
+    def onset(self) -> NDArray[np.intp]:
+        """Frame at which each service's latest incident began, (B, S); never changed afterwards."""
+        return self._onset
+
     def update(self, breached: BoolArray) -> list[Incident]:
         """Take one frame's breaches (B, S); return the incidents that ended with it."""
         self._recent = np.concatenate([self._recent[1:], breached[None]])

@@ -137,6 +137,21 @@ _log = logging.getLogger(__name__)
     show_envvar=True,
     help="One line per event either way.",
 )
+@click.option(
+    "--slo-scale",
+    type=float,
+    default=1.0 / 60.0,
+    show_envvar=True,
+    show_default="1/60: an hour is a minute",
+    help="Length of the windows of error budgets over that of real operations.",
+)
+@click.option(
+    "--slo-min-rps",
+    type=float,
+    default=1.0,
+    show_envvar=True,
+    help="Request rate below which no error budget alerts.",
+)
 def main(log_level: str, log_format: str, **stated: Any) -> None:
     """Serve a simulated system of microservices, its metrics and its predictions over gRPC."""
     configure(log_level, LogFormat(log_format))

@@ -20,16 +20,19 @@ from server.clock import Clock
 from server.credentials import certificates, server_credentials, token
 from server.engine import Engine
 from server.http import Http
+from server.journal import Journal
 from server.learning.learning import Learning
 from server.loop_lag import LoopLag
 from server.rpc.access import Authenticated
 from server.rpc.broadcast import Broadcaster
+from server.rpc.event_feed import EventFeed
 from server.rpc.observed import Observed
 from server.rpc.registration import SERVICES, register
 from server.rpc.server_info import ServerInfo
 from server.settings import MAX_MESSAGE_BYTES, Settings, SettingsError, host_and_port
 from server.store import Store, open_store, place
 from server.ticker import Ticker
+from server.watch.watcher import SloSettings
 from simulator.topologies import SHIPPED, shipped
 from simulator.topology import Topology
 from simulator.topology_file import load_topology
@@ -68,7 +71,7 @@ class App:
 
     Attributes
     ----------
-    engine, broadcaster, ticker
+    engine, broadcaster, feed, ticker
         What it serves.
     store, learning
         What outlives it, and what it learns.
@@ -78,6 +81,7 @@ class App:
 
     engine: Engine
     broadcaster: Broadcaster
+    feed: EventFeed
     ticker: Ticker
     store: Store
     learning: Learning
@@ -96,6 +100,7 @@ class App:
             with contextlib.suppress(asyncio.CancelledError):
                 await running
         self.broadcaster.end()
+        self.feed.end()
         await self._server.stop(GRACE_S)
         await asyncio.to_thread(self._http.close)
         await asyncio.to_thread(self.learning.close)
@@ -124,6 +129,9 @@ async def start(settings: Settings) -> App:
 async def _start(settings: Settings, topology: Topology, store: Store) -> App:
     learning = await asyncio.to_thread(Learning, settings, store)
     predictor = await asyncio.to_thread(learning.predictor)
+    journal = Journal(store)
+    slos = SloSettings(settings.slo_scale, settings.slo_min_rps)
+    keeping = await asyncio.to_thread(journal.open, slos)
     engine = await asyncio.to_thread(
         Engine,
         topology,
@@ -131,11 +139,13 @@ async def _start(settings: Settings, topology: Topology, store: Store) -> App:
         seed=settings.seed,
         history=settings.history,
         max_faults=settings.max_faults,
+        keeping=keeping,
         clock=Clock(speed=settings.speed),
         watch=learning.recorder.observe,
     )
     learning.serve(engine)
     broadcaster = Broadcaster(engine.history, settings.max_streams, engine.clock)
+    feed = EventFeed(engine.events, settings.max_streams)
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
@@ -152,7 +162,7 @@ async def _start(settings: Settings, topology: Topology, store: Store) -> App:
     info = ServerInfo(
         settings, engine, broadcaster, ticker, lag, str(store.place), time.monotonic()
     )
-    register(server, engine, broadcaster, ticker, info, learning, observed, settings)
+    register(server, engine, broadcaster, ticker, info, learning, observed, journal, feed, settings)
     healthy = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
     names = [service.full_name for service in SERVICES]
@@ -171,6 +181,7 @@ async def _start(settings: Settings, topology: Topology, store: Store) -> App:
     return App(
         engine=engine,
         broadcaster=broadcaster,
+        feed=feed,
         ticker=ticker,
         store=store,
         learning=learning,

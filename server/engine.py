@@ -2,60 +2,33 @@
 
 from __future__ import annotations
 
-import itertools
-import math
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from ml.predictor import Predictor
+from server.chaos.desk import ChaosDesk
+from server.chaos.orders import FaultOrder, parse_scenario
+from server.chaos.records import Experiment, InjectedFault
+from server.chronicle import Chronicle, Keeping
 from server.clock import NORMAL, Clock
-from server.errors import (
-    ServerError,
-    Violation,
-    invalid,
-    no_prediction_yet,
-    too_many_faults,
-    unknown_fault,
-    unknown_service,
-)
+from server.errors import no_prediction_yet
 from server.live_run import LiveRun
 from server.snapshot import ActiveFault, Forecast, Run, Snapshot
-from simulator.fault_schedule import EDGE, FaultError, check
-from simulator.faults import Fault, FaultKind
+from server.watch.events import EventKind, EventLog, Happening, ModelChange
+from server.watch.records import Alarm, Incident
+from server.watch.watcher import Watched
 from simulator.frame import Truth
 from simulator.topology import Topology
 
-MAX_DURATION_S = 3600.0
-MAX_INTENSITY = 10.0
 MAX_SERVICE_SNAPSHOTS = 2_000_000
 LEAST_HISTORY = 60
 
 
 Watch = Callable[[Snapshot, tuple[ActiveFault, ...], Truth], None]
 """Takes a tick: what is seen, the faults that acted, and what only the simulation knows."""
-
-
-@dataclass(frozen=True, slots=True)
-class FaultOrder:
-    """A fault that somebody asks for; it starts with the next step.
-
-    Attributes
-    ----------
-    target, kind, duration_s, intensity, ramp_s, share
-        As in `simulator.faults.Fault`.
-    """
-
-    target: str
-    kind: FaultKind
-    duration_s: float
-    intensity: float = 1.0
-    ramp_s: float = 0.0
-    share: float = 1.0
-
-
-_PUBLIC_FIELDS = {"duration_s": "duration", "ramp_s": "ramp"}
 
 
 class Engine:
@@ -72,7 +45,9 @@ class Engine:
     history
         Snapshots that are kept; fewer of a large system.
     max_faults
-        Faults that may act at a time.
+        Faults that may act or wait at a time.
+    keeping
+        What outlives a run; None: only as long as the engine lives.
     clock
         How fast the simulated clock goes. The ticker reads it; setting it is thread-safe.
     now
@@ -89,6 +64,7 @@ class Engine:
         seed: int = 1,
         history: int = 900,
         max_faults: int = 100,
+        keeping: Keeping | None = None,
         clock: Clock = NORMAL,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         watch: Watch | None = None,
@@ -101,7 +77,7 @@ class Engine:
         self._now = now
         self._lock = threading.Lock()
         self._history: tuple[Snapshot, ...] = ()
-        self._faults: tuple[ActiveFault, ...] = ()
+        self._keeping = keeping or Keeping()
         self._begin(self._new_run(topology, seed))
 
     @property
@@ -134,61 +110,91 @@ class Engine:
     def tick(self) -> Snapshot:
         """Advance the system by one interval."""
         with self._lock:
-            return self._tick(self._history)
+            return self._tick()
 
     def use(self, predictor: Predictor) -> None:
         """Predict with another model, from the next tick on."""
         with self._lock:
             self._predictor = predictor
             self._live.use(predictor)
+            version, time = predictor.manifest.version, self.latest.end_time
+            text, change = f"{version} is the model from now on", ModelChange(version)
+            happening = Happening(EventKind.MODEL_ACTIVATED, time, (), text, change)
+            self._chronicle.add(happening, self._now())
 
-    def inject(self, order: FaultOrder) -> ActiveFault:
-        """Inject a fault, from the next step on.
-
-        Raises
-        ------
-        ServerError
-            INVALID_FIELD, UNKNOWN_SERVICE or TOO_MANY_FAULTS; nothing is changed then.
-        """
-        with self._lock:
-            self._check(order)
-            acting = self._acting()
-            if len(acting) >= self._max_faults:
-                raise too_many_faults(self._max_faults)
-            fault = Fault(
-                target=order.target or self._live.simulation.most_depended_on,
-                kind=order.kind,
-                start_s=self._live.simulation.time_s,
-                duration_s=order.duration_s,
-                intensity=order.intensity,
-                ramp_s=order.ramp_s,
-                share=order.share,
-            )
-            try:
-                self._live.simulation.inject(fault)
-            except FaultError as error:
-                raise _explained(error) from error
-            active = ActiveFault(f"f-{next(self._numbers)}", fault)
-            self._faults = (*acting, active)
-            return active
-
-    def stop(self, fault_id: str | None) -> tuple[ActiveFault, ...]:
-        """End one fault, or all with None.
+    def inject(self, order: FaultOrder, request_id: str = "") -> tuple[ActiveFault, Run]:
+        """Inject a fault, from the next step on; return it with the run that it is in.
 
         Raises
         ------
         ServerError
-            UNKNOWN_FAULT.
+            As of `ChaosDesk.inject`; nothing is changed then.
         """
+        with self._orders() as desk:
+            return desk.inject(order, request_id), self.run
+
+    def run_scenario(self, document: str, request_id: str = "") -> Experiment:
+        """Run a scenario document, whose time begins now, on the present run.
+
+        Raises
+        ------
+        ServerError
+            As of `parse_scenario` and `ChaosDesk.run`; nothing is changed then.
+        """
+        while True:
+            run = self.run
+            scenario = parse_scenario(document, run.graph)
+            with self._orders() as desk:
+                if self.run is run:
+                    return desk.run(scenario, request_id)
+
+    def stop(
+        self, fault_id: str | None = None, experiment_id: str | None = None
+    ) -> list[InjectedFault]:
+        """End one fault, those of one experiment, or all.
+
+        Raises
+        ------
+        ServerError
+            UNKNOWN_FAULT, UNKNOWN_EXPERIMENT.
+        """
+        with self._orders() as desk:
+            return desk.book.stop(fault_id=fault_id, experiment_id=experiment_id)
+
+    def set_kill_switch(self, engaged: bool) -> list[InjectedFault]:
+        """Stop all faults and refuse new ones, or take them again; return what was stopped."""
+        with self._orders() as desk:
+            return desk.set_kill_switch(engaged, self.latest.end_time)
+
+    @property
+    def kill_switch(self) -> bool:
+        """Whether faults are refused."""
+        return self._keeping.switch.engaged
+
+    @property
+    def events(self) -> EventLog:
+        """What happened, in this run and in those before it."""
+        return self._keeping.log
+
+    @property
+    def watched(self) -> Watched:
+        """How incidents and budgets stand after the latest snapshot."""
+        return self._chronicle.watched
+
+    def open_incidents(self) -> list[Incident]:
+        """Incidents that go on, as they are now."""
         with self._lock:
-            acting = self._acting()
-            chosen = tuple(f for f in acting if fault_id is None or f.id == fault_id)
-            if fault_id is not None and not chosen:
-                raise unknown_fault(fault_id)
-            for active in chosen:
-                self._live.simulation.stop(active.fault)
-            self._faults = tuple(f for f in acting if f not in chosen)
-            return chosen
+            return self._chronicle.open_incidents()
+
+    def pending_alarms(self) -> list[Alarm]:
+        """Alarms that are raised, or whose outcome is not known yet, as they are now."""
+        with self._lock:
+            return self._chronicle.pending_alarms()
+
+    def unfinished_experiments(self) -> list[Experiment]:
+        """Experiments that are watched, as they are now."""
+        with self._lock:
+            return self._chronicle.desk.book.unfinished()
 
     def prepare(self, topology: Topology | None = None, seed: int | None = None) -> LiveRun:
         """Make a run of the same topology and seed, or others; the present one goes on meanwhile.
@@ -224,63 +230,44 @@ class Engine:
         return LiveRun(topology, self._predictor, seed, self._now())
 
     def _begin(self, live: LiveRun) -> Run:
-        self._live = live
         live.use(self._predictor)  # another may have gone live while the run was prepared
-        self._faults = ()
-        self._numbers: Iterator[int] = itertools.count(1)
-        self._sequence = 0
-        self._tick(before=())
+        first = live.advance(1, self.clock, self._now())
+        if self._history:
+            self._chronicle.close(self._now())
+        self._live = live
+        self._chronicle: Chronicle = Chronicle(live, first, self._keeping, self._max_faults)
+        self._publish(first, before=())
+        self._tell(acted=())
         return live.run
 
-    def _tick(self, before: tuple[Snapshot, ...]) -> Snapshot:
-        number = self._sequence + 1
-        acted = self._acting()
-        taken = self._live.advance(number, acted, self.clock, self._now())
-        self._sequence = number
-        self._faults = taken.faults
+    def _tick(self) -> Snapshot:
+        number = self.latest.sequence + 1
+        book = self._chronicle.desk.book
+        acted = book.acting()
+        taken = self._live.advance(number, self.clock, self._now())
+        book.advance()
+        self._publish(replace(taken, faults=book.acting()), self._history)
+        self._chronicle.take(self.latest)
+        self._tell(acted)
+        return self.latest
+
+    def _tell(self, acted: tuple[ActiveFault, ...]) -> None:
+        if self._watch is not None:
+            self._watch(self.latest, acted, self._live.simulation.truth)
+
+    def _publish(self, taken: Snapshot, before: tuple[Snapshot, ...]) -> None:
+        taken = replace(taken, kill_switch=self.kill_switch)
         most = history_limit(self._most_history, taken.run.graph.services)
         older = [*before[:-1], *(last.without_features() for last in before[-1:])]
         # Readers take the whole tuple, without a lock: none ever waits for a tick.
         self._history = (*older[max(0, len(older) + 1 - most) :], taken)
-        if self._watch is not None:
-            self._watch(taken, acted, self._live.simulation.truth)
-        return taken
 
-    def _acting(self) -> tuple[ActiveFault, ...]:
-        now = self._live.simulation.time_s
-        return tuple(f for f in self._faults if f.fault.end_s > now)
-
-    def _check(self, order: FaultOrder) -> None:
-        """Check everything at once, so that a client learns of all that is wrong."""
-        graph = self.latest.run.graph
-        wrong = []
-        if not (math.isfinite(order.duration_s) and 0 < order.duration_s <= MAX_DURATION_S):
-            expected = f"expected more than 0 s, at most {MAX_DURATION_S:g} s"
-            wrong.append(Violation("duration", expected))
-        if not (math.isfinite(order.intensity) and 0 < order.intensity <= MAX_INTENSITY):
-            wrong.append(Violation("intensity", f"expected more than 0, at most {MAX_INTENSITY:g}"))
-        if not (math.isfinite(order.ramp_s) and 0 <= order.ramp_s <= max(order.duration_s, 0.0)):
-            wrong.append(Violation("ramp", "expected at least 0 s, at most the duration"))
-        if not (math.isfinite(order.share) and 0 < order.share <= 1):
-            wrong.append(Violation("share", "expected more than 0, at most 1"))
-        if not order.target and order.kind is not FaultKind.CASCADE_FAILURE:
-            wrong.append(Violation("target", "expected the name of a service"))
-        if wrong:
-            raise invalid(wrong)
-        for name in order.target.split(EDGE, 1) if order.target else ():
-            if name not in graph.index:
-                raise unknown_service(name, graph.names)
-        try:
-            check(Fault(order.target, order.kind, 0.0, order.duration_s), graph)
-        except FaultError as error:
-            raise _explained(error) from error
+    @contextmanager
+    def _orders(self) -> Iterator[ChaosDesk]:
+        with self._lock, self._chronicle.orders(self._now()) as desk:
+            yield desk
 
 
 def history_limit(most: int, services: int) -> int:
     """How many snapshots of so many services may be kept: all of them take a GB at most."""
     return max(1, min(most, max(LEAST_HISTORY, MAX_SERVICE_SNAPSHOTS // services)))
-
-
-def _explained(error: FaultError) -> ServerError:
-    field = _PUBLIC_FIELDS.get(error.field, error.field)
-    return invalid([Violation(field, str(error).partition(": ")[2])])

@@ -32,6 +32,9 @@ class Reason(Enum):
     NOT_IN_HISTORY = auto()
     UNAUTHENTICATED = auto()
     TOO_MANY_CALLS = auto()
+    UNKNOWN_EXPERIMENT = auto()
+    KILL_SWITCH_ENGAGED = auto()
+    REQUEST_ID_REUSED = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +103,32 @@ def unknown_fault(fault_id: str) -> ServerError:
         Reason.UNKNOWN_FAULT,
         f"no fault that acts has the identifier {fault_id!r}",
         {"fault_id": fault_id},
+    )
+
+
+def unknown_experiment(experiment_id: str) -> ServerError:
+    """Report that no experiment has this identifier."""
+    return ServerError(
+        Reason.UNKNOWN_EXPERIMENT,
+        f"no experiment has the identifier {experiment_id!r}, or it is over",
+        {"experiment_id": experiment_id},
+    )
+
+
+def kill_switch_engaged() -> ServerError:
+    """Report that no fault is taken."""
+    return ServerError(
+        Reason.KILL_SWITCH_ENGAGED,
+        "the kill switch is on, so no fault is taken; ChaosService/LiftKillSwitch lifts it",
+    )
+
+
+def request_id_reused(request_id: str) -> ServerError:
+    """Report that something else was asked for under the same identifier."""
+    return ServerError(
+        Reason.REQUEST_ID_REUSED,
+        f"something else was asked for as request {request_id!r} before; nothing was done now",
+        {"request_id": request_id},
     )
 
 

@@ -9,7 +9,7 @@ from ml.anomalies import AnomalyDetector
 from ml.predictor import Predictor
 from server.clock import Clock
 from server.forecaster import Forecaster
-from server.snapshot import ActiveFault, Run, Snapshot, statuses
+from server.snapshot import Run, Snapshot, statuses
 from simulator.frame import FRAME_INTERVAL_S
 from simulator.simulation import Load, Simulation
 from simulator.topology import Topology
@@ -51,15 +51,12 @@ class LiveRun:
         """Predict with another model from the next frame on."""
         self._forecaster.use(predictor)
 
-    def advance(
-        self, sequence: int, faults: tuple[ActiveFault, ...], clock: Clock, now: datetime
-    ) -> Snapshot:
+    def advance(self, sequence: int, clock: Clock, now: datetime) -> Snapshot:
         """Advance by one interval, and say what is seen; `now` is the wall clock."""
         run = self.run
         frame = self.simulation.next_frame()
         time = run.start_time + timedelta(seconds=frame.t_s)
         forecast = self._forecaster.update(frame, time)
-        still = tuple(active for active in faults if active.fault.end_s > self.simulation.time_s)
         return Snapshot(
             run=run,
             sequence=sequence,
@@ -69,6 +66,5 @@ class LiveRun:
             statuses=statuses(frame, run.graph),
             anomalies=tuple(self._detector.update(frame, time)),
             forecast=forecast,
-            faults=still,
             clock=clock,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import math
 import os
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -62,6 +63,10 @@ class Settings:
         Limits, each of what goes on at a time.
     write_timeout_s
         How long a subscriber may not read.
+    slo_scale
+        Length of the windows of error budgets over that of real operations, above 0 to 1.
+    slo_min_rps
+        Request rate below which no alert fires.
     """
 
     listen: str = LISTEN
@@ -84,6 +89,8 @@ class Settings:
     max_calls: int = 200
     max_faults: int = 100
     write_timeout_s: float = 30.0
+    slo_scale: float = 1.0 / 60.0
+    slo_min_rps: float = 1.0
 
     def check(self) -> None:
         """Check what the types do not say.
@@ -111,6 +118,11 @@ class Settings:
         if not MIN_SPEED <= self.speed <= MAX_SPEED:
             expected = f"expected {MIN_SPEED:g} to {MAX_SPEED:g}"
             raise SettingsError(f"SRE_EDGE_SPEED={self.speed:g}: {expected}")
+        if not 0.0 < self.slo_scale <= 1.0:
+            expected = "expected more than 0, at most 1"
+            raise SettingsError(f"SRE_EDGE_SLO_SCALE={self.slo_scale:g}: {expected}")
+        if not 0.0 <= self.slo_min_rps < math.inf:
+            raise SettingsError(f"SRE_EDGE_SLO_MIN_RPS={self.slo_min_rps:g}: expected at least 0")
 
     def public(self) -> dict[str, object]:
         """Give them for a log; the URL of the database, which may hold a password, is left out."""

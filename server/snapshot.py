@@ -73,10 +73,11 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class ActiveFault:
-    """A fault with the identifier that the engine gave it."""
+    """A fault with its identifier, and that of the experiment that it is a part of."""
 
     id: str
     fault: Fault
+    experiment_id: str
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -144,10 +145,12 @@ class Snapshot:
         What is not as usual, in topology order.
     forecast
         None while the model has no baseline.
-    faults
-        Those that act, and those that act from the next step on.
     clock
         The simulated clock when it was made.
+    faults
+        Those that act, and those that act from the next step on.
+    kill_switch
+        Whether faults are refused.
     """
 
     run: Run
@@ -158,8 +161,9 @@ class Snapshot:
     statuses: tuple[Status, ...]
     anomalies: tuple[Anomaly, ...]
     forecast: Forecast | None
-    faults: tuple[ActiveFault, ...]
     clock: Clock
+    faults: tuple[ActiveFault, ...] = ()
+    kill_switch: bool = False
 
     def without_features(self) -> Snapshot:
         """Give the same without what the model saw, which takes most of the memory."""

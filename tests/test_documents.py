@@ -12,6 +12,8 @@ from ml.artefact import SHIPPED, read_manifest
 from ml.training import Config
 from server.__main__ import main as server
 from server.errors import Reason
+from server.rpc.registration import SERVICES
+from server.watch.slos import POLICIES
 from simulator import nested_keys, topology_file
 from simulator.defaults import KIND_DEFAULTS
 from simulator.faults import FaultKind
@@ -51,6 +53,20 @@ def test_every_setting_and_reason_is_listed() -> None:
         assert f"`{variables}`" in API
     for reason in Reason:
         assert f"`{reason.name}`" in API
+
+
+def test_every_call_is_listed_with_an_example() -> None:
+    for service in SERVICES:
+        for method in service.methods:
+            assert f"| `{service.name}/{method.name}` |" in API
+            assert f"{service.full_name}/{method.name}\n" in API
+
+
+def test_what_is_said_of_burn_rates_is_what_is_done() -> None:
+    names = {3600: "1 h", 300: "5 min", 21_600: "6 h", 1800: "30 min", 259_200: "3 d"}
+    for policy in POLICIES:
+        long, short = names[int(policy.long_s)], names[int(policy.short_s)]
+        assert f"| {policy.severity.value} | {long} | {short} | {policy.burn_rate:g} |" in API
 
 
 def test_what_is_said_of_the_shipped_model_is_what_was_measured() -> None:

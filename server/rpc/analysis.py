@@ -6,7 +6,7 @@ import math
 
 from ml.critical_path import critical_paths
 from ml.features import NAMES
-from server.rpc.convert import timestamp
+from server.rpc.times import timestamp
 from server.snapshot import Forecast, Snapshot
 from simulator.graph import FloatArray
 from sre_edge.v1 import analysis_pb2

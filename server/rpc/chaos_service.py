@@ -1,4 +1,4 @@
-"""`ChaosService`: faults begin and end."""
+"""`ChaosService`: faults begin and end, and what they led to."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from typing import Any
 
 import grpc
 
+from server.chaos.records import Experiment, ExperimentState, InjectedFault, injected
 from server.engine import Engine
-from server.errors import Violation, invalid
-from server.rpc import convert
+from server.errors import Violation, invalid, unknown_experiment
+from server.journal import Journal
+from server.rpc import experiments, faults, paging
 from server.rpc.errors import translated
 from sre_edge.v1 import chaos_service_pb2 as pb
 
@@ -17,28 +19,111 @@ Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class ChaosServicer:
-    """Injects faults into one engine."""
+    """Injects faults into one engine, and tells what was kept of their experiments."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, engine: Engine, journal: Journal) -> None:
+        self._engine, self._journal = engine, journal
 
     @translated
     async def InjectChaos(
         self, request: pb.InjectChaosRequest, context: Context
     ) -> pb.InjectChaosResponse:
         """Inject a fault."""
-        active = await asyncio.to_thread(self._engine.inject, convert.order(request))
-        return pb.InjectChaosResponse(fault=convert.fault(active, self._engine.run))
+        fault = await asyncio.to_thread(self._inject, request)
+        return pb.InjectChaosResponse(fault=faults.fault(fault))
 
     @translated
     async def StopChaos(
         self, request: pb.StopChaosRequest, context: Context
     ) -> pb.StopChaosResponse:
-        """End one fault, or all."""
-        which = request.WhichOneof("which")
-        if which is None or (which == "all" and not request.all):
-            raise invalid([Violation("which", "expected a fault_id, or all = true")])
-        fault_id = None if which == "all" else request.fault_id
-        run = self._engine.run
-        stopped = await asyncio.to_thread(self._engine.stop, fault_id)
-        return pb.StopChaosResponse(stopped=[convert.fault(active, run) for active in stopped])
+        """End one fault, those of an experiment, or all."""
+        stopped = await asyncio.to_thread(self._stop, request)
+        return pb.StopChaosResponse(stopped=[faults.fault(fault) for fault in stopped])
+
+    @translated
+    async def LiftKillSwitch(
+        self, request: pb.LiftKillSwitchRequest, context: Context
+    ) -> pb.LiftKillSwitchResponse:
+        """Take faults again."""
+        lifted = await asyncio.to_thread(self._lift)
+        return pb.LiftKillSwitchResponse(lifted=lifted)
+
+    @translated
+    async def RunScenario(
+        self, request: pb.RunScenarioRequest, context: Context
+    ) -> pb.RunScenarioResponse:
+        """Run a scenario from now on."""
+        begun = await asyncio.to_thread(self._run, request)
+        return pb.RunScenarioResponse(experiment=experiments.experiment(begun))
+
+    @translated
+    async def ListExperiments(
+        self, request: pb.ListExperimentsRequest, context: Context
+    ) -> pb.ListExperimentsResponse:
+        """List experiments, the newest first."""
+        return await asyncio.to_thread(self._list, request)
+
+    @translated
+    async def GetExperiment(
+        self, request: pb.GetExperimentRequest, context: Context
+    ) -> pb.GetExperimentResponse:
+        """Say what an experiment led to."""
+        found = await asyncio.to_thread(self._get, request.experiment_id)
+        return pb.GetExperimentResponse(experiment=experiments.experiment(found))
+
+    def _inject(self, request: pb.InjectChaosRequest) -> InjectedFault:
+        active, run = self._engine.inject(faults.order(request), request.request_id)
+        self._journal.settle()
+        return injected(active, run)
+
+    def _run(self, request: pb.RunScenarioRequest) -> Experiment:
+        begun = self._engine.run_scenario(request.document, request.request_id)
+        self._journal.settle()
+        return begun
+
+    def _stop(self, request: pb.StopChaosRequest) -> list[InjectedFault]:
+        match request.WhichOneof("which"):
+            case "fault_id":
+                return self._engine.stop(fault_id=request.fault_id)
+            case "experiment_id":
+                return self._engine.stop(experiment_id=request.experiment_id)
+            case "all" if request.all:
+                return self._engine.stop()
+            case "kill_switch" if request.kill_switch:
+                stopped = self._engine.set_kill_switch(True)
+                self._journal.settle()
+                return stopped
+        expected = "expected a fault_id, an experiment_id, all = true, or kill_switch = true"
+        raise invalid([Violation("which", expected)])
+
+    def _lift(self) -> bool:
+        engaged = self._engine.kill_switch
+        self._engine.set_kill_switch(False)
+        self._journal.settle()
+        return engaged
+
+    def _list(self, request: pb.ListExperimentsRequest) -> pb.ListExperimentsResponse:
+        page = self._journal.experiments(
+            paging.place(request.page_token), paging.size(request.page_size)
+        )
+        live = self._live() if any(map(_goes_on, page.records)) else {}
+        return pb.ListExperimentsResponse(
+            experiments=[
+                experiments.experiment(live.get(found.id, found), broke=False)
+                for found in page.records
+            ],
+            next_page_token=paging.token(page.next_before),
+        )
+
+    def _get(self, experiment_id: str) -> Experiment:
+        found = self._live().get(experiment_id) or self._journal.experiment(experiment_id)
+        if found is None:
+            raise unknown_experiment(experiment_id)
+        return found
+
+    def _live(self) -> dict[str, Experiment]:
+        return {found.id: found for found in self._engine.unfinished_experiments()}
+
+
+def _goes_on(experiment: Experiment) -> bool:
+    return experiment.state is not ExperimentState.FINISHED

@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
-
-from google.protobuf.duration_pb2 import Duration
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from ml.factors import Factor
 from ml.features import NAMES
@@ -15,36 +11,23 @@ from ml.incident_types import INCIDENT_TYPES, IncidentType
 from ml.recommendations import recommendations
 from ml.risk import RiskLevel, risk_level
 from server.clock import Clock
-from server.engine import FaultOrder
-from server.errors import Violation, invalid
-from server.snapshot import ActiveFault, Forecast, Run, Snapshot, Status
-from simulator.faults import FaultKind
+from server.rpc import times
+from server.rpc.names import Names
+from server.snapshot import Forecast, Snapshot, Status
 from simulator.graph import FloatArray
 from simulator.topology import Service, Topology
 from sre_edge.v1 import (
-    chaos_service_pb2,
     clock_pb2,
-    fault_pb2,
     prediction_pb2,
     snapshot_pb2,
     topology_pb2,
 )
 
-STATUS: Mapping[Status, snapshot_pb2.Status.ValueType] = {
-    Status.HEALTHY: snapshot_pb2.STATUS_HEALTHY,
-    Status.DEGRADED: snapshot_pb2.STATUS_DEGRADED,
-    Status.DOWN: snapshot_pb2.STATUS_DOWN,
-}
+STATUSES = Names(Status, snapshot_pb2.Status, "STATUS")
 RISK: Mapping[RiskLevel, prediction_pb2.RiskLevel.ValueType] = {
     level: prediction_pb2.RiskLevel.Value(f"RISK_LEVEL_{level.name}") for level in RiskLevel
 }
-_TYPE: Mapping[IncidentType, prediction_pb2.IncidentType.ValueType] = {
-    kind: prediction_pb2.IncidentType.Value(f"INCIDENT_TYPE_{kind.name}") for kind in IncidentType
-}
-_KIND: Mapping[FaultKind, fault_pb2.FaultKind.ValueType] = {
-    kind: fault_pb2.FaultKind.Value(f"FAULT_KIND_{kind.name}") for kind in FaultKind
-}
-_ORDERED = {number: kind for kind, number in _KIND.items()}
+INCIDENT_TYPE_NAMES = Names(IncidentType, prediction_pb2.IncidentType, "INCIDENT_TYPE")
 
 Indices = tuple[int, ...] | None
 """Services that a client wants, in topology order; None: all."""
@@ -85,7 +68,7 @@ def prediction(
 def add_type(message: prediction_pb2.Prediction, types: FloatArray) -> None:
     """Say which type is the most likely, (K,) probabilities given."""
     likeliest = int(types.argmax())
-    message.incident_type = _TYPE[INCIDENT_TYPES[likeliest]]
+    message.incident_type = INCIDENT_TYPE_NAMES.value[INCIDENT_TYPES[likeliest]]
     message.confidence = float(types[likeliest])
 
 
@@ -116,7 +99,7 @@ def system_prediction(taken: Snapshot, forecast: Forecast) -> prediction_pb2.Sys
         incident_probability=forecast.system_probability,
         risk_level=RISK[risk_level(forecast.system_probability)],
         service_most_at_risk=taken.run.graph.names[int(forecast.probability.argmax())],
-        horizon=duration(forecast.horizon_s),
+        horizon=times.duration(forecast.horizon_s),
         model_version=forecast.model_version,
     )
 
@@ -128,80 +111,9 @@ def topology(system: Topology) -> topology_pb2.Topology:
     )
 
 
-def fault(active: ActiveFault, run: Run) -> fault_pb2.Fault:
-    """Convert a fault, with its times on the simulated clock."""
-    stated = active.fault
-    return fault_pb2.Fault(
-        id=active.id,
-        target=stated.target,
-        kind=_KIND[stated.kind],
-        intensity=stated.intensity,
-        ramp=duration(stated.ramp_s),
-        duration=duration(stated.duration_s),
-        share=stated.share,
-        start_time=timestamp(run.start_time + timedelta(seconds=stated.start_s)),
-        end_time=timestamp(run.start_time + timedelta(seconds=stated.end_s)),
-    )
-
-
-def order(request: chaos_service_pb2.InjectChaosRequest) -> FaultOrder:
-    """Convert a request for a fault.
-
-    Raises
-    ------
-    ServerError
-        INVALID_FIELD, for a kind that does not exist or a duration that is not there.
-    """
-    wrong = []
-    if request.kind not in _ORDERED:
-        known = ", ".join(fault_pb2.FaultKind.Name(number) for number in _ORDERED)
-        wrong.append(Violation("kind", f"expected one of {known}"))
-    if not request.HasField("duration"):
-        wrong.append(Violation("duration", "expected a duration, got none"))
-    if wrong:
-        raise invalid(wrong)
-    return FaultOrder(
-        target=request.target,
-        kind=_ORDERED[request.kind],
-        duration_s=_seconds(request.duration),
-        intensity=request.intensity if request.HasField("intensity") else 1.0,
-        ramp_s=_seconds(request.ramp) if request.HasField("ramp") else 0.0,
-        share=request.share if request.HasField("share") else 1.0,
-    )
-
-
-def timestamp(time: datetime) -> Timestamp:
-    """Convert a time."""
-    message = Timestamp()
-    message.FromDatetime(time)
-    return message
-
-
-def time(message: Timestamp, field: str) -> datetime:
-    """Convert a time.
-
-    Raises
-    ------
-    ServerError
-        INVALID_FIELD, if it is out of range.
-    """
-    try:
-        return message.ToDatetime(UTC)
-    except (ValueError, OverflowError) as error:
-        expected = "expected a time in the years 1 to 9999"
-        raise invalid([Violation(field, expected)]) from error
-
-
 def clock(stated: Clock) -> clock_pb2.Clock:
     """Convert the state of the clock."""
     return clock_pb2.Clock(paused=stated.paused, speed=stated.speed)
-
-
-def duration(seconds: float) -> Duration:
-    """Convert a length of time."""
-    message = Duration()
-    message.FromTimedelta(timedelta(seconds=seconds))
-    return message
 
 
 def _service(service: Service) -> topology_pb2.Service:
@@ -222,14 +134,10 @@ def _service(service: Service) -> topology_pb2.Service:
             topology_pb2.Dependency(
                 service=call.service,
                 calls_per_request=call.calls_per_request,
-                timeout=duration(call.timeout_ms / 1e3),
+                timeout=times.duration(call.timeout_ms / 1e3),
                 retries=call.retries,
                 required=call.required,
             )
             for call in service.dependencies
         ],
     )
-
-
-def _seconds(duration: Duration) -> float:
-    return float(duration.seconds) + duration.nanos / 1e9

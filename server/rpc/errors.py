@@ -38,6 +38,9 @@ CODES: dict[Reason, grpc.StatusCode] = {
     Reason.NOT_IN_HISTORY: grpc.StatusCode.NOT_FOUND,
     Reason.UNAUTHENTICATED: grpc.StatusCode.UNAUTHENTICATED,
     Reason.TOO_MANY_CALLS: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    Reason.UNKNOWN_EXPERIMENT: grpc.StatusCode.NOT_FOUND,
+    Reason.KILL_SWITCH_ENGAGED: grpc.StatusCode.FAILED_PRECONDITION,
+    Reason.REQUEST_ID_REUSED: grpc.StatusCode.ALREADY_EXISTS,
 }
 
 _log = logging.getLogger(__name__)

@@ -13,7 +13,7 @@ from google.protobuf.struct_pb2 import Struct
 from server.errors import Violation, invalid
 from server.learning.models import KnownModel
 from server.learning.trainer import TrainingOrder
-from server.rpc import convert
+from server.rpc import times
 from server.store.trainings import Training, TrainingState
 from sre_edge.v1 import model_pb2, training_pb2
 from sre_edge.v1 import prediction_service_pb2 as pb
@@ -80,7 +80,7 @@ def model(known: KnownModel, live: str) -> model_pb2.Model:
         origin=model_pb2.MODEL_ORIGIN_BUILT_IN
         if known.built_in
         else model_pb2.MODEL_ORIGIN_TRAINED,
-        create_time=convert.timestamp(known.created),
+        create_time=times.timestamp(known.created),
         base_version=known.config.get("learning", {}).get("base", ""),
         problem=known.problem,
     )
@@ -113,7 +113,7 @@ def training(known: Training) -> training_pb2.Training:
         stage=known.stage,
         share_done=known.share_done,
         message=known.message,
-        start_time=convert.timestamp(known.started),
+        start_time=times.timestamp(known.started),
         base_version=known.base_version,
         candidate_version=known.candidate_version or "",
         comparisons=[
@@ -129,7 +129,7 @@ def training(known: Training) -> training_pb2.Training:
         ],
     )
     if known.ended is not None:
-        message.end_time.CopyFrom(convert.timestamp(known.ended))
+        message.end_time.CopyFrom(times.timestamp(known.ended))
     return message
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from server.history import Query, Series
-from server.rpc import convert
+from server.rpc import times
 from sre_edge.v1 import history_pb2
 from sre_edge.v1 import simulation_service_pb2 as pb
 
@@ -20,8 +20,8 @@ def query(request: pb.QueryHistoryRequest) -> Query:
     return Query(
         services=tuple(request.services),
         metrics=tuple(request.metrics),
-        start_time=convert.time(request.start_time, "start_time") if has_start else None,
-        end_time=convert.time(request.end_time, "end_time") if has_end else None,
+        start_time=times.time(request.start_time, "start_time") if has_start else None,
+        end_time=times.time(request.end_time, "end_time") if has_end else None,
         max_points=request.max_points,
     )
 
@@ -31,7 +31,7 @@ def answer(found: Series) -> pb.QueryHistoryResponse:
     names = found.run.graph.names
     message = pb.QueryHistoryResponse(run_id=found.run.id, bucket_seconds=found.bucket_s)
     if found.start_time is not None:
-        message.start_time.CopyFrom(convert.timestamp(found.start_time))
+        message.start_time.CopyFrom(times.timestamp(found.start_time))
     for s, service in enumerate(found.services):
         for m, metric in enumerate(found.metrics):
             message.series.append(

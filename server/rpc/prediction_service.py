@@ -13,10 +13,12 @@ from ml.features.health import health
 from ml.risk import MEDIUM_FROM
 from server.engine import Engine
 from server.errors import Violation, invalid
+from server.journal import Journal
 from server.learning.learning import Learning
-from server.rpc import analysis, convert, learned
+from server.rpc import analysis, convert, incidents, learned, paging, times
 from server.rpc.errors import translated
 from server.snapshot import Forecast, Snapshot
+from server.watch.records import AlarmOutcome
 from simulator.graph import FloatArray
 from sre_edge.v1 import prediction_service_pb2 as pb
 
@@ -45,10 +47,10 @@ def expected(
 
 
 class PredictionServicer:
-    """Answers from the latest snapshot of one engine, and of the models that it can use."""
+    """Answers from the latest snapshot of one engine, of its models, and of what was kept."""
 
-    def __init__(self, engine: Engine, learning: Learning) -> None:
-        self._engine = engine
+    def __init__(self, engine: Engine, learning: Learning, journal: Journal) -> None:
+        self._engine, self._journal = engine, journal
         self._models = learning.models
         self._trainer = learning.trainer
         self._frame: tuple[Snapshot, pb.PredictResponse] | None = None
@@ -118,6 +120,28 @@ class PredictionServicer:
             models=[learned.model(known, live) for known in shown], next_page_token=token
         )
 
+    @translated
+    async def ListAlarms(
+        self, request: pb.ListAlarmsRequest, context: Context
+    ) -> pb.ListAlarmsResponse:
+        """List alarms, the newest first."""
+        return await asyncio.to_thread(self._alarms, request)
+
+    def _alarms(self, request: pb.ListAlarmsRequest) -> pb.ListAlarmsResponse:
+        page = self._journal.alarms(
+            incidents.wanted_alarms(request),
+            paging.place(request.page_token),
+            paging.size(request.page_size),
+        )
+        if not page.records and request.service:
+            self._engine.run.indices([request.service])
+        undecided = any(found.outcome is AlarmOutcome.PENDING for found in page.records)
+        live = {found.id: found for found in self._engine.pending_alarms()} if undecided else {}
+        return pb.ListAlarmsResponse(
+            alarms=[incidents.alarm(live.get(found.id, found)) for found in page.records],
+            next_page_token=paging.token(page.next_before),
+        )
+
     def _analysis(self, request: pb.GetAnalysisRequest) -> pb.GetAnalysisResponse:
         taken, forecast = self._engine.forecast()
         wanted = taken.run.indices(request.services)
@@ -129,7 +153,7 @@ class PredictionServicer:
             critical_paths=analysis.paths(taken),
             anomalies=analysis.anomalies(taken, frozenset(names[i] for i in chosen)),
             cursor=convert.cursor(taken),
-            time=convert.timestamp(taken.end_time),
+            time=times.timestamp(taken.end_time),
         )
 
     def _answer(self, request: pb.PredictRequest) -> pb.PredictResponse:
@@ -157,7 +181,7 @@ class PredictionServicer:
             answer = pb.PredictResponse(
                 system=convert.system_prediction(taken, forecast),
                 cursor=convert.cursor(taken),
-                time=convert.timestamp(taken.end_time),
+                time=times.timestamp(taken.end_time),
             )
             self._frame = frame = taken, answer
         return frame[1]

@@ -12,23 +12,32 @@ from google.protobuf.message import DecodeError
 
 from server.engine import Engine
 from server.errors import Violation, invalid
+from server.journal import Journal
 from server.learning.learning import Learning
 from server.rpc.access import Behaviour, Limits
 from server.rpc.broadcast import Broadcaster
 from server.rpc.chaos_service import ChaosServicer
 from server.rpc.errors import abort
+from server.rpc.event_feed import EventFeed
+from server.rpc.incident_service import IncidentServicer
 from server.rpc.observed import Observed
 from server.rpc.prediction_service import PredictionServicer
 from server.rpc.server_info import ServerInfo
 from server.rpc.simulation_service import SimulationServicer
 from server.settings import Settings
 from server.ticker import Ticker
-from sre_edge.v1 import chaos_service_pb2, prediction_service_pb2, simulation_service_pb2
+from sre_edge.v1 import (
+    chaos_service_pb2,
+    incident_service_pb2,
+    prediction_service_pb2,
+    simulation_service_pb2,
+)
 
 SERVICES: tuple[ServiceDescriptor, ...] = (
     simulation_service_pb2.DESCRIPTOR.services_by_name["SimulationService"],
     chaos_service_pb2.DESCRIPTOR.services_by_name["ChaosService"],
     prediction_service_pb2.DESCRIPTOR.services_by_name["PredictionService"],
+    incident_service_pb2.DESCRIPTOR.services_by_name["IncidentService"],
 )
 
 
@@ -40,13 +49,17 @@ def register(
     info: ServerInfo,
     learning: Learning,
     observed: Observed,
+    journal: Journal,
+    feed: EventFeed,
     settings: Settings,
 ) -> None:
     """Add all services to a server."""
+    patience_s = settings.write_timeout_s
     servicers: tuple[Any, ...] = (
-        SimulationServicer(engine, broadcaster, ticker, info, settings.write_timeout_s),
-        ChaosServicer(engine),
-        PredictionServicer(engine, learning),
+        SimulationServicer(engine, broadcaster, ticker, info, patience_s),
+        ChaosServicer(engine, journal),
+        PredictionServicer(engine, learning, journal),
+        IncidentServicer(engine, journal, feed, patience_s),
     )
     limits = Limits(settings.max_calls, settings.max_streams_per_connection)
     for descriptor, servicer in zip(SERVICES, servicers, strict=True):

@@ -8,7 +8,7 @@ from importlib.metadata import version
 
 from server.engine import Engine
 from server.loop_lag import LoopLag
-from server.rpc import convert
+from server.rpc import convert, times
 from server.rpc.broadcast import Broadcaster
 from server.rpc.topology_document import MAX_SERVICES
 from server.settings import MAX_MESSAGE_BYTES, Settings
@@ -63,13 +63,13 @@ class ServerInfo:
             faults=self.settings.max_faults,
             services=MAX_SERVICES,
             history=self.engine.max_history,
-            write_timeout=convert.duration(self.settings.write_timeout_s),
+            write_timeout=times.duration(self.settings.write_timeout_s),
         )
 
     def _figures(self) -> server_info_pb2.ServerFigures:
         spent_s = tuple(self.ticker.spent_s) or (0.0,)
         return server_info_pb2.ServerFigures(
-            uptime=convert.duration(time.monotonic() - self.started_s),
+            uptime=times.duration(time.monotonic() - self.started_s),
             ticks=self.ticker.ticks,
             tick_seconds_mean=sum(spent_s) / len(spent_s),
             tick_seconds_max=max(spent_s),

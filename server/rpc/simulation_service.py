@@ -10,7 +10,7 @@ import grpc
 from server import history
 from server.engine import Engine
 from server.errors import Violation, invalid, slow_subscriber
-from server.rpc import convert, past, snapshots
+from server.rpc import convert, past, snapshots, times
 from server.rpc.broadcast import Broadcaster
 from server.rpc.errors import translated
 from server.rpc.server_info import ServerInfo
@@ -64,7 +64,7 @@ class SimulationServicer:
         """Return the latest snapshot, or the one at a past time."""
         taken = self._engine.latest
         if request.HasField("time"):
-            taken = history.at(self._engine.history(), convert.time(request.time, "time"))
+            taken = history.at(self._engine.history(), times.time(request.time, "time"))
         wanted = taken.run.indices(request.services)
         snapshot = await asyncio.to_thread(snapshots.snapshot, taken, wanted)
         return pb.GetMetricsResponse(snapshot=snapshot)
@@ -120,7 +120,7 @@ class SimulationServicer:
             run = await self._ticker.begin(live)
         return pb.ResetResponse(
             run_id=run.id,
-            start_time=convert.timestamp(run.start_time),
+            start_time=times.timestamp(run.start_time),
             warnings=run.topology.warnings,
         )
 

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.risk import MEDIUM_FROM, risk_level
+from server.chaos.records import injected
 from server.history import FRAME_METRICS
-from server.rpc import convert
+from server.rpc import convert, faults, times
 from server.snapshot import Forecast, Snapshot
 from simulator.graph import FloatArray, IntArray
 from sre_edge.v1 import snapshot_pb2
@@ -32,17 +33,16 @@ def snapshot(
     chosen = np.arange(graph.services) if wanted is None else np.array(wanted, dtype=np.intp)
     message = snapshot_pb2.Snapshot(
         cursor=convert.cursor(taken),
-        time=convert.timestamp(taken.time),
+        time=times.timestamp(taken.time),
         interval_seconds=frame.interval_s,
-        produced_time=convert.timestamp(taken.produced_time),
-        active_faults=[convert.fault(active, taken.run) for active in taken.faults],
+        produced_time=times.timestamp(taken.produced_time),
+        active_faults=[faults.fault(injected(active, taken.run)) for active in taken.faults],
         clock=convert.clock(taken.clock),
+        kill_switch=taken.kill_switch,
     )
     places = chosen.tolist()
-    add = message.services.add
-    services = [
-        add(service=graph.names[i], status=convert.STATUS[taken.statuses[i]]) for i in places
-    ]
+    status, add = convert.STATUSES.value, message.services.add
+    services = [add(service=graph.names[i], status=status[taken.statuses[i]]) for i in places]
     for name in FRAME_METRICS:
         _fill(services, name, getattr(frame, name)[0, chosen])
     if edges:
@@ -83,7 +83,7 @@ def _add_predictions(
     chosen: IntArray,
 ) -> None:
     probability = forecast.probability[chosen]
-    horizon, version = convert.duration(forecast.horizon_s), forecast.model_version
+    horizon, version = times.duration(forecast.horizon_s), forecast.model_version
     columns = zip(
         services, probability.tolist(), forecast.cascade_risk[chosen].tolist(), strict=True
     )

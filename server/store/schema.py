@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import (
     JSON,
+    Boolean,
     Column,
     DateTime,
     Float,
@@ -100,4 +101,61 @@ examples = Table(
         primary_key=True,
     ),
     Column("content", LargeBinary, nullable=False),
+)
+
+# Incidents; a document is the whole record, the other columns are for finding it.
+incidents = Table(
+    "incidents",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("key", String(64), nullable=False, unique=True),
+    Column("open", Boolean, nullable=False),
+    Column("services", Text, nullable=False),
+    Column("onset", UtcTime, nullable=False),
+    Column("ended", UtcTime),
+    Column("document", JSON, nullable=False),
+)
+
+# Alarms, likewise.
+alarms = Table(
+    "alarms",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("key", String(64), nullable=False, unique=True),
+    Column("service", String(128), nullable=False),
+    Column("outcome", String(16), nullable=False),
+    Column("raised", UtcTime, nullable=False),
+    Column("document", JSON, nullable=False),
+)
+
+# Experiments with faults, likewise.
+chaos_experiments = Table(
+    "chaos_experiments",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("key", String(64), nullable=False, unique=True),
+    Column("finished", Boolean, nullable=False),
+    Column("document", JSON, nullable=False),
+)
+
+# When the kill switch was engaged and lifted; the last one holds.
+kill_switch = Table(
+    "kill_switch",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("engaged", Boolean, nullable=False),
+    Column("time", UtcTime, nullable=False),
+)
+
+# The latest events.
+events = Table(
+    "events",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("run_id", String(32), nullable=False),
+    Column("sequence", Integer, nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("time", UtcTime, nullable=False),
+    Column("produced", UtcTime, nullable=False),
+    Column("document", JSON, nullable=False),
 )

@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from sre_edge.v1 import experiment_pb2 as _experiment_pb2
 from sre_edge.v1 import fault_pb2 as _fault_pb2
 import builtins as _builtins
 import sys
@@ -32,6 +33,7 @@ class InjectChaosRequest(_message.Message):
     INTENSITY_FIELD_NUMBER: _builtins.int
     RAMP_FIELD_NUMBER: _builtins.int
     SHARE_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
     target: _builtins.str
     """Service, or "caller->callee" for a partition of one edge. Required, but for
     FAULT_KIND_CASCADE_FAILURE, whose default is the service that most others depend on.
@@ -42,6 +44,11 @@ class InjectChaosRequest(_message.Message):
     """Strength, greater than 0, at most 10. Unset: 1."""
     share: _builtins.float
     """Share of the target's replicas that it acts on, greater than 0, at most 1. Unset: 1."""
+    request_id: _builtins.str
+    """Chosen by the client, at most 128 characters: a request that is sent again with the same
+    identifier and content in the same run injects nothing and gets the same answer; with another
+    content it is refused. Empty: every request is a new one.
+    """
     @_builtins.property
     def duration(self) -> _duration_pb2.Duration:
         """How long, ramp included, simulated time; greater than 0, at most 1 h. Required."""
@@ -61,10 +68,11 @@ class InjectChaosRequest(_message.Message):
         intensity: _builtins.float | None = ...,
         ramp: _duration_pb2.Duration | None = ...,
         share: _builtins.float | None = ...,
+        request_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_intensity", b"_intensity", "_share", b"_share", "duration", b"duration", "intensity", b"intensity", "ramp", b"ramp", "share", b"share"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_intensity", b"_intensity", "_share", b"_share", "duration", b"duration", "intensity", b"intensity", "kind", b"kind", "ramp", b"ramp", "share", b"share", "target", b"target"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_intensity", b"_intensity", "_share", b"_share", "duration", b"duration", "intensity", b"intensity", "kind", b"kind", "ramp", b"ramp", "request_id", b"request_id", "share", b"share", "target", b"target"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__intensity: _TypeAlias = _typing.Literal["intensity"]  # noqa: Y015
     _WhichOneofArgType__intensity: _TypeAlias = _typing.Literal["_intensity", b"_intensity"]  # noqa: Y015
@@ -86,7 +94,7 @@ class InjectChaosResponse(_message.Message):
     FAULT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def fault(self) -> _fault_pb2.Fault:
-        """Fault with its identifier and times."""
+        """Fault with its identifiers and times."""
 
     def __init__(
         self,
@@ -103,27 +111,37 @@ Global___InjectChaosResponse: _TypeAlias = InjectChaosResponse  # noqa: Y015
 
 @_typing.final
 class StopChaosRequest(_message.Message):
-    """StopChaosRequest says which fault to end."""
+    """StopChaosRequest says which faults to end."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     FAULT_ID_FIELD_NUMBER: _builtins.int
     ALL_FIELD_NUMBER: _builtins.int
+    EXPERIMENT_ID_FIELD_NUMBER: _builtins.int
+    KILL_SWITCH_FIELD_NUMBER: _builtins.int
     fault_id: _builtins.str
     """Identifier of the fault."""
     all: _builtins.bool
     """True: all. False is refused with INVALID_ARGUMENT."""
+    experiment_id: _builtins.str
+    """Identifier of the experiment."""
+    kill_switch: _builtins.bool
+    """True: all, and no new fault is taken until LiftKillSwitch, also after a reset or a restart.
+    False is refused with INVALID_ARGUMENT.
+    """
     def __init__(
         self,
         *,
         fault_id: _builtins.str = ...,
         all: _builtins.bool = ...,
+        experiment_id: _builtins.str = ...,
+        kill_switch: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["all", b"all", "fault_id", b"fault_id", "which", b"which"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["all", b"all", "experiment_id", b"experiment_id", "fault_id", b"fault_id", "kill_switch", b"kill_switch", "which", b"which"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["all", b"all", "fault_id", b"fault_id", "which", b"which"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["all", b"all", "experiment_id", b"experiment_id", "fault_id", b"fault_id", "kill_switch", b"kill_switch", "which", b"which"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_which: _TypeAlias = _typing.Literal["fault_id", "all"]  # noqa: Y015
+    _WhichOneofReturnType_which: _TypeAlias = _typing.Literal["fault_id", "all", "experiment_id", "kill_switch"]  # noqa: Y015
     _WhichOneofArgType_which: _TypeAlias = _typing.Literal["which", b"which"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_which) -> _WhichOneofReturnType_which | None: ...
 
@@ -138,7 +156,9 @@ class StopChaosResponse(_message.Message):
     STOPPED_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def stopped(self) -> _containers.RepeatedCompositeFieldContainer[_fault_pb2.Fault]:
-        """Faults that were ended, oldest first. Empty if `all` was asked for and none acted."""
+        """Faults that were ended, oldest first, those that were still to begin included. Empty if none
+        acted.
+        """
 
     def __init__(
         self,
@@ -152,3 +172,194 @@ class StopChaosResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___StopChaosResponse: _TypeAlias = StopChaosResponse  # noqa: Y015
+
+@_typing.final
+class LiftKillSwitchRequest(_message.Message):
+    """LiftKillSwitchRequest asks for faults to be taken again."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LiftKillSwitchRequest: _TypeAlias = LiftKillSwitchRequest  # noqa: Y015
+
+@_typing.final
+class LiftKillSwitchResponse(_message.Message):
+    """LiftKillSwitchResponse says what was changed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LIFTED_FIELD_NUMBER: _builtins.int
+    lifted: _builtins.bool
+    """Whether the kill switch was on."""
+    def __init__(
+        self,
+        *,
+        lifted: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lifted", b"lifted"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LiftKillSwitchResponse: _TypeAlias = LiftKillSwitchResponse  # noqa: Y015
+
+@_typing.final
+class RunScenarioRequest(_message.Message):
+    """RunScenarioRequest holds a scenario."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DOCUMENT_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    document: _builtins.str
+    """Scenario document, YAML or JSON, with one scenario, at most 65536 characters; the times of its
+    faults count from now. A load is refused: a system that runs keeps its own. Required.
+    """
+    request_id: _builtins.str
+    """As in InjectChaosRequest."""
+    def __init__(
+        self,
+        *,
+        document: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["document", b"document", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RunScenarioRequest: _TypeAlias = RunScenarioRequest  # noqa: Y015
+
+@_typing.final
+class RunScenarioResponse(_message.Message):
+    """RunScenarioResponse holds the experiment as it was accepted."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXPERIMENT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def experiment(self) -> _experiment_pb2.Experiment:
+        """Experiment with the identifiers and times of its faults."""
+
+    def __init__(
+        self,
+        *,
+        experiment: _experiment_pb2.Experiment | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["experiment", b"experiment"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["experiment", b"experiment"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RunScenarioResponse: _TypeAlias = RunScenarioResponse  # noqa: Y015
+
+@_typing.final
+class ListExperimentsRequest(_message.Message):
+    """ListExperimentsRequest says which experiments are wanted."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """Experiments in a page, at least 0; more than 500 is taken as 500. Unset or 0: 50."""
+    page_token: _builtins.str
+    """`next_page_token` of the page before. Empty: the first page."""
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListExperimentsRequest: _TypeAlias = ListExperimentsRequest  # noqa: Y015
+
+@_typing.final
+class ListExperimentsResponse(_message.Message):
+    """ListExperimentsResponse is one page."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXPERIMENTS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """For the next page. Empty: this is the last one."""
+    @_builtins.property
+    def experiments(self) -> _containers.RepeatedCompositeFieldContainer[_experiment_pb2.Experiment]:
+        """The newest first, without the list of what broke."""
+
+    def __init__(
+        self,
+        *,
+        experiments: _abc.Iterable[_experiment_pb2.Experiment] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["experiments", b"experiments", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListExperimentsResponse: _TypeAlias = ListExperimentsResponse  # noqa: Y015
+
+@_typing.final
+class GetExperimentRequest(_message.Message):
+    """GetExperimentRequest says which experiment is wanted."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXPERIMENT_ID_FIELD_NUMBER: _builtins.int
+    experiment_id: _builtins.str
+    """Its identifier. Required."""
+    def __init__(
+        self,
+        *,
+        experiment_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["experiment_id", b"experiment_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetExperimentRequest: _TypeAlias = GetExperimentRequest  # noqa: Y015
+
+@_typing.final
+class GetExperimentResponse(_message.Message):
+    """GetExperimentResponse holds the experiment."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXPERIMENT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def experiment(self) -> _experiment_pb2.Experiment:
+        """Experiment, as it is now."""
+
+    def __init__(
+        self,
+        *,
+        experiment: _experiment_pb2.Experiment | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["experiment", b"experiment"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["experiment", b"experiment"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetExperimentResponse: _TypeAlias = GetExperimentResponse  # noqa: Y015

@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class ChaosServiceStub:
-    """ChaosService injects faults into the system and ends them.
+    """ChaosService injects faults into the system and ends them, and tells what they led to. Each
+    InjectChaos and each RunScenario is an experiment; several may go on at a time.
     """
 
     def __init__(self, channel):
@@ -45,25 +46,81 @@ class ChaosServiceStub:
                 request_serializer=sre__edge_dot_v1_dot_chaos__service__pb2.StopChaosRequest.SerializeToString,
                 response_deserializer=sre__edge_dot_v1_dot_chaos__service__pb2.StopChaosResponse.FromString,
                 _registered_method=True)
+        self.LiftKillSwitch = channel.unary_unary(
+                '/sre_edge.v1.ChaosService/LiftKillSwitch',
+                request_serializer=sre__edge_dot_v1_dot_chaos__service__pb2.LiftKillSwitchRequest.SerializeToString,
+                response_deserializer=sre__edge_dot_v1_dot_chaos__service__pb2.LiftKillSwitchResponse.FromString,
+                _registered_method=True)
+        self.RunScenario = channel.unary_unary(
+                '/sre_edge.v1.ChaosService/RunScenario',
+                request_serializer=sre__edge_dot_v1_dot_chaos__service__pb2.RunScenarioRequest.SerializeToString,
+                response_deserializer=sre__edge_dot_v1_dot_chaos__service__pb2.RunScenarioResponse.FromString,
+                _registered_method=True)
+        self.ListExperiments = channel.unary_unary(
+                '/sre_edge.v1.ChaosService/ListExperiments',
+                request_serializer=sre__edge_dot_v1_dot_chaos__service__pb2.ListExperimentsRequest.SerializeToString,
+                response_deserializer=sre__edge_dot_v1_dot_chaos__service__pb2.ListExperimentsResponse.FromString,
+                _registered_method=True)
+        self.GetExperiment = channel.unary_unary(
+                '/sre_edge.v1.ChaosService/GetExperiment',
+                request_serializer=sre__edge_dot_v1_dot_chaos__service__pb2.GetExperimentRequest.SerializeToString,
+                response_deserializer=sre__edge_dot_v1_dot_chaos__service__pb2.GetExperimentResponse.FromString,
+                _registered_method=True)
 
 
 class ChaosServiceServicer:
-    """ChaosService injects faults into the system and ends them.
+    """ChaosService injects faults into the system and ends them, and tells what they led to. Each
+    InjectChaos and each RunScenario is an experiment; several may go on at a time.
     """
 
     def InjectChaos(self, request, context):
         """Injects a fault, which acts from the next simulation step on and ends by itself. Its effects
         are seen in the metrics only.
         Errors: INVALID_ARGUMENT for impossible values, NOT_FOUND for an unknown target,
-        RESOURCE_EXHAUSTED when too many faults act.
+        RESOURCE_EXHAUSTED when too many faults act, FAILED_PRECONDITION while the kill switch is on,
+        ALREADY_EXISTS if something else was asked for with the same request_id.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def StopChaos(self, request, context):
-        """Ends one fault, or all, before their time.
-        Errors: NOT_FOUND if no fault that acts has the identifier.
+        """Ends one fault, those of one experiment, or all, before their time; with the kill switch, all,
+        and no new one is taken.
+        Errors: NOT_FOUND if no fault that acts or is to begin has the identifier, or no experiment
+        that is not finished.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def LiftKillSwitch(self, request, context):
+        """Lifts the kill switch: faults are taken again. Does nothing if it is off.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RunScenario(self, request, context):
+        """Runs a scenario on the live system. Its time begins now.
+        Errors: as of InjectChaos; each violated field is `document` with the path inside of it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListExperiments(self, request, context):
+        """Lists experiments of this run and of those before it, the newest first.
+        Errors: INVALID_ARGUMENT for an impossible page, UNAVAILABLE if the records cannot be read.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetExperiment(self, request, context):
+        """Says what was injected and what it led to so far: what broke, in which order, whether it was
+        foretold, how fast it recovered, and what it cost.
+        Errors: NOT_FOUND for an unknown experiment, UNAVAILABLE if the records cannot be read.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -82,6 +139,26 @@ def add_ChaosServiceServicer_to_server(servicer, server):
                     request_deserializer=sre__edge_dot_v1_dot_chaos__service__pb2.StopChaosRequest.FromString,
                     response_serializer=sre__edge_dot_v1_dot_chaos__service__pb2.StopChaosResponse.SerializeToString,
             ),
+            'LiftKillSwitch': grpc.unary_unary_rpc_method_handler(
+                    servicer.LiftKillSwitch,
+                    request_deserializer=sre__edge_dot_v1_dot_chaos__service__pb2.LiftKillSwitchRequest.FromString,
+                    response_serializer=sre__edge_dot_v1_dot_chaos__service__pb2.LiftKillSwitchResponse.SerializeToString,
+            ),
+            'RunScenario': grpc.unary_unary_rpc_method_handler(
+                    servicer.RunScenario,
+                    request_deserializer=sre__edge_dot_v1_dot_chaos__service__pb2.RunScenarioRequest.FromString,
+                    response_serializer=sre__edge_dot_v1_dot_chaos__service__pb2.RunScenarioResponse.SerializeToString,
+            ),
+            'ListExperiments': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListExperiments,
+                    request_deserializer=sre__edge_dot_v1_dot_chaos__service__pb2.ListExperimentsRequest.FromString,
+                    response_serializer=sre__edge_dot_v1_dot_chaos__service__pb2.ListExperimentsResponse.SerializeToString,
+            ),
+            'GetExperiment': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetExperiment,
+                    request_deserializer=sre__edge_dot_v1_dot_chaos__service__pb2.GetExperimentRequest.FromString,
+                    response_serializer=sre__edge_dot_v1_dot_chaos__service__pb2.GetExperimentResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'sre_edge.v1.ChaosService', rpc_method_handlers)
@@ -91,7 +168,8 @@ def add_ChaosServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ChaosService:
-    """ChaosService injects faults into the system and ends them.
+    """ChaosService injects faults into the system and ends them, and tells what they led to. Each
+    InjectChaos and each RunScenario is an experiment; several may go on at a time.
     """
 
     @staticmethod
@@ -138,6 +216,114 @@ class ChaosService:
             '/sre_edge.v1.ChaosService/StopChaos',
             sre__edge_dot_v1_dot_chaos__service__pb2.StopChaosRequest.SerializeToString,
             sre__edge_dot_v1_dot_chaos__service__pb2.StopChaosResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def LiftKillSwitch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sre_edge.v1.ChaosService/LiftKillSwitch',
+            sre__edge_dot_v1_dot_chaos__service__pb2.LiftKillSwitchRequest.SerializeToString,
+            sre__edge_dot_v1_dot_chaos__service__pb2.LiftKillSwitchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RunScenario(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sre_edge.v1.ChaosService/RunScenario',
+            sre__edge_dot_v1_dot_chaos__service__pb2.RunScenarioRequest.SerializeToString,
+            sre__edge_dot_v1_dot_chaos__service__pb2.RunScenarioResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListExperiments(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sre_edge.v1.ChaosService/ListExperiments',
+            sre__edge_dot_v1_dot_chaos__service__pb2.ListExperimentsRequest.SerializeToString,
+            sre__edge_dot_v1_dot_chaos__service__pb2.ListExperimentsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetExperiment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sre_edge.v1.ChaosService/GetExperiment',
+            sre__edge_dot_v1_dot_chaos__service__pb2.GetExperimentRequest.SerializeToString,
+            sre__edge_dot_v1_dot_chaos__service__pb2.GetExperimentResponse.FromString,
             options,
             channel_credentials,
             insecure,

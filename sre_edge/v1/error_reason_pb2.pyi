@@ -102,6 +102,18 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The server's database does not answer, or cannot be written; its log has the details. UNAVAILABLE.
     Example: {"reason":"STORE_UNAVAILABLE","domain":"sre-edge"}
     """
+    ERROR_REASON_UNKNOWN_EXPERIMENT: _ErrorReason.ValueType  # 20
+    """No experiment has this identifier, or the one to stop is over. NOT_FOUND.
+    Example: {"reason":"UNKNOWN_EXPERIMENT","domain":"sre-edge","metadata":{"experiment_id":"x-1f3a9c0b2d4e-7"}}
+    """
+    ERROR_REASON_KILL_SWITCH_ENGAGED: _ErrorReason.ValueType  # 21
+    """The kill switch is on, so no fault is taken until it is lifted. FAILED_PRECONDITION.
+    Example: {"reason":"KILL_SWITCH_ENGAGED","domain":"sre-edge"}
+    """
+    ERROR_REASON_REQUEST_ID_REUSED: _ErrorReason.ValueType  # 22
+    """Something else was asked for with this request_id before; nothing was done. ALREADY_EXISTS.
+    Example: {"reason":"REQUEST_ID_REUSED","domain":"sre-edge","metadata":{"request_id":"game-day-1"}}
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason is the `reason` of the `google.rpc.ErrorInfo` in every error, by its name
@@ -187,5 +199,17 @@ Example: {"reason":"NOTHING_TO_LEARN","domain":"sre-edge","metadata":{"experimen
 ERROR_REASON_STORE_UNAVAILABLE: ErrorReason.ValueType  # 19
 """The server's database does not answer, or cannot be written; its log has the details. UNAVAILABLE.
 Example: {"reason":"STORE_UNAVAILABLE","domain":"sre-edge"}
+"""
+ERROR_REASON_UNKNOWN_EXPERIMENT: ErrorReason.ValueType  # 20
+"""No experiment has this identifier, or the one to stop is over. NOT_FOUND.
+Example: {"reason":"UNKNOWN_EXPERIMENT","domain":"sre-edge","metadata":{"experiment_id":"x-1f3a9c0b2d4e-7"}}
+"""
+ERROR_REASON_KILL_SWITCH_ENGAGED: ErrorReason.ValueType  # 21
+"""The kill switch is on, so no fault is taken until it is lifted. FAILED_PRECONDITION.
+Example: {"reason":"KILL_SWITCH_ENGAGED","domain":"sre-edge"}
+"""
+ERROR_REASON_REQUEST_ID_REUSED: ErrorReason.ValueType  # 22
+"""Something else was asked for with this request_id before; nothing was done. ALREADY_EXISTS.
+Example: {"reason":"REQUEST_ID_REUSED","domain":"sre-edge","metadata":{"request_id":"game-day-1"}}
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -26,7 +26,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17sre_edge/v1/fault.proto\x12\x0bsre_edge.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9f\x02\n\x05\x46\x61ult\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06target\x18\x02 \x01(\t\x12$\n\x04kind\x18\x03 \x01(\x0e\x32\x16.sre_edge.v1.FaultKind\x12\x11\n\tintensity\x18\x04 \x01(\x01\x12\'\n\x04ramp\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12+\n\x08\x64uration\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\r\n\x05share\x18\x07 \x01(\x01\x12.\n\nstart_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\xd0\x02\n\tFaultKind\x12\x1a\n\x16\x46\x41ULT_KIND_UNSPECIFIED\x10\x00\x12\x18\n\x14\x46\x41ULT_KIND_CPU_SPIKE\x10\x01\x12\x1a\n\x16\x46\x41ULT_KIND_MEMORY_LEAK\x10\x02\x12\x1e\n\x1a\x46\x41ULT_KIND_NETWORK_LATENCY\x10\x03\x12\x1a\n\x16\x46\x41ULT_KIND_PACKET_LOSS\x10\x04\x12 \n\x1c\x46\x41ULT_KIND_NETWORK_PARTITION\x10\x05\x12\x1b\n\x17\x46\x41ULT_KIND_SERVICE_KILL\x10\x06\x12\x1a\n\x16\x46\x41ULT_KIND_ERROR_BURST\x10\x07\x12\x1c\n\x18\x46\x41ULT_KIND_TRAFFIC_SURGE\x10\x08\x12\x1c\n\x18\x46\x41ULT_KIND_DISK_SLOWDOWN\x10\t\x12\x1e\n\x1a\x46\x41ULT_KIND_CASCADE_FAILURE\x10\nBO\n\x0e\x64\x65v.sreedge.v1P\x01Z;github.com/sre-edge/sre-edge/clients/go/sreedgev1;sreedgev1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17sre_edge/v1/fault.proto\x12\x0bsre_edge.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xdf\x02\n\x05\x46\x61ult\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06target\x18\x02 \x01(\t\x12$\n\x04kind\x18\x03 \x01(\x0e\x32\x16.sre_edge.v1.FaultKind\x12\x11\n\tintensity\x18\x04 \x01(\x01\x12\'\n\x04ramp\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12+\n\x08\x64uration\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\r\n\x05share\x18\x07 \x01(\x01\x12.\n\nstart_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rexperiment_id\x18\n \x01(\t\x12\'\n\x08\x65nded_by\x18\x0b \x01(\x0e\x32\x15.sre_edge.v1.FaultEnd*\xd0\x02\n\tFaultKind\x12\x1a\n\x16\x46\x41ULT_KIND_UNSPECIFIED\x10\x00\x12\x18\n\x14\x46\x41ULT_KIND_CPU_SPIKE\x10\x01\x12\x1a\n\x16\x46\x41ULT_KIND_MEMORY_LEAK\x10\x02\x12\x1e\n\x1a\x46\x41ULT_KIND_NETWORK_LATENCY\x10\x03\x12\x1a\n\x16\x46\x41ULT_KIND_PACKET_LOSS\x10\x04\x12 \n\x1c\x46\x41ULT_KIND_NETWORK_PARTITION\x10\x05\x12\x1b\n\x17\x46\x41ULT_KIND_SERVICE_KILL\x10\x06\x12\x1a\n\x16\x46\x41ULT_KIND_ERROR_BURST\x10\x07\x12\x1c\n\x18\x46\x41ULT_KIND_TRAFFIC_SURGE\x10\x08\x12\x1c\n\x18\x46\x41ULT_KIND_DISK_SLOWDOWN\x10\t\x12\x1e\n\x1a\x46\x41ULT_KIND_CASCADE_FAILURE\x10\n*i\n\x08\x46\x61ultEnd\x12\x19\n\x15\x46\x41ULT_END_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x46\x41ULT_END_OVER\x10\x01\x12\x15\n\x11\x46\x41ULT_END_STOPPED\x10\x02\x12\x17\n\x13\x46\x41ULT_END_RUN_ENDED\x10\x03\x42O\n\x0e\x64\x65v.sreedge.v1P\x01Z;github.com/sre-edge/sre-edge/clients/go/sreedgev1;sreedgev1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,8 +34,10 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'sre_edge.v1.fault_pb2', _gl
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\016dev.sreedge.v1P\001Z;github.com/sre-edge/sre-edge/clients/go/sreedgev1;sreedgev1'
-  _globals['_FAULTKIND']._serialized_start=396
-  _globals['_FAULTKIND']._serialized_end=732
+  _globals['_FAULTKIND']._serialized_start=460
+  _globals['_FAULTKIND']._serialized_end=796
+  _globals['_FAULTEND']._serialized_start=798
+  _globals['_FAULTEND']._serialized_end=903
   _globals['_FAULT']._serialized_start=106
-  _globals['_FAULT']._serialized_end=393
+  _globals['_FAULT']._serialized_end=457
 # @@protoc_insertion_point(module_scope)

@@ -79,6 +79,34 @@ that most others depend on.
 """
 Global___FaultKind: _TypeAlias = FaultKind  # noqa: Y015
 
+class _FaultEnd:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _FaultEndEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FaultEnd.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    FAULT_END_UNSPECIFIED: _FaultEnd.ValueType  # 0
+    """It acts, or is still to begin."""
+    FAULT_END_OVER: _FaultEnd.ValueType  # 1
+    """Its duration is over."""
+    FAULT_END_STOPPED: _FaultEnd.ValueType  # 2
+    """It was stopped."""
+    FAULT_END_RUN_ENDED: _FaultEnd.ValueType  # 3
+    """A reset or a restart ended the run."""
+
+class FaultEnd(_FaultEnd, metaclass=_FaultEndEnumTypeWrapper):
+    """FaultEnd says why a fault acts no more."""
+
+FAULT_END_UNSPECIFIED: FaultEnd.ValueType  # 0
+"""It acts, or is still to begin."""
+FAULT_END_OVER: FaultEnd.ValueType  # 1
+"""Its duration is over."""
+FAULT_END_STOPPED: FaultEnd.ValueType  # 2
+"""It was stopped."""
+FAULT_END_RUN_ENDED: FaultEnd.ValueType  # 3
+"""A reset or a restart ended the run."""
+Global___FaultEnd: _TypeAlias = FaultEnd  # noqa: Y015
+
 @_typing.final
 class Fault(_message.Message):
     """Fault is one injected fault."""
@@ -94,8 +122,10 @@ class Fault(_message.Message):
     SHARE_FIELD_NUMBER: _builtins.int
     START_TIME_FIELD_NUMBER: _builtins.int
     END_TIME_FIELD_NUMBER: _builtins.int
+    EXPERIMENT_ID_FIELD_NUMBER: _builtins.int
+    ENDED_BY_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """Identifier given by the server, unique within a run."""
+    """Identifier given by the server, unique within a run; `experiment_id` is so over all runs."""
     target: _builtins.str
     """Service, or "caller->callee" for a partition of one edge."""
     kind: Global___FaultKind.ValueType
@@ -104,6 +134,10 @@ class Fault(_message.Message):
     """Strength, greater than 0; 1 is the strength that the kind describes."""
     share: _builtins.float
     """Share of the target's replicas that it acts on, greater than 0, at most 1."""
+    experiment_id: _builtins.str
+    """Experiment that it is a part of."""
+    ended_by: Global___FaultEnd.ValueType
+    """Why it acts no more. FAULT_END_UNSPECIFIED while it acts or is still to begin."""
     @_builtins.property
     def ramp(self) -> _duration_pb2.Duration:
         """How long the fault takes to reach its full strength; at least 0, at most `duration`."""
@@ -118,7 +152,7 @@ class Fault(_message.Message):
 
     @_builtins.property
     def end_time(self) -> _timestamp_pb2.Timestamp:
-        """When it ends by itself, simulated clock."""
+        """When it ends by itself, or ended because it was stopped, simulated clock."""
 
     def __init__(
         self,
@@ -132,10 +166,12 @@ class Fault(_message.Message):
         share: _builtins.float = ...,
         start_time: _timestamp_pb2.Timestamp | None = ...,
         end_time: _timestamp_pb2.Timestamp | None = ...,
+        experiment_id: _builtins.str = ...,
+        ended_by: Global___FaultEnd.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["duration", b"duration", "end_time", b"end_time", "ramp", b"ramp", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["duration", b"duration", "end_time", b"end_time", "id", b"id", "intensity", b"intensity", "kind", b"kind", "ramp", b"ramp", "share", b"share", "start_time", b"start_time", "target", b"target"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["duration", b"duration", "end_time", b"end_time", "ended_by", b"ended_by", "experiment_id", b"experiment_id", "id", b"id", "intensity", b"intensity", "kind", b"kind", "ramp", b"ramp", "share", b"share", "start_time", b"start_time", "target", b"target"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

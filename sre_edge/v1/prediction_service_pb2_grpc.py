@@ -70,6 +70,11 @@ class PredictionServiceStub:
                 request_serializer=sre__edge_dot_v1_dot_prediction__service__pb2.GetTrainingRequest.SerializeToString,
                 response_deserializer=sre__edge_dot_v1_dot_prediction__service__pb2.GetTrainingResponse.FromString,
                 _registered_method=True)
+        self.ListAlarms = channel.unary_unary(
+                '/sre_edge.v1.PredictionService/ListAlarms',
+                request_serializer=sre__edge_dot_v1_dot_prediction__service__pb2.ListAlarmsRequest.SerializeToString,
+                response_deserializer=sre__edge_dot_v1_dot_prediction__service__pb2.ListAlarmsResponse.FromString,
+                _registered_method=True)
 
 
 class PredictionServiceServicer:
@@ -134,6 +139,15 @@ class PredictionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListAlarms(self, request, context):
+        """Lists alarms of this run and of those before it, the newest first, with how they turned out.
+        Errors: NOT_FOUND for an unknown service, INVALID_ARGUMENT for an impossible page or filter,
+        UNAVAILABLE if the records cannot be read.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_PredictionServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -171,6 +185,11 @@ def add_PredictionServiceServicer_to_server(servicer, server):
                     servicer.GetTraining,
                     request_deserializer=sre__edge_dot_v1_dot_prediction__service__pb2.GetTrainingRequest.FromString,
                     response_serializer=sre__edge_dot_v1_dot_prediction__service__pb2.GetTrainingResponse.SerializeToString,
+            ),
+            'ListAlarms': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAlarms,
+                    request_deserializer=sre__edge_dot_v1_dot_prediction__service__pb2.ListAlarmsRequest.FromString,
+                    response_serializer=sre__edge_dot_v1_dot_prediction__service__pb2.ListAlarmsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -363,6 +382,33 @@ class PredictionService:
             '/sre_edge.v1.PredictionService/GetTraining',
             sre__edge_dot_v1_dot_prediction__service__pb2.GetTrainingRequest.SerializeToString,
             sre__edge_dot_v1_dot_prediction__service__pb2.GetTrainingResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAlarms(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sre_edge.v1.PredictionService/ListAlarms',
+            sre__edge_dot_v1_dot_prediction__service__pb2.ListAlarmsRequest.SerializeToString,
+            sre__edge_dot_v1_dot_prediction__service__pb2.ListAlarmsResponse.FromString,
             options,
             channel_credentials,
             insecure,

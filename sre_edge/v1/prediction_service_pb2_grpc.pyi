@@ -61,6 +61,11 @@ class PredictionServiceStub:
     """
     GetTraining: _grpc.UnaryUnaryMultiCallable[_prediction_service_pb2.GetTrainingRequest, _prediction_service_pb2.GetTrainingResponse]
     """Says how far a training is, or what became of it. Errors: NOT_FOUND if there was none."""
+    ListAlarms: _grpc.UnaryUnaryMultiCallable[_prediction_service_pb2.ListAlarmsRequest, _prediction_service_pb2.ListAlarmsResponse]
+    """Lists alarms of this run and of those before it, the newest first, with how they turned out.
+    Errors: NOT_FOUND for an unknown service, INVALID_ARGUMENT for an impossible page or filter,
+    UNAVAILABLE if the records cannot be read.
+    """
 
 @_typing.type_check_only
 class PredictionServiceAsyncStub(PredictionServiceStub):
@@ -95,6 +100,11 @@ class PredictionServiceAsyncStub(PredictionServiceStub):
     """
     GetTraining: _aio.UnaryUnaryMultiCallable[_prediction_service_pb2.GetTrainingRequest, _prediction_service_pb2.GetTrainingResponse]  # type: ignore[assignment]
     """Says how far a training is, or what became of it. Errors: NOT_FOUND if there was none."""
+    ListAlarms: _aio.UnaryUnaryMultiCallable[_prediction_service_pb2.ListAlarmsRequest, _prediction_service_pb2.ListAlarmsResponse]  # type: ignore[assignment]
+    """Lists alarms of this run and of those before it, the newest first, with how they turned out.
+    Errors: NOT_FOUND for an unknown service, INVALID_ARGUMENT for an impossible page or filter,
+    UNAVAILABLE if the records cannot be read.
+    """
 
 class PredictionServiceServicer(metaclass=_abc_1.ABCMeta):
     """PredictionService foretells incidents, and keeps the models that do."""
@@ -168,5 +178,16 @@ class PredictionServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_prediction_service_pb2.GetTrainingResponse, _abc.Awaitable[_prediction_service_pb2.GetTrainingResponse]]:
         """Says how far a training is, or what became of it. Errors: NOT_FOUND if there was none."""
+
+    @_abc_1.abstractmethod
+    def ListAlarms(
+        self,
+        request: _prediction_service_pb2.ListAlarmsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_prediction_service_pb2.ListAlarmsResponse, _abc.Awaitable[_prediction_service_pb2.ListAlarmsResponse]]:
+        """Lists alarms of this run and of those before it, the newest first, with how they turned out.
+        Errors: NOT_FOUND for an unknown service, INVALID_ARGUMENT for an impossible page or filter,
+        UNAVAILABLE if the records cannot be read.
+        """
 
 def add_PredictionServiceServicer_to_server(servicer: PredictionServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

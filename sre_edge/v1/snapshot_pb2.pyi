@@ -62,21 +62,25 @@ class _GapReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_GapReason.V
     GAP_REASON_SLOW_SUBSCRIBER: _GapReason.ValueType  # 1
     """The subscriber read more slowly than the server ticks."""
     GAP_REASON_HISTORY_EXPIRED: _GapReason.ValueType  # 2
-    """The snapshots after the resume cursor are no longer in the history."""
+    """What came after the resume cursor is no longer in the history."""
     GAP_REASON_RUN_ENDED: _GapReason.ValueType  # 3
-    """The run of the resume cursor, or the run of this stream, is over: a restart or a reset."""
+    """The run of the resume cursor, or the run of this stream, is over: a restart or a reset. In a
+    stream of events: that run is not known any more.
+    """
 
 class GapReason(_GapReason, metaclass=_GapReasonEnumTypeWrapper):
-    """GapReason says why snapshots were lost."""
+    """GapReason says why something was lost."""
 
 GAP_REASON_UNSPECIFIED: GapReason.ValueType  # 0
 """Not used by the server."""
 GAP_REASON_SLOW_SUBSCRIBER: GapReason.ValueType  # 1
 """The subscriber read more slowly than the server ticks."""
 GAP_REASON_HISTORY_EXPIRED: GapReason.ValueType  # 2
-"""The snapshots after the resume cursor are no longer in the history."""
+"""What came after the resume cursor is no longer in the history."""
 GAP_REASON_RUN_ENDED: GapReason.ValueType  # 3
-"""The run of the resume cursor, or the run of this stream, is over: a restart or a reset."""
+"""The run of the resume cursor, or the run of this stream, is over: a restart or a reset. In a
+stream of events: that run is not known any more.
+"""
 Global___GapReason: _TypeAlias = GapReason  # noqa: Y015
 
 @_typing.final
@@ -120,8 +124,11 @@ class Snapshot(_message.Message):
     ACTIVE_FAULTS_FIELD_NUMBER: _builtins.int
     SYSTEM_FIELD_NUMBER: _builtins.int
     CLOCK_FIELD_NUMBER: _builtins.int
+    KILL_SWITCH_FIELD_NUMBER: _builtins.int
     interval_seconds: _builtins.float
     """Length of the interval in seconds of simulated time, greater than 0."""
+    kill_switch: _builtins.bool
+    """Whether the kill switch is on: no fault is taken until it is lifted."""
     @_builtins.property
     def cursor(self) -> Global___Cursor:
         """Place of this snapshot in the stream."""
@@ -168,10 +175,11 @@ class Snapshot(_message.Message):
         active_faults: _abc.Iterable[_fault_pb2.Fault] | None = ...,
         system: _prediction_pb2.SystemPrediction | None = ...,
         clock: _clock_pb2.Clock | None = ...,
+        kill_switch: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["clock", b"clock", "cursor", b"cursor", "produced_time", b"produced_time", "system", b"system", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["active_faults", b"active_faults", "clock", b"clock", "cursor", b"cursor", "edges", b"edges", "interval_seconds", b"interval_seconds", "produced_time", b"produced_time", "services", b"services", "system", b"system", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["active_faults", b"active_faults", "clock", b"clock", "cursor", b"cursor", "edges", b"edges", "interval_seconds", b"interval_seconds", "kill_switch", b"kill_switch", "produced_time", b"produced_time", "services", b"services", "system", b"system", "time", b"time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -351,7 +359,9 @@ Global___EdgeMetrics: _TypeAlias = EdgeMetrics  # noqa: Y015
 
 @_typing.final
 class Gap(_message.Message):
-    """Gap says that snapshots were lost to this subscriber; a full snapshot follows it."""
+    """Gap says that snapshots, or events, were lost to this subscriber; in a stream of snapshots a full
+    one follows it.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -362,7 +372,7 @@ class Gap(_message.Message):
     reason: Global___GapReason.ValueType
     """Why they were lost."""
     run_id: _builtins.str
-    """Run of the lost snapshots."""
+    """Run of what was lost."""
     first_sequence: _builtins.int
     """First sequence number lost. Unset if not known (the run is over)."""
     last_sequence: _builtins.int

@@ -14,6 +14,7 @@ from sre_edge.v1 import (
     chaos_service_pb2,
     chaos_service_pb2_grpc,
     fault_pb2,
+    incident_service_pb2_grpc,
     prediction_service_pb2_grpc,
     simulation_service_pb2,
     simulation_service_pb2_grpc,
@@ -29,6 +30,7 @@ class Stubs:
         self.simulation = simulation_service_pb2_grpc.SimulationServiceStub(channel)
         self.chaos = chaos_service_pb2_grpc.ChaosServiceStub(channel)
         self.prediction = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+        self.incident = incident_service_pb2_grpc.IncidentServiceStub(channel)
 
     async def snapshot(self) -> snapshot_pb2.Snapshot:
         answer = await self.simulation.GetMetrics(simulation_service_pb2.GetMetricsRequest())

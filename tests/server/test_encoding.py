@@ -12,9 +12,10 @@ import pytest
 import ml.predictor
 from ml.predictor import Predictor
 from ml.risk import MEDIUM_FROM, risk_level
+from server.chaos.records import injected
 from server.engine import Engine
 from server.history import FRAME_METRICS
-from server.rpc import convert, snapshots
+from server.rpc import convert, faults, snapshots, times
 from server.rpc.prediction_service import expected
 from server.snapshot import Snapshot
 from simulator.topologies import shipped
@@ -25,10 +26,10 @@ def slowly(taken: Snapshot, wanted: tuple[int, ...] | None) -> snapshot_pb2.Snap
     graph, frame, forecast = taken.run.graph, taken.frame, taken.forecast
     message = snapshot_pb2.Snapshot(
         cursor=convert.cursor(taken),
-        time=convert.timestamp(taken.time),
+        time=times.timestamp(taken.time),
         interval_seconds=frame.interval_s,
-        produced_time=convert.timestamp(taken.produced_time),
-        active_faults=[convert.fault(fault, taken.run) for fault in taken.faults],
+        produced_time=times.timestamp(taken.produced_time),
+        active_faults=[faults.fault(injected(fault, taken.run)) for fault in taken.faults],
         clock=convert.clock(taken.clock),
     )
     for i, name in enumerate(graph.names):

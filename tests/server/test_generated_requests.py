@@ -54,12 +54,14 @@ class Server:
         self.loop.close()
 
     def send(self, method: MethodDescriptor, data: bytes) -> grpc.StatusCode:
-        """Send bytes to a call, read the first answer, and give the status."""
+        """Send bytes to a call, wait for it to be taken or refused, and give the status."""
         path = f"/{method.containing_service.full_name}/{method.name}"
         try:
             if method.server_streaming:
                 stream = self.channel.unary_stream(path)(data, timeout=DEADLINE_S)
-                next(stream, None)
+                stream.initial_metadata()  # events may not come for long
+                if not stream.is_active():
+                    next(stream, None)
                 stream.cancel()
             else:
                 self.channel.unary_unary(path)(data, timeout=DEADLINE_S)
@@ -71,7 +73,8 @@ class Server:
         """Give all that a call could change, while the clock stands still."""
         engine = self.app.engine
         return (
-            engine.run.id, engine.latest.sequence, engine.clock, engine._faults,
+            engine.run.id, engine.latest.sequence, engine.clock, engine.kill_switch,
+            engine.unfinished_experiments(), engine.events.end,
             engine._live.simulation.active_faults(), self.app.ticker.ticks,
             *(self._listed(method) for method in self.lists),
         )  # fmt: skip

@@ -87,5 +87,5 @@ async def test_models_are_listed_page_by_page(start_server: StartServer, tmp_pat
         )
         assert [m.version for m in (*first.models, *second.models)] == every
         assert not second.next_page_token
-        wrong = stubs.prediction.ListModels(pb.ListModelsRequest(page_token="x"))  # noqa: S106
+        wrong = stubs.prediction.ListModels(pb.ListModelsRequest(page_token="x"))
         assert (await refused(wrong))[1] == "INVALID_FIELD"

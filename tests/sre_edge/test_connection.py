@@ -77,7 +77,7 @@ def test_files_that_are_not_there_and_tokens_in_plain_text_are_refused(tmp_path:
     token_file = tmp_path / "token"
     token_file.write_text("correct-horse-battery")
     for connection, text in (
-        (Connection(token_file="/nowhere"), "/nowhere: cannot be read"),  # noqa: S106
+        (Connection(token_file="/nowhere"), "/nowhere: cannot be read"),
         (Connection(ca="/nowhere"), "/nowhere: cannot be read"),
         (Connection("edge.example:50051", token_file=str(token_file)), "plain text"),
         (Connection(certificate="c", key="k"), "needs TLS"),

@@ -1,0 +1,1 @@
+"""Experiments: faults that somebody asks for, and what became of them."""

@@ -1,0 +1,58 @@
+"""Which services a fault may have broken, by the calls.
+
+A service is on a fault's way if it is the target, or calls it, directly or through others: that
+is how failures spread. Load spreads the other way as well, so the way of a surge or a flood leads
+also to all that the target calls, and to those that call these. What broke on no fault's way is put
+down to an experiment if it calls, or is called by, a service that broke under it no later.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import breadth_first_order
+
+from ml.incidents import BoolArray
+from simulator.fault_schedule import EDGE
+from simulator.faults import Fault, FaultKind
+from simulator.graph import IntArray, ServiceGraph
+
+FOLLOWS_WITHIN_S = 60.0
+"""What breaks later than this after the end of a fault is not put down to it."""
+_LOADS = (FaultKind.TRAFFIC_SURGE, FaultKind.CASCADE_FAILURE)
+
+
+class Ways:
+    """Finds the way of faults through one system."""
+
+    def __init__(self, graph: ServiceGraph) -> None:
+        self._graph = graph
+        ends = (np.concatenate([graph.caller, graph.callee]),
+                np.concatenate([graph.callee, graph.caller]))  # fmt: skip
+        shape = (graph.services, graph.services)
+        self._either = csr_array((np.ones(2 * graph.edges), ends), shape=shape)
+
+    def of(self, fault: Fault) -> BoolArray:
+        """Services on the way of a fault, (S,); that of one on an edge begins at its caller."""
+        graph = self._graph
+        sources = np.array([graph.index[fault.target.split(EDGE, 1)[0]]])
+        if fault.kind in _LOADS:
+            sources = reached(sources, graph.caller, graph.callee, graph.services)
+        on_way = np.zeros(graph.services, dtype=np.bool_)
+        on_way[reached(sources, graph.callee, graph.caller, graph.services)] = True
+        return on_way
+
+    def beside(self, services: IntArray) -> IntArray:
+        """Services that call some services or are called by them."""
+        found: IntArray = self._either[services].indices
+        return found
+
+
+def reached(sources: IntArray, tail: IntArray, head: IntArray, nodes: int) -> IntArray:
+    """Nodes that edges lead to from any of some nodes, these included."""
+    # One more node leads to all of them.
+    tails = np.concatenate([tail, np.full(len(sources), nodes)])
+    heads = np.concatenate([head, sources])
+    edges = csr_array((np.ones(len(tails)), (tails, heads)), shape=(nodes + 1, nodes + 1))
+    order: IntArray = breadth_first_order(edges, nodes, return_predecessors=False)
+    return order[1:]

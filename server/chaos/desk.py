@@ -1,0 +1,143 @@
+"""Takes orders for faults, and refuses them while the kill switch is on."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, TypeVar
+
+from server.chaos.book import ChaosBook, Plan
+from server.chaos.orders import FaultOrder, check_order
+from server.chaos.records import Experiment, InjectedFault
+from server.errors import Violation, invalid, kill_switch_engaged, request_id_reused
+from server.snapshot import ActiveFault, Run
+from server.watch.events import EventKind, Happening
+from server.watch.watcher import Watched
+from simulator.scenario import Scenario
+from simulator.simulation import Simulation
+
+MAX_REQUEST_ID = 128
+REMEMBERED_REQUESTS = 10_000
+
+Answer = TypeVar("Answer")
+
+
+class KillSwitch:
+    """Whether faults are refused; it stays as it is when a run ends."""
+
+    def __init__(self, engaged: bool = False) -> None:
+        self.engaged = engaged
+
+
+class ChaosDesk:
+    """Takes the orders of one run; not safe to use from several threads.
+
+    Parameters
+    ----------
+    simulation, run
+        What the faults act on.
+    watched
+        What was found last in the run.
+    max_faults
+        That may act or wait at a time.
+    switch
+        Outlives the run.
+    """
+
+    def __init__(
+        self,
+        simulation: Simulation,
+        run: Run,
+        watched: Watched,
+        max_faults: int,
+        switch: KillSwitch,
+    ) -> None:
+        self.book = ChaosBook(simulation, run, watched, max_faults)
+        self._simulation, self._run, self._switch = simulation, run, switch
+        self._answers: OrderedDict[str, tuple[object, Any]] = OrderedDict()
+        self._happened: list[Happening] = []
+
+    def inject(self, order: FaultOrder, request_id: str = "") -> ActiveFault:
+        """Inject a fault, from the next step on, as an experiment of its own.
+
+        Raises
+        ------
+        ServerError
+            INVALID_FIELD, UNKNOWN_SERVICE, TOO_MANY_FAULTS, KILL_SWITCH_ENGAGED, or
+            REQUEST_ID_REUSED; nothing is changed then.
+        """
+
+        def begin() -> ActiveFault:
+            check_order(order, self._run.graph)
+            fault = order.fault(self._simulation.time_s, self._simulation.most_depended_on)
+            return self.book.inject(Plan((fault,))).parts[0].active
+
+        return self._once(request_id, order, begin)
+
+    def run(self, scenario: Scenario, request_id: str = "") -> Experiment:
+        """Inject the faults of a scenario, whose time begins now, as one experiment.
+
+        Raises
+        ------
+        ServerError
+            As of `inject`.
+        """
+
+        def begin() -> Experiment:
+            now_s = self._simulation.time_s
+            faults = tuple(
+                FaultOrder.of(fault).fault(now_s + fault.start_s, self._simulation.most_depended_on)
+                for fault in scenario.faults
+            )
+            plan = Plan(faults, scenario.name, now_s + scenario.seconds)
+            return self.book.inject(plan).record()
+
+        return self._once(request_id, scenario, begin)
+
+    def set_kill_switch(self, engaged: bool, time: datetime) -> list[InjectedFault]:
+        """Stop everything and refuse what is new, or take orders again; return what was stopped.
+
+        Parameters
+        ----------
+        engaged
+            Whether it is to be on from now on.
+        time
+            Simulated clock.
+        """
+        stopped = self.book.stop() if engaged else []
+        if engaged is not self._switch.engaged:
+            self._switch.engaged = engaged
+            kind = EventKind.KILL_SWITCH_ENGAGED if engaged else EventKind.KILL_SWITCH_LIFTED
+            text = "the kill switch is on: no fault is taken" if engaged else (
+                "the kill switch is off: faults are taken again"
+            )  # fmt: skip
+            self._happened.append(Happening(kind, time, (), text))
+        return stopped
+
+    def drain(self) -> tuple[list[Experiment], list[Happening]]:
+        """Give, once, the experiments that changed, and what happened."""
+        changed, happened = self.book.drain()
+        happened += self._happened
+        self._happened = []
+        return changed, happened
+
+    def _once(self, request_id: str, content: object, begin: Callable[[], Answer]) -> Answer:
+        """Do what is asked, unless it was done under this identifier already."""
+        if len(request_id) > MAX_REQUEST_ID:
+            expected = f"expected at most {MAX_REQUEST_ID} characters, got {len(request_id)}"
+            raise invalid([Violation("request_id", expected)])
+        if request_id in self._answers:
+            known, answer = self._answers[request_id]
+            if known != content:
+                raise request_id_reused(request_id)
+            given: Answer = answer
+            return given
+        if self._switch.engaged:
+            raise kill_switch_engaged()
+        result = begin()
+        if request_id:
+            self._answers[request_id] = (content, result)
+            if len(self._answers) > REMEMBERED_REQUESTS:
+                self._answers.popitem(last=False)
+        return result

@@ -1,0 +1,134 @@
+"""Streams of events: each reads the log at its own pace, and says what it read too late."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass
+
+from server.errors import Violation, invalid, shutting_down, too_many_streams
+from server.rpc import events
+from server.watch.events import Event, EventKind, EventLog, Lost
+
+AT_ONCE = 256
+"""Events that are encoded in one go."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventFilter:
+    """Which events are wanted; none of something stands for all."""
+
+    kinds: frozenset[EventKind] = frozenset()
+    services: frozenset[str] = frozenset()
+
+    def passes(self, event: Event) -> bool:
+        """Whether an event is wanted; one that concerns the whole system concerns each service."""
+        if self.kinds and event.kind not in self.kinds:
+            return False
+        if not self.services or not event.services:
+            return True
+        return not self.services.isdisjoint(event.services)
+
+
+class EventReader:
+    """One stream; used from the event loop alone."""
+
+    def __init__(
+        self, log: EventLog, wanted: EventFilter, position: int, lost: Lost | None
+    ) -> None:
+        self._log, self._wanted, self._position = log, wanted, position
+        self._waiting: deque[bytes] = deque()
+        if lost is not None:
+            self._waiting.append(events.gap(lost).SerializeToString())
+        self.changed = asyncio.Event()
+        self.ended = False
+
+    async def next(self) -> bytes:
+        """Wait for the next message.
+
+        Raises
+        ------
+        ServerError
+            SHUTTING_DOWN.
+        """
+        while True:
+            if self.ended:
+                raise shutting_down()
+            if self._waiting:
+                return self._waiting.popleft()
+            self.changed.clear()
+            before = self._position
+            self._waiting.extend(await asyncio.to_thread(self._read))
+            if self._position == before:
+                await self.changed.wait()
+
+    def _read(self) -> list[bytes]:
+        found, self._position, lost = self._log.read(self._position, AT_ONCE)
+        messages = [events.gap(lost, slow=True)] if lost is not None else []
+        messages += [events.event(event) for event in found if self._wanted.passes(event)]
+        return [message.SerializeToString() for message in messages]
+
+
+class EventFeed:
+    """All streams of events; used from the event loop alone, but for `wake`.
+
+    Parameters
+    ----------
+    log
+        What happened.
+    max_streams
+        Streams at a time.
+    """
+
+    def __init__(self, log: EventLog, max_streams: int) -> None:
+        self._log, self._max_streams = log, max_streams
+        self._readers: set[EventReader] = set()
+        self._ended = False
+        self._loop = asyncio.get_running_loop()
+        log.listen(self.wake)
+
+    @property
+    def streams(self) -> int:
+        """Streams that are open."""
+        return len(self._readers)
+
+    def subscribe(self, wanted: EventFilter, run_id: str = "", sequence: int = 0) -> EventReader:
+        """Open a stream: with what happens next, or after a cursor if `run_id` is not empty.
+
+        Raises
+        ------
+        ServerError
+            TOO_MANY_STREAMS, SHUTTING_DOWN, or INVALID_FIELD for a cursor from the future.
+        """
+        if self._ended:
+            raise shutting_down()
+        if len(self._readers) >= self._max_streams:
+            raise too_many_streams(self._max_streams)
+        position, lost = self._log.end, None
+        if run_id:
+            try:
+                position, lost = self._log.position(run_id, sequence)
+            except ValueError as error:
+                raise invalid([Violation("resume_after.sequence", str(error))]) from error
+        reader = EventReader(self._log, wanted, position, lost)
+        self._readers.add(reader)
+        return reader
+
+    def unsubscribe(self, reader: EventReader) -> None:
+        """Close a stream."""
+        self._readers.discard(reader)
+
+    def wake(self) -> None:
+        """Have all streams read on; may be called from any thread."""
+        self._loop.call_soon_threadsafe(self._wake)
+
+    def end(self) -> None:
+        """End every stream, and accept no more."""
+        self._ended = True
+        for reader in self._readers:
+            reader.ended = True
+            reader.changed.set()
+
+    def _wake(self) -> None:
+        for reader in self._readers:
+            reader.changed.set()

@@ -1,0 +1,73 @@
+"""Events, as messages: pure functions."""
+
+from __future__ import annotations
+
+from server.chaos.records import InjectedFault
+from server.rpc import times
+from server.rpc.convert import STATUSES
+from server.rpc.faults import fault
+from server.rpc.incidents import alarm, incident
+from server.rpc.names import Names
+from server.rpc.slos import alert
+from server.watch.events import (
+    Detail,
+    Event,
+    EventKind,
+    Lost,
+    ModelChange,
+    RunStart,
+    StatusChange,
+)
+from server.watch.records import Alarm, Incident, SloAlert
+from sre_edge.v1 import event_pb2, incident_service_pb2, snapshot_pb2
+
+KINDS = Names(EventKind, event_pb2.EventKind, "EVENT_KIND")
+
+
+def event(found: Event) -> incident_service_pb2.StreamEventsResponse:
+    """Convert an event to a message of the stream."""
+    message = event_pb2.Event(
+        cursor=event_pb2.EventCursor(run_id=found.run_id, sequence=found.sequence),
+        time=times.timestamp(found.time),
+        produced_time=times.timestamp(found.produced),
+        kind=KINDS.value[found.kind],
+        services=found.services,
+        text=found.text,
+    )
+    _add_subject(message, found.detail)
+    return incident_service_pb2.StreamEventsResponse(event=message)
+
+
+def gap(lost: Lost, *, slow: bool = False) -> incident_service_pb2.StreamEventsResponse:
+    """Convert what was lost to a message of the stream; `slow`: because it was read too late."""
+    reason = snapshot_pb2.GAP_REASON_HISTORY_EXPIRED
+    if lost.first is None:
+        reason = snapshot_pb2.GAP_REASON_RUN_ENDED
+    elif slow:
+        reason = snapshot_pb2.GAP_REASON_SLOW_SUBSCRIBER
+    message = snapshot_pb2.Gap(
+        reason=reason, run_id=lost.run_id, first_sequence=lost.first, last_sequence=lost.last
+    )
+    return incident_service_pb2.StreamEventsResponse(gap=message)
+
+
+def _add_subject(message: event_pb2.Event, detail: Detail) -> None:
+    match detail:
+        case InjectedFault():
+            message.fault.CopyFrom(fault(detail))
+        case StatusChange():
+            message.status_change.before = STATUSES.value[detail.before]
+            message.status_change.after = STATUSES.value[detail.after]
+        case Alarm():
+            message.alarm.CopyFrom(alarm(detail))
+        case SloAlert():
+            message.slo_alert.CopyFrom(alert(detail))
+        case Incident():
+            message.incident.CopyFrom(incident(detail))
+        case RunStart():
+            message.run_start.topology = detail.topology
+            message.run_start.seed = detail.seed
+        case ModelChange():
+            message.model_change.model_version = detail.version
+        case None:
+            pass

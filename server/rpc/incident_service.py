@@ -1,0 +1,104 @@
+"""`IncidentService`: what is broken, what happened, and what is promised."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import grpc
+
+from server.engine import Engine
+from server.errors import slow_subscriber
+from server.journal import Journal
+from server.rpc import events, incidents, paging, slos, times
+from server.rpc.errors import translated
+from server.rpc.event_feed import EventFeed, EventFilter
+from server.watch.records import IncidentState
+from sre_edge.v1 import incident_service_pb2 as pb
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class IncidentServicer:
+    """Answers from one engine, and from what was kept of it.
+
+    Parameters
+    ----------
+    engine, journal, feed
+        What is watched, what is kept, and who is told.
+    write_timeout_s
+        How long a subscriber may not read.
+    """
+
+    def __init__(
+        self, engine: Engine, journal: Journal, feed: EventFeed, write_timeout_s: float
+    ) -> None:
+        self._engine, self._journal, self._feed = engine, journal, feed
+        self._write_timeout_s = write_timeout_s
+
+    @translated
+    async def ListIncidents(
+        self, request: pb.ListIncidentsRequest, context: Context
+    ) -> pb.ListIncidentsResponse:
+        """List incidents, the newest first."""
+        return await asyncio.to_thread(self._incidents, request)
+
+    @translated
+    async def StreamEvents(self, request: pb.StreamEventsRequest, context: Context) -> None:
+        """Stream events until the client cancels; messages are encoded already."""
+        self._engine.run.indices(request.services)
+        kinds = frozenset(events.KINDS.member(kind, "kinds") for kind in request.kinds)
+        wanted = EventFilter(kinds, frozenset(request.services))
+        after = request.resume_after
+        reader = self._feed.subscribe(wanted, after.run_id, after.sequence)
+        try:
+            await context.send_initial_metadata(())  # says that the stream is open
+            while True:
+                message = await reader.next()
+                try:
+                    async with asyncio.timeout(self._write_timeout_s):
+                        await context.write(message)
+                except TimeoutError as error:
+                    raise slow_subscriber(self._write_timeout_s) from error
+        finally:
+            self._feed.unsubscribe(reader)
+
+    @translated
+    async def ListSlos(self, request: pb.ListSlosRequest, context: Context) -> pb.ListSlosResponse:
+        """List objectives with their error budgets, in topology order."""
+        return await asyncio.to_thread(self._slos, request)
+
+    def _incidents(self, request: pb.ListIncidentsRequest) -> pb.ListIncidentsResponse:
+        page = self._journal.incidents(
+            incidents.wanted_incidents(request),
+            paging.place(request.page_token),
+            paging.size(request.page_size),
+        )
+        if not page.records and request.service:
+            self._engine.run.indices([request.service])
+        # What was kept of one that goes on is as old as its last change.
+        going = [found.id for found in page.records if found.state is IncidentState.OPEN]
+        live = {found.id: found for found in self._engine.open_incidents()} if going else {}
+        return pb.ListIncidentsResponse(
+            incidents=[incidents.incident(live.get(found.id, found)) for found in page.records],
+            next_page_token=paging.token(page.next_before),
+        )
+
+    def _slos(self, request: pb.ListSlosRequest) -> pb.ListSlosResponse:
+        watched = self._engine.watched
+        view, graph = watched.slos, watched.run.graph
+        first = paging.place(request.page_token) or 0
+        size = paging.size(request.page_size)
+        chosen = watched.run.indices(request.services)
+        places = [i for i in (range(graph.services) if chosen is None else chosen) if i >= first]
+        if request.firing:
+            places = [i for i in places if view.firing[:, :, i].any()]
+        return pb.ListSlosResponse(
+            services=[slos.service(view, graph, i) for i in places[:size]],
+            policies=[slos.policy(policy) for policy in view.policies],
+            budget_period=times.duration(view.period_s),
+            min_request_rps=view.least_rps,
+            run_id=watched.run.id,
+            time=times.timestamp(view.time),
+            next_page_token=paging.token(places[size] if len(places) > size else None),
+        )

@@ -1,0 +1,59 @@
+"""Enums of the domain and of the API: by their names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+from typing import Any, Generic, TypeVar
+
+from server.errors import Violation, invalid
+
+Member = TypeVar("Member", bound=Enum)
+
+
+class Names(Generic[Member]):
+    """Pairs each member of an enum with the value of the API that has its name.
+
+    Parameters
+    ----------
+    members
+        Enum of the domain.
+    values
+        Enum of the API.
+    prefix
+        Of the names in the API.
+    """
+
+    def __init__(self, members: type[Member], values: Any, prefix: str) -> None:
+        self.value: Mapping[Member, Any] = {
+            member: values.Value(f"{prefix}_{member.name}") for member in members
+        }
+        self._members = {number: member for member, number in self.value.items()}
+        self._values = values
+
+    def optional(self, member: Member | None) -> Any:
+        """Give the value of a member; 0, unspecified, for None."""
+        return 0 if member is None else self.value[member]
+
+    def wanted(self, number: int, field: str) -> Member | None:
+        """Give the member that a filter wants; None for the value 0.
+
+        Raises
+        ------
+        ServerError
+            INVALID_FIELD, if there is none.
+        """
+        return None if number == 0 else self.member(number, field)
+
+    def member(self, number: int, field: str) -> Member:
+        """Give a member.
+
+        Raises
+        ------
+        ServerError
+            INVALID_FIELD, if there is none.
+        """
+        if number not in self._members:
+            known = ", ".join(self._values.Name(known) for known in self._members)
+            raise invalid([Violation(field, f"expected one of {known}")])
+        return self._members[number]

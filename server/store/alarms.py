@@ -1,0 +1,75 @@
+"""Alarms, the newest first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.engine import Connection
+
+from server.store.documents import parsed, plain, prune, save
+from server.store.pages import Page, newest
+from server.store.schema import alarms
+from server.watch.records import Alarm, AlarmOutcome
+
+KEPT = 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmFilter:
+    """Which alarms are wanted; None and "" stand for any.
+
+    Attributes
+    ----------
+    service
+        Whose.
+    outcome
+        How they turned out.
+    since, until
+        Those that were raised from one time on and before another, simulated clock.
+    """
+
+    service: str = ""
+    outcome: AlarmOutcome | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+def put(connection: Connection, alarm: Alarm) -> None:
+    """Keep an alarm as it is now."""
+    values = {
+        "service": alarm.service,
+        "outcome": alarm.outcome.value,
+        "raised": alarm.raised,
+        "document": plain(alarm),
+    }
+    save(connection, alarms, alarm.id, values)
+
+
+def page(connection: Connection, wanted: AlarmFilter, before: int | None, size: int) -> Page[Alarm]:
+    """Give alarms, the newest first, from before a place on."""
+    query = select(alarms)
+    if wanted.service:
+        query = query.where(alarms.c.service == wanted.service)
+    if wanted.outcome is not None:
+        query = query.where(alarms.c.outcome == wanted.outcome.value)
+    if wanted.since is not None:
+        query = query.where(alarms.c.raised >= wanted.since)
+    if wanted.until is not None:
+        query = query.where(alarms.c.raised < wanted.until)
+    return newest(connection, query, alarms, before, size, lambda d: parsed(Alarm, d))
+
+
+def end_run(connection: Connection) -> int:
+    """Settle the alarms that were undecided when a server ended; return how many."""
+    query = select(alarms.c.document).where(alarms.c.outcome == AlarmOutcome.PENDING.value)
+    rows = connection.execute(query).all()
+    for row in rows:
+        put(connection, replace(parsed(Alarm, row.document), outcome=AlarmOutcome.RUN_ENDED))
+    return len(rows)
+
+
+def drop_old(connection: Connection) -> None:
+    """Keep the newest only."""
+    prune(connection, alarms, KEPT)

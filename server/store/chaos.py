@@ -1,0 +1,74 @@
+"""Experiments with faults, the newest first, and the kill switch."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from sqlalchemy import insert, select
+from sqlalchemy.engine import Connection
+
+from server.chaos.records import Experiment, ExperimentEnd, ExperimentState, FaultEnd
+from server.store.documents import parsed, plain, prune, save
+from server.store.pages import Page, newest
+from server.store.schema import chaos_experiments, kill_switch
+
+KEPT = 10_000
+
+
+def put(connection: Connection, experiment: Experiment) -> None:
+    """Keep an experiment as it is now."""
+    values = {
+        "finished": experiment.state is ExperimentState.FINISHED,
+        "document": plain(experiment),
+    }
+    save(connection, chaos_experiments, experiment.id, values)
+
+
+def get(connection: Connection, experiment_id: str) -> Experiment | None:
+    """Give an experiment; None if there is none with this identifier."""
+    query = select(chaos_experiments.c.document).where(chaos_experiments.c.key == experiment_id)
+    found = connection.execute(query).scalar_one_or_none()
+    return None if found is None else parsed(Experiment, found)
+
+
+def page(connection: Connection, before: int | None, size: int) -> Page[Experiment]:
+    """Give experiments, the newest first, from before a place on."""
+    table = chaos_experiments
+    return newest(connection, select(table), table, before, size, lambda d: parsed(Experiment, d))
+
+
+def end_run(connection: Connection) -> int:
+    """Finish the experiments that were watched when a server ended; return how many."""
+    table = chaos_experiments
+    rows = connection.execute(select(table.c.document).where(~table.c.finished)).all()
+    for row in rows:
+        experiment = parsed(Experiment, row.document)
+        faults = tuple(
+            fault if fault.ended_by else replace(fault, ended_by=FaultEnd.RUN_ENDED)
+            for fault in experiment.faults
+        )
+        ended = replace(
+            experiment,
+            state=ExperimentState.FINISHED,
+            ended_by=ExperimentEnd.RUN_ENDED,
+            faults=faults,
+        )
+        put(connection, ended)
+    return len(rows)
+
+
+def drop_old(connection: Connection) -> None:
+    """Keep the newest only."""
+    prune(connection, chaos_experiments, KEPT)
+
+
+def set_kill_switch(connection: Connection, engaged: bool, time: datetime) -> None:
+    """Note that the kill switch was engaged or lifted; wall clock."""
+    connection.execute(insert(kill_switch).values(engaged=engaged, time=time))
+
+
+def kill_switch_engaged(connection: Connection) -> bool:
+    """Whether the kill switch is engaged; it is not if nobody ever did it."""
+    query = select(kill_switch.c.engaged).order_by(kill_switch.c.id.desc()).limit(1)
+    return bool(connection.execute(query).scalar_one_or_none())

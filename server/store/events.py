@@ -1,0 +1,79 @@
+"""The latest events of this run and of those before."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import insert, select
+from sqlalchemy.engine import Connection, Row
+
+from server.chaos.records import InjectedFault
+from server.store.documents import parsed, plain, prune
+from server.store.schema import events
+from server.watch.events import KEPT, Event, EventKind, ModelChange, RunStart, StatusChange
+from server.watch.records import Alarm, Incident, SloAlert
+
+_DETAILS: dict[EventKind, type[Any]] = {
+    EventKind.RUN_STARTED: RunStart,
+    EventKind.FAULT_STARTED: InjectedFault,
+    EventKind.FAULT_ENDED: InjectedFault,
+    EventKind.FAULT_STOPPED: InjectedFault,
+    EventKind.STATUS_CHANGED: StatusChange,
+    EventKind.ALARM_RAISED: Alarm,
+    EventKind.ALARM_ENDED: Alarm,
+    EventKind.SLO_ALERT_FIRED: SloAlert,
+    EventKind.SLO_ALERT_CLEARED: SloAlert,
+    EventKind.INCIDENT_OPENED: Incident,
+    EventKind.INCIDENT_SPREAD: Incident,
+    EventKind.INCIDENT_CLOSED: Incident,
+    EventKind.MODEL_ACTIVATED: ModelChange,
+}
+
+
+def add(connection: Connection, found: Sequence[Event]) -> None:
+    """Keep events, in their order."""
+    if not found:
+        return
+    rows = [
+        {
+            "run_id": event.run_id,
+            "sequence": event.sequence,
+            "kind": event.kind.value,
+            "time": event.time,
+            "produced": event.produced,
+            "document": {
+                "services": list(event.services),
+                "text": event.text,
+                "detail": plain(event.detail),
+            },
+        }
+        for event in found
+    ]
+    connection.execute(insert(events), rows)
+
+
+def latest(connection: Connection, most: int = KEPT) -> list[Event]:
+    """Give the latest events, oldest first."""
+    query = select(events).order_by(events.c.id.desc()).limit(most)
+    return [_event(row) for row in reversed(connection.execute(query).all())]
+
+
+def drop_old(connection: Connection) -> None:
+    """Keep the newest only: as many as the log has in memory."""
+    prune(connection, events, KEPT)
+
+
+def _event(row: Row[Any]) -> Event:
+    kind = EventKind(row.kind)
+    detail, stated = row.document["detail"], _DETAILS.get(kind)
+    return Event(
+        run_id=row.run_id,
+        sequence=row.sequence,
+        produced=row.produced,
+        kind=kind,
+        time=row.time,
+        services=tuple(row.document["services"]),
+        text=row.document["text"],
+        detail=None if stated is None or detail is None else parsed(stated, detail),
+    )

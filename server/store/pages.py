@@ -1,0 +1,50 @@
+"""Long lists, page by page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from sqlalchemy import Select, Table
+from sqlalchemy.engine import Connection
+
+Record = TypeVar("Record")
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[Record]):
+    """A part of a list.
+
+    Attributes
+    ----------
+    records
+        In the order of the list.
+    next_before
+        Where the next page begins; None after the last one.
+    """
+
+    records: tuple[Record, ...]
+    next_before: int | None
+
+
+def newest(
+    connection: Connection,
+    query: Select[Any],
+    table: Table,
+    before: int | None,
+    size: int,
+    read: Callable[[Any], Record],
+) -> Page[Record]:
+    """Give the newest records of a query, from before a place on.
+
+    What is added meanwhile comes before the first page: no page shows a record twice, or skips one.
+    """
+    if before is not None:
+        query = query.where(table.c.id < before)
+    rows = connection.execute(query.order_by(table.c.id.desc()).limit(size + 1)).all()
+    shown = rows[:size]
+    return Page(
+        tuple(read(row.document) for row in shown),
+        int(shown[-1].id) if len(rows) > size else None,
+    )

@@ -1,0 +1,1 @@
+"""What happens to the system: incidents, alarms, objectives. Pure, from frames and predictions."""

@@ -1,0 +1,376 @@
+"""Incidents, alarms, error budgets and events over a real server."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+import pytest_asyncio
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from server.app import App
+from server.watch import events
+from sre_edge.v1 import (
+    alarm_pb2,
+    event_pb2,
+    incident_pb2,
+    incident_service_pb2,
+    prediction_service_pb2,
+    simulation_service_pb2,
+    slo_pb2,
+    snapshot_pb2,
+)
+from tests.conftest import StartServer
+from tests.server.stubs import SERVICES, Stubs, reason
+from tests.server.test_experiments import KILL, tick
+
+RAMPED = {**KILL, "ramp": "50s"}
+ListIncidents = incident_service_pb2.ListIncidentsRequest
+ListSlos = incident_service_pb2.ListSlosRequest
+StreamEvents = incident_service_pb2.StreamEventsRequest
+ListAlarms = prediction_service_pb2.ListAlarmsRequest
+Cursor = event_pb2.EventCursor
+
+
+@pytest_asyncio.fixture
+async def still(start_server: StartServer) -> App:
+    """A server whose time passes when a test says so."""
+    return await start_server(speed=0.1)
+
+
+@pytest_asyncio.fixture
+async def calls(still: App) -> AsyncIterator[Stubs]:
+    async with grpc.aio.insecure_channel(still.address) as channel:
+        yield Stubs(channel)
+
+
+async def incidents(calls: Stubs, **wanted: Any) -> list[incident_pb2.Incident]:
+    return list((await calls.incident.ListIncidents(ListIncidents(**wanted))).incidents)
+
+
+async def read(stream: Any, count: int) -> list[event_pb2.Event]:
+    async with asyncio.timeout(20):
+        return [(await stream.read()).event for _ in range(count)]
+
+
+async def test_a_fault_opens_an_incident_that_was_foretold_and_closes(
+    still: App, calls: Stubs
+) -> None:
+    assert await incidents(calls) == []
+    await calls.inject(**RAMPED)
+    tick(still, 50)
+    (opened,) = await incidents(calls)
+    assert opened.state == incident_pb2.INCIDENT_STATE_OPEN
+    assert not opened.HasField("end_time")
+    tick(still, 8)
+    (later,) = await incidents(calls, state=incident_pb2.INCIDENT_STATE_OPEN)
+    assert later.services[0].last_breach_time.ToDatetime() > (
+        opened.services[0].last_breach_time.ToDatetime()
+    )
+    tick(still, 80)
+    (closed,) = await incidents(calls)
+    assert closed.id == opened.id
+    assert closed.ended_by == incident_pb2.INCIDENT_END_RECOVERED
+    assert {one.service for one in closed.services} == set(SERVICES)
+    assert closed.probable_origin == "database"
+    assert closed.onset_time == closed.services[0].onset_time
+    assert closed.foretold
+    assert 4 <= closed.lead.seconds <= 60
+    for one in closed.services:
+        assert one.error_rate_percent.value > 50
+        assert one.onset_time.ToDatetime() <= one.error_rate_percent.time.ToDatetime()
+        assert one.error_rate_percent.time.ToDatetime() < one.last_breach_time.ToDatetime()
+        calm = one.end_time.ToDatetime() - one.last_breach_time.ToDatetime()
+        assert calm.total_seconds() == 30
+    alarms = (await calls.prediction.ListAlarms(ListAlarms())).alarms
+    told = {alarm.id: alarm for alarm in alarms}
+    for one in closed.services:
+        alarm = told[one.alarm_id]
+        assert (alarm.service, alarm.lead) == (one.service, one.lead)
+        assert alarm.outcome == alarm_pb2.ALARM_OUTCOME_FORETOLD
+        ahead = one.onset_time.ToDatetime() - alarm.raise_time.ToDatetime()
+        assert ahead == one.lead.ToTimedelta()
+
+
+async def test_incidents_are_found_by_service_state_and_time(still: App, calls: Stubs) -> None:
+    for _ in range(2):
+        await calls.inject(**{**KILL, "duration": "20s"})
+        tick(still, 100)
+    newer, older = await incidents(calls)
+    assert newer.onset_time.ToDatetime() > older.end_time.ToDatetime()
+    assert await incidents(calls, service="database") == [newer, older]
+    assert await incidents(calls, state=incident_pb2.INCIDENT_STATE_OPEN) == []
+    assert await incidents(calls, start_time=older.end_time) == [newer]
+    assert await incidents(calls, end_time=newer.onset_time) == [older]
+    pages, token = [], ""
+    for _ in range(2):
+        answer = await calls.incident.ListIncidents(ListIncidents(page_size=1, page_token=token))
+        pages += list(answer.incidents)
+        token = answer.next_page_token
+    assert (pages, token) == ([newer, older], "")
+
+
+async def test_alarms_are_found_by_service_outcome_and_time(still: App, calls: Stubs) -> None:
+    await calls.inject(**RAMPED)
+    tick(still, 24)
+
+    async def found(**wanted: Any) -> list[alarm_pb2.Alarm]:
+        return list((await calls.prediction.ListAlarms(ListAlarms(**wanted))).alarms)
+
+    pending = await found(outcome=alarm_pb2.ALARM_OUTCOME_PENDING)
+    assert pending
+    assert all(not alarm.HasField("end_time") and alarm.probability > 0 for alarm in pending)
+    assert all(a.highest_probability >= a.probability for a in pending)
+    tick(still, 100)
+    assert await found(outcome=alarm_pb2.ALARM_OUTCOME_PENDING) == []
+    everything = await found()
+    assert [a.id for a in await found(service="database")] == [
+        a.id for a in everything if a.service == "database"
+    ]
+    first = everything[-1].raise_time
+    assert everything[-1] not in await found(start_time=Timestamp(seconds=first.seconds + 1))
+    assert await found(end_time=first) == []
+    answer = await calls.prediction.ListAlarms(ListAlarms(page_size=1))
+    assert list(answer.alarms) == everything[:1]
+    assert answer.next_page_token
+
+
+async def test_a_burn_alerts_and_calm_clears(still: App, calls: Stubs) -> None:
+    tick(still, 20)
+    calm = await calls.incident.ListSlos(ListSlos())
+    assert [one.service for one in calm.services] == SERVICES
+    assert not any(slo.alerts for one in calm.services for slo in one.objectives)
+    assert [(p.long_window.seconds, p.burn_rate) for p in calm.policies] == [
+        (60, 14.4), (360, 6.0), (4320, 1.0),
+    ]  # fmt: skip
+    assert calm.budget_period.seconds == 43_200
+    await calls.inject(**KILL)
+    tick(still, 30)
+    burning = await calls.incident.ListSlos(ListSlos(services=["database"], firing=True))
+    (database,) = burning.services
+    errors = {slo.objective: slo for slo in database.objectives}[slo_pb2.OBJECTIVE_ERROR_RATE]
+    assert {alert.severity for alert in errors.alerts} == {
+        slo_pb2.ALERT_SEVERITY_PAGE, slo_pb2.ALERT_SEVERITY_TICKET,
+    }  # fmt: skip
+    assert errors.burn_rates[0].long > 14.4
+    assert errors.budget_left < 1
+    tick(still, 1200)
+    after = await calls.incident.ListSlos(ListSlos(firing=True))
+    assert not after.services
+    kinds = [event.kind for event in still.engine.events.read(0, 10_000)[0]]
+    fired = kinds.count(events.EventKind.SLO_ALERT_FIRED)
+    assert fired == kinds.count(events.EventKind.SLO_ALERT_CLEARED) > 0
+
+
+async def test_a_quiet_service_does_not_page(start_server: StartServer, tmp_path: Path) -> None:
+    path = tmp_path / "quiet.yaml"
+    path.write_text("services: [{name: web, ingress_rps: 0.1, dependencies: [db]}, {name: db}]")
+    fired = {}
+    for least_rps in (1.0, 0.0):
+        app = await start_server(speed=0.1, topology=str(path), slo_min_rps=least_rps)
+        async with grpc.aio.insecure_channel(app.address) as channel:
+            calls = Stubs(channel)
+            await calls.inject(
+                target="db", kind="FAULT_KIND_ERROR_BURST", duration="300s", intensity=5
+            )
+            tick(app, 200)
+            found = await calls.incident.ListSlos(ListSlos(firing=True))
+        fired[least_rps] = [one.service for one in found.services]
+    assert fired == {1.0: [], 0.0: ["web", "db"]}
+
+
+async def test_objectives_come_page_by_page(calls: Stubs) -> None:
+    found, token = [], ""
+    for _ in range(2):
+        answer = await calls.incident.ListSlos(ListSlos(page_size=2, page_token=token))
+        found += [one.service for one in answer.services]
+        token = answer.next_page_token
+    assert (found, token) == (SERVICES, "")
+
+
+async def test_events_tell_what_happens_in_order_without_holes(still: App, calls: Stubs) -> None:
+    begin = Cursor(run_id=still.engine.run.id)
+    stream = calls.incident.StreamEvents(StreamEvents(resume_after=begin))
+    (start,) = await read(stream, 1)
+    assert start.kind == event_pb2.EVENT_KIND_RUN_STARTED
+    assert start.run_start.topology == "default"
+    fault = await calls.inject(**RAMPED)
+    tick(still, 160)
+    found = [start, *await read(stream, len(still.engine.events.read(0, 10_000)[0]) - 1)]
+    stream.cancel()
+    assert [e.cursor.sequence for e in found] == list(range(1, len(found) + 1))
+    kinds = [e.kind for e in found]
+    order = [
+        event_pb2.EVENT_KIND_FAULT_STARTED, event_pb2.EVENT_KIND_ALARM_RAISED,
+        event_pb2.EVENT_KIND_STATUS_CHANGED, event_pb2.EVENT_KIND_INCIDENT_OPENED,
+        event_pb2.EVENT_KIND_FAULT_ENDED, event_pb2.EVENT_KIND_INCIDENT_CLOSED,
+    ]  # fmt: skip
+    places = [kinds.index(kind) for kind in order]
+    assert places == sorted(places)
+    assert event_pb2.EVENT_KIND_SLO_ALERT_FIRED in kinds
+    begun = found[places[0]]
+    assert begun.fault == fault
+    assert list(begun.services) == ["database"]
+    turned = [e.alarm for e in found if e.kind == event_pb2.EVENT_KIND_ALARM_ENDED]
+    assert {alarm.outcome for alarm in turned} == {alarm_pb2.ALARM_OUTCOME_FORETOLD}
+    closed = found[places[-1]]
+    assert closed.incident.ended_by == incident_pb2.INCIDENT_END_RECOVERED
+    assert set(closed.services) == set(SERVICES)
+    assert all(e.text for e in found)
+
+
+async def test_events_are_filtered_by_kind_and_service(still: App, calls: Stubs) -> None:
+    begin = Cursor(run_id=still.engine.run.id)
+    stream = calls.incident.StreamEvents(
+        StreamEvents(
+            kinds=[event_pb2.EVENT_KIND_STATUS_CHANGED, event_pb2.EVENT_KIND_RUN_STARTED],
+            services=["auth-service"],
+            resume_after=begin,
+        )
+    )
+    await calls.inject(**{**KILL, "duration": "10s"})
+    tick(still, 60)
+    start, ill, *_ = await read(stream, 3)
+    stream.cancel()
+    assert start.kind == event_pb2.EVENT_KIND_RUN_STARTED
+    assert list(ill.services) == ["auth-service"]
+    assert ill.status_change.before == snapshot_pb2.STATUS_HEALTHY
+
+
+async def test_a_new_stream_begins_with_what_happens_next(calls: Stubs) -> None:
+    stream = calls.incident.StreamEvents(StreamEvents())
+    await stream.initial_metadata()
+    fault = await calls.inject(**KILL)
+    (event,) = await read(stream, 1)
+    stream.cancel()
+    assert event.fault == fault
+
+
+async def test_events_go_on_after_the_cursor_through_reset_and_restart(
+    start_server: StartServer, tmp_path: Path
+) -> None:
+    app = await start_server(speed=0.1, data=tmp_path / "kept")
+    async with grpc.aio.insecure_channel(app.address) as channel:
+        calls = Stubs(channel)
+        await calls.inject(**KILL)
+        tick(app, 20)
+        begin = Cursor(run_id=app.engine.run.id)
+        stream = calls.incident.StreamEvents(StreamEvents(resume_after=begin))
+        first, second = await read(stream, 2)
+        stream.cancel()
+        await calls.simulation.Reset(simulation_service_pb2.ResetRequest())
+    await app.stop()
+    app = await start_server(speed=0.1, data=tmp_path / "kept")
+    async with grpc.aio.insecure_channel(app.address) as channel:
+        stream = Stubs(channel).incident.StreamEvents(StreamEvents(resume_after=second.cursor))
+        found = await read(stream, len(app.engine.events.read(0, 10_000)[0]) - 2)
+        stream.cancel()
+    assert [first.cursor.sequence, second.cursor.sequence] == [1, 2]
+    by_run: dict[str, list[int]] = {}
+    for event in found:
+        by_run.setdefault(event.cursor.run_id, []).append(event.cursor.sequence)
+    before, reset, restarted = by_run.values()
+    assert before == list(range(3, 3 + len(before)))
+    assert reset[0] == restarted[0] == 1
+    ended = [e for e in found if e.kind == event_pb2.EVENT_KIND_INCIDENT_CLOSED]
+    assert [e.incident.ended_by for e in ended] == [incident_pb2.INCIDENT_END_RUN_ENDED]
+
+
+async def test_events_that_are_gone_are_said_with_a_gap(
+    start_server: StartServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = await start_server(speed=0.1)
+    monkeypatch.setattr(app.engine.events, "_events", type(app.engine.events._events)(maxlen=5))
+    async with grpc.aio.insecure_channel(app.address) as channel:
+        calls = Stubs(channel)
+        await calls.inject(**KILL)
+        tick(app, 100)
+        run = app.engine.run.id
+        last = app.engine.events._sequence
+        stream = calls.incident.StreamEvents(
+            StreamEvents(resume_after=Cursor(run_id=run, sequence=2))
+        )
+        gap = (await stream.read()).gap
+        assert gap.reason == snapshot_pb2.GAP_REASON_HISTORY_EXPIRED
+        assert (gap.run_id, gap.first_sequence, gap.last_sequence) == (run, 3, last - 5)
+        assert [e.cursor.sequence for e in await read(stream, 5)] == list(range(last - 4, last + 1))
+        stream.cancel()
+        stream = calls.incident.StreamEvents(
+            StreamEvents(resume_after=Cursor(run_id="long-gone", sequence=2))
+        )
+        gap = (await stream.read()).gap
+        assert (gap.reason, gap.run_id) == (snapshot_pb2.GAP_REASON_RUN_ENDED, "long-gone")
+        assert (await read(stream, 1))[0].cursor.sequence == last - 4
+        stream.cancel()
+
+
+async def test_streams_of_events_are_limited_and_end_with_the_server(
+    start_server: StartServer,
+) -> None:
+    app = await start_server(speed=0.1, max_streams=1)
+    async with grpc.aio.insecure_channel(app.address) as channel:
+        calls = Stubs(channel)
+        begin = Cursor(run_id=app.engine.run.id)
+        stream = calls.incident.StreamEvents(StreamEvents(resume_after=begin))
+        await stream.read()
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await calls.incident.StreamEvents(StreamEvents()).read()
+        assert caught.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+        stopping = asyncio.create_task(app.stop())
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await read(stream, 1000)
+        assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
+        await stopping
+
+
+@pytest.mark.parametrize(
+    ("request_", "fields"),
+    [
+        (ListIncidents(page_size=-1), ["page_size"]),
+        (ListIncidents(page_token="-3"), ["page_token"]),
+        (ListIncidents(state=9), ["state"]),
+        (ListIncidents(start_time=Timestamp(seconds=9), end_time=Timestamp(seconds=9)),
+         ["end_time"]),
+        (ListIncidents(start_time=Timestamp(seconds=2**60)), ["start_time"]),
+        (ListAlarms(outcome=9), ["outcome"]),
+        (ListAlarms(page_token="²"), ["page_token"]),
+        (ListSlos(page_token="9" * 19), ["page_token"]),
+        (StreamEvents(kinds=[0]), ["kinds"]),
+        (StreamEvents(kinds=[99]), ["kinds"]),
+    ],
+)  # fmt: skip
+async def test_what_is_impossible_names_the_field(
+    calls: Stubs, request_: Any, fields: list[str]
+) -> None:
+    call: Any = {
+        ListIncidents: calls.incident.ListIncidents, ListAlarms: calls.prediction.ListAlarms,
+        ListSlos: calls.incident.ListSlos, StreamEvents: calls.incident.StreamEvents,
+    }[type(request_)](request_)  # fmt: skip
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await (call.read() if type(request_) is StreamEvents else call)
+    assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+    assert reason(caught.value)[2] == fields
+
+
+async def test_an_unknown_service_is_not_found(still: App, calls: Stubs) -> None:
+    run = still.engine.run.id
+    future = StreamEvents(resume_after=Cursor(run_id=run, sequence=900))
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await calls.incident.StreamEvents(future).read()
+    assert reason(caught.value)[2] == ["resume_after.sequence"]
+    for call in (
+        calls.incident.ListIncidents(ListIncidents(service="databse")),
+        calls.prediction.ListAlarms(ListAlarms(service="databse")),
+        calls.incident.ListSlos(ListSlos(services=["databse"])),
+        calls.incident.StreamEvents(StreamEvents(services=["databse"])).read(),
+    ):
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await call
+        assert caught.value.code() == grpc.StatusCode.NOT_FOUND
+        assert reason(caught.value)[:2] == (
+            "UNKNOWN_SERVICE", {"service": "databse", "known": ",".join(SERVICES)},
+        )  # fmt: skip
