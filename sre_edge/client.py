@@ -19,7 +19,11 @@ from sre_edge.v1 import (
     chaos_service_pb2,
     chaos_service_pb2_grpc,
     clock_pb2,
+    experiment_pb2,
     fault_pb2,
+    incident_pb2,
+    incident_service_pb2,
+    incident_service_pb2_grpc,
     prediction_service_pb2,
     prediction_service_pb2_grpc,
     simulation_service_pb2,
@@ -31,6 +35,7 @@ from sre_edge.watch import Event, watch
 
 TIMEOUT_S = 10.0
 RESET_TIMEOUT_S = 60.0
+MOST_SERVICES = 500
 
 Answer = TypeVar("Answer")
 
@@ -60,6 +65,7 @@ class Client(ModelCalls):
         self._channel = connection.channel()
         self._simulation = simulation_service_pb2_grpc.SimulationServiceStub(self._channel)
         self._chaos = chaos_service_pb2_grpc.ChaosServiceStub(self._channel)
+        self._incident = incident_service_pb2_grpc.IncidentServiceStub(self._channel)
         self._prediction = prediction_service_pb2_grpc.PredictionServiceStub(self._channel)
 
     def __enter__(self) -> Client:
@@ -209,10 +215,45 @@ class Client(ModelCalls):
         request = chaos_service_pb2.StopChaosRequest(fault_id=fault_id)
         return list(self._call(self._chaos.StopChaos, request).stopped)
 
-    def stop_all(self) -> list[fault_pb2.Fault]:
-        """End all faults."""
+    def stop_all(self, *, kill_switch: bool = False) -> list[fault_pb2.Fault]:
+        """End all faults; with the kill switch, no new one is taken until it is lifted."""
         request = chaos_service_pb2.StopChaosRequest(all=True)
+        if kill_switch:
+            request = chaos_service_pb2.StopChaosRequest(kill_switch=True)
         return list(self._call(self._chaos.StopChaos, request).stopped)
+
+    def lift_kill_switch(self) -> bool:
+        """Have faults taken again; return whether the kill switch was on."""
+        request = chaos_service_pb2.LiftKillSwitchRequest()
+        return self._call(self._chaos.LiftKillSwitch, request).lifted
+
+    def experiments(self, count: int = 50) -> list[experiment_pb2.Experiment]:
+        """List the newest experiments, at most so many, without what broke in each."""
+        request = chaos_service_pb2.ListExperimentsRequest(page_size=count)
+        return list(self._call(self._chaos.ListExperiments, request).experiments)
+
+    def experiment(self, experiment_id: str) -> experiment_pb2.Experiment:
+        """Get an experiment with what it led to."""
+        request = chaos_service_pb2.GetExperimentRequest(experiment_id=experiment_id)
+        return self._call(self._chaos.GetExperiment, request).experiment
+
+    def incidents(
+        self, service: str = "", *, is_open: bool = False, count: int = 50
+    ) -> list[incident_pb2.Incident]:
+        """List the newest incidents, at most so many; of one service, or those that go on."""
+        request = incident_service_pb2.ListIncidentsRequest(service=service, page_size=count)
+        if is_open:
+            request.state = incident_pb2.INCIDENT_STATE_OPEN
+        return list(self._call(self._incident.ListIncidents, request).incidents)
+
+    def slos(
+        self, services: Iterable[str] = (), *, firing: bool = False
+    ) -> incident_service_pb2.ListSlosResponse:
+        """Get the error budgets of all services or some, at most 500, or of those that alert."""
+        request = incident_service_pb2.ListSlosRequest(
+            services=services, firing=firing, page_size=MOST_SERVICES
+        )
+        return self._call(self._incident.ListSlos, request)
 
     def reset(self, seed: int | None = None, *, topology: str | None = None) -> str:
         """Begin a new run, healthy and without faults; return its identifier.

@@ -9,7 +9,7 @@ from typing import TextIO
 import click
 from rich.live import Live
 
-from sre_edge.cli import output
+from sre_edge.cli import output, records
 from sre_edge.cli.command import connected
 from sre_edge.cli.learning import model, train
 from sre_edge.cli.values import DURATION
@@ -131,20 +131,32 @@ def inject(
 
 @main.command()
 @click.argument("fault_id", required=False)
-@click.option("--all", "everything", is_flag=True, help="End all faults.")
+@click.option("--all", "way", flag_value="all", help="End all faults.")
+@click.option("--kill-switch", "way", flag_value="kill", help="End all, and take no new ones.")
+@click.option("--lift", "way", flag_value="lift", help="Take faults again.")
 @connected
-def stop(client: Client, fault_id: str | None, everything: bool, as_json: bool) -> None:
-    """End the fault FAULT_ID, or all with --all."""
-    if everything == (fault_id is not None):
-        raise click.UsageError("expected either FAULT_ID or --all")
-    stopped = client.stop_all() if fault_id is None else client.stop(fault_id)
+def stop(client: Client, fault_id: str | None, way: str | None, as_json: bool) -> None:
+    """End the fault FAULT_ID, or all with --all; the kill switch also refuses new ones."""
+    if (way is None) == (fault_id is None):
+        raise click.UsageError("expected either FAULT_ID, --all, --kill-switch or --lift")
+    if way == "lift":
+        client.lift_kill_switch()
+        stopped = []
+    elif fault_id is not None:
+        stopped = client.stop(fault_id)
+    else:
+        stopped = client.stop_all(kill_switch=way == "kill")
     for fault in stopped:
         if as_json:
             output.json_line(fault)
         else:
             click.echo(f"stopped {output.fault(fault)}")
-    if not stopped and not as_json:
-        click.echo("no fault acts")
+    if not as_json:
+        said = {"kill": "no fault is taken until: sre-edge stop --lift", "lift": "faults are taken"}
+        if way in said:
+            click.echo(said[way])
+        elif not stopped:
+            click.echo("no fault acts")
 
 
 @main.command()
@@ -191,8 +203,8 @@ def reset(client: Client, seed: int | None, topology: TextIO | None, as_json: bo
     click.echo(f'{{"run_id": "{run_id}"}}' if as_json else f"new run {run_id}")
 
 
-main.add_command(model)
-main.add_command(train)
+for command in (model, train, records.experiments, records.incidents, records.slo):
+    main.add_command(command)
 
 
 @main.command()

@@ -25,7 +25,8 @@ from ml.features import LEARNED
 from ml.learning.booster import booster
 from ml.learning.live import labelled, to_bytes
 from ml.predictor import Predictor
-from server.engine import Engine, FaultOrder
+from server.chaos.orders import FaultOrder
+from server.engine import Engine
 from server.learning.recorder import Experiment, Recorder
 from server.store import experiments, open_store, place
 from server.store.experiments import LearnedExperiment

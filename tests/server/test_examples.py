@@ -7,7 +7,8 @@ from pathlib import Path
 from ml.artefact import SHIPPED
 from ml.learning.live import COMPLETE_FRAMES, from_bytes
 from ml.predictor import Predictor
-from server.engine import Engine, FaultOrder
+from server.chaos.orders import FaultOrder
+from server.engine import Engine
 from server.learning.recorder import BEFORE_FRAMES, Experiment, Recorder
 from server.store import experiments
 from simulator.faults import FaultKind
@@ -51,10 +52,10 @@ def test_faults_that_overlap_are_one_experiment_and_a_reset_keeps_what_is_known(
     for _ in range(30):
         engine.tick()
     assert not found
-    first = engine.inject(FaultOrder("database", FaultKind.NETWORK_LATENCY, 40.0))
+    first = engine.inject(FaultOrder("database", FaultKind.NETWORK_LATENCY, 40.0))[0]
     for _ in range(10):
         engine.tick()
-    second = engine.inject(FaultOrder("auth-service", FaultKind.ERROR_BURST, 600.0))
+    second = engine.inject(FaultOrder("auth-service", FaultKind.ERROR_BURST, 600.0))[0]
     for _ in range(90):
         engine.tick()
     assert not found

@@ -68,6 +68,33 @@ def test_models_and_trainings(target: str) -> None:
         assert said in refused.stderr
 
 
+def test_a_game_day(target: str) -> None:
+    fault = json.loads(
+        sre_edge(target, "inject", "database", "service_kill", "--for", "1h", "--json").stdout
+    )
+    number = fault["experiment_id"]
+    for _ in range(30):  # an incident is known some seconds after its onset
+        if "database" in sre_edge(target, "incidents", "--open").stdout:
+            break
+    found = json.loads(sre_edge(target, "incidents", "--json", "--count", "1").stdout)
+    assert found["state"] == "INCIDENT_STATE_OPEN"
+    listed = sre_edge(target, "experiments").stdout
+    assert number in listed
+    assert "service kill on database" in listed
+    told = sre_edge(target, "experiments", number).stdout
+    assert "service_kill on database" in told
+    assert "api-gateway" in told
+    assert "page" in sre_edge(target, "slo", "database", "--firing").stdout
+    assert len(json.loads(sre_edge(target, "slo", "--json").stdout)["services"]) == 4
+    assert "no fault is taken until" in sre_edge(target, "stop", "--kill-switch").stdout
+    refused = sre_edge(target, "inject", "database", "cpu_spike")
+    assert (refused.returncode, "kill switch" in refused.stderr) == (2, True)
+    assert sre_edge(target, "experiments", "x-1").returncode == 2
+    assert "faults are taken" in sre_edge(target, "stop", "--lift").stdout
+    assert "expected either" in sre_edge(target, "stop", "--lift", "f-1").stderr
+    sre_edge(target, "reset")
+
+
 def test_the_clock_and_another_topology(target: str, tmp_path: Path) -> None:
     assert sre_edge(target, "clock", "--pause", "--speed", "50").stdout.startswith("paused")
     assert json.loads(sre_edge(target, "clock", "--json").stdout) == {"paused": True, "speed": 50.0}
@@ -98,7 +125,7 @@ def test_the_clock_and_another_topology(target: str, tmp_path: Path) -> None:
         (("watch", "databse"), "no service is named 'databse'"),
         (("predict", "databse"), "no service is named 'databse'"),
         (("stop", "f-99"), "no fault that acts has the identifier 'f-99'"),
-        (("stop",), "expected either FAULT_ID or --all"),
+        (("stop",), "expected either FAULT_ID, --all,"),
     ],
 )
 def test_bad_input_is_said_and_exits_with_2(

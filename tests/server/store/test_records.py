@@ -1,0 +1,202 @@
+"""Incidents, alarms, experiments and events, kept on SQLite and on PostgreSQL alike."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from server.chaos.records import (
+    Breakage,
+    BudgetSpent,
+    Experiment,
+    ExperimentEnd,
+    ExperimentOutcome,
+    ExperimentState,
+    FaultEnd,
+    InjectedFault,
+)
+from server.chronicle import Changes
+from server.journal import Journal
+from server.snapshot import Status
+from server.store import Place, Store, chaos, events, incidents, open_store
+from server.store.alarms import AlarmFilter
+from server.store.documents import parsed, plain
+from server.store.incidents import IncidentFilter
+from server.watch.events import Event, EventKind, StatusChange
+from server.watch.records import (
+    Alarm,
+    AlarmOutcome,
+    Incident,
+    IncidentEnd,
+    IncidentState,
+    Objective,
+    Peak,
+    ServiceIncident,
+)
+from server.watch.watcher import SloSettings
+from simulator.faults import FaultKind
+
+NOW = datetime(2030, 3, 1, 12, 30, 15, 250_000, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+
+
+def incident(number: int, *services: str, ended: bool = False) -> Incident:
+    onset = NOW + number * MINUTE
+    end = onset + MINUTE if ended else None
+    return Incident(
+        id=f"i-run-{number}", run_id="run", number=number,
+        state=IncidentState.CLOSED if ended else IncidentState.OPEN,
+        closed_by=IncidentEnd.RECOVERED if ended else None, merged_into="",
+        onset=onset, end=end, origin=services[0], lead_s=None,
+        services=tuple(
+            ServiceIncident(name, onset, onset + MINUTE / 2, end, Peak(50.0, onset), None, "a-1", 8)
+            for name in services
+        ),
+    )  # fmt: skip
+
+
+def alarm(number: int, service: str, outcome: AlarmOutcome) -> Alarm:
+    return Alarm(
+        f"a-run-{number}", "run", number, service, NOW + number * MINUTE, None, 0.5, 0.75,
+        "service_down", "m-1", outcome, None,
+    )  # fmt: skip
+
+
+def experiment(number: int) -> Experiment:
+    fault = InjectedFault(
+        "f-1", f"x-run-{number}", "db", FaultKind.SERVICE_KILL, 60.0, 1.0, 0.0, 1.0, NOW,
+        NOW + MINUTE,
+    )  # fmt: skip
+    spent = (BudgetSpent(Objective.LATENCY, 0.25),)
+    broke = Breakage("db", NOW, NOW + MINUTE, False, ("f-1",), ("x-run-9",), "", None, spent)
+    return Experiment(
+        f"x-run-{number}", "run", number, "kill", False, ExperimentState.RUNNING, None, NOW, None,
+        (fault,), ExperimentOutcome(broke=(broke,), alarm_ids=("a-1",), first_alarm_s=4.0),
+    )  # fmt: skip
+
+
+def event(sequence: int) -> Event:
+    change = StatusChange(Status.HEALTHY, Status.DOWN)
+    return Event("run", sequence, NOW, EventKind.STATUS_CHANGED, NOW, ("db",), "db is down", change)
+
+
+def keep(journal: Journal, *, kill_switch: bool = False, **changes: tuple[object, ...]) -> None:
+    kinds = ("incidents", "alarms", "experiments", "events")
+    everything = {kind: changes.get(kind, ()) for kind in kinds}
+    journal.keep(Changes(**everything, kill_switch=kill_switch))  # type: ignore[arg-type]
+    journal.settle()
+
+
+def test_a_record_is_the_same_as_a_document_and_back() -> None:
+    for kept in (incident(1, "db", "web", ended=True), experiment(2)):
+        assert parsed(type(kept), plain(kept)) == kept
+    late = alarm(3, "db", AlarmOutcome.LATE)
+    assert parsed(Alarm, plain(late)) == late
+
+
+def test_a_record_that_changes_is_kept_once_as_it_is_last(store: Store) -> None:
+    journal = Journal(store)
+    keep(journal, incidents=(incident(1, "db"), incident(2, "web")))
+    keep(journal, incidents=(incident(1, "db", "web", ended=True),))
+    page = journal.incidents(IncidentFilter(), None, 10)
+    assert page.records == (incident(2, "web"), incident(1, "db", "web", ended=True))
+    assert page.next_before is None
+
+
+def test_incidents_are_found_by_service_state_and_time(store: Store) -> None:
+    journal = Journal(store)
+    kept = (
+        incident(1, "db", ended=True),
+        incident(2, "my-db", "web", ended=True),
+        incident(5, "db"),
+    )
+    keep(journal, incidents=kept)
+
+    def found(**wanted: object) -> tuple[int, ...]:
+        page = journal.incidents(IncidentFilter(**wanted), None, 10)  # type: ignore[arg-type]
+        return tuple(one.number for one in page.records)
+
+    assert found(service="db") == (5, 1)
+    assert found(service="web") == (2,)
+    assert found(service="d") == found(service="%") == found(service="_b") == ()
+    assert found(state=IncidentState.OPEN) == (5,)
+    assert found(state=IncidentState.CLOSED) == (2, 1)
+    assert found(since=NOW + 2 * MINUTE) == (5, 2)
+    assert found(until=NOW + 2 * MINUTE) == (1,)
+
+
+def test_alarms_are_found_by_service_outcome_and_time(store: Store) -> None:
+    journal = Journal(store)
+    kept = (alarm(1, "db", AlarmOutcome.FALSE), alarm(2, "web", AlarmOutcome.PENDING))
+    keep(journal, alarms=kept)
+
+    def found(**wanted: object) -> tuple[int, ...]:
+        page = journal.alarms(AlarmFilter(**wanted), None, 10)  # type: ignore[arg-type]
+        return tuple(one.number for one in page.records)
+
+    assert found() == (2, 1)
+    assert found(service="db") == found(outcome=AlarmOutcome.FALSE) == (1,)
+    assert found(since=NOW + 2 * MINUTE) == (2,)
+    assert found(until=NOW + 2 * MINUTE) == (1,)
+
+
+def test_pages_follow_one_another_whatever_is_added(store: Store) -> None:
+    journal = Journal(store)
+    keep(journal, experiments=tuple(experiment(n) for n in range(1, 6)))
+    found, before = [], None
+    for added in (6, 7, 8):
+        page = journal.experiments(before, 2)
+        found += [one.number for one in page.records]
+        before = page.next_before
+        keep(journal, experiments=(experiment(added),))
+    assert found == [5, 4, 3, 2, 1]
+    assert before is None
+
+
+def test_what_a_server_left_open_is_closed_by_the_next(where: Place) -> None:
+    store = open_store(where)
+    keep(
+        Journal(store), incidents=(incident(1, "db"),), experiments=(experiment(1),),
+        alarms=(alarm(1, "db", AlarmOutcome.PENDING),), events=(event(1), event(2)),
+        kill_switch=True,
+    )  # fmt: skip
+    store.close()
+    store = open_store(where)
+    journal = Journal(store)
+    keeping = journal.open(SloSettings())
+    (left,) = journal.incidents(IncidentFilter(), None, 10).records
+    assert (left.state, left.closed_by) == (IncidentState.CLOSED, IncidentEnd.RUN_ENDED)
+    assert left.end == left.services[0].last_breach
+    (undecided,) = journal.alarms(AlarmFilter(), None, 10).records
+    assert undecided.outcome is AlarmOutcome.RUN_ENDED
+    watched = journal.experiment("x-run-1")
+    assert watched is not None
+    assert watched.ended_by is ExperimentEnd.RUN_ENDED
+    assert watched.faults[0].ended_by is FaultEnd.RUN_ENDED
+    assert watched.outcome == experiment(1).outcome
+    assert journal.experiment("x-run-2") is None
+    assert keeping.switch.engaged
+    assert keeping.log.read(0, 10)[0] == [event(1), event(2)]
+    store.close()
+
+
+def test_the_oldest_are_dropped_beyond_the_limit(store: Store, monkeypatch: object) -> None:
+    for kind in (incidents, chaos, events):
+        monkeypatch.setattr(kind, "KEPT", 3)  # type: ignore[attr-defined]
+    journal = Journal(store)
+    keep(journal, experiments=tuple(experiment(n) for n in range(1, 6)),
+         incidents=tuple(incident(n, "db") for n in range(1, 6)),
+         events=tuple(event(n) for n in range(1, 6)))  # fmt: skip
+
+    def prune() -> None:
+        for kind in (incidents, chaos, events):
+            store.write(kind.drop_old).result()
+
+    prune()
+    prune()
+    assert [one.number for one in journal.experiments(None, 10).records] == [5, 4, 3]
+    assert [one.number for one in journal.incidents(IncidentFilter(), None, 9).records] == [5, 4, 3]
+    assert [one.sequence for one in store.read(events.latest)] == [3, 4, 5]
+    again = replace(experiment(5), name="again")
+    keep(journal, experiments=(again,))
+    assert journal.experiments(None, 1).records == (again,)
