@@ -106,11 +106,12 @@ def unknown_fault(fault_id: str) -> ServerError:
     )
 
 
-def unknown_experiment(experiment_id: str) -> ServerError:
-    """Report that no experiment has this identifier."""
+def unknown_experiment(experiment_id: str, *, going_on: bool = False) -> ServerError:
+    """Report that no experiment, or none that goes on, has this identifier."""
+    which = "experiment that goes on" if going_on else "experiment"
     return ServerError(
         Reason.UNKNOWN_EXPERIMENT,
-        f"no experiment has the identifier {experiment_id!r}, or it is over",
+        f"no {which} has the identifier {experiment_id!r}",
         {"experiment_id": experiment_id},
     )
 

@@ -30,7 +30,8 @@ class Ways:
         ends = (np.concatenate([graph.caller, graph.callee]),
                 np.concatenate([graph.callee, graph.caller]))  # fmt: skip
         shape = (graph.services, graph.services)
-        self._either = csr_array((np.ones(2 * graph.edges), ends), shape=shape)
+        either = csr_array((np.ones(2 * graph.edges), ends), shape=shape)
+        self._neighbours, self._first = either.indices, either.indptr
 
     def of(self, fault: Fault) -> BoolArray:
         """Services on the way of a fault, (S,); that of one on an edge begins at its caller."""
@@ -42,9 +43,9 @@ class Ways:
         on_way[reached(sources, graph.callee, graph.caller, graph.services)] = True
         return on_way
 
-    def beside(self, services: IntArray) -> IntArray:
-        """Services that call some services or are called by them."""
-        found: IntArray = self._either[services].indices
+    def beside(self, service: int) -> IntArray:
+        """Services that call a service or are called by it."""
+        found: IntArray = self._neighbours[self._first[service] : self._first[service + 1]]
         return found
 
 

@@ -123,7 +123,7 @@ class ChaosBook:
             UNKNOWN_FAULT, UNKNOWN_EXPERIMENT.
         """
         if experiment_id is not None and experiment_id not in self._experiments:
-            raise unknown_experiment(experiment_id)
+            raise unknown_experiment(experiment_id, going_on=True)
         chosen = [
             (experiment, part)
             for experiment, part in self._live()

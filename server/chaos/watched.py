@@ -108,6 +108,11 @@ class WatchedExperiment:
     finished_s: float | None = None
     _broken: dict[tuple[int, int], _Broken] = field(default_factory=dict)
     _alarms: list[Alarm] = field(default_factory=list)
+    _near: BoolArray = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Alarms are looked for on the way of a fault, and later beside what broke."""
+        self._near = np.logical_or.reduce([part.way for part in self.parts])
 
     @property
     def last_end_s(self) -> float:
@@ -134,13 +139,14 @@ class WatchedExperiment:
             if broken is not None and broken.over is None:
                 broken.over = self._describe(service)
                 changed = True
-        for alarm in watched.raised:
-            at_s = (alarm.raised - self.run.start_time).total_seconds()
-            if self._faults_at(at_s) and self._is_near(alarm.service):
-                self._alarms.append(alarm)
-                changed = True
+        if watched.raised:
+            at_s = (watched.raised[0].raised - self.run.start_time).total_seconds()
+            if self._faults_at(at_s):
+                near = self._near[watched.raised_at].tolist()
+                self._alarms += itertools.compress(watched.raised, near)
+                changed |= any(near)
         decided = {alarm.id: alarm for alarm in watched.alarms}
-        for i, known in enumerate(self._alarms):
+        for i, known in enumerate(self._alarms if decided else ()):
             if known.id in decided and decided[known.id] is not known:
                 self._alarms[i] = decided[known.id]
                 changed = True
@@ -163,7 +169,7 @@ class WatchedExperiment:
         if not self._faults_at(at_s):
             return False
         onset = self.watched.standing.onset
-        neighbours = dict.fromkeys(self.ways.beside(np.array([service])).tolist())
+        neighbours = dict.fromkeys(self.ways.beside(service).tolist())
         latest = int(onset[service]) + AT_ONCE_FRAMES
         found = [
             self._broken[place]
@@ -231,18 +237,11 @@ class WatchedExperiment:
     def _add(self, service: int, faults: tuple[str, ...]) -> None:
         onset = int(self.watched.standing.onset[service])
         self._broken[service, onset] = _Broken(faults, self.watched.foretold.get(service))
+        self._near[self.ways.beside(service)] = True
 
     def _faults_at(self, at_s: float) -> bool:
         """Whether what happens at a time may come from one of its faults."""
         return any(part.may_break(at_s) for part in self.parts)
-
-    def _is_near(self, name: str) -> bool:
-        """Whether a service is on the way of a fault, or beside one that broke."""
-        service = self.run.graph.index[name]
-        if any(part.way[service] for part in self.parts):
-            return True
-        neighbours = set(self.ways.beside(np.array([service])).tolist())
-        return any(place[0] in neighbours for place in self._broken)
 
     def _describe(self, service: int) -> ServiceIncident:
         watched = self.watched

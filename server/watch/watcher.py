@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from server.snapshot import Run, Snapshot, Status
 from server.watch import words
 from server.watch.alarms import AlarmWatch
@@ -40,8 +42,8 @@ class Watched:
         Of those that began, the alarms that foretold them.
     incidents, alarms
         Those that changed with this snapshot.
-    raised
-        Alarms that were raised with this snapshot.
+    raised, raised_at
+        Alarms that were raised with this snapshot, and the indices of their services.
     happenings
         What is worth an event, in the order of the chain from warning to damage.
     """
@@ -56,6 +58,7 @@ class Watched:
     incidents: tuple[Incident, ...]
     alarms: tuple[Alarm, ...]
     raised: tuple[Alarm, ...]
+    raised_at: IntArray
     happenings: tuple[Happening, ...]
 
 
@@ -81,6 +84,7 @@ class Watcher:
         standing = self._services.standing
         raised, decided = self._alarms.update(taken.forecast, standing, began)
         incidents = self._joined.update(standing, began, ended, self._alarms.foretold)
+        index = self._run.graph.index
         slos, alerts = self._slos.update(taken.frame, taken.end_time)
         happenings = [
             *self._of_statuses(taken),
@@ -99,6 +103,7 @@ class Watcher:
             incidents=tuple(incidents),
             alarms=(*raised, *decided),
             raised=tuple(raised),
+            raised_at=np.array([index[alarm.service] for alarm in raised], dtype=np.intp),
             happenings=tuple(happenings),
         )
 
