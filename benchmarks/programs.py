@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,6 +33,8 @@ class Program:
         for line in self._process.stdout:
             if found := re.search(pattern, line):
                 self.port = int(found[1])
+                # Read on, or a program that says much waits for its pipe.
+                threading.Thread(target=self._process.stdout.read, daemon=True).start()
                 return
         raise RuntimeError(f"{' '.join(command)} ended before it listened")
 
@@ -53,8 +56,6 @@ class Program:
         """End it."""
         self._process.terminate()
         self._process.wait(30)
-        assert self._process.stdout is not None
-        self._process.stdout.close()
 
 
 @contextmanager

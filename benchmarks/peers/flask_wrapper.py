@@ -1,6 +1,7 @@
 """The seed's design: Flask, JSON, and XGBoost's scikit-learn wrapper.
 
-`python -m benchmarks.peers.flask_wrapper MODEL.json` prints its port.
+`python -m benchmarks.peers.flask_wrapper MODEL.json [--kept-open]` prints its port. As it comes,
+Flask's own server closes the connection after each answer; with the flag connections stay open.
 """
 
 from __future__ import annotations
@@ -17,10 +18,11 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 PATH = "/predict"
 
 
-def main(model: str) -> None:
+def main(model: str, *, kept_open: bool) -> None:
     """Serve until killed."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    WSGIRequestHandler.protocol_version = "HTTP/1.1"  # connections stay open: in its favour
+    if kept_open:
+        WSGIRequestHandler.protocol_version = "HTTP/1.1"
     app = Flask(__name__)
     classifier = xgboost.XGBClassifier()
     classifier.load_model(model)
@@ -37,4 +39,4 @@ def main(model: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1], kept_open="--kept-open" in sys.argv)
