@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -181,6 +182,7 @@ async def _serve(settings: Settings) -> None:
         **settings.public(),
         "store": str(app.store.place),
     }
+    gc.freeze()  # all that is there by now stays: to go through it takes up to 70 ms, each time
     _log.info("started", extra={"fields": facts})
     for warning in app.engine.run.topology.warnings:
         click.echo(f"warning: {warning}", err=True)

@@ -12,7 +12,7 @@ from server.errors import ServerError, Violation, invalid, shutting_down, too_ma
 from server.rpc import snapshots
 from server.rpc.subscriber import Filter, Gap, Subscriber
 from server.snapshot import Snapshot
-from sre_edge.v1 import simulation_service_pb2, snapshot_pb2
+from sre_edge.v1 import snapshot_pb2
 
 MAX_KEPT_BYTES = 32 << 20
 """Encoded messages that are kept for those who catch up from the history."""
@@ -27,11 +27,7 @@ def encode(taken: Snapshot, wanted: Filter) -> bytes:
         UNKNOWN_SERVICE, if the snapshot's run does not have a service of the filter.
     """
     indices = taken.run.indices(wanted.services)
-    return simulation_service_pb2.StreamMetricsResponse(
-        snapshot=snapshots.snapshot(
-            taken, indices, edges=wanted.edges, predictions=wanted.predictions
-        )
-    ).SerializeToString()
+    return snapshots.encoded(taken, indices, edges=wanted.edges, predictions=wanted.predictions)
 
 
 class Broadcaster:

@@ -11,16 +11,17 @@ from math import isfinite
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ml.risk import MEDIUM_FROM, risk_level
 from server.chaos.records import injected
 from server.history import FRAME_METRICS
 from server.rpc import convert, faults, times
+from server.rpc import edges as edge_bytes
 from server.snapshot import Forecast, Snapshot
 from simulator.graph import FloatArray, IntArray
-from sre_edge.v1 import snapshot_pb2
+from sre_edge.v1 import simulation_service_pb2, snapshot_pb2
 
+_TAG = bytes([simulation_service_pb2.StreamMetricsResponse.SNAPSHOT_FIELD_NUMBER << 3 | 2])
 MOST_ADVISED = 100
 """Services of a snapshot, those most at risk, that come with recommendations; `Predict` has all."""
 
@@ -46,12 +47,31 @@ def snapshot(
     for name in FRAME_METRICS:
         _fill(services, name, getattr(frame, name)[0, chosen])
     if edges:
-        _add_edges(message, taken, None if wanted is None else chosen)
+        _add_edges(message, taken, touching(taken, wanted))
     if taken.forecast is not None:
         message.system.CopyFrom(convert.system_prediction(taken, taken.forecast))
         if predictions:
             _add_predictions(services, taken, taken.forecast, chosen)
     return message
+
+
+def encoded(
+    taken: Snapshot, wanted: convert.Indices, *, edges: bool = True, predictions: bool = True
+) -> bytes:
+    """Encode a snapshot as a message of the stream."""
+    data = snapshot(taken, wanted, edges=False, predictions=predictions).SerializeToString()
+    shown = edge_bytes.encoded(taken, touching(taken, wanted)) if edges else b""
+    return _TAG + edge_bytes.varint(len(data) + len(shown)) + data + shown
+
+
+def touching(taken: Snapshot, wanted: convert.Indices) -> IntArray:
+    """Find the edges from or to the services wanted; gives their indices."""
+    graph = taken.run.graph
+    if wanted is None:
+        return np.arange(graph.edges)
+    among = np.zeros(graph.services, dtype=np.bool_)
+    among[list(wanted)] = True
+    return np.flatnonzero(among[graph.caller] | among[graph.callee])
 
 
 def _fill(messages: Sequence[Any], field: str, values: FloatArray) -> None:
@@ -61,13 +81,8 @@ def _fill(messages: Sequence[Any], field: str, values: FloatArray) -> None:
             setattr(message, field, value)
 
 
-def _add_edges(message: snapshot_pb2.Snapshot, taken: Snapshot, chosen: IntArray | None) -> None:
+def _add_edges(message: snapshot_pb2.Snapshot, taken: Snapshot, shown: IntArray) -> None:
     graph, frame = taken.run.graph, taken.frame
-    shown: IntArray | NDArray[np.bool_] = np.arange(graph.edges)
-    if chosen is not None:
-        among = np.zeros(graph.services, dtype=np.bool_)
-        among[chosen] = True
-        shown = among[graph.caller] | among[graph.callee]
     names, add = graph.names, message.edges.add
     pairs = zip(graph.caller[shown].tolist(), graph.callee[shown].tolist(), strict=True)
     edges = [add(caller=names[caller], callee=names[callee]) for caller, callee in pairs]

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from google.protobuf import wrappers_pb2
 
 import ml.predictor
 from ml.predictor import Predictor
@@ -16,10 +17,11 @@ from server.chaos.records import injected
 from server.engine import Engine
 from server.history import FRAME_METRICS
 from server.rpc import convert, faults, snapshots, times
+from server.rpc.edges import varint
 from server.rpc.prediction_service import expected
 from server.snapshot import Snapshot
 from simulator.topologies import shipped
-from sre_edge.v1 import prediction_pb2, snapshot_pb2
+from sre_edge.v1 import prediction_pb2, simulation_service_pb2, snapshot_pb2
 
 
 def slowly(taken: Snapshot, wanted: tuple[int, ...] | None) -> snapshot_pb2.Snapshot:
@@ -65,7 +67,7 @@ def taken() -> Snapshot:
     assert latest.forecast is not None
     rng = np.random.default_rng(5)
     services = latest.run.graph.services
-    columns = (*FRAME_METRICS, "edge_latency_ms", "edge_call_rate_rps")
+    columns = (*FRAME_METRICS, "edge_latency_ms", "edge_call_rate_rps", "edge_error_rate_percent")
     frame = replace(
         latest.frame, **{name: _with_gaps(getattr(latest.frame, name), rng) for name in columns}
     )
@@ -79,11 +81,25 @@ def _with_gaps(values: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.where(rng.random(values.shape) < 0.3, np.nan, values)
 
 
+def streamed(taken: Snapshot, wanted: tuple[int, ...] | None) -> snapshot_pb2.Snapshot:
+    message = simulation_service_pb2.StreamMetricsResponse()
+    message.ParseFromString(snapshots.encoded(taken, wanted))
+    return message.snapshot
+
+
+@pytest.mark.parametrize("number", [0, 1, 127, 128, 300, 16_383, 16_384, 2**28 + 5])
+def test_a_length_is_encoded_as_protobuf_does(number: int) -> None:
+    # Zero is the default of a field, and not written.
+    expected = wrappers_pb2.UInt64Value(value=number).SerializeToString()[1:] or b"\x00"
+    assert varint(number) == expected
+
+
 @pytest.mark.parametrize("wanted", [None, (0,), (2, 3, 7)])
 def test_fast_and_slow_agree(taken: Snapshot, wanted: tuple[int, ...] | None) -> None:
     levels = {risk_level(p) for p in taken.forecast.probability}  # type: ignore[union-attr]
     assert len(levels) == 4
     assert snapshots.snapshot(taken, wanted) == slowly(taken, wanted)
+    assert streamed(taken, wanted) == slowly(taken, wanted)
     without = replace(taken, forecast=None)
     assert snapshots.snapshot(without, wanted) == slowly(without, wanted)
 
