@@ -95,10 +95,16 @@ test: $(STAMP)  ## The test suite, a real server and a real browser included
 test-slow: $(STAMP)  ## The slow checks
 	@$(BIN)/python -m pytest -m slow
 
+.PHONY: soak
+soak: $(STAMP)  ## A simulated day with 50 subscribers; 10,000 generated requests to every call (hours)
+	@$(BIN)/python -m benchmarks.soak
+	@EXAMPLES=10000 $(BIN)/python -m pytest -q -s -m slow tests/server/test_generated_requests.py
+
 .PHONY: bench
-bench: $(STAMP)  ## Measure simulator and predictor against their limits and peers
+bench: $(STAMP)  ## Measure simulator, predictor and server against their limits and peers
 	@$(BIN)/python -m benchmarks.simulator 2>/dev/null
 	@$(BIN)/python -m benchmarks.predictor
+	@$(BIN)/python -m benchmarks.server
 
 .PHONY: train
 train: $(STAMP)  ## Train the shipped model from scratch
