@@ -1,7 +1,8 @@
-"""The seed's design: Flask, JSON, and XGBoost's scikit-learn wrapper.
+"""The seed's design: Flask, JSON, pandas, and XGBoost's scikit-learn wrapper.
 
-`python -m benchmarks.peers.flask_wrapper MODEL.json [--kept-open]` prints its port. As it comes,
-Flask's own server closes the connection after each answer; with the flag connections stay open.
+`python -m benchmarks.peers.flask_wrapper MODEL.json [--lean]` prints its port. With the flag it
+does without what such servers do for convenience: features come as a list and not by name, there
+is no pandas, and connections stay open.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import sys
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import xgboost
 from flask import Flask, jsonify, request
 from werkzeug.serving import WSGIRequestHandler, make_server
@@ -18,10 +20,10 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 PATH = "/predict"
 
 
-def main(model: str, *, kept_open: bool) -> None:
+def main(model: str, *, lean: bool) -> None:
     """Serve until killed."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    if kept_open:
+    if lean:
         WSGIRequestHandler.protocol_version = "HTTP/1.1"
     app = Flask(__name__)
     classifier = xgboost.XGBClassifier()
@@ -29,8 +31,9 @@ def main(model: str, *, kept_open: bool) -> None:
 
     @app.post(PATH)
     def predict() -> Any:
-        features = np.array([request.get_json()["features"]], dtype=np.float32)
-        probability = float(classifier.predict_proba(features)[0, 1])
+        features = request.get_json()["features"]
+        rows = np.array([features], dtype=np.float32) if lean else pd.DataFrame([features])
+        probability = float(classifier.predict_proba(rows)[0, 1])
         return jsonify({"incident_probability": probability})
 
     server = make_server("127.0.0.1", 0, app, threaded=True)
@@ -39,4 +42,4 @@ def main(model: str, *, kept_open: bool) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], kept_open="--kept-open" in sys.argv)
+    main(sys.argv[1], lean="--lean" in sys.argv)

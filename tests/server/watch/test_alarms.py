@@ -29,8 +29,10 @@ def forecast(probability: FloatArray) -> Forecast:
     types[STORE] = np.eye(7)[2]
     model = SimpleNamespace(manifest=SimpleNamespace(threshold=THRESHOLD, version="m-1"))
     return Forecast(
-        probability, probability > 1, 0.0, types, probability, probability, cast(Any, model)
-    )
+        probability=probability, ongoing=probability > 1, system_probability=0.0, types=types,
+        cascade_risk=probability, features=probability[:, None], rows=np.empty((0, 1), np.float32),
+        predictor=cast(Any, model),
+    )  # fmt: skip
 
 
 def watch(probability: FloatArray, bad: list[int]) -> tuple[list[Alarm], list[Alarm], AlarmWatch]:
