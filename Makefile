@@ -85,7 +85,12 @@ lint: $(STAMP) protos-check  ## Format, lint, types, import directions, API
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@cd protos && ../$(BIN)/buf format --diff --exit-code && ../$(BIN)/buf lint
+	@cd protos && ../$(BIN)/buf format --diff --exit-code && ../$(BIN)/buf lint && \
+	../$(BIN)/buf breaking --against released.binpb
+
+.PHONY: protos-release
+protos-release: $(STAMP)  ## With each release: what later changes of the API must stay compatible with
+	@cd protos && ../$(BIN)/buf build --exclude-source-info -o released.binpb
 
 .PHONY: test
 test: $(STAMP)  ## The test suite, a real server and a real browser included

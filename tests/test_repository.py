@@ -1,6 +1,7 @@
 """What the repository promises about itself."""
 
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -29,6 +30,19 @@ def test_stubs_match_the_protos() -> None:
 def test_protos_pass_buf_lint() -> None:
     done = run(str(BIN / "buf"), "lint", cwd=ROOT / "protos")
     assert done.returncode == 0, done.stdout
+
+
+def test_protos_stay_compatible_and_a_change_that_breaks_clients_is_found(tmp_path: Path) -> None:
+    changed = tmp_path / "protos"
+    shutil.copytree(ROOT / "protos", changed)
+    breaking = (str(BIN / "buf"), "breaking", "--against", "released.binpb")
+    done = run(*breaking, cwd=changed)
+    assert done.returncode == 0, done.stdout
+    snapshot = changed / "sre_edge" / "v1" / "snapshot.proto"
+    snapshot.write_text(snapshot.read_text().replace("cpu_percent", "cpu_share"))
+    done = run(*breaking, cwd=changed)
+    assert done.returncode != 0
+    assert "cpu_percent" in done.stdout
 
 
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.name)
