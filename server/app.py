@@ -157,11 +157,9 @@ async def _start(settings: Settings, topology: Topology, store: Store) -> App:
         maximum_concurrent_rpcs=settings.max_streams + settings.max_calls + SPARE_CALLS,
     )
     ticker = Ticker(engine, broadcaster, metrics.tick_seconds(registry))
-    registry.register(metrics.EngineCollector(engine, broadcaster, ticker))
+    registry.register(metrics.EngineCollector(engine, broadcaster, feed, ticker, store))
     lag = LoopLag(registry)
-    info = ServerInfo(
-        settings, engine, broadcaster, ticker, lag, str(store.place), time.monotonic()
-    )
+    info = ServerInfo(settings, engine, broadcaster, feed, ticker, lag, store, time.monotonic())
     register(server, engine, broadcaster, ticker, info, learning, observed, journal, feed, settings)
     healthy = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(healthy, server)

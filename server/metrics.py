@@ -16,8 +16,14 @@ from prometheus_client.registry import Collector
 
 from server.engine import Engine
 from server.rpc.broadcast import Broadcaster
+from server.rpc.event_feed import EventFeed
 from server.rpc.server_info import VERSION
+from server.snapshot import Snapshot
+from server.store import Store
 from server.ticker import Ticker
+from server.watch.objectives import OBJECTIVES
+from server.watch.slos import SEVERITIES
+from server.watch.watcher import Watched
 from simulator.graph import FloatArray
 
 _SERVICE_METRICS = (
@@ -34,8 +40,16 @@ _SERVICE_METRICS = (
 class EngineCollector(Collector):
     """Reads the latest snapshot when it is scraped."""
 
-    def __init__(self, engine: Engine, broadcaster: Broadcaster, ticker: Ticker) -> None:
-        self._engine, self._broadcaster, self._ticker = engine, broadcaster, ticker
+    def __init__(
+        self,
+        engine: Engine,
+        broadcaster: Broadcaster,
+        feed: EventFeed,
+        ticker: Ticker,
+        store: Store,
+    ) -> None:
+        self._engine, self._broadcaster, self._feed = engine, broadcaster, feed
+        self._ticker, self._store = ticker, store
 
     def collect(self) -> Iterator[Metric]:
         """Give all metrics."""
@@ -57,11 +71,17 @@ class EngineCollector(Collector):
                 "Of an incident of any entry within the horizon.",
                 value=taken.forecast.system_probability,
             )
+        yield from _of_objectives(self._engine.watched)
+        yield from self._of_the_server(taken)
+
+    def _of_the_server(self, taken: Snapshot) -> Iterator[Metric]:
         clock = self._engine.clock
         for name, help_text, value in (
             ("sequence", "Number of the latest snapshot within its run.", taken.sequence),
             ("active_faults", "Faults that act.", len(taken.faults)),
+            ("kill_switch", "Whether new faults are refused.", self._engine.kill_switch),
             ("streams", "Streams of snapshots that are open.", self._broadcaster.streams),
+            ("event_streams", "Streams of events that are open.", self._feed.streams),
             ("clock_paused", "Whether the simulated clock stands still.", clock.paused),
             ("clock_speed", "Simulated seconds per second.", clock.speed),
         ):
@@ -70,10 +90,37 @@ class EngineCollector(Collector):
             ("dropped_snapshots", "Snapshots that were not read in time.",
              self._broadcaster.dropped),
             ("failed_ticks", "Ticks that failed.", self._ticker.failed),
+            ("lost_records", "Records that could not be written.", self._store.lost),
         ):  # fmt: skip
             yield CounterMetricFamily(f"sre_edge_{name}", help_text, value=count)
         model = {"model_version": self._engine.model_version, "version": VERSION}
         yield InfoMetricFamily("sre_edge_server", "Versions.", value=model)
+
+
+def _of_objectives(watched: Watched) -> Iterator[Metric]:
+    """Give how incidents and error budgets stand."""
+    view, names = watched.slos, watched.run.graph.names
+    yield _by_service(
+        "sre_edge_service_in_incident",
+        "Whether an incident of the service goes on.",
+        names,
+        watched.standing.open.astype(float),
+    )
+    spent = GaugeMetricFamily(
+        "sre_edge_slo_budget_spent_ratio",
+        "Error budget of the period that is spent; above 1 it is overspent.",
+        labels=["service", "objective"],
+    )
+    for objective, shares in zip(OBJECTIVES, view.spent.tolist(), strict=True):
+        for service, share in zip(names, shares, strict=True):
+            spent.add_metric([service, objective.value], share)
+    yield spent
+    alerts = GaugeMetricFamily(
+        "sre_edge_slo_alerts", "Alerts of error budgets that fire.", labels=["severity"]
+    )
+    for severity, firing in zip(SEVERITIES, view.firing, strict=True):
+        alerts.add_metric([severity.value], float(firing.sum()))
+    yield alerts
 
 
 def _by_service(

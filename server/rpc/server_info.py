@@ -10,8 +10,10 @@ from server.engine import Engine
 from server.loop_lag import LoopLag
 from server.rpc import convert, times
 from server.rpc.broadcast import Broadcaster
+from server.rpc.event_feed import EventFeed
 from server.rpc.topology_document import MAX_SERVICES
 from server.settings import MAX_MESSAGE_BYTES, Settings
+from server.store import Store
 from server.ticker import Ticker
 from sre_edge.v1 import server_info_pb2
 from sre_edge.v1 import simulation_service_pb2 as pb
@@ -25,10 +27,8 @@ class ServerInfo:
 
     Attributes
     ----------
-    settings, engine, broadcaster, ticker, lag
+    settings, engine, broadcaster, feed, ticker, lag, store
         Where the facts are.
-    store
-        Where records are kept, without secrets.
     started_s
         When it began, monotonic clock.
     """
@@ -36,9 +36,10 @@ class ServerInfo:
     settings: Settings
     engine: Engine
     broadcaster: Broadcaster
+    feed: EventFeed
     ticker: Ticker
     lag: LoopLag
-    store: str
+    store: Store
     started_s: float
 
     def message(self) -> pb.GetServerInfoResponse:
@@ -51,7 +52,7 @@ class ServerInfo:
             clock=convert.clock(self.engine.clock),
             limits=self._limits(),
             figures=self._figures(),
-            store=self.store,
+            store=str(self.store.place),
         )
 
     def _limits(self) -> server_info_pb2.ServerLimits:
@@ -78,4 +79,6 @@ class ServerInfo:
             dropped_snapshots=self.broadcaster.dropped,
             loop_lag_seconds_p99=self.lag.percentile(99.0),
             loop_lag_seconds_max=self.lag.percentile(100.0),
+            event_streams=self.feed.streams,
+            lost_records=self.store.lost,
         )

@@ -93,7 +93,8 @@ class SloView:
     since: IntArray
 
 
-_SEVERITIES = (Severity.TICKET, Severity.PAGE)
+SEVERITIES = (Severity.TICKET, Severity.PAGE)
+"""In the order of `SloView.firing`."""
 
 
 class SloWatch:
@@ -188,7 +189,7 @@ class SloWatch:
         self._firing = np.array(
             [
                 self._exceeded[[p.severity is severity for p in self._policies]].any(axis=0)
-                for severity in _SEVERITIES
+                for severity in SEVERITIES
             ]
         )
 
@@ -204,12 +205,12 @@ def alerts(view: SloView, graph: ServiceGraph, service: int) -> list[SloAlert]:
 def _alert(
     view: SloView, graph: ServiceGraph, severity: int, objective: int, service: int
 ) -> SloAlert:
-    which = [policy.severity is _SEVERITIES[severity] for policy in view.policies]
+    which = [policy.severity is SEVERITIES[severity] for policy in view.policies]
     frames = view.frames - 1 - int(view.since[severity, objective, service])
     return SloAlert(
         service=graph.names[service],
         objective=OBJECTIVES[objective],
-        severity=_SEVERITIES[severity],
+        severity=SEVERITIES[severity],
         firing=bool(view.firing[severity, objective, service]),
         since=view.time - timedelta(seconds=frames * view.seconds / view.frames),
         burn_rate=float(view.long_burn[which, objective, service].max()),

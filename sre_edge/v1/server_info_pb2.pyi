@@ -84,6 +84,8 @@ class ServerFigures(_message.Message):
     DROPPED_SNAPSHOTS_FIELD_NUMBER: _builtins.int
     LOOP_LAG_SECONDS_P99_FIELD_NUMBER: _builtins.int
     LOOP_LAG_SECONDS_MAX_FIELD_NUMBER: _builtins.int
+    EVENT_STREAMS_FIELD_NUMBER: _builtins.int
+    LOST_RECORDS_FIELD_NUMBER: _builtins.int
     ticks: _builtins.int
     """Intervals simulated since its start, warm-up excluded."""
     tick_seconds_mean: _builtins.float
@@ -93,13 +95,19 @@ class ServerFigures(_message.Message):
     failed_ticks: _builtins.int
     """Ticks that failed since its start; the log has the details."""
     streams: _builtins.int
-    """Streams that are open."""
+    """Streams of snapshots that are open."""
     dropped_snapshots: _builtins.int
     """Snapshots that subscribers did not read in time since its start."""
     loop_lag_seconds_p99: _builtins.float
     """How late the event loop was, 99th percentile of the last minute, seconds."""
     loop_lag_seconds_max: _builtins.float
     """The longest lag of the last minute, seconds."""
+    event_streams: _builtins.int
+    """Streams of events that are open."""
+    lost_records: _builtins.int
+    """Records that could not be written since its start, because the disk was full or too slow; the
+    log has the details.
+    """
     @_builtins.property
     def uptime(self) -> _duration_pb2.Duration:
         """Time since its start, wall clock."""
@@ -116,10 +124,12 @@ class ServerFigures(_message.Message):
         dropped_snapshots: _builtins.int = ...,
         loop_lag_seconds_p99: _builtins.float = ...,
         loop_lag_seconds_max: _builtins.float = ...,
+        event_streams: _builtins.int = ...,
+        lost_records: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["uptime", b"uptime"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["dropped_snapshots", b"dropped_snapshots", "failed_ticks", b"failed_ticks", "loop_lag_seconds_max", b"loop_lag_seconds_max", "loop_lag_seconds_p99", b"loop_lag_seconds_p99", "streams", b"streams", "tick_seconds_max", b"tick_seconds_max", "tick_seconds_mean", b"tick_seconds_mean", "ticks", b"ticks", "uptime", b"uptime"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dropped_snapshots", b"dropped_snapshots", "event_streams", b"event_streams", "failed_ticks", b"failed_ticks", "loop_lag_seconds_max", b"loop_lag_seconds_max", "loop_lag_seconds_p99", b"loop_lag_seconds_p99", "lost_records", b"lost_records", "streams", b"streams", "tick_seconds_max", b"tick_seconds_max", "tick_seconds_mean", b"tick_seconds_mean", "ticks", b"ticks", "uptime", b"uptime"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -206,6 +206,14 @@ async def test_prometheus_finds_services_predictions_and_calls(app: App, stubs: 
         assert f'sre_edge_service_cpu_percent{{service="{service}"}}' in text
         assert f'sre_edge_incident_probability{{service="{service}"}}' in text
     assert 'method="/sre_edge.v1.SimulationService/GetMetrics"' in text
+    for series in (
+        "grpc_calls_total", "grpc_call_seconds_bucket", "tick_seconds_bucket", "streams 0.0",
+        "event_streams 0.0", "dropped_snapshots_total 0.0", "lost_records_total 0.0",
+        "failed_ticks_total 0.0", "loop_lag_seconds_bucket", "kill_switch 0.0",
+        'slo_alerts{severity="page"} 0.0', 'service_in_incident{service="database"} 0.0',
+        'slo_budget_spent_ratio{objective="error_rate",service="database"}',
+    ):  # fmt: skip
+        assert f"\nsre_edge_{series}" in text, series
 
 
 async def test_requests_can_be_written_as_the_seed_did(stubs: Stubs) -> None:

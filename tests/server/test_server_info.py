@@ -28,7 +28,8 @@ async def test_it_says_what_it_is_what_it_allows_and_how_it_fares(
     assert info.model_version == latest.model_version
     assert info.cursor.run_id == app.engine.run.id
     assert (info.limits.streams, info.limits.faults, info.limits.history) == (3, 7, 50)
-    assert info.figures.streams == 1
+    assert (info.figures.streams, info.figures.event_streams) == (1, 0)
+    assert info.figures.lost_records == 0
     assert info.figures.ticks >= 3
     assert info.figures.failed_ticks == 0
     assert 0 < info.figures.tick_seconds_mean <= info.figures.tick_seconds_max
