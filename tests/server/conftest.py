@@ -21,3 +21,15 @@ async def app(start_server: StartServer) -> App:
 async def stubs(app: App) -> AsyncIterator[Stubs]:
     async with grpc.aio.insecure_channel(app.address) as channel:
         yield Stubs(channel)
+
+
+@pytest_asyncio.fixture
+async def still(start_server: StartServer) -> App:
+    """A server whose time passes when a test says so."""
+    return await start_server(speed=0.1)
+
+
+@pytest_asyncio.fixture
+async def calls(still: App) -> AsyncIterator[Stubs]:
+    async with grpc.aio.insecure_channel(still.address) as channel:
+        yield Stubs(channel)

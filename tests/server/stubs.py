@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import grpc
@@ -36,15 +37,21 @@ class Stubs:
         answer = await self.simulation.GetMetrics(simulation_service_pb2.GetMetricsRequest())
         return answer.snapshot
 
-    async def inject(self, **fields: Any) -> fault_pb2.Fault:
+    async def inject(self, timeout: float | None = None, **fields: Any) -> fault_pb2.Fault:
         request = json_format.ParseDict(fields, chaos_service_pb2.InjectChaosRequest())
-        return (await self.chaos.InjectChaos(request)).fault
+        return (await self.chaos.InjectChaos(request, timeout=timeout)).fault
 
     async def until(self, condition: Any, seconds: float = 20.0) -> snapshot_pb2.Snapshot:
         async with asyncio.timeout(seconds):
             while not condition(taken := await self.snapshot()):
                 await asyncio.sleep(0.02)
         return taken
+
+
+async def wait_for(condition: Callable[[], bool], seconds: float = 15.0) -> None:
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await asyncio.sleep(0.02)
 
 
 async def drained(stream: Any) -> None:

@@ -2,54 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import grpc
 import pytest
-import pytest_asyncio
 
 from server.app import App
 from sre_edge.v1 import chaos_service_pb2 as pb
 from sre_edge.v1 import experiment_pb2, fault_pb2, simulation_service_pb2, snapshot_pb2
 from tests.conftest import StartServer
-from tests.server.stubs import Stubs, reason, violations
-
-KILL = {"target": "database", "kind": "FAULT_KIND_SERVICE_KILL", "duration": "60s"}
-
-
-@pytest_asyncio.fixture
-async def still(start_server: StartServer) -> App:
-    """A server whose time passes when a test says so."""
-    return await start_server(speed=0.1)
-
-
-@pytest_asyncio.fixture
-async def calls(still: App) -> AsyncIterator[Stubs]:
-    async with grpc.aio.insecure_channel(still.address) as channel:
-        yield Stubs(channel)
-
-
-def tick(app: App, seconds: float) -> None:
-    for _ in range(round(seconds / 2.0)):
-        app.engine.tick()
-
-
-async def experiment(calls: Stubs, experiment_id: str) -> experiment_pb2.Experiment:
-    request = pb.GetExperimentRequest(experiment_id=experiment_id)
-    return (await calls.chaos.GetExperiment(request)).experiment
-
-
-async def stop(calls: Stubs, **which: Any) -> list[fault_pb2.Fault]:
-    return list((await calls.chaos.StopChaos(pb.StopChaosRequest(**which))).stopped)
+from tests.server.chaos_calls import KILL, LEAK, RAMPED, experiment, stop, tick
+from tests.server.stubs import Stubs, reason
 
 
 async def test_a_ramped_kill_is_foretold_breaks_all_and_is_told_in_the_end(
     still: App, calls: Stubs
 ) -> None:
     tick(still, 10)
-    fault = await calls.inject(**{**KILL, "ramp": "50s"})
+    fault = await calls.inject(**RAMPED)
     begun = await experiment(calls, fault.experiment_id)
     assert begun.state == experiment_pb2.EXPERIMENT_STATE_RUNNING
     assert begun.faults == [fault]
@@ -202,96 +172,6 @@ async def test_a_request_that_is_sent_again_injects_nothing_more(still: App, cal
         await calls.inject(**{**KILL, "duration": "0s"}, request_id="other")
     other = await calls.inject(**KILL, request_id="other")
     assert other.id != first.id
-
-
-LEAK = """
-- name: game-day
-  seconds: 120
-  faults:
-  - {target: auth-service, kind: error_burst, start_s: 40, duration_s: 30, intensity: 4}
-  - {target: database, kind: service_kill, start_s: 10, duration_s: 20}
-"""
-
-
-async def test_a_scenario_runs_from_now_on_as_one_experiment(still: App, calls: Stubs) -> None:
-    before = await calls.snapshot()
-    answer = await calls.chaos.RunScenario(pb.RunScenarioRequest(document=LEAK, request_id="r"))
-    again = await calls.chaos.RunScenario(pb.RunScenarioRequest(document=LEAK, request_id="r"))
-    assert again == answer
-    begun = answer.experiment
-    assert (begun.name, begun.scenario) == ("game-day", True)
-    assert [fault.target for fault in begun.faults] == ["database", "auth-service"]
-    now = before.time.ToDatetime()
-    starts = [(f.start_time.ToDatetime() - now).total_seconds() for f in begun.faults]
-    assert starts == [12.0, 42.0]
-    tick(still, 4)
-    assert not (await calls.snapshot()).active_faults
-    tick(still, 10)
-    assert [f.target for f in (await calls.snapshot()).active_faults] == ["database"]
-    tick(still, 36)
-    assert [f.target for f in (await calls.snapshot()).active_faults] == ["auth-service"]
-    tick(still, 150)
-    done = await experiment(calls, begun.id)
-    assert done.state == experiment_pb2.EXPERIMENT_STATE_FINISHED
-    by_fault = {tuple(one.fault_ids) for one in done.outcome.broke}
-    assert (begun.faults[0].id,) in by_fault
-
-
-async def test_a_scenario_can_be_stopped_before_all_of_it_began(still: App, calls: Stubs) -> None:
-    answer = await calls.chaos.RunScenario(pb.RunScenarioRequest(document=LEAK))
-    tick(still, 14)
-    stopped = await stop(calls, experiment_id=answer.experiment.id)
-    assert [fault.target for fault in stopped] == ["database", "auth-service"]
-    tick(still, 60)
-    taken = await calls.snapshot()
-    assert not taken.active_faults
-    assert all(one.status == snapshot_pb2.STATUS_HEALTHY for one in taken.services)
-
-
-@pytest.mark.parametrize(
-    ("document", "fields"),
-    [
-        ("", ["document", "document"]),
-        ("{", ["document"]),
-        ("[]", ["document"]),
-        ("- {name: a, seconds: 60}", ["document[0].faults"]),
-        ("- {name: a, faults: [{target: database, kind: cpu_spike, duration_s: 5}]}",
-         ["document[0].seconds"]),
-        ("- {seconds: 60, faults: [{target: databse, kind: cpu_spike, duration_s: 5}]}",
-         ["document[0].faults[0].target"]),
-        ("- {seconds: 60, faults: [{target: database, kind: cpu_spik, duration_s: 5}]}",
-         ["document[0].faults[0].kind"]),
-        ("- {seconds: 9999, faults: [{target: database, kind: cpu_spike, duration_s: 3601,"
-         " intensity: 11}]}", ["document[0].faults[0].duration_s",
-                               "document[0].faults[0].intensity"]),
-        ("- {seconds: 60, load: {scale: 2}, faults: [{target: database, kind: cpu_spike,"
-         " duration_s: 5}]}", ["document[0].load"]),
-        ("- {seconds: 60, faults: [{target: database, kind: cpu_spike, duration_s: 5,"
-         " start_s: 61}]}", ["document[0].faults[0].start_s"]),
-        (f"{LEAK}{LEAK}", ["document"]),
-        ("#" * 65_537, ["document"]),
-    ],
-)  # fmt: skip
-async def test_a_wrong_scenario_names_the_place_and_injects_nothing(
-    calls: Stubs, document: str, fields: list[str]
-) -> None:
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await calls.chaos.RunScenario(pb.RunScenarioRequest(document=document))
-    assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
-    assert reason(caught.value)[2] == fields
-    assert all("expected" in text for text in violations(caught.value).values())
-    listed = await calls.chaos.ListExperiments(pb.ListExperimentsRequest())
-    assert not listed.experiments
-
-
-async def test_waiting_faults_count_against_the_limit(start_server: StartServer) -> None:
-    app = await start_server(speed=0.1, max_faults=2)
-    async with grpc.aio.insecure_channel(app.address) as channel:
-        calls = Stubs(channel)
-        await calls.chaos.RunScenario(pb.RunScenarioRequest(document=LEAK))
-        with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await calls.inject(**KILL)
-        assert reason(caught.value)[:2] == ("TOO_MANY_FAULTS", {"limit": "2"})
 
 
 async def test_what_is_not_there_is_not_found(calls: Stubs) -> None:

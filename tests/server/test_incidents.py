@@ -1,15 +1,12 @@
-"""Incidents, alarms, error budgets and events over a real server."""
+"""Incidents, alarms and error budgets over a real server."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
-import pytest_asyncio
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from server.app import App
@@ -20,15 +17,12 @@ from sre_edge.v1 import (
     incident_pb2,
     incident_service_pb2,
     prediction_service_pb2,
-    simulation_service_pb2,
     slo_pb2,
-    snapshot_pb2,
 )
 from tests.conftest import StartServer
+from tests.server.chaos_calls import KILL, RAMPED, tick
 from tests.server.stubs import SERVICES, Stubs, reason
-from tests.server.test_experiments import KILL, tick
 
-RAMPED = {**KILL, "ramp": "50s"}
 ListIncidents = incident_service_pb2.ListIncidentsRequest
 ListSlos = incident_service_pb2.ListSlosRequest
 StreamEvents = incident_service_pb2.StreamEventsRequest
@@ -36,25 +30,8 @@ ListAlarms = prediction_service_pb2.ListAlarmsRequest
 Cursor = event_pb2.EventCursor
 
 
-@pytest_asyncio.fixture
-async def still(start_server: StartServer) -> App:
-    """A server whose time passes when a test says so."""
-    return await start_server(speed=0.1)
-
-
-@pytest_asyncio.fixture
-async def calls(still: App) -> AsyncIterator[Stubs]:
-    async with grpc.aio.insecure_channel(still.address) as channel:
-        yield Stubs(channel)
-
-
 async def incidents(calls: Stubs, **wanted: Any) -> list[incident_pb2.Incident]:
     return list((await calls.incident.ListIncidents(ListIncidents(**wanted))).incidents)
-
-
-async def read(stream: Any, count: int) -> list[event_pb2.Event]:
-    async with asyncio.timeout(20):
-        return [(await stream.read()).event for _ in range(count)]
 
 
 async def test_a_fault_opens_an_incident_that_was_foretold_and_closes(
@@ -190,141 +167,6 @@ async def test_objectives_come_page_by_page(calls: Stubs) -> None:
         found += [one.service for one in answer.services]
         token = answer.next_page_token
     assert (found, token) == (SERVICES, "")
-
-
-async def test_events_tell_what_happens_in_order_without_holes(still: App, calls: Stubs) -> None:
-    begin = Cursor(run_id=still.engine.run.id)
-    stream = calls.incident.StreamEvents(StreamEvents(resume_after=begin))
-    (start,) = await read(stream, 1)
-    assert start.kind == event_pb2.EVENT_KIND_RUN_STARTED
-    assert start.run_start.topology == "default"
-    fault = await calls.inject(**RAMPED)
-    tick(still, 160)
-    found = [start, *await read(stream, len(still.engine.events.read(0, 10_000)[0]) - 1)]
-    stream.cancel()
-    assert [e.cursor.sequence for e in found] == list(range(1, len(found) + 1))
-    kinds = [e.kind for e in found]
-    order = [
-        event_pb2.EVENT_KIND_FAULT_STARTED, event_pb2.EVENT_KIND_ALARM_RAISED,
-        event_pb2.EVENT_KIND_STATUS_CHANGED, event_pb2.EVENT_KIND_INCIDENT_OPENED,
-        event_pb2.EVENT_KIND_FAULT_ENDED, event_pb2.EVENT_KIND_INCIDENT_CLOSED,
-    ]  # fmt: skip
-    places = [kinds.index(kind) for kind in order]
-    assert places == sorted(places)
-    assert event_pb2.EVENT_KIND_SLO_ALERT_FIRED in kinds
-    begun = found[places[0]]
-    assert begun.fault == fault
-    assert list(begun.services) == ["database"]
-    turned = [e.alarm for e in found if e.kind == event_pb2.EVENT_KIND_ALARM_ENDED]
-    assert {alarm.outcome for alarm in turned} == {alarm_pb2.ALARM_OUTCOME_FORETOLD}
-    closed = found[places[-1]]
-    assert closed.incident.ended_by == incident_pb2.INCIDENT_END_RECOVERED
-    assert set(closed.services) == set(SERVICES)
-    assert all(e.text for e in found)
-
-
-async def test_events_are_filtered_by_kind_and_service(still: App, calls: Stubs) -> None:
-    begin = Cursor(run_id=still.engine.run.id)
-    stream = calls.incident.StreamEvents(
-        StreamEvents(
-            kinds=[event_pb2.EVENT_KIND_STATUS_CHANGED, event_pb2.EVENT_KIND_RUN_STARTED],
-            services=["auth-service"],
-            resume_after=begin,
-        )
-    )
-    await calls.inject(**{**KILL, "duration": "10s"})
-    tick(still, 60)
-    start, ill, *_ = await read(stream, 3)
-    stream.cancel()
-    assert start.kind == event_pb2.EVENT_KIND_RUN_STARTED
-    assert list(ill.services) == ["auth-service"]
-    assert ill.status_change.before == snapshot_pb2.STATUS_HEALTHY
-
-
-async def test_a_new_stream_begins_with_what_happens_next(calls: Stubs) -> None:
-    stream = calls.incident.StreamEvents(StreamEvents())
-    await stream.initial_metadata()
-    fault = await calls.inject(**KILL)
-    (event,) = await read(stream, 1)
-    stream.cancel()
-    assert event.fault == fault
-
-
-async def test_events_go_on_after_the_cursor_through_reset_and_restart(
-    start_server: StartServer, tmp_path: Path
-) -> None:
-    app = await start_server(speed=0.1, data=tmp_path / "kept")
-    async with grpc.aio.insecure_channel(app.address) as channel:
-        calls = Stubs(channel)
-        await calls.inject(**KILL)
-        tick(app, 20)
-        begin = Cursor(run_id=app.engine.run.id)
-        stream = calls.incident.StreamEvents(StreamEvents(resume_after=begin))
-        first, second = await read(stream, 2)
-        stream.cancel()
-        await calls.simulation.Reset(simulation_service_pb2.ResetRequest())
-    await app.stop()
-    app = await start_server(speed=0.1, data=tmp_path / "kept")
-    async with grpc.aio.insecure_channel(app.address) as channel:
-        stream = Stubs(channel).incident.StreamEvents(StreamEvents(resume_after=second.cursor))
-        found = await read(stream, len(app.engine.events.read(0, 10_000)[0]) - 2)
-        stream.cancel()
-    assert [first.cursor.sequence, second.cursor.sequence] == [1, 2]
-    by_run: dict[str, list[int]] = {}
-    for event in found:
-        by_run.setdefault(event.cursor.run_id, []).append(event.cursor.sequence)
-    before, reset, restarted = by_run.values()
-    assert before == list(range(3, 3 + len(before)))
-    assert reset[0] == restarted[0] == 1
-    ended = [e for e in found if e.kind == event_pb2.EVENT_KIND_INCIDENT_CLOSED]
-    assert [e.incident.ended_by for e in ended] == [incident_pb2.INCIDENT_END_RUN_ENDED]
-
-
-async def test_events_that_are_gone_are_said_with_a_gap(
-    start_server: StartServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    app = await start_server(speed=0.1)
-    monkeypatch.setattr(app.engine.events, "_events", type(app.engine.events._events)(maxlen=5))
-    async with grpc.aio.insecure_channel(app.address) as channel:
-        calls = Stubs(channel)
-        await calls.inject(**KILL)
-        tick(app, 100)
-        run = app.engine.run.id
-        last = app.engine.events._sequence
-        stream = calls.incident.StreamEvents(
-            StreamEvents(resume_after=Cursor(run_id=run, sequence=2))
-        )
-        gap = (await stream.read()).gap
-        assert gap.reason == snapshot_pb2.GAP_REASON_HISTORY_EXPIRED
-        assert (gap.run_id, gap.first_sequence, gap.last_sequence) == (run, 3, last - 5)
-        assert [e.cursor.sequence for e in await read(stream, 5)] == list(range(last - 4, last + 1))
-        stream.cancel()
-        stream = calls.incident.StreamEvents(
-            StreamEvents(resume_after=Cursor(run_id="long-gone", sequence=2))
-        )
-        gap = (await stream.read()).gap
-        assert (gap.reason, gap.run_id) == (snapshot_pb2.GAP_REASON_RUN_ENDED, "long-gone")
-        assert (await read(stream, 1))[0].cursor.sequence == last - 4
-        stream.cancel()
-
-
-async def test_streams_of_events_are_limited_and_end_with_the_server(
-    start_server: StartServer,
-) -> None:
-    app = await start_server(speed=0.1, max_streams=1)
-    async with grpc.aio.insecure_channel(app.address) as channel:
-        calls = Stubs(channel)
-        begin = Cursor(run_id=app.engine.run.id)
-        stream = calls.incident.StreamEvents(StreamEvents(resume_after=begin))
-        await stream.read()
-        with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await calls.incident.StreamEvents(StreamEvents()).read()
-        assert caught.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
-        stopping = asyncio.create_task(app.stop())
-        with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await read(stream, 1000)
-        assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
-        await stopping
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Callable
 
 import grpc
 import pytest
@@ -15,7 +14,7 @@ from server.rpc.subscriber import EVERYTHING, SLOTS, Filter
 from server.snapshot import Snapshot
 from sre_edge.v1 import simulation_service_pb2, simulation_service_pb2_grpc, snapshot_pb2
 from tests.conftest import StartServer
-from tests.server.stubs import drained
+from tests.server.stubs import drained, wait_for
 
 Request = simulation_service_pb2.StreamMetricsRequest
 Cursor = snapshot_pb2.Cursor
@@ -23,12 +22,6 @@ Cursor = snapshot_pb2.Cursor
 
 def stub(channel: grpc.aio.Channel) -> simulation_service_pb2_grpc.SimulationServiceAsyncStub:
     return simulation_service_pb2_grpc.SimulationServiceStub(channel)  # type: ignore[return-value]
-
-
-async def wait_for(condition: Callable[[], bool], seconds: float = 15.0) -> None:
-    async with asyncio.timeout(seconds):
-        while not condition():
-            await asyncio.sleep(0.02)
 
 
 def snapshots(app: App, count: int) -> list[Snapshot]:
