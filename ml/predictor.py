@@ -52,9 +52,7 @@ class Predictor:
         self._incident = _session(directory / INCIDENT_MODEL, width, 2)
         self._type = _session(directory / TYPE_MODEL, width, len(self.manifest.types))
 
-    def probability(
-        self, features: Features, moved: NDArray[np.bool_] | None = None
-    ) -> FloatArray:
+    def probability(self, features: Features, moved: NDArray[np.bool_] | None = None) -> FloatArray:
         """Calibrated probability of an incident within the horizon, (N, F) -> (N,).
 
         The features are in the order of `ml.features.NAMES`; NaN is missing. Where nothing has
