@@ -117,7 +117,7 @@ train: $(STAMP)  ## Train the shipped model from scratch
 
 .PHONY: evaluation
 evaluation: $(STAMP)  ## Evaluate the shipped model with the oracle, into docs/evaluation.md (an hour)
-	@$(BIN)/python -m ml evaluate --seed 11 --systems 12 --episodes 60 --json docs/evaluation.json --plots docs/images/evaluation
+	@$(BIN)/python -m ml evaluate --seed 11 --systems 12 --episodes 30 --json docs/evaluation.json --plots docs/images/evaluation
 	@$(BIN)/python docs/tables.py
 
 .PHONY: screenshot
