@@ -6,10 +6,10 @@ simulator is the first source of frames; others, such as Prometheus, implement `
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, fields
+from typing import Protocol, Self
 
-from simulator.graph import FloatArray, ServiceGraph
+from simulator.graph import FloatArray, IntArray, ServiceGraph
 
 FRAME_INTERVAL_S = 2.0
 
@@ -123,3 +123,7 @@ class Truth:
     failed_timeout: FloatArray
     memory_kills: FloatArray
     dependency_latency_share: FloatArray
+
+    def of(self, services: IntArray) -> Self:
+        """Choose services, (N,) places among all."""
+        return type(self)(**{f.name: getattr(self, f.name)[:, services] for f in fields(self)})

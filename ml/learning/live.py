@@ -50,7 +50,8 @@ class Seen:
         Of all services that overlap these frames or ended up to 30 s before, numbered from the
         first of them; those that still go on end with the last frame.
     truths
-        T of them: what only the simulation knows. They tell types of incidents, nothing else.
+        T of them, of the services that are kept: what only the simulation knows. They tell types
+        of incidents, nothing else.
     """
 
     system: str
@@ -77,7 +78,7 @@ def labelled(seen: Seen) -> Recording | None:
         (incident for incident in began if incident.onset < complete),
         key=lambda incident: (incident.service, incident.onset),
     )
-    shape = (frames, 1, len(seen.indices))
+    shape, truths = (frames, 1, len(seen.indices)), list(seen.truths)
     return Recording(
         name=seen.system,
         graph=_discovered(seen.names),
@@ -88,10 +89,7 @@ def labelled(seen: Seen) -> Recording | None:
         scored=~unscored(shape, [replace(i, onset=max(i.onset, 0)) for i in kept])[:complete],
         incidents=tuple(counted),
         types=tuple(
-            INCIDENT_TYPES.index(
-                incident_type(list(seen.truths), 0, int(seen.indices[i.service]), i.onset)
-            )
-            for i in counted
+            INCIDENT_TYPES.index(incident_type(truths, 0, i.service, i.onset)) for i in counted
         ),
     )
 

@@ -33,8 +33,8 @@ class Experiment:
 
     Attributes
     ----------
-    first, last
-        Its first and last frame.
+    first
+        Its first frame.
     faults
         Those that acted, in order.
     seen
@@ -42,7 +42,6 @@ class Experiment:
     """
 
     first: Snapshot
-    last: Snapshot
     faults: tuple[ActiveFault, ...]
     seen: Seen
 
@@ -144,7 +143,7 @@ class Recorder:
     def _add(self, to: _Open, taken: Snapshot, truth: Truth) -> None:
         assert taken.forecast is not None  # noqa: S101 - the caller looked
         to.features.append(taken.forecast.features[to.services].astype(np.float32))
-        to.truths.append(truth)
+        to.truths.append(truth.of(to.services))
 
     def _follow(self, experiment: _Open, acted: Faults) -> None:
         for active in acted:
@@ -162,13 +161,11 @@ class Recorder:
 
     def _finish(self, experiment: _Open) -> None:
         self._open = None
-        assert self._latest is not None  # noqa: S101 - it was begun with one
         first = experiment.number
         graph = experiment.first.run.graph
         self._finished(
             Experiment(
                 first=experiment.first,
-                last=self._latest,
                 faults=tuple(experiment.faults.values()),
                 seen=Seen(
                     system=experiment.first.run.topology.name,

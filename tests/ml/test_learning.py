@@ -60,7 +60,7 @@ def seen_live(kept: list[int], first: int, last: int) -> Seen:
         breaches.append(breached(frame, graph))
         if k >= first:
             features.append(row[kept].astype(np.float32))
-            truths.append(simulation.truth)
+            truths.append(simulation.truth.of(np.array(kept)))
     found = incidents(np.stack(breaches))
     return Seen(
         system=BOUTIQUE.name,
