@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from datetime import datetime
 
 import numpy as np
@@ -17,6 +18,8 @@ from simulator.graph import FloatArray, ServiceGraph
 
 WARM_UP_FRAMES = 30
 """Frames before the features mean anything: the longest window, and a first baseline."""
+
+_MEASURED = tuple(f.name for f in fields(Frame) if f.name not in ("t_s", "interval_s"))
 
 
 class FeatureExtractor:
@@ -73,14 +76,10 @@ class FeatureExtractor:
         Raises
         ------
         ValueError
-            If the frame is of another system: a new one needs a new extractor.
+            If the frame is of another system, which needs a new extractor, or a value is infinite.
+            It is as if there had been no such frame.
         """
-        for shape, values in (
-            (self._shape, frame.cpu_percent),
-            ((self._shape[0], self._graph.edges), frame.edge_call_rate_rps),
-        ):
-            if values.shape != shape:
-                raise ValueError(f"expected a frame of shape {shape}, got {values.shape}")
+        self._check(frame)
         columns = self._columns
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             self._own(frame, columns)
@@ -90,6 +89,16 @@ class FeatureExtractor:
             self._clock(clock, columns)
         self._frames += 1
         return columns.rows()
+
+    def _check(self, frame: Frame) -> None:
+        edges = (self._shape[0], self._graph.edges)
+        for name in _MEASURED:
+            shape = edges if name.startswith("edge_") else self._shape
+            values: FloatArray = getattr(frame, name)
+            if values.shape != shape:
+                raise ValueError(f"expected {name} of shape {shape}, got {values.shape}")
+            if np.isinf(values).any():
+                raise ValueError(f"expected {name} to be finite or NaN")
 
     def _own(self, frame: Frame, c: Columns) -> None:
         graph = self._graph

@@ -125,11 +125,34 @@ def test_a_frame_of_another_system_is_refused() -> None:
     graph, _ = frames("default", 1)
     _, (other,) = frames("boutique", 1)
     extractor = FeatureExtractor(graph)
-    with pytest.raises(ValueError, match=r"expected a frame of shape \(1, 4\), got \(1, 11\)"):
+    with pytest.raises(ValueError, match=r"cpu_percent of shape \(1, 4\), got \(1, 11\)"):
         extractor.update(other)
     empty = replace(graph, names=(), kinds=())
     with pytest.raises(ValueError, match="at least one service"):
         FeatureExtractor(empty)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("memory_percent", np.array([[50.0, np.inf, 50.0, 50.0]]), "to be finite or NaN"),
+        ("edge_latency_ms", np.full((1, 4), -np.inf), "to be finite or NaN"),
+        ("latency_p95_ms", np.array([[20.0]]), r"of shape \(1, 4\), got \(1, 1\)"),
+        ("edge_call_rate_rps", np.zeros((1, 9)), r"of shape \(1, 4\), got \(1, 9\)"),
+    ],
+)
+def test_a_frame_that_cannot_be_is_refused_as_if_it_had_never_come(
+    name: str, value: np.ndarray, expected: str
+) -> None:
+    graph, seen = frames("default", 40)
+    assert graph.edges == 4
+    expected_rows = extracted(graph, seen)
+    extractor = FeatureExtractor(graph)
+    for number, frame in enumerate(seen):
+        if number == 20:
+            with pytest.raises(ValueError, match=f"expected {name} {expected}"):
+                extractor.update(replace(frame, **{name: value}))
+        np.testing.assert_array_equal(extractor.update(frame), expected_rows[number])
 
 
 def test_a_jump_is_noticed_and_a_steady_slope_is_none() -> None:
