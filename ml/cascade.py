@@ -10,6 +10,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from ml.artefact import ArtefactError
 from ml.features import NAMES
 from ml.reach import reach
 from simulator.graph import FloatArray, ServiceGraph
@@ -44,9 +45,19 @@ class Spread:
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Read it from a model directory."""
-        stated: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return cls(np.array([stated["weights"][name] for name in EDGE_INPUTS]), stated["intercept"])
+        """Read it from a model directory.
+
+        Raises
+        ------
+        ArtefactError
+            If it is of another version.
+        """
+        try:
+            stated: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            weights = np.array([float(stated["weights"][name]) for name in EDGE_INPUTS])
+            return cls(weights, float(stated["intercept"]))
+        except (ValueError, KeyError, TypeError) as error:
+            raise ArtefactError(f"{path}: expected the spread of failures: {error!r}") from error
 
     def along_edges(self, graph: ServiceGraph, features: NDArray[Any]) -> FloatArray:
         """Probability for each edge, (..., S, F) -> (..., E)."""

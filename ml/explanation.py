@@ -15,9 +15,7 @@ a polynomial in t that a Gauss-Legendre rule integrates exactly. It is what Tree
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -73,11 +71,6 @@ class Explainer:
         self._rule = list(zip(0.5 + 0.5 * nodes, 0.5 * weights, strict=True))
         mean = float((self._paths.value * self._paths.share.prod(axis=1)).sum())
         self.base = float(trees["base"]) + mean
-
-    @classmethod
-    def load(cls, path: Path, features: int) -> Explainer:
-        """Read the trees of a model directory."""
-        return cls(json.loads(path.read_text(encoding="utf-8")), features)
 
     def contributions(self, rows: NDArray[np.float32]) -> FloatArray:
         """Give what each input adds to the log-odds of each row, (N, F) -> (N, F).

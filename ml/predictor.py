@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -25,6 +26,7 @@ from ml.artefact import (
 from ml.cascade import Spread
 from ml.explanation import Explainer
 from ml.features import NAMES, stirred
+from ml.incident_types import INCIDENT_TYPES
 from simulator.graph import FloatArray
 
 Features = FloatArray | NDArray[np.float32]
@@ -46,11 +48,11 @@ class Predictor:
         self.manifest: Manifest = read_usable(directory)
         self._columns = np.array([NAMES.index(name) for name in self.manifest.features])
         self.spread = Spread.load(directory / CASCADE)
-        self._directory = directory
+        self._trees = (directory / TREES).read_bytes()  # another model may take its place later
         self._explainer: Explainer | None = None
-        width = len(self._columns)
-        self._incident = _session(directory / INCIDENT_MODEL, width, 2)
-        self._type = _session(directory / TYPE_MODEL, width, len(self.manifest.types))
+        features = self.manifest.features
+        self._incident = _session(directory / INCIDENT_MODEL, features, 2)
+        self._type = _session(directory / TYPE_MODEL, features, len(self.manifest.types))
 
     def probability(self, features: Features, moved: NDArray[np.bool_] | None = None) -> FloatArray:
         """Calibrated probability of an incident within the horizon, (N, F) -> (N,).
@@ -99,8 +101,8 @@ class Predictor:
         _check(features)
         contributions = np.zeros((len(features), len(self._columns)))
         moved = np.flatnonzero(stirred(features))
-        if self._explainer is None:  # read when first asked for; twice at worst
-            self._explainer = Explainer.load(self._directory / TREES, len(self._columns))
+        if self._explainer is None:  # made when first asked for; twice at worst
+            self._explainer = Explainer(json.loads(self._trees), len(self._columns))
         if len(moved):
             contributions[moved] = self._explainer.contributions(self._rows(features[moved]))
         return contributions
@@ -117,7 +119,7 @@ def _check(features: Features) -> None:
 
 
 def read_usable(directory: Path) -> Manifest:
-    """Read and check a model directory, and that this version computes its features.
+    """Read and check a model directory: this version computes its features and knows its types.
 
     Raises
     ------
@@ -128,6 +130,11 @@ def read_usable(directory: Path) -> Manifest:
     unknown = [name for name in manifest.features if name not in NAMES]
     if unknown:
         raise ArtefactError(f"{directory}: expected known features, got {', '.join(unknown)}")
+    if manifest.types != tuple(INCIDENT_TYPES):
+        raise ArtefactError(
+            f"{directory}: expected the incident types {', '.join(INCIDENT_TYPES)}, got "
+            f"{', '.join(manifest.types)}"
+        )
     return manifest
 
 
@@ -164,18 +171,24 @@ def _calibrated(probability: float, calibration: Calibration) -> float:
     return 1.0 / (1.0 + math.exp(-min(max(logit, -30.0), 30.0)))
 
 
-def _session(path: Path, inputs: int, classes: int) -> Any:
-    """Load a converted classifier that takes (N, inputs) and gives (N, classes)."""
+def _session(path: Path, features: tuple[str, ...], classes: int) -> Any:
+    """Load a converted classifier that takes (N, M) features and gives (N, classes)."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(
-        str(path), sess_options=options, providers=["CPUExecutionProvider"]
-    )
-    shapes = (session.get_inputs()[0].shape[1], session.get_outputs()[1].shape[1])
+    try:
+        session = onnxruntime.InferenceSession(
+            str(path), sess_options=options, providers=["CPUExecutionProvider"]
+        )
+        shapes = (session.get_inputs()[0].shape[1], session.get_outputs()[1].shape[1])
+    except Exception as error:  # ONNX Runtime has a class of its own for each kind of failure
+        raise ArtefactError(f"{path}: expected a converted classifier: {error}") from error
+    inputs = len(features)
     if shapes != (inputs, classes):
         raise ArtefactError(f"{path}: expected {inputs} inputs and {classes} classes, got {shapes}")
+    if session.get_modelmeta().custom_metadata_map.get("features", "") != ",".join(features):
+        raise ArtefactError(f"{path}: expected the features of the manifest, in their order")
     return session
 
 
