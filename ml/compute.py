@@ -46,6 +46,32 @@ class Compute(Protocol):
         ...
 
 
+def boosted(
+    options: dict[str, Any],
+    rounds: int,
+    patience: int,
+    learning: Matrix,
+    checking: Matrix,
+    *,
+    base: xgboost.Booster | None = None,
+    callbacks: Sequence[xgboost.callback.TrainingCallback] = (),
+) -> xgboost.Booster:
+    """Fit trees here, after those of `base` if there is one; those after the best are dropped."""
+    learned = xgboost.QuantileDMatrix(*learning[:2], weight=learning.weight)
+    checked = xgboost.QuantileDMatrix(*checking[:2], weight=checking.weight, ref=learned)
+    fitted = xgboost.train(
+        options,
+        learned,
+        num_boost_round=rounds,
+        evals=[(checked, "validation")],
+        early_stopping_rounds=patience,
+        verbose_eval=False,
+        xgb_model=base,
+        callbacks=list(callbacks),
+    )
+    return fitted[: fitted.best_iteration + 1]
+
+
 class Local:
     """Processes of one machine, and all of its cores.
 
@@ -78,17 +104,7 @@ class Local:
         checking: Matrix,
     ) -> xgboost.Booster:
         """Fit trees with all cores."""
-        learned = xgboost.QuantileDMatrix(*learning[:2], weight=learning.weight)
-        checked = xgboost.QuantileDMatrix(*checking[:2], weight=checking.weight, ref=learned)
-        booster = xgboost.train(
-            options,
-            learned,
-            num_boost_round=rounds,
-            evals=[(checked, "validation")],
-            early_stopping_rounds=patience,
-            verbose_eval=False,
-        )
-        return booster[: booster.best_iteration + 1]
+        return boosted(options, rounds, patience, learning, checking)
 
 
 class Cluster:

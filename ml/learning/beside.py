@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import xgboost
 
-from ml.compute import Matrix
+from ml.compute import Matrix, boosted
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -50,19 +50,11 @@ class Beside:
         checking: Matrix,
     ) -> xgboost.Booster:
         """Add at most so many trees; those after the best one are dropped."""
-        learned = xgboost.QuantileDMatrix(*learning[:2], weight=learning.weight)
-        checked = xgboost.QuantileDMatrix(*checking[:2], weight=checking.weight, ref=learned)
-        fitted = xgboost.train(
-            {**options, "nthread": 1},
-            learned,
-            num_boost_round=rounds,
-            evals=[(checked, "validation")],
-            early_stopping_rounds=patience,
-            verbose_eval=False,
-            xgb_model=self._base,
-            callbacks=[_Told(self._progress, rounds)],
+        told = _Told(self._progress, rounds)
+        alone = {**options, "nthread": 1}
+        return boosted(
+            alone, rounds, patience, learning, checking, base=self._base, callbacks=[told]
         )
-        return fitted[: fitted.best_iteration + 1]
 
 
 class _Told(xgboost.callback.TrainingCallback):
