@@ -20,12 +20,12 @@ from simulator.topology import Topology
 
 LEARNED_COLUMNS = np.array([NAMES.index(name) for name in LEARNED])
 LEAST_SERVICES, MOST_SERVICES = 3, 24
-TRAINING_TAIL_S = 90.0
-"""Episodes that are only learned from end as soon as their labels are complete."""
 BEGUN_FRAMES, BEGUN_SHARE = 8, 0.1
 """Rows at the beginning of an incident that are learned from, and the share of them."""
 TOGETHER = 8
 """Systems that are simulated as one to learn from: it takes a third of the time."""
+TOGETHER_EPISODES = 192
+"""Episodes of all of them together, which are in memory at once; fewer systems if need be."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,10 +85,11 @@ def held_out_jobs(count: int, episodes: int, seed: int) -> list[HeldOut]:
 
 
 def training_jobs(count: int, episodes: int, seed: int, share: float) -> list[Together]:
-    """Give the jobs of `sample_together`, `TOGETHER` systems each."""
+    """Give the jobs of `sample_together`, at most `TOGETHER` systems each."""
     jobs: list[Together] = []
-    for group, first in enumerate(range(0, count, TOGETHER)):
-        numbers = range(first, min(first + TOGETHER, count))
+    size = max(1, min(TOGETHER, TOGETHER_EPISODES // episodes))
+    for group, first in enumerate(range(0, count, size)):
+        numbers = range(first, min(first + size, count))
         systems = [training_topology(n, seed) for n in numbers]
         jobs.append((systems, episodes, seed * 1000 + group, share))
     return jobs
@@ -111,7 +112,7 @@ def sample_together(job: Together) -> tuple[Rows, SpreadRows]:
         scenarios(topology.graph(), episodes, own)
         for topology, own in zip(topologies, seeds, strict=True)
     ]
-    recordings = record_together(topologies, chosen, seed, tail_s=TRAINING_TAIL_S)
+    recordings = record_together(topologies, chosen, seed)
     kept = [sample(r, share, own) for r, own in zip(recordings, seeds, strict=True)]
     return joined(kept), joined_spread([spread_rows(recording) for recording in recordings])
 

@@ -27,6 +27,8 @@ from simulator.topology import Topology
 
 FIRST_SCORED = round(WARM_UP_S / FRAME_INTERVAL_S)
 LAST_SCORED = round((WARM_UP_S + SCORED_S) / FRAME_INTERVAL_S)
+LABELLED_TAIL_S = 90.0
+"""Beyond what is scored, until labels are complete; ends of incidents are not."""
 _MIDNIGHT = datetime(2026, 1, 5)
 
 
@@ -93,15 +95,10 @@ def record(
     seed: int,
     *,
     explained: bool = False,
-    tail_s: float = TAIL_S,
 ) -> Recording:
-    """Simulate scenarios of one system side by side.
-
-    `explained`: with what caused incidents; `tail_s`: simulated beyond what is scored. Labels are
-    complete from 76 s on, ends of incidents are not.
-    """
+    """Simulate scenarios of one system side by side; `explained`: with what caused incidents."""
     simulation = _simulation(topology, [s.load for s in chosen], [s.faults for s in chosen], seed)
-    seen = _seen(simulation, chosen, tail_s)
+    seen = _seen(simulation, chosen, TAIL_S)
     recording = _recording(topology, chosen, seen, 0)
     if not explained:
         return recording
@@ -115,15 +112,12 @@ def record(
 
 
 def record_together(
-    topologies: Sequence[Topology],
-    chosen: Sequence[Sequence[Scenario]],
-    seed: int,
-    *,
-    tail_s: float = TAIL_S,
+    topologies: Sequence[Topology], chosen: Sequence[Sequence[Scenario]], seed: int
 ) -> list[Recording]:
     """Simulate scenarios of several systems in one simulation, which is several times as fast.
 
-    Each system has as many scenarios. Episode n of all systems has the load of the first one's.
+    It is for what is only learned from: it ends as soon as labels are complete. Each system has as
+    many scenarios. Episode n of all systems has the load of the first one's.
     """
     loads = [scenario.load for scenario in chosen[0]]
     chosen = [
@@ -134,7 +128,8 @@ def record_together(
         tuple(placed(fault, n) for n, scenario in enumerate(of_copy) for fault in scenario.faults)
         for of_copy in zip(*chosen, strict=True)
     ]
-    seen = _seen(_simulation(side_by_side(topologies), loads, faults, seed), chosen[0], tail_s)
+    simulation = _simulation(side_by_side(topologies), loads, faults, seed)
+    seen = _seen(simulation, chosen[0], LABELLED_TAIL_S)
     first = np.cumsum([0, *(len(topology.services) for topology in topologies)])
     return [
         _recording(topology, of_system, seen, int(place))

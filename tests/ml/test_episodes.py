@@ -19,8 +19,8 @@ KILL = Fault("database", FaultKind.SERVICE_KILL, 300.0, 200.0)
 def test_each_system_of_several_is_recorded_as_if_it_were_alone() -> None:
     struck = [Scenario("kill", 1320.0, Load(), (KILL,)), Scenario("calm", 1320.0, Load(), ())]
     calm = [Scenario("calm", 1320.0, Load(), ()), Scenario("calm", 1320.0, Load(), ())]
-    first, second = record_together(SYSTEMS, [struck, calm], 3, tail_s=90.0)
-    alone = record(SYSTEMS[0], struck, 3, tail_s=90.0)
+    first, second = record_together(SYSTEMS, [struck, calm], 3)
+    alone = record(SYSTEMS[0], struck, 3)
     assert {i.copy for i in first.incidents} == {0}
     assert [(i.service, i.onset) for i in first.incidents] == [
         (i.service, i.onset) for i in alone.incidents
