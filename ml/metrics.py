@@ -208,8 +208,13 @@ def balance(tally: Tally) -> float:
 
 
 def candidates(scored: Sequence[Scored]) -> list[float]:
-    """Thresholds worth trying: quantiles of the scores from the median on; 1 if all are 0."""
+    """Thresholds worth trying: quantiles of the scores from the median on; 1 if all are 0.
+
+    1 as well if no row is scored, because an incident goes on all the time.
+    """
     values = np.concatenate([s.score[s.recording.scored].ravel()[::7] for s in scored])
+    if not len(values):
+        return [1.0]
     levels = 1.0 - np.geomspace(1e-4, 0.5, 32)
     found = {_rounded(value) for value in np.quantile(values, levels) if value > 0}
     return sorted(found) or [1.0]
