@@ -19,6 +19,9 @@ NEEDED = (INCIDENT_MODEL, TYPE_MODEL, LOGISTIC, TREES, CASCADE, FEATURE_TABLE, C
 REPORTS = (METRICS, CARD)
 """What says how good a model is: written when it has been evaluated, and checked from then on."""
 
+LEARNING = "learning"
+"""In the config of a model of learning mode: what it goes on from, and learned from besides."""
+
 SHIPPED = Path(__file__).parent / "models" / "shipped"
 
 

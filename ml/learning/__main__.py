@@ -29,6 +29,8 @@ def main(path: Path) -> int:
     """Train what a job file says."""
     with contextlib.suppress(OSError):
         os.nice(NICEST)
+    with contextlib.suppress(OSError):  # there is none but on Linux
+        Path("/proc/self/oom_score_adj").write_text("1000")  # if memory runs out, this one ends
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _say(stage="starting", share_done=0.0, message="")
     from ml.artefact import ArtefactError
@@ -36,10 +38,11 @@ def main(path: Path) -> int:
     from ml.learning.booster import ContinueError
     from ml.learning.candidate import learn
     from ml.learning.job import Job
+    from ml.learning.live import ExamplesError
 
     try:
         manifest, verdict = learn(Job.read(path), _progress)
-    except (ArtefactError, ContinueError, ExportError) as error:
+    except (ArtefactError, ContinueError, ExamplesError, ExportError) as error:
         _say(failed=str(error))
         return 1
     _say(
@@ -54,7 +57,7 @@ def main(path: Path) -> int:
 def _progress(stage: str, done: int, of: int) -> None:
     begins, takes = _SHARES[stage]
     share = begins + takes * done / max(of, 1)
-    _say(stage=stage, share_done=round(share, 4), message=f"{done} of {of}" if of > 2 else "")
+    _say(stage=stage, share_done=round(share, 4), message=f"part {done} of {of}")
 
 
 def _say(**values: Any) -> None:

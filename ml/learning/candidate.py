@@ -18,6 +18,7 @@ from ml.artefact import (
     CONFIG,
     FEATURE_TABLE,
     INCIDENT_MODEL,
+    LEARNING,
     LOGISTIC,
     METRICS,
     TREES,
@@ -57,6 +58,7 @@ from ml.predictor import Predictor
 from ml.training import PARITY_ROWS, Config, importance
 
 EVERY_ROW = 1.0
+CHANGES = "changes"
 LIVE_SHARE, MOST_TIMES = 0.25, 20.0
 """Live rows count up to 20 times, but together for at most a quarter of all."""
 SEEDS_FROM = 100_000
@@ -70,12 +72,17 @@ def learn(job: Job, progress: Progress) -> tuple[Manifest, Verdict]:
     ------
     ArtefactError, ContinueError
         If training cannot go on from the live model.
+    ExamplesError
+        If there is no live experiment to learn from, or none to compare on.
     """
     base_directory, seed = Path(job.base), SEEDS_FROM + job.number
     base_config = json.loads((base_directory / CONFIG).read_text(encoding="utf-8"))
-    known = base_config.get("learning", {}).get("experiments", [])
+    before = base_config.get(LEARNING, {})
+    known = before.get("experiments", [])
     live, lost = _read(job.experiments)
     chosen = split(tuple(live), known)
+    if not (chosen.learned and chosen.compared):
+        raise ExamplesError(_too_few(len(live), lost))
     compute = Beside(booster(base_directory), progress)
 
     jobs = training_jobs(job.systems, job.episodes, seed, Config().share)
@@ -93,18 +100,20 @@ def learn(job: Job, progress: Progress) -> tuple[Manifest, Verdict]:
     )
     options = {**Config().options, **base_config.get("options", {})}
     fitting = Fitting(compute, options, job.rounds, job.patience, seed)
-    incident = fit_incident(fitting, {}, learning, checking)
+    changes = _changes(base_directory, before)
+    incident = fit_incident(fitting, changes, learning, checking)
 
     progress("exporting", 0, 1)
     config = {
         **base_config,
         "topologies": job.systems, "episodes": job.episodes, "test_topologies": len(test),
         "seed": seed,
-        "learning": {
+        LEARNING: {
             "base": read_manifest(base_directory).version,
             "experiments": sorted({*known, *chosen.learned, *chosen.checked}),
             "compared_on": list(chosen.compared),
             "unusable": lost,
+            CHANGES: changes,
         },
     }  # fmt: skip
     output = Path(job.output)
@@ -132,7 +141,7 @@ def learn(job: Job, progress: Progress) -> tuple[Manifest, Verdict]:
         "comparison": asdict(verdict),
     }
     write_json(output / METRICS, metrics)
-    card = model_card(manifest, config, metrics) + _learned(config["learning"], chosen, verdict)
+    card = model_card(manifest, config, metrics) + _learned(config[LEARNING], chosen, verdict)
     (output / CARD).write_text(card, encoding="utf-8")
     return write_manifest(output, *described), verdict
 
@@ -146,6 +155,26 @@ def _read(files: dict[str, str]) -> tuple[dict[str, Recording], dict[str, str]]:
         except ExamplesError as error:
             lost[key] = str(error)
     return live, lost
+
+
+def _too_few(usable: int, lost: dict[str, str]) -> str:
+    why = f": {'; '.join(sorted(set(lost.values())))}" if lost else ""
+    return (
+        "expected an experiment to learn from, and another to judge by that the live model does "
+        f"not know; {usable} of {usable + len(lost)} recorded ones can be used{why}"
+    )
+
+
+def _changes(base: Path, before: dict[str, Any]) -> dict[str, float]:
+    """Give the options that the base was fitted with instead: those that did best on validation."""
+    if CHANGES in before:
+        stated: dict[str, float] = before[CHANGES]
+        return stated
+    if not (base / METRICS).exists():
+        return {}
+    tried = json.loads((base / METRICS).read_text(encoding="utf-8")).get("candidates", [])
+    best = max(tried, key=lambda one: float(one["average_precision"]), default=None)
+    return dict(best["changes"]) if best else {}
 
 
 def _mixed(simulated: Rows, live: list[Rows]) -> Rows:

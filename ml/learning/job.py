@@ -12,6 +12,8 @@ from ml.artefact import write_json
 
 COMPARED_SHARE, MOST_COMPARED = 4, 20
 CHECKED_EVERY = 4
+COMPARED_SYSTEMS, HELD_OUT_EPISODES = 8, 16
+"""To compare on, and runs of each, if nothing else is asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +43,8 @@ class Job:
     systems: int = 24
     episodes: int = 16
     checked_systems: int = 6
-    compared_systems: int = 8
-    held_out_episodes: int = 16
+    compared_systems: int = COMPARED_SYSTEMS
+    held_out_episodes: int = HELD_OUT_EPISODES
     rounds: int = 100
     patience: int = 20
 
