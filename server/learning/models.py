@@ -11,7 +11,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ml.artefact import CARD, CONFIG, MANIFEST, METRICS, ArtefactError, Manifest
+from ml.artefact import (
+    CARD,
+    CONFIG,
+    LEARNING,
+    MANIFEST,
+    METRICS,
+    ArtefactError,
+    Manifest,
+)
 from ml.predictor import Predictor, read_usable
 from server.engine import Engine
 from server.errors import unknown_model, unusable_model
@@ -20,6 +28,8 @@ from server.store.activations import Activation
 
 UNFINISHED = ".unfinished-"
 """Beginning of the name of a model directory that is still written; never one of a version."""
+SPARE = 20
+"""Candidates that never went live and are kept; older ones are removed."""
 _log = logging.getLogger(__name__)
 
 
@@ -47,12 +57,18 @@ class KnownModel:
     manifest: Manifest | None
     problem: str = ""
 
-    def report(self, name: str) -> dict[str, Any]:
-        """Read its config or metrics; empty if there are none."""
+    def text(self, name: str) -> str:
+        """Read a file that was checked; empty if there is none, or the model cannot be used."""
+        if self.manifest is None or name not in self.manifest.checksums:
+            return ""
         try:
-            found: dict[str, Any] = json.loads((self.directory / name).read_text("utf-8"))
-        except (OSError, ValueError):
-            return {}
+            return (self.directory / name).read_text("utf-8")
+        except OSError:  # it has been removed meanwhile
+            return ""
+
+    def report(self, name: str) -> dict[str, Any]:
+        """Read its config or metrics; empty as `text` is."""
+        found: dict[str, Any] = json.loads(self.text(name) or "{}")
         return found
 
     @property
@@ -67,9 +83,8 @@ class KnownModel:
 
     @property
     def card(self) -> str:
-        """Its card, Markdown."""
-        path = self.directory / CARD
-        return path.read_text("utf-8") if path.exists() else ""
+        """Its card, Markdown; empty as `text` is."""
+        return self.text(CARD)
 
     @property
     def created(self) -> datetime:
@@ -188,7 +203,7 @@ class Models:
         return path
 
     def add(self, unfinished: Path) -> KnownModel:
-        """Check a model that was written, and give it its place.
+        """Check a model that was written, and give it its place; the oldest spare ones go.
 
         Raises
         ------
@@ -202,7 +217,16 @@ class Models:
                 shutil.rmtree(unfinished)  # the same content, so the same model
             else:
                 unfinished.rename(place)
+            self._drop_spare(version)
             return self._known(place)
+
+    def _drop_spare(self, added: str) -> None:
+        """Remove the oldest candidates that never went live, beyond `SPARE` of them."""
+        needed = {added, self.live, *self._store.read(activations.versions)}
+        spare = [m for m in self.known() if m.version not in needed and LEARNING in m.config]
+        for model in spare[SPARE:]:
+            _log.info("model %s never went live and gives way to newer ones", model.version)
+            shutil.rmtree(model.directory, ignore_errors=True)
 
     def _find(self, version: str) -> KnownModel:
         models = self.known()

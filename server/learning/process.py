@@ -6,7 +6,6 @@ import importlib.util
 import json
 import logging
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -34,7 +33,7 @@ class TrainingProcess:
     """
 
     def __init__(self, job: Path) -> None:
-        self._errors = (job.parent / "errors.log").open("w+", encoding="utf-8")
+        self._errors = (job.parent / "errors.log").open("w+", encoding="utf-8", errors="replace")
         self._process = subprocess.Popen(  # noqa: S603 - this interpreter, and a file of ours
             [sys.executable, "-m", "ml.learning", str(job)],
             stdin=subprocess.PIPE,  # its end tells the process that the server is gone
@@ -44,11 +43,6 @@ class TrainingProcess:
             start_new_session=True,
             env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
         )
-
-    @property
-    def pid(self) -> int:
-        """Of the process."""
-        return self._process.pid
 
     def events(self) -> Iterator[dict[str, Any]]:
         """Give what it says, until it ends."""
@@ -62,20 +56,23 @@ class TrainingProcess:
     def result(self) -> str:
         """Wait for the end; why it failed, empty if it did not."""
         code = self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                with suppress(OSError):
-                    pipe.close()
-        self._errors.seek(0)
-        said = self._errors.read()[-_LAST_CHARACTERS:].strip()
-        self._errors.close()
         if code == 0:
             return ""
+        self._errors.seek(0)
+        said = self._errors.read()[-_LAST_CHARACTERS:].strip()
         if said:
             _log.error("training ended with %d: %s", code, said)
         return f"the process that trains ended with {code}; the log has what it said"
 
     def kill(self) -> None:
-        """End it at once."""
-        with suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+        """End it at once, if it has not ended."""
+        self._process.kill()
+
+    def close(self) -> None:
+        """End it at once, if it has not ended, and let go of its files."""
+        self.kill()
+        self._process.wait()
+        for file in (self._process.stdin, self._process.stdout, self._errors):
+            if file is not None:
+                with suppress(OSError):
+                    file.close()

@@ -6,20 +6,24 @@ import logging
 import shutil
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from ml.artefact import ArtefactError
+from ml.learning.job import Job
 from server.errors import (
     ServerError,
     nothing_to_learn,
+    shutting_down,
     training_needs,
     training_runs,
     unknown_training,
 )
 from server.learning.models import Models
+from server.learning.order import TrainingOrder
 from server.learning.process import TrainingProcess, missing_libraries
 from server.store import Store, StoreError, experiments, trainings
 from server.store.experiments import LearnedExperiment
@@ -29,38 +33,6 @@ LEAST_EXPERIMENTS = 2
 """One to learn from, and the newest one to judge by."""
 _JOB = "job.json"
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingOrder:
-    """How much to train; None is the default of `ml.learning.candidate.Job`.
-
-    Attributes
-    ----------
-    systems, episodes
-        Simulated systems to learn from again, and runs of each.
-    held_out_systems
-        Simulated systems to calibrate on, and as many to compare on.
-    rounds
-        Most trees to add.
-    """
-
-    systems: int | None = None
-    episodes: int | None = None
-    held_out_systems: int | None = None
-    rounds: int | None = None
-
-    def options(self) -> dict[str, int]:
-        """Give what differs from the defaults, in the words of the job."""
-        stated = {
-            "systems": self.systems,
-            "episodes": self.episodes,
-            "held_out_episodes": self.episodes,
-            "checked_systems": self.held_out_systems,
-            "compared_systems": self.held_out_systems,
-            "rounds": self.rounds,
-        }
-        return {name: value for name, value in stated.items() if value is not None}
 
 
 class Trainer:
@@ -85,6 +57,7 @@ class Trainer:
         self._learn_after = learn_after
         self._lock = threading.Lock()
         self._running: Training | None = None
+        self._ended: Training | None = None
         self._process: TrainingProcess | None = None
         self._thread: threading.Thread | None = None
         self._stopping = False
@@ -99,11 +72,13 @@ class Trainer:
         Raises
         ------
         ServerError
-            TRAINING_RUNS, TRAINING_UNAVAILABLE, or NOTHING_TO_LEARN.
+            TRAINING_RUNS, TRAINING_UNAVAILABLE, NOTHING_TO_LEARN, or SHUTTING_DOWN.
         """
         if missing := missing_libraries():
             raise training_needs(missing)
         with self._lock:
+            if self._stopping:
+                raise shutting_down()
             if self._running is not None:
                 raise training_runs(self._running.id)
             known = self._store.read(experiments.newest)
@@ -127,9 +102,9 @@ class Trainer:
         ServerError
             UNKNOWN_TRAINING.
         """
-        running = self._running
-        if running is not None and number in (None, running.id):
-            return running
+        for known in (self._running, self._ended):
+            if known is not None and number in (None, known.id):
+                return known
         if number is None:
             found = self._store.read(trainings.latest)
         else:
@@ -139,18 +114,21 @@ class Trainer:
         return found
 
     def learned(self) -> None:
-        """Take note of a new experiment; begins a training if enough have come."""
+        """Take note of a new experiment; begins a training if enough have come.
+
+        Those that an interrupted training was to learn from count again.
+        """
         if self._learn_after is None or self._stopping:
             return
-        last = self._store.read(trainings.latest)
-        after = last.options.get("newest_experiment", 0) if last else 0
-        new = self._store.read(lambda c: experiments.count(c, after))
-        if new >= self._learn_after:
-            try:
+        try:
+            last = self._store.read(trainings.latest_uninterrupted)
+            after = last.options.get("newest_experiment", 0) if last else 0
+            new = self._store.read(lambda c: experiments.count(c, after))
+            if new >= self._learn_after:
                 training = self.start(TrainingOrder())
                 _log.info("training %d begins after %d new experiments", training.id, new)
-            except ServerError as error:
-                _log.info("no training yet: %s", error)
+        except (ServerError, StoreError) as error:
+            _log.info("no training yet: %s", error)
 
     def close(self) -> None:
         """End the training that runs; it counts as interrupted."""
@@ -165,28 +143,36 @@ class Trainer:
     def _run(
         self, training: Training, known: Sequence[LearnedExperiment], order: TrainingOrder
     ) -> None:
-        work = self._directory / str(training.id)
-        output = self._models.unfinished(f"training-{training.id}")
         try:
-            ended = self._trained(training, known, order, work, output)
+            ended = self._worked(training, known, order)
         except Exception as error:
             _log.exception("training %d failed", training.id)
             told = isinstance(error, (ServerError, StoreError, ArtefactError))
             message = str(error) if told else "something went wrong; the log has the details"
             ended = replace(self._last(training), state=TrainingState.FAILED, message=message)
-        finally:
-            shutil.rmtree(work, ignore_errors=True)
-            shutil.rmtree(output, ignore_errors=True)
         if self._stopping and ended.state is TrainingState.FAILED:
             ended = replace(ended, state=TrainingState.INTERRUPTED, message=INTERRUPTED)
         ended = replace(ended, ended=datetime.now(UTC))
         _log.info("training %d has ended, %s: %s", ended.id, ended.state, ended.message)
         try:
             self._store.write(lambda c: trainings.save(c, ended)).result()
-        except StoreError:
-            _log.exception("what became of training %d is lost", training.id)
+        except Exception:  # whatever it is: the next one must be able to begin
+            _log.exception("what became of training %d is lost at a restart", training.id)
         with self._lock:
+            self._ended = ended
             self._running, self._process = None, None
+
+    def _worked(
+        self, training: Training, known: Sequence[LearnedExperiment], order: TrainingOrder
+    ) -> Training:
+        """Train, and leave nothing behind but the candidate."""
+        work = self._directory / str(training.id)
+        output = self._models.unfinished(f"training-{training.id}")
+        try:
+            return self._trained(training, known, order, work, output)
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+            shutil.rmtree(output, ignore_errors=True)
 
     def _trained(
         self,
@@ -203,12 +189,13 @@ class Trainer:
                 return replace(training, state=TrainingState.FAILED)
             self._process = TrainingProcess(work / _JOB)
         outcome: dict[str, Any] = {}
-        for said in self._process.events():
-            if "stage" in said:
-                self._note(said)
-            else:
-                outcome = said
-        failed = self._process.result()
+        with closing(self._process) as process:
+            for said in process.events():
+                if "stage" in said:
+                    self._note(said)
+                else:
+                    outcome = said
+            failed = process.result()
         last = self._last(training)
         if failed or "version" not in outcome:
             reason = outcome.get("failed") or failed or "it ended without a result"
@@ -242,8 +229,6 @@ class Trainer:
         output: Path,
     ) -> None:
         """Write down what to train, and the examples, for the other process."""
-        from ml.learning.job import Job
-
         work.mkdir(parents=True)
         files = {}
         for one in known:

@@ -10,9 +10,11 @@ from google.protobuf import json_format
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.struct_pb2 import Struct
 
+from ml.artefact import LEARNING
+from ml.learning.job import COMPARED_SYSTEMS, HELD_OUT_EPISODES
 from server.errors import Violation, invalid
 from server.learning.models import KnownModel
-from server.learning.trainer import TrainingOrder
+from server.learning.order import TrainingOrder
 from server.rpc import times
 from server.store.trainings import Training, TrainingState
 from sre_edge.v1 import model_pb2, training_pb2
@@ -20,6 +22,8 @@ from sre_edge.v1 import prediction_service_pb2 as pb
 
 PAGE, MOST_ON_PAGE = 50, 200
 MOST = {"systems": 200, "episodes": 64, "held_out_systems": 50, "rounds": 1000}
+MOST_HELD_OUT = 512
+"""Episodes of all systems to compare on: they are all in memory at once, some 3 MB each."""
 
 _STATE: Mapping[TrainingState, training_pb2.TrainingState.ValueType] = {
     state: training_pb2.TrainingState.Value(f"TRAINING_STATE_{state.name}")
@@ -46,6 +50,11 @@ def order(request: pb.StartTrainingRequest) -> TrainingOrder:
         for name, value in stated.items()
         if not 1 <= value <= MOST[name]
     ]
+    systems = stated.get("held_out_systems", COMPARED_SYSTEMS)
+    held_out = systems * stated.get("episodes", HELD_OUT_EPISODES)
+    if not wrong and held_out > MOST_HELD_OUT:
+        expected = f"expected at most {MOST_HELD_OUT} episodes of them in all, got {held_out}"
+        wrong = [Violation("held_out_systems", expected)]
     if wrong:
         raise invalid(wrong)
     return TrainingOrder(**stated)
@@ -81,7 +90,7 @@ def model(known: KnownModel, live: str) -> model_pb2.Model:
         if known.built_in
         else model_pb2.MODEL_ORIGIN_TRAINED,
         create_time=times.timestamp(known.created),
-        base_version=known.config.get("learning", {}).get("base", ""),
+        base_version=known.config.get(LEARNING, {}).get("base", ""),
         problem=known.problem,
     )
     if known.manifest is not None:

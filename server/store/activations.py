@@ -44,3 +44,8 @@ def latest(connection: Connection) -> Activation | None:
     query = select(activations).order_by(activations.c.id.desc()).limit(1)
     row = connection.execute(query).one_or_none()
     return None if row is None else Activation(row.version, row.time, row.reason)
+
+
+def versions(connection: Connection) -> set[str]:
+    """Give all models that ever went live."""
+    return set(connection.execute(select(activations.c.version).distinct()).scalars())

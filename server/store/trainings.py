@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import Select, insert, select, update
 from sqlalchemy.engine import Connection, Row
 
 from server.store.schema import trainings
@@ -104,9 +104,13 @@ def get(connection: Connection, number: int) -> Training | None:
 
 def latest(connection: Connection) -> Training | None:
     """Give the training that began last; None if none ever did."""
-    query = select(trainings).order_by(trainings.c.id.desc()).limit(1)
-    row = connection.execute(query).one_or_none()
-    return None if row is None else _training(row)
+    return _newest(connection, select(trainings))
+
+
+def latest_uninterrupted(connection: Connection) -> Training | None:
+    """Give the training that began last and was not interrupted; None if there is none."""
+    interrupted = TrainingState.INTERRUPTED.value
+    return _newest(connection, select(trainings).where(trainings.c.state != interrupted))
 
 
 def interrupt(connection: Connection, ended: datetime) -> int:
@@ -116,6 +120,11 @@ def interrupt(connection: Connection, ended: datetime) -> int:
         .where(trainings.c.state == TrainingState.RUNNING.value)
         .values(state=TrainingState.INTERRUPTED.value, message=INTERRUPTED, ended=ended)
     ).rowcount
+
+
+def _newest(connection: Connection, query: Select[Any]) -> Training | None:
+    row = connection.execute(query.order_by(trainings.c.id.desc()).limit(1)).one_or_none()
+    return None if row is None else _training(row)
 
 
 def _training(row: Row[Any]) -> Training:

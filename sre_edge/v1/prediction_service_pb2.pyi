@@ -355,8 +355,8 @@ class StartTrainingRequest(_message.Message):
     episodes: _builtins.int
     """Simulated episodes of each system, 1 to 64. Unset: 16."""
     held_out_systems: _builtins.int
-    """Simulated systems to calibrate on, and as many others to compare on, 1 to 50.
-    Unset: 6 and 8.
+    """Simulated systems to calibrate on, and as many others to compare on, 1 to 50, and at most 512
+    episodes of them. Unset: 6 and 8.
     """
     rounds: _builtins.int
     """Most trees to add to those of the live model, 1 to 1000. Unset: 100."""

@@ -5,11 +5,21 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import grpc
+import pytest
 import pytest_asyncio
 
 from server.app import App
+from server.learning.recorder import Experiment
 from tests.conftest import StartServer
 from tests.server.stubs import Stubs
+
+
+@pytest.fixture(scope="session")
+def known() -> list[Experiment]:
+    """Experiments, made once."""
+    from tests.server.learning import experienced  # takes what only training needs
+
+    return experienced()
 
 
 @pytest_asyncio.fixture

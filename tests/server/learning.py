@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -11,7 +12,9 @@ import numpy as np
 
 from ml.artefact import (
     CARD,
+    CONFIG,
     INCIDENT_MODEL,
+    LEARNING,
     METRICS,
     SHIPPED,
     TREES,
@@ -64,6 +67,17 @@ def another_model(directory: Path, count: int, calibration: Calibration | None =
     return directory
 
 
+def candidate(directory: Path, count: int) -> Path:
+    """Make a model as learning mode does, as far as its config tells."""
+    another_model(directory, count)
+    config = json.loads((directory / CONFIG).read_text())
+    config[LEARNING] = {"base": read_manifest(SHIPPED).version, "experiments": []}
+    (directory / CONFIG).write_text(json.dumps(config))
+    known = read_manifest(SHIPPED)
+    write_manifest(directory, known.features, known.types, known.calibration, known.threshold)
+    return directory
+
+
 def experienced(orders: Sequence[FaultOrder] = ORDERS) -> list[Experiment]:
     """Run experiments as fast as the simulation goes, one after the other."""
     found: list[Experiment] = []
@@ -76,13 +90,13 @@ def experienced(orders: Sequence[FaultOrder] = ORDERS) -> list[Experiment]:
     return found
 
 
-def fill(data: Path, known: Sequence[Experiment]) -> None:
-    """Keep experiments in the store of a data directory that no server uses."""
+def fill(data: Path, known: Sequence[Experiment], packed: bytes | None = None) -> None:
+    """Keep experiments in the store of a data directory that no server uses; `packed` is kept."""
     store = open_store(place(data, None))
     for experiment in known:
         recording = labelled(experiment.seen)
         assert recording is not None
-        content = to_bytes(recording)
+        content = to_bytes(recording) if packed is None else packed
         now = datetime.now(UTC)
         row = LearnedExperiment(
             run_id=experiment.first.run.id, topology="default",
@@ -92,3 +106,16 @@ def fill(data: Path, known: Sequence[Experiment]) -> None:
         )  # fmt: skip
         store.write(lambda c, row=row, content=content: experiments.add(c, row, content)).result()
     store.close()
+
+
+def trainers(data: Path) -> list[int]:
+    """Find the processes that train for a server with this data directory."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = entry.read_bytes().split(b"\0")
+        except OSError:
+            continue  # it has just ended
+        if b"ml.learning" in words and str(data).encode() in b" ".join(words):
+            found.append(int(entry.parent.name))
+    return found

@@ -17,7 +17,7 @@ from sre_edge.v1 import model_pb2, simulation_service_pb2, training_pb2
 from sre_edge.v1 import prediction_service_pb2 as pb
 from tests.conftest import StartServer
 from tests.processes import Program
-from tests.server.learning import TINY, experienced, fill, poor_model
+from tests.server.learning import TINY, fill, poor_model, trainers
 from tests.server.model_calls import (
     BUILT_IN,
     RUNNING,
@@ -32,12 +32,6 @@ from tests.server.model_calls import (
     until,
 )
 from tests.server.stubs import Stubs
-
-
-@pytest.fixture(scope="module")
-def known() -> list[Experiment]:
-    """Experiments, made once."""
-    return experienced()
 
 
 async def test_a_training_beside_a_stream_a_candidate_that_is_kept_and_its_activation(
@@ -145,7 +139,8 @@ async def test_a_candidate_that_is_better_goes_live_and_stays_so(
     app = await start_server(data=data, model=poor)
     async with called(app) as stubs:
         assert await live(stubs) == base
-        begun = await start_training(stubs, systems=2, episodes=12, held_out_systems=2, rounds=10)
+        sizes = {"systems": 2, "episodes": 12, "held_out_systems": 2, "rounds": 10}
+        begun = await start_training(stubs, **sizes)
         last = (await ended(stubs, begun.id))[-1]
         assert last.state == training_pb2.TRAINING_STATE_PROMOTED, last.message
         assert last.message.startswith("better, and as well calibrated")
@@ -156,6 +151,15 @@ async def test_a_candidate_that_is_better_goes_live_and_stays_so(
     async with called(again) as stubs:
         assert await live(stubs) == last.candidate_version
         assert (await activate(stubs, base)).previous_version == last.candidate_version
+        begun = await start_training(stubs, **sizes)
+        assert begun.base_version == base
+        await activate(stubs, last.candidate_version)
+        kept = (await ended(stubs, begun.id))[-1]
+        assert kept.state == training_pb2.TRAINING_STATE_KEPT
+        assert kept.message.startswith(
+            "kept, not made live: another model went live meanwhile. better, and as well calibrated"
+        )
+        assert await live(stubs) == last.candidate_version
 
 
 async def test_a_server_that_is_killed_while_it_trains(
@@ -191,19 +195,6 @@ async def test_a_server_that_is_killed_while_it_trains(
     with Client(program.expect(r"grpc://(\S+)")[1]) as client:
         assert client.training(2).state == training_pb2.TRAINING_STATE_INTERRUPTED
     program.stop()
-
-
-def trainers(data: Path) -> list[int]:
-    """Find the processes that train for a server with this data directory."""
-    found = []
-    for entry in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            words = entry.read_bytes().split(b"\0")
-        except OSError:
-            continue  # it has just ended
-        if b"ml.learning" in words and str(data).encode() in b" ".join(words):
-            found.append(int(entry.parent.name))
-    return found
 
 
 async def test_a_training_begins_by_itself_if_that_is_switched_on(

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import os
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import grpc
 import pytest
 
-from ml.artefact import MANIFEST, TREES, read_manifest
+from ml.artefact import CARD, MANIFEST, METRICS, SHIPPED, TREES, read_manifest
+from ml.predictor import Predictor
+from server.engine import Engine
+from server.learning.models import Models
+from server.store import activations, open_store, place
+from server.store.activations import Activation
+from simulator.topologies import shipped
 from sre_edge.v1 import prediction_service_pb2 as pb
 from tests.conftest import StartServer
-from tests.server.learning import another_model
+from tests.server.learning import another_model, candidate
 from tests.server.model_calls import (
     BUILT_IN,
     activate,
@@ -36,6 +43,8 @@ async def test_what_cannot_be_done_is_said_and_the_live_model_stays(
     foreign = another_model(data / "models" / "2-foreign", 7)
     text = (foreign / MANIFEST).read_text()
     (foreign / MANIFEST).write_text(text.replace('"cpu_percent"', '"phase_of_the_moon"'))
+    (foreign / METRICS).write_text('{"overall": "good"}')
+    (foreign / CARD).write_bytes(b"\xff")
     version = read_manifest(foreign).version
     app = await start_server(data=data)
     async with called(app) as stubs:
@@ -43,6 +52,8 @@ async def test_what_cannot_be_done_is_said_and_the_live_model_stays(
         assert set(listed) == {short, version, BUILT_IN}
         assert "trees.json: differs from what was trained" in listed[short]
         assert "phase_of_the_moon" in listed[version]
+        described = await stubs.prediction.GetModel(pb.GetModelRequest(version=version))
+        assert (described.model.problem, described.card) == (listed[version], "")
         for wrong in (short, version):
             code, name, _ = await refused(activate(stubs, wrong))
             assert (code, name) == (grpc.StatusCode.FAILED_PRECONDITION, "UNUSABLE_MODEL")
@@ -62,7 +73,8 @@ async def test_what_cannot_be_done_is_said_and_the_live_model_stays(
         code, name, metadata = await refused(start_training(stubs))
         assert (code, name) == (grpc.StatusCode.FAILED_PRECONDITION, "NOTHING_TO_LEARN")
         assert metadata == {"experiments": "0", "needed": "2"}
-        assert (await refused(start_training(stubs, systems=0)))[1] == "INVALID_FIELD"
+        for sizes in ({"systems": 0}, {"rounds": 1001}, {"held_out_systems": 50, "episodes": 64}):
+            assert (await refused(start_training(stubs, **sizes)))[1] == "INVALID_FIELD"
         monkeypatch.setitem(sys.modules, "xgboost", None)  # what find_spec takes for not installed
         code, name, _ = await refused(start_training(stubs))
         assert (code, name) == (grpc.StatusCode.FAILED_PRECONDITION, "TRAINING_UNAVAILABLE")
@@ -89,3 +101,27 @@ async def test_models_are_listed_page_by_page(start_server: StartServer, tmp_pat
         assert not second.next_page_token
         wrong = stubs.prediction.ListModels(pb.ListModelsRequest(page_token="x"))
         assert (await refused(wrong))[1] == "INVALID_FIELD"
+
+
+def test_candidates_that_never_went_live_give_way_to_newer_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("server.learning.models.SPARE", 2)
+    store = open_store(place(tmp_path / "kept", None))
+    models = Models(SHIPPED, store.place.models, store)
+    models.serve(Engine(shipped("default"), Predictor(SHIPPED)))
+    by_hand = another_model(store.place.models / "by-hand", 2)
+    os.utime(by_hand, (1, 1))
+    added = []
+    for number in range(5):
+        made = candidate(models.unfinished(str(number)), 3 + number)
+        added.append(models.add(made).version)
+        os.utime(store.place.models / added[-1], (number + 2, number + 2))
+        if number == 0:
+            gone_live = Activation(added[0], datetime.now(UTC), "asked for")
+            store.write(lambda c, gone_live=gone_live: activations.add(c, gone_live)).result()
+    kept = [model.version for model in models.known()]
+    assert kept == [
+        *(added[number] for number in (4, 3, 2, 0)), read_manifest(by_hand).version, BUILT_IN
+    ]  # fmt: skip
+    store.close()

@@ -53,6 +53,7 @@ def test_records_survive_a_restart(where: Place) -> None:
     assert store.read(experiments.newest) == [replace(experiment("r1", 256_000), id=number)]
     assert store.read(lambda c: experiments.content(c, number)) == bytes(range(256)) * 1000
     assert store.read(activations.latest) == Activation("2-abc", NOW, "asked for")
+    assert store.read(activations.versions) == {"2-abc"}
     store.close()
 
 
@@ -106,6 +107,7 @@ def test_a_training_is_followed_and_one_that_ran_is_interrupted(store: Store) ->
     assert latest is not None
     assert (latest.id, latest.state) == (second.id, TrainingState.INTERRUPTED)
     assert store.read(lambda c: repository.get(c, first.id)) == done
+    assert store.read(repository.latest_uninterrupted) == done
     assert store.read(lambda c: repository.get(c, 99)) is None
     assert store.read(lambda c: repository.get(c, 2**32 - 1)) is None
 

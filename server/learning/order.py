@@ -1,0 +1,37 @@
+"""How much somebody wants to be trained."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingOrder:
+    """How much to train; None is the default of `ml.learning.job.Job`.
+
+    Attributes
+    ----------
+    systems, episodes
+        Simulated systems to learn from again, and runs of each.
+    held_out_systems
+        Simulated systems to calibrate on, and as many to compare on.
+    rounds
+        Most trees to add.
+    """
+
+    systems: int | None = None
+    episodes: int | None = None
+    held_out_systems: int | None = None
+    rounds: int | None = None
+
+    def options(self) -> dict[str, int]:
+        """Give what differs from the defaults, in the words of the job."""
+        stated = {
+            "systems": self.systems,
+            "episodes": self.episodes,
+            "held_out_episodes": self.episodes,
+            "checked_systems": self.held_out_systems,
+            "compared_systems": self.held_out_systems,
+            "rounds": self.rounds,
+        }
+        return {name: value for name, value in stated.items() if value is not None}

@@ -1,0 +1,80 @@
+"""Trainings that fail: the reason is told, nothing is left behind, and the next one can begin."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+
+from server.learning.recorder import Experiment
+from server.store import trainings
+from sre_edge.v1 import training_pb2
+from tests.conftest import StartServer
+from tests.server.learning import TINY, fill, trainers
+from tests.server.model_calls import (
+    BUILT_IN,
+    called,
+    ended,
+    live,
+    models,
+    start_training,
+    training,
+    until,
+)
+
+FAILED = training_pb2.TRAINING_STATE_FAILED
+
+
+async def test_a_process_that_dies_and_a_place_that_cannot_be_written(
+    start_server: StartServer, tmp_path: Path, known: list[Experiment]
+) -> None:
+    data = tmp_path / "kept"
+    fill(data, known)
+    app = await start_server(data=data)
+    async with called(app) as stubs:
+        begun = await start_training(stubs, **TINY)
+        (process,) = await until(lambda: trainers(data))
+        os.kill(process, signal.SIGKILL)
+        last = (await ended(stubs, begun.id))[-1]
+        assert (last.state, last.candidate_version) == (FAILED, "")
+        assert last.message == "the process that trains ended with -9; the log has what it said"
+        assert not list((data / "models").iterdir())
+        assert not list((data / "trainings").iterdir())
+        shutil.rmtree(data / "models")
+        (data / "models").write_text("in the way")
+        begun = await start_training(stubs, **TINY)
+        last = (await ended(stubs, begun.id))[-1]
+        assert (last.id, last.state) == (2, FAILED)
+        assert last.message == "something went wrong; the log has the details"
+        (data / "models").unlink()
+        begun = await start_training(stubs, **TINY)
+        assert begun.id == 3
+        assert [model.version for model in await models(stubs)] == [BUILT_IN]
+        assert await live(stubs) == BUILT_IN
+
+
+async def test_experiments_of_which_nothing_can_be_read_are_not_learned_from(
+    start_server: StartServer,
+    tmp_path: Path,
+    known: list[Experiment],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    data = tmp_path / "kept"
+    fill(data, known[:2], packed=b"damaged")
+    fill(data, known[2:3])
+
+    def broken(*_: object) -> None:
+        raise TypeError("no such column")
+
+    app = await start_server(data=data)
+    async with called(app) as stubs:
+        begun = await start_training(stubs, **TINY)
+        monkeypatch.setattr(trainings, "save", broken)
+        last = (await ended(stubs, begun.id))[-1]
+        assert last.state == FAILED
+        assert "1 of 3 recorded ones can be used: damaged" in last.message
+        assert await training(stubs) == last  # though it could not be written down
+        assert (await start_training(stubs, **TINY)).id == 2
