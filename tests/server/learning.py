@@ -48,7 +48,7 @@ ORDERS = (
 
 def poor_model(directory: Path) -> Path:
     """Make a model that can be used and is poor: whatever its trees say, it says 0.12."""
-    return another_model(directory, 200, Calibration(0.0, 0.0, -2.0, 0.12))
+    return another_model(directory, 100, Calibration(0.0, 0.0, -2.0, 0.12))
 
 
 def another_model(directory: Path, count: int, calibration: Calibration | None = None) -> Path:
