@@ -60,6 +60,10 @@ def train(
     config = replace(config, seed=seed)
     config = replace(config, topologies=topologies) if topologies else config
     config = replace(config, episodes=episodes) if episodes else config
+    try:
+        output.mkdir(parents=True, exist_ok=True)  # before half an hour of work
+    except OSError as error:
+        _fail(f"--output {output}: {error.strerror}")
     metrics = training.train(config, output, _compute(scheduler, workers))
     _show(metrics)
     click.echo(f"model {read_manifest(output).version} in {output}")

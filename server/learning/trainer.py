@@ -232,6 +232,8 @@ class Trainer:
         work.mkdir(parents=True)
         files = {}
         for one in known:
+            if self._stopping:
+                break
             content = self._store.read(lambda c, n=one.id: experiments.content(c, n))  # type: ignore[misc]
             if content is not None:  # it may have given way to a newer one meanwhile
                 files[one.key] = str(work / f"{one.id}.npz")

@@ -148,6 +148,18 @@ def test_training_runs_on_a_dask_cluster(tmp_path: Path) -> None:
     assert probability[0] == pytest.approx(probability[1], abs=0.02)
 
 
+def test_a_place_that_cannot_be_written_is_said_before_anything_is_simulated(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "file").write_text("")
+    done = subprocess.run(
+        [sys.executable, "-m", "ml", "train", "--output", str(tmp_path / "file" / "model")],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr == f"--output {tmp_path / 'file' / 'model'}: Not a directory\n"
+
+
 def test_a_cluster_that_is_not_there_is_said() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "ml", "train", "--dask", "nonsense://x", "--quick"],
@@ -236,6 +248,15 @@ def test_a_ramped_kill_is_foreseen_before_anything_is_breached() -> None:
     found, first = probabilities(fault, 200)
     assert found[60:100].max() < 0.3
     assert found[100 : first - 2].max() > 3 * found[60:100].max()
+
+
+def test_confidence_is_how_often_the_type_is_right() -> None:
+    """On the systems that the shipped model was scored on, none of which it learned from."""
+    metrics = json.loads((SHIPPED / "metrics.json").read_text())
+    found = metrics["incident_type"]
+    assert np.sum(found["confusion"]) > 100
+    assert found["mean_confidence"] == pytest.approx(found["accuracy"], abs=0.05)
+    assert found["confidence_ece"] < 0.1
 
 
 def test_advice_names_the_service_where_the_trouble_sits() -> None:
