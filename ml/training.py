@@ -11,25 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import xgboost
 
 from ml.artefact import (
-    CARD,
     CASCADE,
     CONFIG,
-    FEATURE_TABLE,
-    INCIDENT_MODEL,
     LOGISTIC,
-    METRICS,
-    TREES,
     TYPE_MODEL,
-    write_compact_json,
     write_json,
     write_manifest,
 )
 from ml.calibration import calibrate, threshold
 from ml.compute import Compute
-from ml.curves import curves
 from ml.dataset import (
     TOGETHER,
     explain_one,
@@ -39,10 +31,9 @@ from ml.dataset import (
     sample_together,
     training_jobs,
 )
-from ml.evaluation import MODEL, compare, evaluate
-from ml.export import check_options, export, trees
+from ml.description import PARITY_ROWS, describe, write_incident
+from ml.export import check_options, export
 from ml.features import LEARNED
-from ml.features.table import markdown
 from ml.fitting import (
     INCIDENT_OPTIONS,
     TYPE_OPTIONS,
@@ -54,7 +45,6 @@ from ml.fitting import (
     tried_on,
 )
 from ml.incident_types import INCIDENT_TYPES
-from ml.model_card import model_card
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +97,6 @@ class Config:
     )
 
 
-PARITY_ROWS = 20_000
-
-
 def train(config: Config, directory: Path, compute: Compute) -> dict[str, Any]:
     """Train a model into a directory, which is replaced only when all went well.
 
@@ -145,35 +132,24 @@ def train(config: Config, directory: Path, compute: Compute) -> dict[str, Any]:
     chosen = threshold(incident, calibration, validation)
     with tempfile.TemporaryDirectory() as temporary:
         built = Path(temporary)
-        probes = checking.features[:PARITY_ROWS]
         parity = {
-            "incident": export(incident, LEARNED, probes, built / INCIDENT_MODEL),
-            "type": export(kinds, LEARNED, probes, built / TYPE_MODEL),
+            "incident": write_incident(built, incident, checking.features),
+            "type": export(kinds, LEARNED, checking.features[:PARITY_ROWS], built / TYPE_MODEL),
         }
-        write_compact_json(built / TREES, trees(incident))
         write_json(built / LOGISTIC, logistic_regression(learning))
         write_json(built / CASCADE, spread)
         write_json(built / CONFIG, asdict(config))
-        (built / FEATURE_TABLE).write_text(markdown(), encoding="utf-8")
-        described = (LEARNED, tuple(INCIDENT_TYPES), calibration, chosen)
-        manifest = write_manifest(built, *described)
+        manifest = write_manifest(built, LEARNED, tuple(INCIDENT_TYPES), calibration, chosen)
         _say("evaluating on systems that were not learned from")
-        compared = compare(test, validation, built)
-        metrics = {
+        facts = {
             "onnx_parity": parity,
             "learned_rows": len(learning.label),
             "candidates": [
                 {"changes": c, "average_precision": t}
                 for c, t in zip(config.candidates, tried, strict=True)
             ],
-            "trees": incident.num_boosted_rounds(),
-            "importance": importance(incident),
-            **evaluate(compared, built, config.seed),
-            "curves": curves(compared.scores[MODEL], chosen),
         }
-        write_json(built / METRICS, metrics)
-        (built / CARD).write_text(model_card(manifest, asdict(config), metrics), encoding="utf-8")
-        write_manifest(built, *described)
+        _, metrics = describe(built, manifest, incident, asdict(config), facts, validation, test)
         directory.mkdir(parents=True, exist_ok=True)
         for path in built.iterdir():
             shutil.copy(path, directory / path.name)
@@ -192,15 +168,3 @@ def quick() -> Config:
         Config(), topologies=6, validation_topologies=2, test_topologies=2, episodes=8, rounds=60,
         held_out_episodes=8, candidates=({},),
     )  # fmt: skip
-
-
-def importance(booster: xgboost.Booster) -> dict[str, float]:
-    """Share of the gain of each feature, highest first."""
-    gain = {
-        LEARNED[int(key[1:])]: float(np.sum(value))
-        for key, value in booster.get_score(importance_type="total_gain").items()
-    }
-    total = sum(gain.values()) or 1.0
-    named = {name: value / total for name, value in gain.items()}
-    ranked = sorted(named.items(), key=lambda item: -item[1])
-    return {name: float(f"{share:.4g}") for name, share in ranked}

@@ -13,24 +13,18 @@ import numpy as np
 import xgboost
 
 from ml.artefact import (
-    CARD,
     CASCADE,
     CONFIG,
-    FEATURE_TABLE,
-    INCIDENT_MODEL,
     LEARNING,
     LOGISTIC,
     METRICS,
-    TREES,
     TYPE_MODEL,
     Manifest,
     read_manifest,
-    write_compact_json,
     write_json,
     write_manifest,
 )
 from ml.calibration import calibrate, threshold
-from ml.curves import curves
 from ml.dataset import (
     Rows,
     explain_one,
@@ -40,11 +34,10 @@ from ml.dataset import (
     sample_together,
     training_jobs,
 )
+from ml.description import describe, write_incident
 from ml.episodes import Recording
-from ml.evaluation import MODEL, compare, evaluate, model_score
-from ml.export import export, trees
+from ml.evaluation import model_score
 from ml.features import LEARNED
-from ml.features.table import markdown
 from ml.fitting import Fitting, fit_incident
 from ml.incident_types import INCIDENT_TYPES
 from ml.learning.beside import Beside, Progress
@@ -52,10 +45,9 @@ from ml.learning.booster import booster
 from ml.learning.comparison import Pair, Verdict, judged
 from ml.learning.job import Job, Split, split
 from ml.learning.live import ExamplesError, from_bytes
-from ml.model_card import model_card
 from ml.pool import Scored
 from ml.predictor import Predictor
-from ml.training import PARITY_ROWS, Config, importance
+from ml.training import Config
 
 EVERY_ROW = 1.0
 CHANGES = "changes"
@@ -119,31 +111,20 @@ def learn(job: Job, progress: Progress) -> tuple[Manifest, Verdict]:
     output = Path(job.output)
     parity = _export(output, base_directory, incident, checking, config)
     calibration = calibrate(incident, checking, validation)
-    described = (
-        LEARNED,
-        tuple(INCIDENT_TYPES),
-        calibration,
-        threshold(incident, calibration, validation),
-    )
-    manifest = write_manifest(output, *described)
+    chosen_threshold = threshold(incident, calibration, validation)
+    manifest = write_manifest(output, LEARNED, tuple(INCIDENT_TYPES), calibration, chosen_threshold)
     progress("comparing", 0, 2)
     models = Predictor(base_directory), Predictor(output)
     verdict = judged(_pair(models, test), _pair(models, [live[key] for key in chosen.compared]))
     progress("comparing", 1, 2)
-    compared = compare(test, validation, output)
-    metrics = {
+    facts = {
         "onnx_parity": {"incident": parity},
         "learned_rows": len(learning.label),
-        "trees": incident.num_boosted_rounds(),
-        "importance": importance(incident),
-        **evaluate(compared, output, seed),
-        "curves": curves(compared.scores[MODEL], manifest.threshold),
         "comparison": asdict(verdict),
     }
-    write_json(output / METRICS, metrics)
-    card = model_card(manifest, config, metrics) + _learned(config[LEARNING], chosen, verdict)
-    (output / CARD).write_text(card, encoding="utf-8")
-    return write_manifest(output, *described), verdict
+    more = _learned(config[LEARNING], chosen, verdict)
+    manifest, _ = describe(output, manifest, incident, config, facts, validation, test, more)
+    return manifest, verdict
 
 
 def _read(files: dict[str, str]) -> tuple[dict[str, Recording], dict[str, str]]:
@@ -196,13 +177,10 @@ def _export(
 ) -> float:
     """Write all but the manifest and the reports. What names types and spread stays as it is."""
     output.mkdir(parents=True)
-    parity = export(incident, LEARNED, checking.features[:PARITY_ROWS], output / INCIDENT_MODEL)
     for name in (TYPE_MODEL, LOGISTIC, CASCADE):
         shutil.copy(base / name, output / name)
-    write_compact_json(output / TREES, trees(incident))
     write_json(output / CONFIG, config)
-    (output / FEATURE_TABLE).write_text(markdown(), encoding="utf-8")
-    return parity
+    return write_incident(output, incident, checking.features)
 
 
 def _pair(models: tuple[Predictor, Predictor], recordings: Sequence[Recording]) -> Pair:

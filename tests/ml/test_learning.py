@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from dataclasses import replace
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from ml.artefact import INCIDENT_MODEL, SHIPPED
+from ml.artefact import INCIDENT_MODEL, MANIFEST, SHIPPED
 from ml.breach import breached
 from ml.dataset import LEARNED_COLUMNS
 from ml.episodes import FIRST_SCORED, LAST_SCORED, Recording, record
@@ -16,7 +19,7 @@ from ml.export import trees
 from ml.features import LEARNED, NAMES, FeatureExtractor
 from ml.incidents import Incident, incidents
 from ml.labels import labels
-from ml.learning.booster import booster
+from ml.learning.booster import ContinueError, booster
 from ml.learning.comparison import LIVE, Pair, judged
 from ml.learning.job import split
 from ml.learning.live import (
@@ -165,6 +168,15 @@ def test_training_goes_on_from_the_very_trees_of_a_model() -> None:
     assert rebuilt.num_features() == len(LEARNED)
 
 
+def test_training_does_not_go_on_from_a_model_of_other_features(tmp_path: Path) -> None:
+    shutil.copytree(SHIPPED, tmp_path / "model")
+    path = tmp_path / "model" / MANIFEST
+    stated = json.loads(path.read_text())
+    path.write_text(json.dumps({**stated, "features": stated["features"][:-1]}))
+    with pytest.raises(ContinueError, match="train one from scratch: python -m ml train"):
+        booster(tmp_path / "model")
+
+
 def test_whole_newest_experiments_are_for_the_comparison() -> None:
     assert split("ab", []) == (("a",), (), ("b",))
     first = split("abcdefghijkl", [])
@@ -262,6 +274,15 @@ def test_one_that_foresees_less_on_the_live_system_is_kept() -> None:
     assert verdict.groups["all"]["recall"]["ci"][0] > 0.0
     assert not verdict.better
     assert "it foresees less on the newest live experiments" in verdict.reason
+
+
+def test_an_experiment_of_which_no_row_is_scored_does_not_end_the_comparison() -> None:
+    of = recording(1, 5)
+    of = replace(of, scored=np.zeros_like(of.scored))
+    verdict = judged(pair(60, 0, 0.8), Pair([said(of, 1, 0.3)], [said(of, 2, 0.3)]))
+    assert verdict.groups[LIVE]["episodes"] == 1
+    assert verdict.groups[LIVE]["ece"] is None
+    assert verdict.better
 
 
 def test_experiments_of_different_lengths_are_compared_together() -> None:

@@ -37,6 +37,8 @@ from simulator.faults import FaultKind
 from simulator.topologies import shipped
 
 TINY = {"systems": 1, "episodes": 2, "held_out_systems": 1, "rounds": 3}
+SMALL = {"systems": 2, "episodes": 12, "held_out_systems": 2, "rounds": 10}
+"""Enough to tell a poor model from a better one."""
 
 ORDERS = (
     FaultOrder("database", FaultKind.SERVICE_KILL, 60.0, 1.0, ramp_s=40.0),

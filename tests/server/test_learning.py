@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import shutil
 import signal
 from pathlib import Path
@@ -10,14 +11,14 @@ from pathlib import Path
 import grpc
 import pytest
 
-from ml.artefact import SHIPPED, TREES, read_manifest
+from ml.artefact import CONFIG, LEARNING, METRICS, SHIPPED, TREES, read_manifest
 from server.learning.recorder import BEFORE_FRAMES, Experiment
 from sre_edge import Client
 from sre_edge.v1 import model_pb2, simulation_service_pb2, training_pb2
 from sre_edge.v1 import prediction_service_pb2 as pb
 from tests.conftest import StartServer
 from tests.processes import Program
-from tests.server.learning import TINY, fill, poor_model, trainers
+from tests.server.learning import SMALL, TINY, another_model, fill, poor_model, trainers
 from tests.server.model_calls import (
     BUILT_IN,
     RUNNING,
@@ -85,6 +86,13 @@ async def test_a_training_beside_a_stream_a_candidate_that_is_kept_and_its_activ
         assert described.curves.operating_points
         assert described.curves.reliability
         assert described.curves.lead_times
+        learned = json.loads((data / "models" / candidate.version / CONFIG).read_text())[LEARNING]
+        keys = [f"{one.first.run.id}-{one.first.sequence}" for one in known]
+        assert learned["compared_on"] == keys[-1:]  # the newest, whole
+        assert set(learned["experiments"]) == set(keys[:-1])
+        tried = json.loads((SHIPPED / METRICS).read_text())["candidates"]
+        best = max(tried, key=lambda one: one["average_precision"])
+        assert learned["changes"] == best["changes"]  # it is fitted as the live model was
         await activations_under_load(stubs, candidate.version)
     await app.stop()
 
@@ -139,8 +147,7 @@ async def test_a_candidate_that_is_better_goes_live_and_stays_so(
     app = await start_server(data=data, model=poor)
     async with called(app) as stubs:
         assert await live(stubs) == base
-        sizes = {"systems": 2, "episodes": 12, "held_out_systems": 2, "rounds": 10}
-        begun = await start_training(stubs, **sizes)
+        begun = await start_training(stubs, **SMALL)
         last = (await ended(stubs, begun.id))[-1]
         assert last.state == training_pb2.TRAINING_STATE_PROMOTED, last.message
         assert last.message.startswith("better, and as well calibrated")
@@ -151,15 +158,26 @@ async def test_a_candidate_that_is_better_goes_live_and_stays_so(
     async with called(again) as stubs:
         assert await live(stubs) == last.candidate_version
         assert (await activate(stubs, base)).previous_version == last.candidate_version
-        begun = await start_training(stubs, **sizes)
-        assert begun.base_version == base
-        await activate(stubs, last.candidate_version)
+
+
+@pytest.mark.slow
+async def test_a_better_candidate_is_kept_if_another_model_went_live_meanwhile(
+    start_server: StartServer, tmp_path: Path, known: list[Experiment]
+) -> None:
+    data = tmp_path / "kept"
+    fill(data, known)
+    poor = poor_model(tmp_path / "poor")
+    other = read_manifest(another_model(data / "models" / "other", 50)).version
+    app = await start_server(data=data, model=poor)
+    async with called(app) as stubs:
+        begun = await start_training(stubs, **SMALL)
+        await activate(stubs, other)
         kept = (await ended(stubs, begun.id))[-1]
         assert kept.state == training_pb2.TRAINING_STATE_KEPT
         assert kept.message.startswith(
             "kept, not made live: another model went live meanwhile. better, and as well calibrated"
         )
-        assert await live(stubs) == last.candidate_version
+        assert await live(stubs) == other
 
 
 async def test_a_server_that_is_killed_while_it_trains(
