@@ -41,7 +41,7 @@ from ml.features import LEARNED
 from ml.fitting import Fitting, fit_incident
 from ml.incident_types import INCIDENT_TYPES
 from ml.learning.beside import Beside, Progress
-from ml.learning.booster import booster
+from ml.learning.booster import ContinueError, booster
 from ml.learning.comparison import Pair, Verdict, judged
 from ml.learning.job import Job, Split, split
 from ml.learning.live import ExamplesError, from_bytes
@@ -53,6 +53,8 @@ EVERY_ROW = 1.0
 CHANGES = "changes"
 LIVE_SHARE, MOST_TIMES = 0.25, 20.0
 """Live rows count up to 20 times, but together for at most a quarter of all."""
+MOST_TREES = 1000
+"""Each training adds some; with more of them a tick of a large system would take too long."""
 SEEDS_FROM = 100_000
 """Beyond the seeds that models are trained from scratch with, so that the systems are new."""
 
@@ -75,7 +77,14 @@ def learn(job: Job, progress: Progress) -> tuple[Manifest, Verdict]:
     chosen = split(tuple(live), known)
     if not (chosen.learned and chosen.compared):
         raise ExamplesError(_too_few(len(live), lost))
-    compute = Beside(booster(base_directory), progress)
+    base = booster(base_directory)
+    rounds = min(job.rounds, MOST_TREES - base.num_boosted_rounds())
+    if rounds < 1:
+        raise ContinueError(
+            f"the live model has {base.num_boosted_rounds()} trees, and {MOST_TREES} are the most: "
+            "activate another one, or train one from scratch: python -m ml train"
+        )
+    compute = Beside(base, progress)
 
     jobs = training_jobs(job.systems, job.episodes, seed, Config().share)
     simulated = [rows for rows, _ in compute.each(sample_together, jobs, "simulating systems")]
@@ -91,7 +100,7 @@ def learn(job: Job, progress: Progress) -> tuple[Manifest, Verdict]:
         [sample(live[key], EVERY_ROW, seed) for key in chosen.checked],
     )
     options = {**Config().options, **base_config.get("options", {})}
-    fitting = Fitting(compute, options, job.rounds, job.patience, seed)
+    fitting = Fitting(compute, options, rounds, job.patience, seed)
     changes = _changes(base_directory, before)
     incident = fit_incident(fitting, changes, learning, checking)
 
@@ -197,7 +206,8 @@ def _learned(learning: dict[str, Any], chosen: Split, verdict: Verdict) -> str:
             f"with {len(chosen.learned)} live experiments and the systems above. Calibrated on "
             f"{len(chosen.checked)} others and on validation systems; compared on "
             f"{len(chosen.compared)} newest ones that neither model had seen, and on other "
-            "simulated systems. What names types of incidents is that of the other model.",
+            "simulated systems. What names types of incidents is that of the other model. The "
+            "shares of the gain above are those of the added trees.",
             "",
             f"{verdict.reason}.",
             "",

@@ -9,6 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from ml.artefact import SHIPPED
+from ml.learning.booster import ContinueError, booster
+from ml.learning.candidate import learn
+from ml.learning.job import Job
+from ml.learning.live import labelled, to_bytes
 from server.learning.recorder import Experiment
 from server.store import trainings
 from sre_edge.v1 import training_pb2
@@ -78,3 +83,19 @@ async def test_experiments_of_which_nothing_can_be_read_are_not_learned_from(
         assert "1 of 3 recorded ones can be used: damaged" in last.message
         assert await training(stubs) == last  # though it could not be written down
         assert (await start_training(stubs, **TINY)).id == 2
+
+
+def test_a_model_does_not_grow_without_end(
+    tmp_path: Path, known: list[Experiment], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = {}
+    for number, experiment in enumerate(known[:2]):
+        recording = labelled(experiment.seen)
+        assert recording is not None
+        path = tmp_path / f"{number}.npz"
+        path.write_bytes(to_bytes(recording))
+        files[str(number)] = str(path)
+    trees = booster(SHIPPED).num_boosted_rounds()
+    monkeypatch.setattr("ml.learning.candidate.MOST_TREES", trees)
+    with pytest.raises(ContinueError, match=f"the live model has {trees} trees"):
+        learn(Job(1, str(SHIPPED), str(tmp_path / "candidate"), files), lambda *_: None)
