@@ -120,3 +120,12 @@ def dashboard(target: str, **variables: str) -> Iterator[str]:
         yield program.expect(r"dashboard +(\S+)")[1]
     finally:
         program.stop()
+
+
+def sre_edge(target: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command line client, as a script does."""
+    return subprocess.run(
+        [sys.executable, "-c", "from sre_edge.cli import main; main()", *arguments],
+        capture_output=True, text=True, timeout=120, check=False,
+        env={**QUIET, "SRE_EDGE_TARGET": target},
+    )  # fmt: skip

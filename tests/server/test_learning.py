@@ -17,7 +17,7 @@ from sre_edge import Client
 from sre_edge.v1 import model_pb2, simulation_service_pb2, training_pb2
 from sre_edge.v1 import prediction_service_pb2 as pb
 from tests.conftest import StartServer
-from tests.processes import Program
+from tests.processes import Program, sre_edge
 from tests.server.learning import SMALL, TINY, another_model, fill, poor_model, trainers
 from tests.server.model_calls import (
     BUILT_IN,
@@ -74,6 +74,10 @@ async def test_a_training_beside_a_stream_a_candidate_that_is_kept_and_its_activ
         assert on == [training_pb2.COMPARED_ON_ALL, training_pb2.COMPARED_ON_SIMULATED,
                       training_pb2.COMPARED_ON_LIVE]  # fmt: skip
         assert last.comparisons[0].episodes == 3  # two simulated, and the newest experiment
+        shown = await asyncio.to_thread(sre_edge, app.address, "train", "--status", "--wait")
+        assert shown.returncode == 0, shown.stderr
+        for words in ("training 1: kept", last.candidate_version, "recall at 0.5 false alarms"):
+            assert words in shown.stdout
         assert await live(stubs) == BUILT_IN
 
         candidate, built_in = await models(stubs)

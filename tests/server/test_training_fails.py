@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import os
 import shutil
 import signal
@@ -18,6 +20,7 @@ from server.learning.recorder import Experiment
 from server.store import trainings
 from sre_edge.v1 import training_pb2
 from tests.conftest import StartServer
+from tests.processes import sre_edge
 from tests.server.learning import TINY, fill, trainers
 from tests.server.model_calls import (
     BUILT_IN,
@@ -82,7 +85,13 @@ async def test_experiments_of_which_nothing_can_be_read_are_not_learned_from(
         assert last.state == FAILED
         assert "1 of 3 recorded ones can be used: damaged" in last.message
         assert await training(stubs) == last  # though it could not be written down
-        assert (await start_training(stubs, **TINY)).id == 2
+        command = (sre_edge, app.address, "train", "--wait", "--json")
+        waited = await asyncio.to_thread(*command)
+        assert waited.returncode == 1, waited.stderr
+        told = [json.loads(line) for line in waited.stdout.splitlines()]
+        assert {one["id"] for one in told} == {2}
+        assert told[-1]["state"] == "TRAINING_STATE_FAILED"
+        assert "recorded ones can be used" in told[-1]["message"]
 
 
 def test_a_model_does_not_grow_without_end(

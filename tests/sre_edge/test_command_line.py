@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,20 +11,13 @@ import pytest
 from simulator import topologies
 from sre_edge.quantities import duration, number, probability
 from tests import processes
+from tests.processes import sre_edge
 
 
 @pytest.fixture(scope="module")
 def target() -> Iterator[str]:
     with processes.server() as address:
         yield address
-
-
-def sre_edge(target: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", "from sre_edge.cli import main; main()", *arguments],
-        capture_output=True, text=True, timeout=60, check=False,
-        env={**processes.QUIET, "SRE_EDGE_TARGET": target},
-    )  # fmt: skip
 
 
 def test_a_whole_story(target: str) -> None:
