@@ -40,7 +40,9 @@ class TrainingProcess:
             stdout=subprocess.PIPE,
             stderr=self._errors,
             text=True,
-            start_new_session=True,
+            # Ctrl-C is for the server alone. The session stays the server's: Linux shares time
+            # between sessions first, and only within one does a priority count.
+            process_group=0,
             env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
         )
 

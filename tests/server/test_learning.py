@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shutil
 import signal
 from pathlib import Path
@@ -12,6 +13,7 @@ import grpc
 import pytest
 
 from ml.artefact import CONFIG, LEARNING, METRICS, SHIPPED, TREES, read_manifest
+from ml.learning.__main__ import NICEST
 from server.learning.recorder import BEFORE_FRAMES, Experiment
 from sre_edge import Client
 from sre_edge.v1 import model_pb2, simulation_service_pb2, training_pb2
@@ -195,8 +197,10 @@ async def test_a_server_that_is_killed_while_it_trains(
         client.train(**TINY)
         following = client.follow_training(every_s=0.1)
         assert next(t for t in following if t.stage == "simulating systems").state == RUNNING
-        trained = trainers(data)
-        assert len(trained) == 1
+        (trained,) = trainers(data)
+        assert os.getpriority(os.PRIO_PROCESS, trained) == NICEST
+        assert os.getsid(trained) == os.getsid(program.process.pid)  # else priorities mean nothing
+        assert os.getpgid(trained) == trained  # Ctrl-C is not for it
         program.stop(signal.SIGKILL)
     await until(lambda: not trainers(data))  # it does not outlive its server
     half = data / "models" / ".unfinished-training-1"
