@@ -88,7 +88,17 @@ def test_what_is_said_of_the_shipped_model_is_what_was_measured() -> None:
     assert f"{model['event_precision']:.0%} of its alarms are".replace("%", " %") in said
     for name in others:
         assert report["ahead_in_recall_at_0.5"][name]["ci"][0] > 0.0
-        for system in report["per_topology"]:
-            assert system["ahead_in_recall_at_0.5"][name]["difference"] > 0.0
-    assert sum(s["model"]["brier_skill"] > 0 for s in report["per_topology"]) == 5
+    systems = report["per_topology"]
+    ahead = sum(
+        all(s["ahead_in_recall_at_0.5"][name]["difference"] > 0.0 for name in others)
+        for s in systems
+    )
+    assert f"ahead of each on {ahead} of the {len(systems)} systems" in said
+    skilled = sum(s["model"]["brier_skill"] > 0.0 for s in systems)
+    assert f"above zero over all and on {skilled} of the {len(systems)} systems" in said
+    oracle = report["overall"]["oracle"]
+    known = f"has {oracle['foreseeable_recall']:.0%} and {oracle['event_precision']:.0%}"
+    assert known.replace("%", " %") in said
+    assert oracle["foreseeable_recall_at_precision_0.94"] == 0.0
+    assert f"(the oracle: {oracle['event_recall']:.2f})" in said
     assert round(1.0 - model["prevalence"], 2) == 0.99
