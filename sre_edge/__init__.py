@@ -3,9 +3,13 @@
 >>> from sre_edge import Client
 >>> with Client("127.0.0.1:50051") as client:  # doctest: +SKIP
 ...     client.inject("database", "service_kill", duration_s=60)
+
+`AsyncClient` is the same for asyncio, and `sre_edge.testing` has a server for your own tests.
 """
 
-from sre_edge.client import Client, fault_kind, fault_kinds
+from sre_edge.aio import AsyncClient, AsyncSubscription
+from sre_edge.calls.chaos import fault_kind, fault_kinds
+from sre_edge.client import Client, Subscription
 from sre_edge.connection import Connection
 from sre_edge.errors import (
     Failed,
@@ -14,6 +18,7 @@ from sre_edge.errors import (
     NotNow,
     Refused,
     SreEdgeError,
+    TooOld,
     Unauthenticated,
     Unavailable,
     Violation,
@@ -21,6 +26,8 @@ from sre_edge.errors import (
 from sre_edge.watch import Connected, Disconnected, Event
 
 __all__ = [
+    "AsyncClient",
+    "AsyncSubscription",
     "Client",
     "Connected",
     "Connection",
@@ -32,6 +39,8 @@ __all__ = [
     "NotNow",
     "Refused",
     "SreEdgeError",
+    "Subscription",
+    "TooOld",
     "Unauthenticated",
     "Unavailable",
     "Violation",

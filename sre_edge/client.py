@@ -1,47 +1,62 @@
-"""A typed client of the SRE Edge API."""
+"""A typed client of the SRE Edge API, for threads."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Iterator
-from datetime import datetime, timedelta
+import functools
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterator
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
 import grpc
-from google.protobuf.duration_pb2 import Duration
-from google.protobuf.timestamp_pb2 import Timestamp
 
+from sre_edge.calls import chaos, incident, prediction, simulation, stream
+from sre_edge.calls.stream import Item, Stream
 from sre_edge.connection import TARGET, Connection
-from sre_edge.errors import InvalidRequest, Violation, from_rpc
-from sre_edge.models import ModelCalls
-from sre_edge.v1 import (
-    chaos_service_pb2,
-    chaos_service_pb2_grpc,
-    clock_pb2,
-    experiment_pb2,
-    fault_pb2,
-    incident_pb2,
-    incident_service_pb2,
-    incident_service_pb2_grpc,
-    prediction_service_pb2,
-    prediction_service_pb2_grpc,
-    simulation_service_pb2,
-    simulation_service_pb2_grpc,
-    snapshot_pb2,
-    topology_pb2,
-)
-from sre_edge.watch import Event, watch
+from sre_edge.errors import from_rpc
+from sre_edge.exchange import Ask, Exchange, Following, Pause, Stubs, Told
+from sre_edge.watch import Connected, Disconnected, Progress
 
 TIMEOUT_S = 10.0
-RESET_TIMEOUT_S = 60.0
-MOST_SERVICES = 500
 
-Answer = TypeVar("Answer")
+P = ParamSpec("P")
+Result = TypeVar("Result")
 
 
-class Client(ModelCalls):
+def _calling(describe: Callable[P, Exchange[Result]]) -> Callable[Concatenate[Client, P], Result]:
+    @functools.wraps(describe)
+    def method(self: Client, /, *args: P.args, **kwargs: P.kwargs) -> Result:
+        return self.call(describe(*args, **kwargs))
+
+    return method
+
+
+def _following(
+    describe: Callable[P, Following[Result]],
+) -> Callable[Concatenate[Client, P], Iterator[Result]]:
+    @functools.wraps(describe)
+    def method(self: Client, /, *args: P.args, **kwargs: P.kwargs) -> Iterator[Result]:
+        return self._follow(describe(*args, **kwargs))
+
+    return method
+
+
+def _streaming(
+    describe: Callable[P, Stream[Item]],
+) -> Callable[Concatenate[Client, P], Subscription[Item]]:
+    @functools.wraps(describe)
+    def method(self: Client, /, *args: P.args, **kwargs: P.kwargs) -> Subscription[Item]:
+        return self.subscribe(describe(*args, **kwargs))
+
+    return method
+
+
+class Client:
     """Calls one server; safe to use from several threads.
+
+    `AsyncClient` has the same calls for asyncio.
 
     Parameters
     ----------
@@ -49,6 +64,11 @@ class Client(ModelCalls):
         host:port of the server, for plain traffic; or a `Connection`, for TLS and a token.
     timeout_s
         For calls with one answer.
+
+    Raises
+    ------
+    SreEdgeError
+        Every call raises one of `sre_edge.errors`.
 
     Examples
     --------
@@ -63,10 +83,40 @@ class Client(ModelCalls):
         self.target = connection.target
         self._timeout_s = timeout_s
         self._channel = connection.channel()
-        self._simulation = simulation_service_pb2_grpc.SimulationServiceStub(self._channel)
-        self._chaos = chaos_service_pb2_grpc.ChaosServiceStub(self._channel)
-        self._incident = incident_service_pb2_grpc.IncidentServiceStub(self._channel)
-        self._prediction = prediction_service_pb2_grpc.PredictionServiceStub(self._channel)
+        self._stubs = Stubs(self._channel)
+        self._subscriptions: weakref.WeakSet[Subscription[Any]] = weakref.WeakSet()
+
+    topology = _calling(simulation.topology)
+    metrics = _calling(simulation.metrics)
+    history = _calling(simulation.history)
+    set_clock = _calling(simulation.set_clock)
+    info = _calling(simulation.info)
+    reset = _calling(simulation.reset)
+    watch = _streaming(stream.watch)
+
+    inject = _calling(chaos.inject)
+    run_scenario = _calling(chaos.run_scenario)
+    stop = _calling(chaos.stop)
+    stop_experiment = _calling(chaos.stop_experiment)
+    stop_all = _calling(chaos.stop_all)
+    lift_kill_switch = _calling(chaos.lift_kill_switch)
+    experiments = _calling(chaos.experiments)
+    experiment = _calling(chaos.experiment)
+    follow_experiment = _following(chaos.follow_experiment)
+
+    predict = _calling(prediction.predict)
+    analysis = _calling(prediction.analysis)
+    alarms = _calling(prediction.alarms)
+    models = _calling(prediction.models)
+    model = _calling(prediction.model)
+    activate_model = _calling(prediction.activate_model)
+    train = _calling(prediction.train)
+    training = _calling(prediction.training)
+    follow_training = _following(prediction.follow_training)
+
+    incidents = _calling(incident.incidents)
+    slos = _calling(incident.slos)
+    events = _streaming(stream.events)
 
     def __enter__(self) -> Client:
         return self
@@ -80,242 +130,110 @@ class Client(ModelCalls):
         self.close()
 
     def close(self) -> None:
-        """Close the channel; streams end."""
+        """Cancel the streams that are open, which end then, and close the channel."""
+        for subscription in list(self._subscriptions):
+            subscription.close()
         self._channel.close()
 
-    def topology(self) -> topology_pb2.Topology:
-        """Get the topology of the present run."""
-        request = simulation_service_pb2.GetTopologyRequest()
-        return self._call(self._simulation.GetTopology, request).topology
+    def call(self, exchange: Exchange[Result]) -> Result:
+        """Make a call from its description, as those in `sre_edge.calls`."""
+        answer = None
+        while True:
+            try:
+                asked = exchange.send(answer)
+            except StopIteration as done:
+                result: Result = done.value
+                return result
+            answer = self._ask(asked)
 
-    def metrics(
-        self, services: Iterable[str] = (), *, time: datetime | None = None
-    ) -> snapshot_pb2.Snapshot:
-        """Get the latest snapshot or the one at a past simulated time, of all services or some."""
-        request = simulation_service_pb2.GetMetricsRequest(services=services, time=_timestamp(time))
-        return self._call(self._simulation.GetMetrics, request).snapshot
+    def subscribe(self, wanted: Stream[Item]) -> Subscription[Item]:
+        """Open a stream from its description."""
+        progress = Progress(wanted, self.target)
+        opened = Subscription(wanted.method(self._stubs), progress)
+        self._subscriptions.add(opened)
+        return opened
 
-    def history(
-        self,
-        metrics: Iterable[str],
-        services: Iterable[str] = (),
-        *,
-        start: datetime | None = None,
-        end: datetime | None = None,
-        max_points: int = 0,
-    ) -> simulation_service_pb2.QueryHistoryResponse:
-        """Look back at metrics over simulated time, as in `QueryHistoryRequest`."""
-        request = simulation_service_pb2.QueryHistoryRequest(
-            services=services,
-            metrics=metrics,
-            start_time=_timestamp(start),
-            end_time=_timestamp(end),
-            max_points=max_points,
-        )
-        return self._call(self._simulation.QueryHistory, request)
+    def _follow(self, following: Following[Result]) -> Iterator[Result]:
+        answer = None
+        while True:
+            try:
+                step = following.send(answer)
+            except StopIteration:
+                return
+            answer = None
+            if isinstance(step, Ask):
+                answer = self._ask(step)
+            elif isinstance(step, Pause):
+                time.sleep(step.seconds)
+            elif isinstance(step, Told):
+                yield step.result
 
-    def set_clock(
-        self, *, paused: bool | None = None, speed: float | None = None
-    ) -> clock_pb2.Clock:
-        """Pause or resume the simulated clock, or set its speed; None leaves as it is."""
-        request = simulation_service_pb2.SetClockRequest(paused=paused, speed=speed)
-        return self._call(self._simulation.SetClock, request).clock
-
-    def info(self) -> simulation_service_pb2.GetServerInfoResponse:
-        """Ask what the server is, what it allows, and how it fares."""
-        request = simulation_service_pb2.GetServerInfoRequest()
-        return self._call(self._simulation.GetServerInfo, request)
-
-    def watch(
-        self,
-        services: Iterable[str] = (),
-        *,
-        resume_after: snapshot_pb2.Cursor | None = None,
-        reconnect: bool = True,
-    ) -> Iterator[Event]:
-        """Watch snapshots; goes on after a lost connection where it stopped.
-
-        Parameters
-        ----------
-        services
-            Which; none means all.
-        resume_after
-            Last snapshot that is known already.
-        reconnect
-            False: raise `Unavailable` instead of trying again.
-
-        Yields
-        ------
-        `Connected`, `Disconnected`, a `Snapshot`, a `Gap` or a `Clock`; see `sre_edge.watch`.
-        """
-        return watch(
-            self._simulation.StreamMetrics,
-            tuple(services),
-            self.target,
-            resume_after=resume_after,
-            reconnect=reconnect,
-        )
-
-    def predict(
-        self,
-        services: Iterable[str] = (),
-        *,
-        include_features: bool = False,
-        explain: bool = False,
-    ) -> prediction_service_pb2.PredictResponse:
-        """Predict for all services or some, and for the system; `explain`: with the reasons."""
-        request = prediction_service_pb2.PredictRequest(
-            services=services, include_features=include_features, explain=explain
-        )
-        return self._call(self._prediction.Predict, request)
-
-    def analysis(self, services: Iterable[str] = ()) -> prediction_service_pb2.GetAnalysisResponse:
-        """Ask how all services or some stand: health, critical paths, anomalies."""
-        request = prediction_service_pb2.GetAnalysisRequest(services=services)
-        return self._call(self._prediction.GetAnalysis, request)
-
-    def inject(
-        self,
-        target: str,
-        kind: str | fault_pb2.FaultKind.ValueType,
-        *,
-        duration_s: float,
-        intensity: float | None = None,
-        ramp_s: float | None = None,
-        share: float | None = None,
-    ) -> fault_pb2.Fault:
-        """Inject a fault.
-
-        Parameters
-        ----------
-        target
-            Service, or "caller->callee" for a partition of one edge.
-        kind
-            Such as "cpu_spike", or the enum.
-        duration_s, intensity, ramp_s, share
-            As in `InjectChaosRequest`; None is the server's default.
-
-        Raises
-        ------
-        Refused
-            The server said no, or a value cannot be sent at all.
-        """
-        request = chaos_service_pb2.InjectChaosRequest(
-            target=target,
-            kind=fault_kind(kind) if isinstance(kind, str) else kind,
-            duration=_duration("duration", duration_s),
-            intensity=intensity,
-            ramp=None if ramp_s is None else _duration("ramp", ramp_s),
-            share=share,
-        )
-        return self._call(self._chaos.InjectChaos, request).fault
-
-    def stop(self, fault_id: str) -> list[fault_pb2.Fault]:
-        """End a fault before its time."""
-        request = chaos_service_pb2.StopChaosRequest(fault_id=fault_id)
-        return list(self._call(self._chaos.StopChaos, request).stopped)
-
-    def stop_all(self, *, kill_switch: bool = False) -> list[fault_pb2.Fault]:
-        """End all faults; with the kill switch, no new one is taken until it is lifted."""
-        request = chaos_service_pb2.StopChaosRequest(all=True)
-        if kill_switch:
-            request = chaos_service_pb2.StopChaosRequest(kill_switch=True)
-        return list(self._call(self._chaos.StopChaos, request).stopped)
-
-    def lift_kill_switch(self) -> bool:
-        """Have faults taken again; return whether the kill switch was on."""
-        request = chaos_service_pb2.LiftKillSwitchRequest()
-        return self._call(self._chaos.LiftKillSwitch, request).lifted
-
-    def experiments(self, count: int = 50) -> list[experiment_pb2.Experiment]:
-        """List the newest experiments, at most so many, without what broke in each."""
-        request = chaos_service_pb2.ListExperimentsRequest(page_size=count)
-        return list(self._call(self._chaos.ListExperiments, request).experiments)
-
-    def experiment(self, experiment_id: str) -> experiment_pb2.Experiment:
-        """Get an experiment with what it led to."""
-        request = chaos_service_pb2.GetExperimentRequest(experiment_id=experiment_id)
-        return self._call(self._chaos.GetExperiment, request).experiment
-
-    def incidents(
-        self, service: str = "", *, is_open: bool = False, count: int = 50
-    ) -> list[incident_pb2.Incident]:
-        """List the newest incidents, at most so many; of one service, or those that go on."""
-        request = incident_service_pb2.ListIncidentsRequest(service=service, page_size=count)
-        if is_open:
-            request.state = incident_pb2.INCIDENT_STATE_OPEN
-        return list(self._call(self._incident.ListIncidents, request).incidents)
-
-    def slos(
-        self, services: Iterable[str] = (), *, firing: bool = False
-    ) -> incident_service_pb2.ListSlosResponse:
-        """Get the error budgets of all services or some, at most 500, or of those that alert."""
-        request = incident_service_pb2.ListSlosRequest(
-            services=services, firing=firing, page_size=MOST_SERVICES
-        )
-        return self._call(self._incident.ListSlos, request)
-
-    def reset(self, seed: int | None = None, *, topology: str | None = None) -> str:
-        """Begin a new run, healthy and without faults; return its identifier.
-
-        Parameters
-        ----------
-        seed
-            Of its random numbers; None: that of the present run.
-        topology
-            Text of a topology file; None: the present topology.
-        """
-        request = simulation_service_pb2.ResetRequest(seed=seed, topology=topology or "")
-        return self._call(self._simulation.Reset, request, RESET_TIMEOUT_S).run_id
-
-    def _call(
-        self, method: Callable[..., Answer], request: Any, timeout_s: float | None = None
-    ) -> Answer:
+    def _ask(self, asked: Ask) -> Any:
         try:
-            return method(request, timeout=timeout_s or self._timeout_s)
+            method = asked.method(self._stubs)
+            return method(asked.request, timeout=asked.timeout_s or self._timeout_s)
         except grpc.RpcError as error:
             raise from_rpc(error, self.target) from error
 
 
-def fault_kind(name: str) -> fault_pb2.FaultKind.ValueType:
-    """Give the kind with a name such as "cpu_spike" or "FAULT_KIND_CPU_SPIKE".
+class Subscription(Generic[Item]):
+    """A stream: iterate over what it hands on, or close it, from any thread.
 
-    Raises
-    ------
-    InvalidRequest
-        If there is none.
+    Leaving it as a context manager, closing its client and forgetting it cancel it on the server.
     """
-    full = name.upper().replace("-", "_")
-    full = full if full.startswith("FAULT_KIND_") else f"FAULT_KIND_{full}"
-    if full in fault_pb2.FaultKind.keys()[1:]:
-        return fault_pb2.FaultKind.Value(full)
-    known = ", ".join(fault_kinds())
-    raise _invalid("kind", f"expected one of {known}, got {name!r}")
+
+    def __init__(self, method: Callable[..., Any], progress: Progress[Item]) -> None:
+        self._method = method
+        self._closed = threading.Event()
+        self._opened: list[Any] = []  # the call that is open, if there is one
+        self._events = _follow(method, progress, self._closed, self._opened)
+
+    def __enter__(self) -> Subscription[Item]:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __iter__(self) -> Iterator[Connected | Disconnected | Item]:
+        return self
+
+    def __next__(self) -> Connected | Disconnected | Item:
+        if self._closed.is_set():
+            raise StopIteration
+        event: Connected | Disconnected | Item = next(self._events)
+        return event
+
+    def close(self) -> None:
+        """End it: whoever iterates comes to the end."""
+        self._closed.set()
+        for call in list(self._opened):
+            call.cancel()
 
 
-def fault_kinds() -> list[str]:
-    """Names of all kinds of faults, in lower case."""
-    keys = fault_pb2.FaultKind.keys()[1:]
-    return [key.removeprefix("FAULT_KIND_").lower() for key in keys]
-
-
-def _timestamp(time: datetime | None) -> Timestamp | None:
-    if time is None:
-        return None
-    message = Timestamp()
-    message.FromDatetime(time)
-    return message
-
-
-def _duration(field: str, seconds: float) -> Duration:
-    if not math.isfinite(seconds) or abs(seconds) > 1e9:
-        raise _invalid(field, f"expected a finite number of seconds, got {seconds}")
-    message = Duration()
-    message.FromTimedelta(timedelta(seconds=seconds))
-    return message
-
-
-def _invalid(field: str, description: str) -> InvalidRequest:
-    error = InvalidRequest(f"{field}: {description}", "INVALID_FIELD")
-    error.violations = (Violation(field, description),)
-    return error
+def _follow(
+    method: Callable[..., Any],
+    progress: Progress[Any],
+    closed: threading.Event,
+    opened: list[Any],
+) -> Iterator[Any]:
+    """Open a stream, and open it again whenever it is lost."""
+    while not closed.is_set():
+        call = method(progress.request(), wait_for_ready=False)
+        opened[:] = [call]
+        error = None
+        try:
+            if closed.is_set():
+                return  # in between; `close` has not seen this call
+            for message in call:
+                yield from progress.received(message)
+        except grpc.RpcError as raised:
+            error = raised
+        finally:
+            call.cancel()
+            opened.clear()
+        if closed.is_set():
+            return
+        told, wait_s = progress.lost(error)
+        if told:
+            yield told
+        closed.wait(wait_s)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +12,47 @@ from typing import Any, NamedTuple
 import grpc
 
 from sre_edge.errors import SreEdgeError
+from sre_edge.v1 import (
+    chaos_service_pb2,
+    incident_service_pb2,
+    prediction_service_pb2,
+    simulation_service_pb2,
+)
 
 TARGET = "127.0.0.1:50051"
 SYSTEM = "system"
 
+# Sent twice, these would do something twice or answer something else.
+_ONCE = ("Reset", "StopChaos", "LiftKillSwitch", "StartTraining", "StreamMetrics", "StreamEvents")
+_SERVICES = {
+    "SimulationService": simulation_service_pb2,
+    "ChaosService": chaos_service_pb2,
+    "PredictionService": prediction_service_pb2,
+    "IncidentService": incident_service_pb2,
+}
+
+
+def _service_config() -> str:
+    """Have gRPC itself send again, four times in all, what may be sent again."""
+    names = [
+        {"service": service.full_name, "method": method.name}
+        for name, module in _SERVICES.items()
+        for service in [module.DESCRIPTOR.services_by_name[name]]
+        for method in service.methods
+        if method.name not in _ONCE
+    ]
+    policy = {
+        "maxAttempts": 4,
+        "initialBackoff": "0.1s",
+        "maxBackoff": "1s",
+        "backoffMultiplier": 2,
+        "retryableStatusCodes": ["UNAVAILABLE"],
+    }
+    return json.dumps({"methodConfig": [{"name": names, "retryPolicy": policy}]})
+
+
 _OPTIONS = (
+    ("grpc.service_config", _service_config()),
     # A reader that pauses must not collect megabytes of snapshots that are stale by then.
     ("grpc.http2.bdp_probe", 0),
     ("grpc.http2.lookahead_bytes", 65_536),
@@ -51,13 +88,35 @@ class Connection:
     key: str | None = None
 
     def channel(self) -> grpc.Channel:
-        """Open a channel; the connection itself comes with the first call.
+        """Open a channel for threads; the connection itself comes with the first call.
 
         Raises
         ------
         SreEdgeError
             If a file cannot be read, or the token would travel in plain text.
         """
+        self._check()
+        if self.ca is None:
+            channel = grpc.insecure_channel(self.target, options=_OPTIONS)
+        else:
+            channel = grpc.secure_channel(self.target, self._credentials(), options=_OPTIONS)
+        if self.token_file:
+            return grpc.intercept_channel(channel, _WithToken(self.token_file))
+        return channel
+
+    def aio_channel(self) -> grpc.aio.Channel:
+        """Open a channel for the running event loop; see `channel`."""
+        self._check()
+        interceptors = _aio_interceptors(self.token_file) if self.token_file else []
+        if self.ca is None:
+            return grpc.aio.insecure_channel(
+                self.target, options=_OPTIONS, interceptors=interceptors
+            )
+        return grpc.aio.secure_channel(
+            self.target, self._credentials(), options=_OPTIONS, interceptors=interceptors
+        )
+
+    def _check(self) -> None:
         if self.ca is None:
             if self.certificate or self.key:
                 raise SreEdgeError("a client certificate needs TLS: expected a CA as well")
@@ -66,18 +125,15 @@ class Connection:
                     f"the token would travel to {self.target} in plain text: expected a CA "
                     '(--ca, SRE_EDGE_CA; "system" for the authorities that this machine trusts)'
                 )
-            channel = grpc.insecure_channel(self.target, options=_OPTIONS)
-        else:
-            credentials = grpc.ssl_channel_credentials(
-                root_certificates=None if self.ca == SYSTEM else _read(self.ca),
-                private_key=_read(self.key) if self.key else None,
-                certificate_chain=_read(self.certificate) if self.certificate else None,
-            )
-            channel = grpc.secure_channel(self.target, credentials, options=_OPTIONS)
         if self.token_file:
             _read(self.token_file)
-            return grpc.intercept_channel(channel, _WithToken(self.token_file))
-        return channel
+
+    def _credentials(self) -> grpc.ChannelCredentials:
+        return grpc.ssl_channel_credentials(
+            root_certificates=None if self.ca in (None, SYSTEM) else _read(str(self.ca)),
+            private_key=_read(self.key) if self.key else None,
+            certificate_chain=_read(self.certificate) if self.certificate else None,
+        )
 
 
 class _Details(NamedTuple):
@@ -106,15 +162,46 @@ class _WithToken(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterce
         return continuation(self._with_token(client_call_details), request)
 
     def _with_token(self, details: Any) -> _Details:
-        token = _read(self._path).decode("ascii", "replace").strip()
         return _Details(
             method=details.method,
             timeout=details.timeout,
-            metadata=(*(details.metadata or ()), ("authorization", f"Bearer {token}")),
+            metadata=(*(details.metadata or ()), _authorization(self._path)),
             credentials=details.credentials,
             wait_for_ready=details.wait_for_ready,
             compression=details.compression,
         )
+
+
+class _UnaryWithToken(grpc.aio.UnaryUnaryClientInterceptor):
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    async def intercept_unary_unary(
+        self, continuation: Callable[..., Any], client_call_details: Any, request: Any
+    ) -> Any:
+        client_call_details.metadata.add(*_authorization(self._path))
+        return await continuation(client_call_details, request)
+
+
+class _StreamWithToken(grpc.aio.UnaryStreamClientInterceptor):
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    async def intercept_unary_stream(
+        self, continuation: Callable[..., Any], client_call_details: Any, request: Any
+    ) -> Any:
+        client_call_details.metadata.add(*_authorization(self._path))
+        return await continuation(client_call_details, request)
+
+
+def _aio_interceptors(path: str) -> list[grpc.aio.ClientInterceptor]:
+    # One class each: an asyncio channel takes an interceptor for one kind of call only.
+    return [_UnaryWithToken(path), _StreamWithToken(path)]
+
+
+def _authorization(path: str) -> tuple[str, str]:
+    token = _read(path).decode("ascii", "replace").strip()
+    return "authorization", f"Bearer {token}"
 
 
 def _read(path: str) -> bytes:

@@ -9,6 +9,7 @@
     │   ├── NotFound         no such service or fault
     │   ├── NotNow           limits, or nothing to tell yet
     │   └── Unauthenticated  the token is missing or wrong
+    ├── TooOld               the server does not know this call
     └── Failed               something went wrong inside of the server, or in between
 """
 
@@ -39,14 +40,24 @@ class SreEdgeError(Exception):
         Name from `sre_edge.v1.ErrorReason` without its prefix; "" if the server sent none.
     metadata
         Further facts by name.
+    code
+        Name of the gRPC status; "" if nothing was sent.
+    violations
+        Every field that is wrong.
     """
 
     def __init__(
-        self, message: str, reason: str = "", metadata: Mapping[str, str] | None = None
+        self,
+        message: str,
+        reason: str = "",
+        metadata: Mapping[str, str] | None = None,
+        code: str = "",
     ) -> None:
         super().__init__(message)
         self.reason = reason
         self.metadata = dict(metadata or {})
+        self.code = code
+        self.violations: tuple[Violation, ...] = ()
 
 
 class Unavailable(SreEdgeError):  # noqa: N818 - a state, not a mistake
@@ -58,19 +69,11 @@ class Refused(SreEdgeError):  # noqa: N818
 
 
 class InvalidRequest(Refused):
-    """A field of the request is wrong.
-
-    Attributes
-    ----------
-    violations
-        Every field that is wrong.
-    """
-
-    violations: tuple[Violation, ...] = ()
+    """A field of the request is wrong."""
 
 
 class NotFound(Refused):
-    """There is no such service or fault."""
+    """There is no such service, fault, experiment, model or time."""
 
 
 class NotNow(Refused):
@@ -79,6 +82,10 @@ class NotNow(Refused):
 
 class Unauthenticated(Refused):
     """The token is missing or wrong."""
+
+
+class TooOld(SreEdgeError):  # noqa: N818
+    """The server does not know this call: it is older than this client."""
 
 
 class Failed(SreEdgeError):  # noqa: N818
@@ -93,6 +100,8 @@ _KINDS: dict[grpc.StatusCode, type[SreEdgeError]] = {
     grpc.StatusCode.RESOURCE_EXHAUSTED: NotNow,
     grpc.StatusCode.FAILED_PRECONDITION: NotNow,
     grpc.StatusCode.UNAUTHENTICATED: Unauthenticated,
+    grpc.StatusCode.ALREADY_EXISTS: Refused,
+    grpc.StatusCode.UNIMPLEMENTED: TooOld,
 }
 
 
@@ -108,11 +117,19 @@ def from_rpc(error: grpc.RpcError, target: str) -> SreEdgeError:
         elif detail.Unpack(bad):
             violations = [Violation(v.field, v.description) for v in bad.field_violations]
     kind = _KINDS.get(code, Failed)
-    if kind is Unavailable and not reason:
+    if not reason:
+        message = _without_reason(kind, message, target)
+    translated = kind(message or code.name, reason, metadata, code.name)
+    translated.violations = tuple(violations)
+    return translated
+
+
+def _without_reason(kind: type[SreEdgeError], message: str, target: str) -> str:
+    """Say what it means that something else than our server answered, or nothing."""
+    if kind is Unavailable:
         tls = "handshak" in message or "SSL" in message
         why = f" with this TLS configuration ({message})" if tls else ""
-        message = f"no SRE Edge server answers at {target}{why}"
-    translated = kind(message or code.name, reason, metadata)
-    if isinstance(translated, InvalidRequest):
-        translated.violations = tuple(violations)
-    return translated
+        return f"no SRE Edge server answers at {target}{why}"
+    if kind is TooOld:
+        return f"the server at {target} does not know this call: it is older than this client"
+    return message

@@ -1,17 +1,17 @@
-"""A stream of snapshots that survives lost connections."""
+"""A stream that survives lost connections and restarted servers: what happens when."""
 
 from __future__ import annotations
 
 import random
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic
 
 import grpc
 
-from sre_edge.errors import InvalidRequest, Refused, SreEdgeError, from_rpc
-from sre_edge.v1 import clock_pb2, simulation_service_pb2, snapshot_pb2
+from sre_edge.calls.stream import Item, Stream
+from sre_edge.errors import InvalidRequest, Refused, SreEdgeError, TooOld, from_rpc
+from sre_edge.v1 import clock_pb2, snapshot_pb2
 
 FIRST_BACKOFF_S, MAX_BACKOFF_S = 0.2, 2.0
 
@@ -35,76 +35,64 @@ class Disconnected:
 
 
 Event = Connected | Disconnected | snapshot_pb2.Snapshot | snapshot_pb2.Gap | clock_pb2.Clock
+"""What a watch hands on."""
 
 
-def watch(
-    open_stream: Callable[..., Any],
-    services: tuple[str, ...],
-    target: str,
-    *,
-    resume_after: snapshot_pb2.Cursor | None = None,
-    reconnect: bool = True,
-    sleep: Callable[[float], None] = time.sleep,
-) -> Iterator[Event]:
-    """Open the stream, and open it again after the last snapshot whenever it is lost.
+class Progress(Generic[Item]):
+    """Where a stream is: what to ask for, and what to do when it is lost.
 
     Parameters
     ----------
-    open_stream
-        `StreamMetrics` of a stub.
-    services
-        Which; none means all.
+    stream
+        What is wanted.
     target
         For messages.
-    resume_after
-        Last snapshot that is known already.
-    reconnect
-        False: raise `Unavailable` instead.
-    sleep
-        Waits between attempts.
-
-    Raises
-    ------
-    Refused
-        The server said no, and would say it again.
     """
-    cursor = resume_after
-    backoff_s = FIRST_BACKOFF_S
-    connected = False
-    while True:
-        request = simulation_service_pb2.StreamMetricsRequest(
-            services=services, resume_after=cursor
-        )
-        call = open_stream(request, wait_for_ready=False)
-        try:
-            for answer in call:
-                if not connected:
-                    connected, backoff_s = True, FIRST_BACKOFF_S
-                    yield Connected()
-                if answer.HasField("snapshot"):
-                    cursor = answer.snapshot.cursor
-                    yield answer.snapshot
-                elif answer.HasField("gap"):
-                    yield answer.gap
-                elif answer.HasField("clock"):
-                    yield answer.clock
-            reason = f"{target} ended the stream"
-        except grpc.RpcError as error:
-            translated = from_rpc(error, target)
-            if isinstance(translated, InvalidRequest) and cursor is not None:
-                cursor = None  # of a server that has begun anew and counts from 1 again
-            elif not reconnect or _final(translated):
+
+    def __init__(self, stream: Stream[Item], target: str) -> None:
+        self._stream = stream
+        self._target = target
+        self._cursor = stream.begin_after
+        self._connected = False
+        self._backoff_s = FIRST_BACKOFF_S
+
+    def request(self) -> Any:
+        """Ask for what follows the last item."""
+        return self._stream.request(self._cursor)
+
+    def received(self, message: Any) -> Iterator[Connected | Item]:
+        """Take a message; gives what to hand on."""
+        if not self._connected:
+            self._connected, self._backoff_s = True, FIRST_BACKOFF_S
+            yield Connected()
+        item = self._stream.item(message)
+        if item is not None:
+            self._cursor = self._stream.cursor(item) or self._cursor
+            yield item
+
+    def lost(self, error: grpc.RpcError | None) -> tuple[Disconnected | None, float]:
+        """Take the end of the stream; gives what to hand on, and seconds to wait.
+
+        Raises
+        ------
+        SreEdgeError
+            If trying again is useless, or not wanted.
+        """
+        reason = f"{self._target} ended the stream"
+        if error is not None:
+            translated = from_rpc(error, self._target)
+            if isinstance(translated, InvalidRequest) and self._cursor is not None:
+                self._cursor = None  # of a server that has begun anew and counts from 1 again
+            elif not self._stream.reconnect or _is_final(translated):
                 raise translated from error
             reason = str(translated)
-        finally:
-            call.cancel()
-        if connected:
-            connected = False
-            yield Disconnected(reason)
-        sleep(backoff_s * random.uniform(0.5, 1.0))  # noqa: S311 - only jitter
-        backoff_s = min(2.0 * backoff_s, MAX_BACKOFF_S)
+        told = Disconnected(reason) if self._connected else None
+        self._connected = False
+        wait_s = self._backoff_s * random.uniform(0.5, 1.0)  # noqa: S311 - only jitter
+        self._backoff_s = min(2.0 * self._backoff_s, MAX_BACKOFF_S)
+        return told, wait_s
 
 
-def _final(error: SreEdgeError) -> bool:
+def _is_final(error: SreEdgeError) -> bool:
     """Whether the server would say the same again; a slow reader may go on."""
-    return isinstance(error, Refused) and error.reason != "SLOW_SUBSCRIBER"
+    return isinstance(error, (Refused, TooOld)) and error.reason != "SLOW_SUBSCRIBER"

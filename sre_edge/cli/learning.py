@@ -8,15 +8,14 @@ import click
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from sre_edge.cli import output, tables
-from sre_edge.cli.command import connected
+from sre_edge.cli.command import EXIT_FAILED, Commands, connected
 from sre_edge.client import Client
 from sre_edge.v1 import training_pb2
 
-EXIT_FAILED = 1
 _ENDED_WELL = (training_pb2.TRAINING_STATE_PROMOTED, training_pb2.TRAINING_STATE_KEPT)
 
 
-@click.group()
+@click.group(cls=Commands)
 def model() -> None:
     """List models, describe them, make another one live."""
 

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-import contextlib
+import json
 import sys
 from typing import TextIO
 
 import click
-from rich.live import Live
+from click.shell_completion import get_completion_class
 
-from sre_edge.cli import output, records
-from sre_edge.cli.command import connected
+from sre_edge.calls.chaos import fault_kinds
+from sre_edge.cli import output, records, scenario, watching
+from sre_edge.cli.command import EXIT_CODES, Commands, connected
 from sre_edge.cli.learning import model, train
-from sre_edge.cli.values import DURATION
-from sre_edge.client import Client, fault_kinds
-from sre_edge.v1 import clock_pb2, snapshot_pb2
-from sre_edge.watch import Connected, Disconnected
+from sre_edge.cli.values import DURATION, FAULT_KIND, SERVICE
+from sre_edge.client import Client
+
+EXPERIMENT_PREFIX = "x-"
 
 
 @click.group(
+    cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "SRE_EDGE"},
-    epilog="Exit codes: 0 done, 2 refused, 3 no server there.",
+    epilog=EXIT_CODES,
 )
 @click.version_option(package_name="sre-edge")
 def main() -> None:
@@ -46,40 +48,7 @@ def topology(client: Client, as_json: bool) -> None:
 
 
 @main.command()
-@click.argument("services", nargs=-1)
-@click.option("--count", type=click.IntRange(min=1), help="Stop after so many snapshots.")
-@connected
-def watch(client: Client, services: tuple[str, ...], count: int | None, as_json: bool) -> None:
-    """Watch all SERVICES or some, live, until Ctrl-C; goes on by itself after a lost connection."""
-    taken = 0
-    first = client.metrics(services)  # says at once if nobody is there, or a name is wrong
-    with contextlib.ExitStack() as stack:
-        live = None
-        if not as_json and output.console.is_terminal:
-            live = stack.enter_context(Live(output.snapshot(first), console=output.console))
-        stack.enter_context(contextlib.suppress(KeyboardInterrupt))
-        for event in client.watch(services):
-            if isinstance(event, Disconnected):
-                click.echo(f"{event.reason}; trying again ...", err=True)
-            elif isinstance(event, snapshot_pb2.Gap):
-                reason = snapshot_pb2.GapReason.Name(event.reason)
-                click.echo(f"snapshots lost: {reason}", err=True)
-            elif isinstance(event, clock_pb2.Clock):
-                click.echo(output.clock(event), err=True)
-            elif not isinstance(event, Connected):
-                if as_json:
-                    output.json_line(event)
-                elif live:
-                    live.update(output.snapshot(event))
-                else:
-                    output.console.print(output.snapshot(event))
-                taken += 1
-                if taken == count:
-                    return
-
-
-@main.command()
-@click.argument("services", nargs=-1)
+@click.argument("services", nargs=-1, type=SERVICE)
 @click.option("--features", is_flag=True, help="With --json: what the model saw.")
 @click.option("--explain", is_flag=True, help="With what raises the risk, in plain words.")
 @connected
@@ -95,8 +64,8 @@ def predict(
 
 
 @main.command(epilog=f"Kinds: {', '.join(fault_kinds())}.")
-@click.argument("target")
-@click.argument("kind", type=click.Choice(fault_kinds(), case_sensitive=False), metavar="KIND")
+@click.argument("target", type=SERVICE, metavar="TARGET")
+@click.argument("kind", type=FAULT_KIND, metavar="KIND")
 @click.option(
     "--for",
     "duration_s",
@@ -130,33 +99,34 @@ def inject(
 
 
 @main.command()
-@click.argument("fault_id", required=False)
+@click.argument("identifier", required=False)
 @click.option("--all", "way", flag_value="all", help="End all faults.")
 @click.option("--kill-switch", "way", flag_value="kill", help="End all, and take no new ones.")
 @click.option("--lift", "way", flag_value="lift", help="Take faults again.")
 @connected
-def stop(client: Client, fault_id: str | None, way: str | None, as_json: bool) -> None:
-    """End the fault FAULT_ID, or all with --all; the kill switch also refuses new ones."""
-    if (way is None) == (fault_id is None):
-        raise click.UsageError("expected either FAULT_ID, --all, --kill-switch or --lift")
+def stop(client: Client, identifier: str | None, way: str | None, as_json: bool) -> None:
+    """End the fault or the experiment IDENTIFIER, or all; the kill switch also refuses new ones."""
+    if (way is None) == (identifier is None):
+        raise click.UsageError("expected either IDENTIFIER, --all, --kill-switch or --lift")
     if way == "lift":
-        client.lift_kill_switch()
-        stopped = []
-    elif fault_id is not None:
-        stopped = client.stop(fault_id)
-    else:
+        lifted = client.lift_kill_switch()
+        click.echo(json.dumps({"lifted": lifted}) if as_json else "faults are taken")
+        return
+    if identifier is None:
         stopped = client.stop_all(kill_switch=way == "kill")
+    elif identifier.startswith(EXPERIMENT_PREFIX):
+        stopped = client.stop_experiment(identifier)
+    else:
+        stopped = client.stop(identifier)
     for fault in stopped:
         if as_json:
             output.json_line(fault)
         else:
             click.echo(f"stopped {output.fault(fault)}")
-    if not as_json:
-        said = {"kill": "no fault is taken until: sre-edge stop --lift", "lift": "faults are taken"}
-        if way in said:
-            click.echo(said[way])
-        elif not stopped:
-            click.echo("no fault acts")
+    if way == "kill" and not as_json:
+        click.echo("no fault is taken until: sre-edge stop --lift")
+    elif not stopped and not as_json:
+        click.echo("no fault acts")
 
 
 @main.command()
@@ -200,10 +170,13 @@ def info(client: Client, as_json: bool) -> None:
 def reset(client: Client, seed: int | None, topology: TextIO | None, as_json: bool) -> None:
     """Bring everything back to healthy: a new run without faults."""
     run_id = client.reset(seed, topology=topology.read() if topology else None)
-    click.echo(f'{{"run_id": "{run_id}"}}' if as_json else f"new run {run_id}")
+    click.echo(json.dumps({"run_id": run_id}) if as_json else f"new run {run_id}")
 
 
-for command in (model, train, records.experiments, records.incidents, records.slo):
+for command in (
+    watching.watch, watching.events, scenario.scenario, model, train,
+    records.experiments, records.incidents, records.slo,
+):  # fmt: skip
     main.add_command(command)
 
 
@@ -217,3 +190,19 @@ def up() -> None:
     from sre_edge.cli.up import up as run
 
     sys.exit(run())
+
+
+@main.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print what SHELL needs to complete commands, options, and names of services.
+
+    \b
+    bash: sre-edge completion bash > ~/.local/share/bash-completion/completions/sre-edge
+    zsh:  sre-edge completion zsh > a file _sre-edge in a directory of $fpath
+    fish: sre-edge completion fish > ~/.config/fish/completions/sre-edge.fish
+    """  # noqa: D301 - \b is click's mark for lines that it must not wrap
+    kind = get_completion_class(shell)
+    if kind is None:
+        raise click.UsageError(f"no completion for {shell}")
+    click.echo(kind(main, {}, "sre-edge", "_SRE_EDGE_COMPLETE").source())

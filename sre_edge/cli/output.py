@@ -27,10 +27,14 @@ _STATUS = {
     snapshot_pb2.STATUS_DEGRADED: ("▲ degraded", "yellow"),
     snapshot_pb2.STATUS_DOWN: ("■ down", "red"),
 }
+_METRICS = (
+    ("cpu_percent", "%"), ("memory_percent", "%"), ("latency_ms", "ms"),
+    ("error_rate_percent", "%"), ("throughput_rps", "req/s"), ("availability_percent", "%"),
+)  # fmt: skip
 _RISK_STYLE = {"low": "", "medium": "yellow", "high": "dark_orange", "critical": "bold red"}
 
-WIDTH = 140
-"""Columns where there is no terminal that says how many it has."""
+WIDTH = 20_000
+"""Columns where there is no terminal that says how many it has: nothing is cut off in a pipe."""
 
 console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
 
@@ -76,17 +80,37 @@ def snapshot(taken: snapshot_pb2.Snapshot) -> Table:
         name = Text(service.service)
         if service.service in acting:
             name.append(f" ⚡{kind_name(acting[service.service].kind)}", "magenta")
-        values = (
-            ("cpu_percent", "%"), ("memory_percent", "%"), ("latency_ms", "ms"),
-            ("error_rate_percent", "%"), ("throughput_rps", "req/s"), ("availability_percent", "%"),
-        )  # fmt: skip
         cells = [
             number(getattr(service, key) if service.HasField(key) else None, unit)  # type: ignore[arg-type]
-            for key, unit in values
+            for key, unit in _METRICS
         ]
         label, style = _STATUS.get(service.status, ("◆ unknown", "dim"))
         table.add_row(name, Text(label, style), *cells, _risk(service))
     return table
+
+
+def snapshot_lines(taken: snapshot_pb2.Snapshot) -> None:
+    """Print a line per service, of names and values, as scripts and people can read them."""
+    time = taken.time.ToDatetime().strftime("%Y-%m-%dT%H:%M:%SZ")
+    faults = {fault.target: kind_name(fault.kind) for fault in taken.active_faults}
+    for service in taken.services:
+        status = snapshot_pb2.Status.Name(service.status).removeprefix("STATUS_").lower()
+        facts = [f"time={time}", f"service={service.service}", f"status={status}"]
+        facts += [
+            f"{key}={getattr(service, key):.4g}"
+            for key, _ in _METRICS
+            if service.HasField(key)  # type: ignore[arg-type]
+        ]
+        if service.HasField("prediction"):
+            risk = service.prediction
+            facts += [
+                f"risk={risk.incident_probability:.4f}",
+                f"level={level_name(risk.risk_level)}",
+            ]
+        if service.service in faults:
+            facts.append(f"fault={faults[service.service]}")
+        sys.stdout.write(" ".join(facts) + "\n")
+    sys.stdout.flush()
 
 
 def predictions(

@@ -10,6 +10,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from sre_edge.cli import output
 from sre_edge.cli.command import connected
+from sre_edge.cli.values import SERVICE
 from sre_edge.client import Client
 from sre_edge.quantities import MISSING, duration, number
 from sre_edge.v1 import experiment_pb2, incident_pb2, slo_pb2
@@ -30,7 +31,7 @@ def experiments(client: Client, experiment_id: str | None, count: int, as_json: 
         if as_json:
             output.json_line(found)
         else:
-            _experiment(found)
+            show_experiment(found)
         return
     listed = client.experiments(count)
     if as_json:
@@ -42,7 +43,7 @@ def experiments(client: Client, experiment_id: str | None, count: int, as_json: 
     for one in listed:
         told = one.outcome
         table.add_row(
-            one.id, one.name, _word(experiment_pb2.ExperimentState.Name(one.state)),
+            one.id, one.name, word(experiment_pb2.ExperimentState.Name(one.state)),
             str(told.broken), _lead(told.foretold, told.lead),
             _after(told, "time_to_first_alarm"), _after(told, "time_to_recover"),
         )  # fmt: skip
@@ -50,7 +51,7 @@ def experiments(client: Client, experiment_id: str | None, count: int, as_json: 
 
 
 @click.command()
-@click.option("--service", default="", help="Only those that affected it.")
+@click.option("--service", type=SERVICE, default="", help="Only those that affected it.")
 @click.option("--open", "is_open", is_flag=True, help="Only those that go on.")
 @COUNT
 @connected
@@ -76,7 +77,7 @@ def incidents(client: Client, service: str, is_open: bool, count: int, as_json: 
 
 
 @click.command()
-@click.argument("services", nargs=-1)
+@click.argument("services", nargs=-1, type=SERVICE)
 @click.option("--firing", is_flag=True, help="Only services with an alert.")
 @connected
 def slo(client: Client, services: tuple[str, ...], firing: bool, as_json: bool) -> None:
@@ -94,10 +95,10 @@ def slo(client: Client, services: tuple[str, ...], firing: bool, as_json: bool) 
     table = output.plain_table(f"error budgets for {period}", heads)
     for service in answer.services:
         for one in service.objectives:
-            alerts = [_word(slo_pb2.AlertSeverity.Name(alert.severity)) for alert in one.alerts]
+            alerts = [word(slo_pb2.AlertSeverity.Name(alert.severity)) for alert in one.alerts]
             rates = [number(burn.long, "x") for burn in one.burn_rates]
             table.add_row(
-                service.service, _word(slo_pb2.Objective.Name(one.objective), words=1),
+                service.service, word(slo_pb2.Objective.Name(one.objective), words=1),
                 number(100.0 * one.budget_left, "%"), *rates, ", ".join(alerts),
             )  # fmt: skip
     output.console.print(table)
@@ -105,9 +106,10 @@ def slo(client: Client, services: tuple[str, ...], firing: bool, as_json: bool) 
         output.console.print("more services than these; name some, or ask with --firing")
 
 
-def _experiment(found: experiment_pb2.Experiment) -> None:
+def show_experiment(found: experiment_pb2.Experiment) -> None:
+    """Show what was injected, and what it led to."""
     told = found.outcome
-    state = _word(experiment_pb2.ExperimentState.Name(found.state))
+    state = word(experiment_pb2.ExperimentState.Name(found.state))
     output.console.print(f"{found.id}: {found.name}, {state}")
     for fault in found.faults:
         output.console.print(f"  {_time(fault.start_time)}  {output.fault(fault)}")
@@ -144,6 +146,6 @@ def _time(time: Timestamp) -> str:
     return time.ToDatetime().strftime("%H:%M:%S")
 
 
-def _word(name: str, words: int = 2) -> str:
+def word(name: str, words: int = 2) -> str:
     """Say the name of an enum's value without the words of its prefix."""
     return name.split("_", words)[-1].lower().replace("_", " ")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
 from rich.markdown import Markdown
@@ -41,7 +42,10 @@ def card(answer: prediction_service_pb2.GetModelResponse) -> None:
     console.print(f"{answer.model.version}, {live}")
     if answer.model.problem:
         console.print(answer.model.problem)
-    console.print(Markdown(answer.card))
+    if console.is_terminal:
+        console.print(Markdown(answer.card))
+    else:
+        sys.stdout.write(answer.card)
 
 
 def training(known: training_pb2.Training) -> None:

@@ -5,6 +5,15 @@ from __future__ import annotations
 import re
 
 import click
+from click.shell_completion import CompletionItem
+
+from sre_edge.calls.chaos import fault_kinds
+from sre_edge.cli.command import did_you_mean
+from sre_edge.client import Client
+from sre_edge.connection import TARGET, Connection
+from sre_edge.errors import SreEdgeError
+
+COMPLETION_TIMEOUT_S = 1.0
 
 
 class DurationType(click.ParamType[float]):
@@ -22,4 +31,48 @@ class DurationType(click.ParamType[float]):
         return float(found[1]) * {"s": 1.0, "m": 60.0, "h": 3600.0}[found[2] or "s"]
 
 
+class FaultKindType(click.Choice[str]):
+    """Name of a kind of fault."""
+
+    def __init__(self) -> None:
+        super().__init__(fault_kinds(), case_sensitive=False)
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> str:
+        """Read a kind, with or without dashes."""
+        name = str(value).lower().replace("-", "_")
+        if name not in self.choices:
+            hint = did_you_mean(name, self.choices) or f"Known: {', '.join(self.choices)}"
+            self.fail(f"no kind of fault is named {value!r}. {hint}", param, ctx)
+        return name
+
+
+class ServiceType(click.ParamType[str]):
+    """Name of a service; the server's names complete it."""
+
+    name = "service"
+
+    def shell_complete(
+        self,
+        ctx: click.Context,
+        param: click.Parameter,  # noqa: ARG002
+        incomplete: str,
+    ) -> list[CompletionItem]:
+        """Ask the server for its services; none if it does not answer at once."""
+        given = ctx.params
+        connection = Connection(
+            given.get("address") or TARGET, given.get("ca"), given.get("token_file"),
+            given.get("cert"), given.get("key"),
+        )  # fmt: skip
+        try:
+            with Client(connection, timeout_s=COMPLETION_TIMEOUT_S) as client:
+                names = [service.name for service in client.topology().services]
+        except SreEdgeError:
+            return []
+        return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+
+
 DURATION = DurationType()
+FAULT_KIND = FaultKindType()
+SERVICE = ServiceType()

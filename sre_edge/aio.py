@@ -1,0 +1,242 @@
+"""The same client for asyncio."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import weakref
+from collections.abc import AsyncIterator, Awaitable, Callable
+from types import TracebackType
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
+
+import grpc
+
+from sre_edge.calls import chaos, incident, prediction, simulation, stream
+from sre_edge.calls.stream import Item, Stream
+from sre_edge.client import TIMEOUT_S
+from sre_edge.connection import TARGET, Connection
+from sre_edge.errors import from_rpc
+from sre_edge.exchange import Ask, Exchange, Following, Pause, Stubs, Told
+from sre_edge.watch import Connected, Disconnected, Progress
+
+P = ParamSpec("P")
+Result = TypeVar("Result")
+
+
+def _calling(
+    describe: Callable[P, Exchange[Result]],
+) -> Callable[Concatenate[AsyncClient, P], Awaitable[Result]]:
+    @functools.wraps(describe)
+    async def method(self: AsyncClient, /, *args: P.args, **kwargs: P.kwargs) -> Result:
+        return await self.call(describe(*args, **kwargs))
+
+    return method
+
+
+def _following(
+    describe: Callable[P, Following[Result]],
+) -> Callable[Concatenate[AsyncClient, P], AsyncIterator[Result]]:
+    @functools.wraps(describe)
+    def method(self: AsyncClient, /, *args: P.args, **kwargs: P.kwargs) -> AsyncIterator[Result]:
+        return self._follow(describe(*args, **kwargs))
+
+    return method
+
+
+def _streaming(
+    describe: Callable[P, Stream[Item]],
+) -> Callable[Concatenate[AsyncClient, P], AsyncSubscription[Item]]:
+    @functools.wraps(describe)
+    def method(self: AsyncClient, /, *args: P.args, **kwargs: P.kwargs) -> AsyncSubscription[Item]:
+        return self.subscribe(describe(*args, **kwargs))
+
+    return method
+
+
+class AsyncClient:
+    """Calls one server from an event loop: the calls of `Client`, to be awaited.
+
+    Parameters
+    ----------
+    target
+        host:port of the server, for plain traffic; or a `Connection`, for TLS and a token.
+    timeout_s
+        For calls with one answer.
+
+    Examples
+    --------
+    >>> async with AsyncClient() as client:  # doctest: +SKIP
+    ...     await client.inject("database", "cpu_spike", duration_s=30)
+    ...     async with client.watch() as events:
+    ...         async for event in events:
+    ...             print(event)
+    """
+
+    def __init__(self, target: str | Connection = TARGET, *, timeout_s: float = TIMEOUT_S) -> None:
+        connection = Connection(target) if isinstance(target, str) else target
+        self.target = connection.target
+        self._timeout_s = timeout_s
+        self._channel = connection.aio_channel()
+        self._stubs = Stubs(self._channel)
+        self._subscriptions: weakref.WeakSet[AsyncSubscription[Any]] = weakref.WeakSet()
+
+    topology = _calling(simulation.topology)
+    metrics = _calling(simulation.metrics)
+    history = _calling(simulation.history)
+    set_clock = _calling(simulation.set_clock)
+    info = _calling(simulation.info)
+    reset = _calling(simulation.reset)
+    watch = _streaming(stream.watch)
+
+    inject = _calling(chaos.inject)
+    run_scenario = _calling(chaos.run_scenario)
+    stop = _calling(chaos.stop)
+    stop_experiment = _calling(chaos.stop_experiment)
+    stop_all = _calling(chaos.stop_all)
+    lift_kill_switch = _calling(chaos.lift_kill_switch)
+    experiments = _calling(chaos.experiments)
+    experiment = _calling(chaos.experiment)
+    follow_experiment = _following(chaos.follow_experiment)
+
+    predict = _calling(prediction.predict)
+    analysis = _calling(prediction.analysis)
+    alarms = _calling(prediction.alarms)
+    models = _calling(prediction.models)
+    model = _calling(prediction.model)
+    activate_model = _calling(prediction.activate_model)
+    train = _calling(prediction.train)
+    training = _calling(prediction.training)
+    follow_training = _following(prediction.follow_training)
+
+    incidents = _calling(incident.incidents)
+    slos = _calling(incident.slos)
+    events = _streaming(stream.events)
+
+    async def __aenter__(self) -> AsyncClient:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Cancel the streams that are open, which end then, and close the channel."""
+        for subscription in list(self._subscriptions):
+            subscription.close()
+        await self._channel.close()
+
+    async def call(self, exchange: Exchange[Result]) -> Result:
+        """Make a call from its description, as those in `sre_edge.calls`."""
+        answer = None
+        while True:
+            try:
+                asked = exchange.send(answer)
+            except StopIteration as done:
+                result: Result = done.value
+                return result
+            answer = await self._ask(asked)
+
+    def subscribe(self, wanted: Stream[Item]) -> AsyncSubscription[Item]:
+        """Open a stream from its description."""
+        progress = Progress(wanted, self.target)
+        opened = AsyncSubscription(wanted.method(self._stubs), progress)
+        self._subscriptions.add(opened)
+        return opened
+
+    async def _follow(self, following: Following[Result]) -> AsyncIterator[Result]:
+        answer = None
+        while True:
+            try:
+                step = following.send(answer)
+            except StopIteration:
+                return
+            answer = None
+            if isinstance(step, Ask):
+                answer = await self._ask(step)
+            elif isinstance(step, Pause):
+                await asyncio.sleep(step.seconds)
+            elif isinstance(step, Told):
+                yield step.result
+
+    async def _ask(self, asked: Ask) -> Any:
+        try:
+            method = asked.method(self._stubs)
+            return await method(asked.request, timeout=asked.timeout_s or self._timeout_s)
+        except grpc.RpcError as error:
+            raise from_rpc(error, self.target) from error
+
+
+class AsyncSubscription(Generic[Item]):
+    """A stream: iterate over what it hands on, or close it.
+
+    Leaving it as a context manager, closing its client and forgetting it cancel it on the server.
+    """
+
+    def __init__(self, method: Callable[..., Any], progress: Progress[Item]) -> None:
+        self._closed = asyncio.Event()
+        self._opened: list[Any] = []  # the call that is open, if there is one
+        self._events = _follow(method, progress, self._closed, self._opened)
+
+    async def __aenter__(self) -> AsyncSubscription[Item]:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.close()
+
+    def __aiter__(self) -> AsyncIterator[Connected | Disconnected | Item]:
+        return self
+
+    async def __anext__(self) -> Connected | Disconnected | Item:
+        if self._closed.is_set():
+            raise StopAsyncIteration
+        event: Connected | Disconnected | Item = await anext(self._events)
+        return event
+
+    def close(self) -> None:
+        """End it: whoever iterates comes to the end."""
+        self._closed.set()
+        for call in list(self._opened):
+            call.cancel()
+
+
+async def _follow(
+    method: Callable[..., Any],
+    progress: Progress[Any],
+    closed: asyncio.Event,
+    opened: list[Any],
+) -> AsyncIterator[Any]:
+    """Open a stream, and open it again whenever it is lost."""
+    while not closed.is_set():
+        call = method(progress.request(), wait_for_ready=False)
+        opened[:] = [call]
+        error = None
+        try:
+            async for message in call:
+                for event in progress.received(message):
+                    yield event
+        except grpc.RpcError as raised:
+            error = raised
+        except asyncio.CancelledError:
+            if not closed.is_set():  # else `close` cancelled the call, and nobody this task
+                raise
+        finally:
+            call.cancel()
+            opened.clear()
+        if closed.is_set():
+            return
+        told, wait_s = progress.lost(error)
+        if told:
+            yield told
+        await _first(closed, wait_s)
+
+
+async def _first(closed: asyncio.Event, seconds: float) -> None:
+    """Wait until it is closed, but not longer than so many seconds."""
+    try:
+        await asyncio.wait_for(closed.wait(), seconds)
+    except TimeoutError:
+        return

@@ -1,0 +1,159 @@
+"""Faults and experiments."""
+
+from __future__ import annotations
+
+import math
+import uuid
+from datetime import timedelta
+
+from google.protobuf.duration_pb2 import Duration
+
+from sre_edge.errors import InvalidRequest, Violation
+from sre_edge.exchange import Exchange, Following, Pause, Told, ask
+from sre_edge.v1 import chaos_service_pb2, experiment_pb2, fault_pb2
+
+
+def inject(
+    target: str,
+    kind: str | fault_pb2.FaultKind.ValueType,
+    *,
+    duration_s: float,
+    intensity: float | None = None,
+    ramp_s: float | None = None,
+    share: float | None = None,
+    request_id: str | None = None,
+) -> Exchange[fault_pb2.Fault]:
+    """Inject a fault.
+
+    Parameters
+    ----------
+    target
+        Service, or "caller->callee" for a partition of one edge.
+    kind
+        Such as "cpu_spike", or the enum.
+    duration_s, intensity, ramp_s, share
+        As in `InjectChaosRequest`; None is the server's default.
+    request_id
+        What was asked for with it before is not done again. None: an identifier of its own, so that
+        it can be sent again over a lost connection.
+
+    Raises
+    ------
+    Refused
+        The server said no, or a value cannot be sent at all.
+    """
+    request = chaos_service_pb2.InjectChaosRequest(
+        target=target,
+        kind=fault_kind(kind) if isinstance(kind, str) else kind,
+        duration=_duration("duration", duration_s),
+        intensity=intensity,
+        ramp=None if ramp_s is None else _duration("ramp", ramp_s),
+        share=share,
+        request_id=uuid.uuid4().hex if request_id is None else request_id,
+    )
+    return (yield from ask(lambda stubs: stubs.chaos.InjectChaos, request)).fault
+
+
+def run_scenario(
+    document: str, *, request_id: str | None = None
+) -> Exchange[experiment_pb2.Experiment]:
+    """Run the faults of a scenario document, YAML or JSON, from now on.
+
+    Raises
+    ------
+    InvalidRequest
+        The document cannot be used; `violations` name the places in it.
+    """
+    request = chaos_service_pb2.RunScenarioRequest(
+        document=document, request_id=uuid.uuid4().hex if request_id is None else request_id
+    )
+    return (yield from ask(lambda stubs: stubs.chaos.RunScenario, request)).experiment
+
+
+def stop(fault_id: str) -> Exchange[list[fault_pb2.Fault]]:
+    """End a fault before its time."""
+    request = chaos_service_pb2.StopChaosRequest(fault_id=fault_id)
+    return list((yield from ask(lambda stubs: stubs.chaos.StopChaos, request)).stopped)
+
+
+def stop_experiment(experiment_id: str) -> Exchange[list[fault_pb2.Fault]]:
+    """End the faults of an experiment before their time."""
+    request = chaos_service_pb2.StopChaosRequest(experiment_id=experiment_id)
+    return list((yield from ask(lambda stubs: stubs.chaos.StopChaos, request)).stopped)
+
+
+def stop_all(*, kill_switch: bool = False) -> Exchange[list[fault_pb2.Fault]]:
+    """End all faults; with the kill switch, no new one is taken until it is lifted."""
+    request = chaos_service_pb2.StopChaosRequest(all=True)
+    if kill_switch:
+        request = chaos_service_pb2.StopChaosRequest(kill_switch=True)
+    return list((yield from ask(lambda stubs: stubs.chaos.StopChaos, request)).stopped)
+
+
+def lift_kill_switch() -> Exchange[bool]:
+    """Have faults taken again; return whether the kill switch was on."""
+    request = chaos_service_pb2.LiftKillSwitchRequest()
+    return (yield from ask(lambda stubs: stubs.chaos.LiftKillSwitch, request)).lifted
+
+
+def experiments(count: int = 50) -> Exchange[list[experiment_pb2.Experiment]]:
+    """List the newest experiments, at most so many, without what broke in each."""
+    request = chaos_service_pb2.ListExperimentsRequest(page_size=count)
+    return list((yield from ask(lambda stubs: stubs.chaos.ListExperiments, request)).experiments)
+
+
+def experiment(experiment_id: str) -> Exchange[experiment_pb2.Experiment]:
+    """Get an experiment with what it led to."""
+    request = chaos_service_pb2.GetExperimentRequest(experiment_id=experiment_id)
+    return (yield from ask(lambda stubs: stubs.chaos.GetExperiment, request)).experiment
+
+
+def follow_experiment(
+    experiment_id: str, *, every_s: float = 1.0
+) -> Following[experiment_pb2.Experiment]:
+    """Follow an experiment until it is finished; yields it whenever it has changed."""
+    last = None
+    while True:
+        known = yield from experiment(experiment_id)
+        if known != last:
+            yield Told(known)
+        if known.state == experiment_pb2.EXPERIMENT_STATE_FINISHED:
+            return
+        last = known
+        yield Pause(every_s)
+
+
+def fault_kind(name: str) -> fault_pb2.FaultKind.ValueType:
+    """Give the kind with a name such as "cpu_spike" or "FAULT_KIND_CPU_SPIKE".
+
+    Raises
+    ------
+    InvalidRequest
+        If there is none.
+    """
+    full = name.upper().replace("-", "_")
+    full = full if full.startswith("FAULT_KIND_") else f"FAULT_KIND_{full}"
+    if full in fault_pb2.FaultKind.keys()[1:]:
+        return fault_pb2.FaultKind.Value(full)
+    known = ", ".join(fault_kinds())
+    raise _invalid("kind", f"expected one of {known}, got {name!r}")
+
+
+def fault_kinds() -> list[str]:
+    """Names of all kinds of faults, in lower case."""
+    keys = fault_pb2.FaultKind.keys()[1:]
+    return [key.removeprefix("FAULT_KIND_").lower() for key in keys]
+
+
+def _duration(field: str, seconds: float) -> Duration:
+    if not math.isfinite(seconds) or abs(seconds) > 1e9:
+        raise _invalid(field, f"expected a finite number of seconds, got {seconds}")
+    message = Duration()
+    message.FromTimedelta(timedelta(seconds=seconds))
+    return message
+
+
+def _invalid(field: str, description: str) -> InvalidRequest:
+    error = InvalidRequest(f"{field}: {description}", "INVALID_FIELD", code="INVALID_ARGUMENT")
+    error.violations = (Violation(field, description),)
+    return error

@@ -1,0 +1,89 @@
+"""The observed system: topology, metrics, history, the clock, and a fresh start."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from sre_edge.exchange import Exchange, ask
+from sre_edge.v1 import clock_pb2, simulation_service_pb2, snapshot_pb2, topology_pb2
+
+RESET_TIMEOUT_S = 60.0
+
+
+def topology() -> Exchange[topology_pb2.Topology]:
+    """Get the topology of the present run."""
+    request = simulation_service_pb2.GetTopologyRequest()
+    return (yield from ask(lambda stubs: stubs.simulation.GetTopology, request)).topology
+
+
+def metrics(
+    services: Iterable[str] = (), *, time: datetime | None = None
+) -> Exchange[snapshot_pb2.Snapshot]:
+    """Get the latest snapshot or the one at a past simulated time, of all services or some.
+
+    Raises
+    ------
+    NotFound
+        No such service, or the history does not hold that time.
+    """
+    request = simulation_service_pb2.GetMetricsRequest(services=services, time=_timestamp(time))
+    return (yield from ask(lambda stubs: stubs.simulation.GetMetrics, request)).snapshot
+
+
+def history(
+    metrics: Iterable[str],
+    services: Iterable[str] = (),
+    *,
+    start: datetime | None = None,
+    end: datetime | None = None,
+    max_points: int = 0,
+) -> Exchange[simulation_service_pb2.QueryHistoryResponse]:
+    """Look back at metrics over simulated time, as in `QueryHistoryRequest`."""
+    request = simulation_service_pb2.QueryHistoryRequest(
+        services=services,
+        metrics=metrics,
+        start_time=_timestamp(start),
+        end_time=_timestamp(end),
+        max_points=max_points,
+    )
+    return (yield from ask(lambda stubs: stubs.simulation.QueryHistory, request))
+
+
+def set_clock(
+    *, paused: bool | None = None, speed: float | None = None
+) -> Exchange[clock_pb2.Clock]:
+    """Pause or resume the simulated clock, or set its speed; None leaves as it is."""
+    request = simulation_service_pb2.SetClockRequest(paused=paused, speed=speed)
+    return (yield from ask(lambda stubs: stubs.simulation.SetClock, request)).clock
+
+
+def info() -> Exchange[simulation_service_pb2.GetServerInfoResponse]:
+    """Ask what the server is, what it allows, and how it fares."""
+    request = simulation_service_pb2.GetServerInfoRequest()
+    return (yield from ask(lambda stubs: stubs.simulation.GetServerInfo, request))
+
+
+def reset(seed: int | None = None, *, topology: str | None = None) -> Exchange[str]:
+    """Begin a new run, healthy and without faults; return its identifier.
+
+    Parameters
+    ----------
+    seed
+        Of its random numbers; None: that of the present run.
+    topology
+        Text of a topology file; None: the present topology.
+    """
+    request = simulation_service_pb2.ResetRequest(seed=seed, topology=topology or "")
+    asked = ask(lambda stubs: stubs.simulation.Reset, request, RESET_TIMEOUT_S)
+    return (yield from asked).run_id
+
+
+def _timestamp(time: datetime | None) -> Timestamp | None:
+    if time is None:
+        return None
+    message = Timestamp()
+    message.FromDatetime(time)
+    return message

@@ -1,0 +1,143 @@
+"""Streams: what is asked for, and where each goes on after it was lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from sre_edge.exchange import Stubs
+from sre_edge.v1 import (
+    clock_pb2,
+    event_pb2,
+    incident_service_pb2,
+    simulation_service_pb2,
+    snapshot_pb2,
+)
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True, slots=True)
+class Stream(Generic[Item]):
+    """A stream that can be opened again.
+
+    Attributes
+    ----------
+    method
+        Which of the stubs' methods.
+    request
+        Makes the request, to go on after a cursor or, with None, to begin.
+    item
+        What is in a message; None if this client does not know it.
+    cursor
+        Place of an item; None if it has none.
+    begin_after
+        Cursor of what is known already.
+    reconnect
+        Whether a lost stream is opened again; else it is an error.
+    """
+
+    method: Callable[[Stubs], Any]
+    request: Callable[[Any], Any]
+    item: Callable[[Any], Item | None]
+    cursor: Callable[[Item], Any]
+    begin_after: Any
+    reconnect: bool
+
+
+def watch(
+    services: Iterable[str] = (),
+    *,
+    resume_after: snapshot_pb2.Cursor | None = None,
+    without_edges: bool = False,
+    without_predictions: bool = False,
+    reconnect: bool = True,
+) -> Stream[snapshot_pb2.Snapshot | snapshot_pb2.Gap | clock_pb2.Clock]:
+    """Watch snapshots; goes on after a lost connection where it stopped.
+
+    Parameters
+    ----------
+    services
+        Which; none means all.
+    resume_after
+        Last snapshot that is known already.
+    without_edges, without_predictions
+        Leave them out.
+    reconnect
+        False: raise `Unavailable` instead of trying again.
+
+    Yields
+    ------
+    `Connected`, `Disconnected`, a `Snapshot`, a `Clock`, or a `Gap`: what was lost.
+
+    Raises
+    ------
+    Refused
+        The server said no, and would say it again.
+    """
+    names = tuple(services)
+
+    def request(cursor: snapshot_pb2.Cursor | None) -> simulation_service_pb2.StreamMetricsRequest:
+        return simulation_service_pb2.StreamMetricsRequest(
+            services=names,
+            resume_after=cursor,
+            without_edges=without_edges,
+            without_predictions=without_predictions,
+        )
+
+    return Stream(
+        lambda stubs: stubs.simulation.StreamMetrics,
+        request, _item, _cursor, resume_after, reconnect,
+    )  # fmt: skip
+
+
+def events(
+    services: Iterable[str] = (),
+    *,
+    kinds: Iterable[event_pb2.EventKind.ValueType] = (),
+    resume_after: event_pb2.EventCursor | None = None,
+    reconnect: bool = True,
+) -> Stream[event_pb2.Event | snapshot_pb2.Gap]:
+    """Follow what happens; goes on after a lost connection and a restarted server.
+
+    Parameters
+    ----------
+    services
+        Which; none means all.
+    kinds
+        Which; none means all.
+    resume_after
+        Last event that is known already. None: begin with what happens next.
+    reconnect
+        False: raise `Unavailable` instead of trying again.
+
+    Yields
+    ------
+    `Connected`, `Disconnected`, an `Event`, or a `Gap`: what was lost.
+
+    Raises
+    ------
+    Refused
+        The server said no, and would say it again.
+    """
+    names, wanted = tuple(services), tuple(kinds)
+
+    def request(cursor: event_pb2.EventCursor | None) -> incident_service_pb2.StreamEventsRequest:
+        return incident_service_pb2.StreamEventsRequest(
+            services=names, kinds=wanted, resume_after=cursor
+        )
+
+    return Stream(
+        lambda stubs: stubs.incident.StreamEvents,
+        request, _item, _cursor, resume_after, reconnect,
+    )  # fmt: skip
+
+
+def _item(message: Any) -> Any:
+    which = message.WhichOneof("message")
+    return getattr(message, which) if which else None
+
+
+def _cursor(item: Any) -> Any:
+    return getattr(item, "cursor", None)

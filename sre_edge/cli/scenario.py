@@ -1,0 +1,79 @@
+"""The command that runs a scenario and judges what came of it."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from typing import TextIO
+
+import click
+
+from sre_edge.cli import output, records
+from sre_edge.cli.command import EXIT_FAILED, connected
+from sre_edge.client import Client
+from sre_edge.errors import NotFound
+from sre_edge.v1 import experiment_pb2
+
+EXIT_INTERRUPTED = 130
+
+_JUDGEMENTS = {
+    "broken": "a service broke",
+    "unforetold": "a service broke, and nothing foretold it",
+    "unrecovered": "something that broke has not recovered",
+    "never": "",
+}
+
+
+@click.command(epilog="Exit code 1: it came to what --fail-on names. 130: ended by Ctrl-C.")
+@click.argument("file", type=click.File(encoding="utf-8"))
+@click.option(
+    "--fail-on",
+    type=click.Choice(list(_JUDGEMENTS)),
+    default="broken",
+    show_default=True,
+    help="What makes the exit code 1.",
+)
+@connected
+def scenario(client: Client, file: TextIO, fail_on: str, as_json: bool) -> None:
+    """Run the scenario in FILE on the live system, wait for its end, and say what came of it.
+
+    The faults of one scenario, as in a scenario file; "-" reads standard input. It is watched until
+    what broke has recovered. Ctrl-C stops its faults. A faster clock shortens the wait:
+    sre-edge clock --speed 20.
+    """
+    running = client.run_scenario(file.read())
+    try:
+        for latest in client.follow_experiment(running.id):
+            running = latest
+            if not as_json:
+                _progress(running)
+    except KeyboardInterrupt:
+        with contextlib.suppress(NotFound):  # it was over just then
+            client.stop_experiment(running.id)
+        click.echo(f"stopped {running.id}", err=True)
+        sys.exit(EXIT_INTERRUPTED)
+    if as_json:
+        output.json_line(running)
+    else:
+        records.show_experiment(running)
+    if _came_to(running, fail_on):
+        click.echo(f"failed: {_JUDGEMENTS[fail_on]}", err=True)
+        sys.exit(EXIT_FAILED)
+
+
+def _progress(running: experiment_pb2.Experiment) -> None:
+    state = records.word(experiment_pb2.ExperimentState.Name(running.state))
+    broken = ", ".join(dict.fromkeys(one.service for one in running.outcome.broke)) or "nothing"
+    click.echo(f"{running.id} {state}, broken so far: {broken}", err=True)
+
+
+def _came_to(finished: experiment_pb2.Experiment, what: str) -> bool:
+    told = finished.outcome
+    if finished.ended_by == experiment_pb2.EXPERIMENT_END_RUN_ENDED:
+        return what != "never"  # nobody knows how it would have ended
+    return {
+        "broken": told.broken > 0,
+        "unforetold": told.broken > 0 and not told.foretold,
+        "unrecovered": finished.ended_by == experiment_pb2.EXPERIMENT_END_NOT_RECOVERED,
+        "never": False,
+    }[what]

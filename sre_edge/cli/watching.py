@@ -1,0 +1,88 @@
+"""The commands that follow the server until Ctrl-C."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable
+
+import click
+from google.protobuf.json_format import MessageToDict
+from rich.live import Live
+
+from sre_edge.cli import output
+from sre_edge.cli.command import connected
+from sre_edge.cli.values import SERVICE
+from sre_edge.client import Client
+from sre_edge.v1 import clock_pb2, event_pb2, snapshot_pb2
+from sre_edge.watch import Connected, Disconnected
+
+SERVICES = click.argument("services", nargs=-1, type=SERVICE)
+
+
+@click.command()
+@SERVICES
+@click.option("--count", type=click.IntRange(min=1), help="Stop after so many snapshots.")
+@connected
+def watch(client: Client, services: tuple[str, ...], count: int | None, as_json: bool) -> None:
+    """Watch all SERVICES or some, live, until Ctrl-C; goes on by itself after a lost connection.
+
+    On a terminal a table that is kept up to date, else a line per service and snapshot.
+    """
+    first = client.metrics(services)  # says at once if nobody is there, or a name is wrong
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(contextlib.suppress(KeyboardInterrupt))
+        show: Callable[[snapshot_pb2.Snapshot], None] = output.snapshot_lines
+        if as_json:
+            show = output.json_line
+        elif output.console.is_terminal:
+            live = stack.enter_context(Live(output.snapshot(first), console=output.console))
+            show = lambda taken: live.update(output.snapshot(taken), refresh=True)  # noqa: E731
+        taken = 0
+        for event in stack.enter_context(client.watch(services)):
+            if isinstance(event, snapshot_pb2.Snapshot):
+                show(event)
+                taken += 1
+                if taken == count:
+                    return
+            elif isinstance(event, clock_pb2.Clock):
+                click.echo(output.clock(event), err=True)
+            else:
+                _beside(event, as_json)
+
+
+@click.command()
+@SERVICES
+@click.option("--count", type=click.IntRange(min=1), help="Stop after so many events.")
+@connected
+def events(client: Client, services: tuple[str, ...], count: int | None, as_json: bool) -> None:
+    """Follow what happens to all SERVICES or some, until Ctrl-C, over lost connections."""
+    client.metrics(services)  # says at once if nobody is there, or a name is wrong
+    with contextlib.suppress(KeyboardInterrupt), client.events(services) as happening:
+        told = 0
+        for event in happening:
+            if not isinstance(event, event_pb2.Event):
+                _beside(event, as_json)
+                continue
+            if as_json:
+                output.json_line(event)
+            else:
+                click.echo(f"{event.time.ToDatetime():%H:%M:%S}  {event.text}")
+            told += 1
+            if told == count:
+                return
+
+
+def _beside(event: Connected | Disconnected | snapshot_pb2.Gap, as_json: bool) -> None:
+    """Say on standard error how the stream fares."""
+    if isinstance(event, Disconnected):
+        click.echo(f"{event.reason}; trying again ...", err=True)
+    elif isinstance(event, snapshot_pb2.Gap):
+        if as_json:
+            gap = MessageToDict(event, preserving_proto_field_name=True)
+            click.echo(json.dumps({"gap": gap}), err=True)
+            return
+        reason = snapshot_pb2.GapReason.Name(event.reason).removeprefix("GAP_REASON_").lower()
+        which = f"from {event.first_sequence} to {event.last_sequence}"
+        which = which if event.HasField("first_sequence") else "up to its end"
+        click.echo(f"lost of run {event.run_id}: {which} ({reason.replace('_', ' ')})", err=True)

@@ -1,0 +1,92 @@
+"""What a call is, before anybody makes it.
+
+Each call of the API is described once, in `sre_edge.calls`, as a generator: it yields what to ask
+the server and is sent the answer, and what it returns is the result. `Client` runs these
+descriptions in threads, `AsyncClient` on an event loop; neither knows what any call means.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import grpc
+from google.protobuf.message import Message
+
+from sre_edge.v1 import (
+    chaos_service_pb2_grpc,
+    incident_service_pb2_grpc,
+    prediction_service_pb2_grpc,
+    simulation_service_pb2_grpc,
+)
+
+Request = TypeVar("Request", bound=Message)
+Answer = TypeVar("Answer", bound=Message)
+Result = TypeVar("Result")
+
+
+class Stubs:
+    """The generated stubs on one channel, a blocking or an asyncio one."""
+
+    def __init__(self, channel: Any) -> None:
+        self.simulation: simulation_service_pb2_grpc.SimulationServiceStub = (
+            simulation_service_pb2_grpc.SimulationServiceStub(channel)
+        )
+        self.chaos: chaos_service_pb2_grpc.ChaosServiceStub = (
+            chaos_service_pb2_grpc.ChaosServiceStub(channel)
+        )
+        self.prediction: prediction_service_pb2_grpc.PredictionServiceStub = (
+            prediction_service_pb2_grpc.PredictionServiceStub(channel)
+        )
+        self.incident: incident_service_pb2_grpc.IncidentServiceStub = (
+            incident_service_pb2_grpc.IncidentServiceStub(channel)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A request for a call with one answer.
+
+    Attributes
+    ----------
+    method
+        Which of the stubs' methods.
+    timeout_s
+        None: that of the client.
+    """
+
+    method: Callable[[Stubs], Any]
+    request: Message
+    timeout_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """A wait between two requests."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Told(Generic[Result]):
+    """A result on the way, of what is followed."""
+
+    result: Result
+
+
+Exchange = Generator[Ask, Any, Result]
+"""A call: what it asks, what it is sent, and its result."""
+
+Following = Generator[Ask | Pause | Told[Result], Any, None]
+"""Something that is asked for again and again: its results on the way."""
+
+
+def ask(
+    method: Callable[[Stubs], grpc.UnaryUnaryMultiCallable[Request, Answer]],
+    request: Request,
+    timeout_s: float | None = None,
+) -> Exchange[Answer]:
+    """Ask once; the result is the answer."""
+    answer: Answer = yield Ask(method, request, timeout_s)
+    return answer

@@ -1,0 +1,108 @@
+"""The Python clients keep the contract of all clients."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import pytest
+from google.protobuf import json_format
+from google.protobuf.message_factory import GetMessageClass
+
+from sre_edge import AsyncClient, Client, Connected, SreEdgeError
+from sre_edge.calls import stream
+from sre_edge.exchange import Stubs, ask
+from sre_edge.testing.handlers import _METHODS
+from tests import processes
+from tests.clients.contract import ORDERS, check
+
+STUBS = {
+    "SimulationService": "simulation", "ChaosService": "chaos",
+    "PredictionService": "prediction", "IncidentService": "incident",
+}  # fmt: skip
+
+
+def described(order: dict[str, Any]) -> Any:
+    """Describe a call of the list, as those of `sre_edge.calls`."""
+    service, name = order["call"].removeprefix("sre_edge.v1.").split("/")
+    method = _METHODS[f"/{order['call']}"]
+    request = json_format.ParseDict(order["request"], GetMessageClass(method.input_type)())
+
+    def find(stubs: Stubs) -> Any:
+        return getattr(getattr(stubs, STUBS[service]), name)
+
+    return ask(find, request)
+
+
+def wanted(order: dict[str, Any]) -> Any:
+    """Describe a stream of the list."""
+    describe = {"StreamMetrics": stream.watch, "StreamEvents": stream.events}
+    name = order["call"].split("/")[1]
+    request = GetMessageClass(_METHODS[f"/{order['call']}"].input_type)()
+    json_format.ParseDict(order["request"], request)
+    fields = {field.name: value for field, value in request.ListFields()}
+    return describe[name](**fields)
+
+
+def answered(message: Any) -> dict[str, Any]:
+    return json_format.MessageToDict(message, preserving_proto_field_name=True)
+
+
+def streamed(item: Any) -> dict[str, Any]:
+    return {type(item).__name__.lower(): answered(item)}
+
+
+def refused(error: SreEdgeError) -> dict[str, Any]:
+    return {
+        "code": error.code, "message": str(error), "reason": error.reason,
+        "metadata": error.metadata,
+        "violations": [{"field": v.field, "description": v.description} for v in error.violations],
+    }  # fmt: skip
+
+
+def test_the_blocking_client_keeps_the_contract() -> None:
+    with processes.server() as address, Client(address) as client:
+        for order in ORDERS:
+            try:
+                if "messages" in order:
+                    with client.subscribe(wanted(order)) as events:
+                        items = (one for one in events if not isinstance(one, Connected))
+                        taken = [*itertools.islice(items, order["messages"])]
+                    outcome = {"answers": [streamed(one) for one in taken]}
+                else:
+                    outcome = {"answers": [answered(client.call(described(order)))]}
+            except SreEdgeError as error:
+                outcome = refused(error)
+            check(order, outcome)
+
+
+async def test_the_asyncio_client_keeps_the_contract() -> None:
+    with processes.server() as address:
+        async with AsyncClient(address) as client:
+            for order in ORDERS:
+                try:
+                    if "messages" in order:
+                        taken: list[Any] = []
+                        async with client.subscribe(wanted(order)) as events:
+                            while len(taken) < order["messages"]:
+                                event = await anext(events)
+                                taken += [event] if not isinstance(event, Connected) else []
+                        outcome = {"answers": [streamed(one) for one in taken]}
+                    else:
+                        outcome = {"answers": [answered(await client.call(described(order)))]}
+                except SreEdgeError as error:
+                    outcome = refused(error)
+                check(order, outcome)
+
+
+def test_a_wrong_outcome_is_noticed() -> None:
+    order = {"name": "n", "answers": [{"topology": {"services": [{"name": "web"}]}}]}
+    check(order, {"answers": [{"topology": {"services": [{"name": "web", "replicas": 3}]}}]})
+    for wrong in (
+        {"answers": [{"topology": {"services": [{"name": "db"}]}}]},
+        {"answers": [{"topology": {"services": []}}]},
+        {"answers": [{}]},
+        {"code": "NOT_FOUND", "reason": "UNKNOWN_SERVICE", "message": "no"},
+    ):
+        with pytest.raises(AssertionError):
+            check(order, wrong)

@@ -1,0 +1,313 @@
+"""The blocking and the asyncio client: two ways to make the same calls."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import inspect
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import grpc
+import pytest
+
+import sre_edge
+from sre_edge import (
+    AsyncClient,
+    Client,
+    Connected,
+    Disconnected,
+    InvalidRequest,
+    NotFound,
+    Refused,
+    TooOld,
+    Unavailable,
+)
+from sre_edge.testing import Failure, FakeServer
+from sre_edge.testing.handlers import _METHODS
+from sre_edge.v1 import chaos_service_pb2, experiment_pb2, snapshot_pb2, training_pb2
+from tests import processes
+
+
+@pytest.fixture
+def fake() -> Iterator[FakeServer]:
+    with FakeServer(["web", "database"]) as fake:
+        yield fake
+
+
+CALLS: dict[str, tuple[Any, ...]] = {
+    "topology": (), "metrics": (), "history": (["cpu_percent"],), "set_clock": (), "info": (),
+    "reset": (), "inject": ("database", "cpu_spike"), "run_scenario": ("[]",), "stop": ("f-1",),
+    "stop_experiment": ("x-1",), "stop_all": (), "lift_kill_switch": (), "experiments": (),
+    "experiment": ("x-1",), "predict": (), "analysis": (), "alarms": (), "models": (), "model": (),
+    "activate_model": ("2-a",), "train": (), "training": (), "incidents": (), "slos": (),
+}  # fmt: skip
+FOLLOWED = {"follow_experiment": ("x-1",), "follow_training": ()}
+STREAMS = ("watch", "events")
+
+
+def test_both_have_every_call_with_the_same_parameters() -> None:
+    def calls(kind: type) -> dict[str, str]:
+        methods = inspect.getmembers(kind, inspect.isfunction)
+        return {
+            name: str(list(inspect.signature(method).parameters.values()))
+            for name, method in methods
+            if not name.startswith("_") and name not in ("close", "call", "subscribe")
+        }
+
+    assert calls(Client) == calls(AsyncClient)
+    assert set(calls(Client)) == {*CALLS, *FOLLOWED, *STREAMS}
+    for name in calls(Client):
+        assert getattr(Client, name).__doc__ == getattr(AsyncClient, name).__doc__
+
+
+async def test_both_reach_every_call_of_the_api(fake: FakeServer) -> None:
+    finished = experiment_pb2.Experiment(state=experiment_pb2.EXPERIMENT_STATE_FINISHED)
+    ended = training_pb2.Training(state=training_pb2.TRAINING_STATE_KEPT)
+    fake.answers["GetExperiment"] = chaos_service_pb2.GetExperimentResponse(experiment=finished)
+    options = {"inject": {"duration_s": 30}}
+
+    def blocking() -> dict[str, Any]:
+        with Client(fake.target) as client:
+            for name in STREAMS:
+                with getattr(client, name)() as opened:
+                    threading.Timer(0.3, opened.close).start()
+                    list(opened)
+            answers = {
+                name: getattr(client, name)(*values, **options.get(name, {}))
+                for name, values in CALLS.items()
+            }
+            (answers["followed"],) = client.follow_experiment("x-1")
+            return answers
+
+    told = await asyncio.to_thread(blocking)
+    assert {method.name for method in _METHODS.values()} == {name for name, _ in fake._requests}
+    fake._requests.clear()
+    async with AsyncClient(fake.target) as client:
+        for name in STREAMS:
+            async with getattr(client, name)() as opened:
+                asyncio.get_running_loop().call_later(0.3, opened.close)
+                assert isinstance([event async for event in opened], list)
+        for name, values in CALLS.items():
+            answer = await getattr(client, name)(*values, **options.get(name, {}))
+            assert type(answer) is type(told[name]), name
+        assert [one async for one in client.follow_experiment("x-1")] == [told["followed"]]
+    assert {method.name for method in _METHODS.values()} == {name for name, _ in fake._requests}
+    assert ended.state  # a training that runs is followed in tests/server/test_learning.py
+
+
+async def test_errors_say_the_same_in_both(fake: FakeServer) -> None:
+    fake.answers["Reset"] = Failure(
+        grpc.StatusCode.INVALID_ARGUMENT, "INVALID_FIELD", "seed: expected less",
+        violations={"seed": "expected less"},
+    )  # fmt: skip
+    fake.answers["RunScenario"] = Failure(
+        grpc.StatusCode.ALREADY_EXISTS, "REQUEST_ID_REUSED", metadata={"request_id": "a"}
+    )
+    fake.unknown.add("GetServerInfo")
+
+    def blocking(name: str, *values: Any) -> sre_edge.SreEdgeError:
+        with Client(fake.target) as client, pytest.raises(sre_edge.SreEdgeError) as raised:
+            getattr(client, name)(*values)
+        return raised.value
+
+    async def waiting(name: str, *values: Any) -> sre_edge.SreEdgeError:
+        async with AsyncClient(fake.target) as client:
+            with pytest.raises(sre_edge.SreEdgeError) as raised:
+                await getattr(client, name)(*values)
+        return raised.value
+
+    for call, kind, code, reason, fields in (
+        (("reset", 3), InvalidRequest, "INVALID_ARGUMENT", "INVALID_FIELD", ["seed"]),
+        (("run_scenario", "[]"), Refused, "ALREADY_EXISTS", "REQUEST_ID_REUSED", []),
+        (("metrics", ["databse"]), NotFound, "NOT_FOUND", "UNKNOWN_SERVICE", []),
+        (("info",), TooOld, "UNIMPLEMENTED", "", []),
+    ):
+        one, other = await asyncio.to_thread(blocking, *call), await waiting(*call)
+        assert type(one) is type(other) is kind
+        assert (one.code, one.reason) == (other.code, other.reason) == (code, reason)
+        assert str(one) == str(other)
+        assert one.metadata == other.metadata
+        assert [v.field for v in one.violations] == [v.field for v in other.violations] == fields
+    assert "older than this client" in str(one)
+
+
+def failing(times: int, then: Any) -> Callable[[Any], Any]:
+    """Answer UNAVAILABLE so many times, then with a message."""
+    left = iter(range(times))
+
+    def answer(_: Any) -> Any:
+        if next(left, None) is not None:
+            raise Failure(grpc.StatusCode.UNAVAILABLE)
+        return then
+
+    return answer
+
+
+async def test_what_may_be_sent_again_is_and_what_may_not_is_not(fake: FakeServer) -> None:
+    accepted = chaos_service_pb2.InjectChaosResponse()
+    fake.answers["Reset"] = Failure(grpc.StatusCode.UNAVAILABLE)
+    fake.answers["InjectChaos"] = failing(2, accepted)
+    with Client(fake.target) as client:
+        await asyncio.to_thread(client.inject, "database", "cpu_spike", duration_s=1)
+        with pytest.raises(Unavailable):
+            await asyncio.to_thread(client.reset)
+    requests = fake.requests("InjectChaos")
+    assert len(requests) == 3
+    assert len({request.request_id for request in requests}) == 1
+    assert requests[0].request_id
+    assert len(fake.requests("Reset")) == 1
+    fake.answers["InjectChaos"] = failing(2, accepted)
+    async with AsyncClient(fake.target) as waiting:
+        await waiting.inject("database", "cpu_spike", duration_s=1, request_id="mine")
+    assert [request.request_id for request in fake.requests("InjectChaos")[3:]] == ["mine"] * 3
+
+
+async def test_a_server_that_does_not_answer_in_time_is_unavailable(fake: FakeServer) -> None:
+    waiting = threading.Event()
+    fake.answers["GetTopology"] = lambda _: waiting.wait(30)  # type: ignore[assignment,return-value]
+    with Client(fake.target, timeout_s=0.2) as client, pytest.raises(Unavailable) as late:
+        await asyncio.to_thread(client.topology)
+    assert late.value.code == "DEADLINE_EXCEEDED"
+    async with AsyncClient(fake.target, timeout_s=0.2) as other:
+        with pytest.raises(Unavailable):
+            await other.topology()
+    waiting.set()
+
+
+def until_no_stream_is_open(fake: FakeServer) -> None:
+    deadline = time.monotonic() + 30.0
+    while fake.streams and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert fake.streams == 0
+
+
+def test_streams_are_cancelled_however_they_are_left(fake: FakeServer) -> None:
+    client = Client(fake.target)
+    with client.watch() as watched:
+        assert isinstance(next(watched), Connected)
+        assert isinstance(next(watched), snapshot_pb2.Snapshot)
+        assert fake.streams == 1
+    until_no_stream_is_open(fake)
+    assert list(watched) == []
+
+    for _ in client.watch():  # forgotten
+        break
+    gc.collect()
+    until_no_stream_is_open(fake)
+
+    seen: list[Any] = []
+    thread = threading.Thread(target=lambda: seen.extend(client.watch()))
+    thread.start()
+    while fake.streams == 0:
+        time.sleep(0.02)
+    client.close()  # and whoever iterates comes to the end, without an error
+    thread.join(30.0)
+    assert not thread.is_alive()
+    until_no_stream_is_open(fake)
+
+
+async def test_streams_of_asyncio_are_cancelled_however_they_are_left(fake: FakeServer) -> None:
+    client = AsyncClient(fake.target)
+    async with client.watch() as watched:
+        assert isinstance(await anext(watched), Connected)
+    await asyncio.to_thread(until_no_stream_is_open, fake)
+    assert [event async for event in watched] == []
+
+    async def follow() -> list[Any]:
+        return [event async for event in client.watch()]
+
+    task = asyncio.create_task(follow())
+    while fake.streams == 0:
+        await asyncio.sleep(0.02)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await asyncio.to_thread(until_no_stream_is_open, fake)
+
+    task = asyncio.create_task(follow())
+    while fake.streams == 0:
+        await asyncio.sleep(0.02)
+    await client.close()
+    assert isinstance(await task, list)  # came to the end, without an error
+    await asyncio.to_thread(until_no_stream_is_open, fake)
+
+
+def story(fake: FakeServer, event: Callable[[], Any]) -> list[Any]:
+    """A stream that is lost, with its server and its run: what is handed on."""
+    told: list[Any] = []
+
+    def take(count: int) -> None:
+        told.extend(event() for _ in range(count))
+
+    take(2)  # connected, 1
+    fake.tick()
+    take(1)  # 2
+    fake.lose_streams()
+    fake.tick()
+    take(3)  # disconnected, connected, 3
+    fake.stop()
+    fake.begin_run()
+    fake.start()
+    take(4)  # disconnected, connected, gap, 1
+    return told
+
+
+def check_story(told: list[Any]) -> None:
+    kinds = [type(event) for event in told]
+    snapshot, gap = snapshot_pb2.Snapshot, snapshot_pb2.Gap
+    assert kinds == [
+        Connected, snapshot, snapshot,
+        Disconnected, Connected, snapshot,
+        Disconnected, Connected, gap, snapshot,
+    ]  # fmt: skip
+    numbers = [event.cursor.sequence for event in told if isinstance(event, snapshot)]
+    assert numbers == [1, 2, 3, 1]
+    assert told[8].reason == snapshot_pb2.GAP_REASON_RUN_ENDED
+    assert told[8].run_id == told[5].cursor.run_id != told[9].cursor.run_id
+
+
+def test_a_lost_stream_goes_on_and_says_what_was_lost(fake: FakeServer) -> None:
+    with Client(fake.target) as client, client.watch() as watched:
+        check_story(story(fake, lambda: next(watched)))
+
+
+async def test_so_does_that_of_asyncio(fake: FakeServer) -> None:
+    async with AsyncClient(fake.target) as client, client.watch() as watched:
+        loop = asyncio.get_running_loop()
+
+        def event() -> Any:
+            return asyncio.run_coroutine_threadsafe(anext(watched), loop).result(30.0)
+
+        check_story(await asyncio.to_thread(story, fake, event))
+
+
+async def test_asyncio_against_a_real_server() -> None:
+    with processes.server() as address:
+        async with AsyncClient(address) as client:
+            names = [service.name for service in (await client.topology()).services]
+            fault = await client.inject("database", "cpu_spike", duration_s=30)
+            async with client.events() as happening, client.watch(["database"]) as watched:
+                taken = [await anext(watched) for _ in range(10)]
+                stopped = await client.stop(fault.id)
+                told = [await anext(happening) for _ in range(2)]
+            with pytest.raises(NotFound, match="known: api-gateway"):
+                await client.predict(["databse"])
+    assert names[-1] == "database"
+    assert [one.id for one in stopped] == [fault.id]
+    numbers = [one.cursor.sequence for one in taken[1:]]  # type: ignore[union-attr]
+    assert numbers == list(range(numbers[0], numbers[0] + 9))
+    assert isinstance(told[0], Connected)
+
+
+def test_importing_it_takes_only_what_it_needs() -> None:
+    code = "import json, sys, sre_edge; print(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = {name.split(".")[0] for name in json.loads(done.stdout)}
+    assert "grpc" in loaded
+    assert not loaded & {"click", "rich", "numpy", "server", "ml", "simulator", "dashboard"}
