@@ -107,8 +107,9 @@ def test_the_clock_and_another_topology(target: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
+        (("inject", "databse", "cpu_spike"), "Did you mean database?"),
         (("inject", "databse", "cpu_spike"), "no service is named 'databse'; known: api-gateway"),
-        (("inject", "database", "cpu"), "'cpu' is not one of 'cpu_spike'"),
+        (("inject", "database", "cpu"), "no kind of fault is named 'cpu'. Did you mean cpu_spike"),
         (("inject", "database", "cpu_spike", "--for", "x"), "expected a duration such as 30s"),
         (("inject", "database", "cpu_spike", "--for", "0s"), "duration: expected more than 0 s"),
         (("inject", "database", "cpu_spike", "--for", "2h"), "at most 3600 s"),
@@ -116,7 +117,7 @@ def test_the_clock_and_another_topology(target: str, tmp_path: Path) -> None:
         (("watch", "databse"), "no service is named 'databse'"),
         (("predict", "databse"), "no service is named 'databse'"),
         (("stop", "f-99"), "no fault that acts has the identifier 'f-99'"),
-        (("stop",), "expected either FAULT_ID, --all,"),
+        (("stop",), "expected either IDENTIFIER, --all,"),
     ],
 )
 def test_bad_input_is_said_and_exits_with_2(
@@ -138,8 +139,9 @@ def test_no_server_exits_with_3_and_says_how_to_start_one(command: str) -> None:
 
 def test_help_teaches() -> None:
     text = sre_edge("", "--help").stdout
-    for command in ("topology", "watch", "predict", "inject", "stop", "reset", "up"):
+    for command in ("topology", "watch", "predict", "inject", "stop", "reset", "scenario", "up"):
         assert command in text
+        assert "Exit codes: 0 done" in sre_edge("", command, "--help").stdout
     assert "memory_leak" in sre_edge("", "inject", "--help").stdout
 
 

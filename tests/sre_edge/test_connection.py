@@ -103,7 +103,7 @@ def test_the_command_line_takes_variables_and_options(guarded: Guarded) -> None:
                "--cert", c.certificate, "--key", c.key)  # fmt: skip
     assert "api-gateway" in run(*command, *map(str, options)).stdout
     without = run(*command, *map(str, options[:4]), "--cert", *map(str, options[7:]))
-    assert without.returncode == 2
+    assert without.returncode == 4
     assert "authorization: Bearer" in without.stderr
     nowhere = run(*command, "--ca", "/nowhere")
     assert nowhere.returncode == 2
