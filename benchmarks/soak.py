@@ -1,6 +1,7 @@
 """A simulated day: 24 hours at speed 100 with 50 subscribers, about a quarter of an hour.
 
-`python -m benchmarks.soak` fails if memory grows, a snapshot is unaccounted for, or a tick fails.
+`python -m benchmarks.soak` fails if memory grows, a snapshot or an event is unaccounted for, a
+record is lost, or a tick fails.
 `make soak` runs it, and sends 10,000 generated requests to every call.
 """
 
@@ -9,34 +10,51 @@ from __future__ import annotations
 import asyncio
 import itertools
 import sys
-import time
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import click
 import grpc
 import numpy as np
 
 from benchmarks.programs import Program, server
-from sre_edge.v1 import chaos_service_pb2, chaos_service_pb2_grpc, fault_pb2
+from sre_edge.v1 import (
+    chaos_service_pb2,
+    chaos_service_pb2_grpc,
+    fault_pb2,
+    incident_service_pb2,
+    incident_service_pb2_grpc,
+)
 from sre_edge.v1 import simulation_service_pb2 as pb
 from sre_edge.v1 import simulation_service_pb2_grpc as rpc
 from tests.accounting import Account
 
-SPEED, SUBSCRIBERS, PER_CONNECTION = 100.0, 50, 10
-WARM_UP, SAMPLE_S, FAULT_EVERY_S = 0.25, 5.0, 3.0
-MOST_GROWTH = 0.05
-HISTORY_S = 18.0
-"""After so long at this speed the history is full, and memory has no reason to grow."""
+SPEED, INTERVAL_S = 100.0, 2.0
+SUBSCRIBERS, READERS, PER_CONNECTION = 50, 5, 11
+WARM_UP, SAMPLE_S, FAULT_EVERY_S = 0.25, 5.0, 1.0
+MOST_GROWTH, SHOWN = 0.05, 12
+
+Streams = Callable[[grpc.aio.Channel], Any]
 
 
-async def subscribe(channel: grpc.aio.Channel, account: Account) -> None:
-    """Read one stream until cancelled, and account for every snapshot."""
-    async for message in rpc.SimulationServiceStub(channel).StreamMetrics(
-        pb.StreamMetricsRequest()
-    ):
+def snapshots(channel: grpc.aio.Channel) -> Any:
+    """Open a stream of snapshots."""
+    return rpc.SimulationServiceStub(channel).StreamMetrics(pb.StreamMetricsRequest())
+
+
+def events(channel: grpc.aio.Channel) -> Any:
+    """Open a stream of events."""
+    request = incident_service_pb2.StreamEventsRequest()
+    return incident_service_pb2_grpc.IncidentServiceStub(channel).StreamEvents(request)
+
+
+async def follow(streams: Streams, channel: grpc.aio.Channel, account: Account) -> None:
+    """Read one stream until cancelled, and account for all that it numbers."""
+    async for message in streams(channel):
         kind = message.WhichOneof("message")
-        if kind in ("snapshot", "gap"):
+        if kind != "clock":
             account.add(getattr(message, kind))
 
 
@@ -53,21 +71,26 @@ async def trouble(channel: grpc.aio.Channel) -> None:
         await asyncio.sleep(FAULT_EVERY_S)
 
 
-async def soaked(program: Program, hours: float) -> tuple[list[float], list[Account]]:
-    """Let a day pass; gives samples of memory in MB, and the accounts."""
+async def soaked(program: Program, hours: float) -> tuple[list[float], dict[str, list[Account]]]:
+    """Let simulated hours pass; gives samples of memory in MB, and the accounts."""
     options = [("grpc.use_local_subchannel_pool", 1)]
     channels = [
         grpc.aio.insecure_channel(f"127.0.0.1:{program.port}", options=options)
-        for _ in range(SUBSCRIBERS // PER_CONNECTION)
+        for _ in range((SUBSCRIBERS + READERS) // PER_CONNECTION)
     ]
-    accounts = [Account() for _ in range(SUBSCRIBERS)]
+    accounts = {
+        "snapshots": [Account() for _ in range(SUBSCRIBERS)],
+        "events": [Account() for _ in range(READERS)],
+    }
+    following = [(snapshots, one) for one in accounts["snapshots"]]
+    following += [(events, one) for one in accounts["events"]]
     tasks = [
-        asyncio.create_task(subscribe(channels[i % len(channels)], account))
-        for i, account in enumerate(accounts)
+        asyncio.create_task(follow(streams, channel, account))
+        for (streams, account), channel in zip(following, itertools.cycle(channels), strict=False)
     ]
     tasks.append(asyncio.create_task(trouble(channels[0])))
-    samples, ends = [], time.monotonic() + hours * 3600.0 / SPEED
-    while time.monotonic() < ends:
+    samples: list[float] = []
+    while accounts["snapshots"][0].last * INTERVAL_S < 3600.0 * hours:
         await asyncio.sleep(SAMPLE_S)
         samples.append(program.resident_mb)
         if ended := [task for task in tasks if task.done()]:
@@ -80,25 +103,30 @@ async def soaked(program: Program, hours: float) -> tuple[list[float], list[Acco
     return samples, accounts
 
 
-def verdict(
-    samples: list[float], accounts: list[Account], figures: pb.GetServerInfoResponse
-) -> bool:
-    """Print what was seen; gives whether all is well."""
-    warm = samples[max(int(WARM_UP * len(samples)), int(HISTORY_S / SAMPLE_S)) :]
-    third = max(1, len(warm) // 3)
-    early, late = float(np.median(warm[:third])), float(np.median(warm[-third:]))
-    growth = late / early - 1.0
+def told(name: str, accounts: list[Account]) -> bool:
+    """Print what became of all that a kind of stream numbers; gives whether all is well."""
     holes = [hole for account in accounts for hole in account.holes]
     delivered = sum(account.delivered for account in accounts)
     lost = sum(account.lost for account in accounts)
-    seen = figures.figures
-    print(f"{figures.cursor.sequence:,} snapshots, {seen.failed_ticks} failed ticks")
-    print(f"{delivered:,} delivered to {len(accounts)} subscribers, {lost:,} named in gaps, "
-          f"{len(holes)} holes {holes[:3]}")  # fmt: skip
-    print(f"memory: {early:.1f} MB after the warm-up, {late:.1f} MB at the end ({growth:+.1%}), "
+    print(f"{name}: the last has number {max(one.last for one in accounts):,}; {delivered:,} came "
+          f"to {len(accounts)} readers, {lost:,} were named in gaps, "
+          f"{len(holes)} unaccounted for {holes[:3]}")  # fmt: skip
+    return not holes and all(account.delivered for account in accounts)
+
+
+def flat(samples: list[float]) -> bool:
+    """Print how memory went; gives whether it grew no more than it may."""
+    step = max(1, len(samples) // SHOWN)
+    means = [np.mean(samples[first : first + step]) for first in range(0, len(samples), step)]
+    curve = " ".join(f"{mean:.1f}" for mean in means)
+    warm = samples[int(WARM_UP * len(samples)) :]
+    third = max(1, len(warm) // 3)
+    early, late = float(np.median(warm[:third])), float(np.median(warm[-third:]))
+    growth = late / early - 1.0
+    print(f"memory, MB, mean of each twelfth: {curve}")
+    print(f"{early:.1f} MB after the warm-up, {late:.1f} MB in the last third ({growth:+.1%}), "
           f"{min(warm):.1f} to {max(warm):.1f} MB in between")  # fmt: skip
-    print(f"event loop: {1e3 * seen.loop_lag_seconds_p99:.1f} ms late at p99 of the last minute")
-    return not holes and growth <= MOST_GROWTH and seen.failed_ticks == 0 and delivered > 0
+    return growth <= MOST_GROWTH
 
 
 @click.command()
@@ -108,8 +136,15 @@ def main(hours: float) -> None:
     with TemporaryDirectory() as name, server(Path(name), "--speed", str(SPEED)) as program:
         samples, accounts = asyncio.run(soaked(program, hours))
         with grpc.insecure_channel(f"127.0.0.1:{program.port}") as channel:
-            figures = rpc.SimulationServiceStub(channel).GetServerInfo(pb.GetServerInfoRequest())
-    sys.exit(0 if verdict(samples, accounts, figures) else 1)
+            answer = rpc.SimulationServiceStub(channel).GetServerInfo(pb.GetServerInfoRequest())
+    seen = answer.figures
+    print(f"{seen.ticks:,} ticks in {seen.uptime.seconds} s, {seen.failed_ticks} failed, "
+          f"{seen.lost_records} records lost; "
+          f"event loop {1e3 * seen.loop_lag_seconds_p99:.1f} ms late at p99 of the last minute"
+    )  # fmt: skip
+    verdicts = [told(name, found) for name, found in accounts.items()]
+    verdicts += [flat(samples), seen.failed_ticks == 0, seen.lost_records == 0]
+    sys.exit(0 if all(verdicts) else 1)
 
 
 if __name__ == "__main__":

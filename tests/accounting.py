@@ -1,12 +1,12 @@
-"""Is every snapshot that was made accounted for: delivered, or named in a gap?"""
+"""Is everything that a stream numbers accounted for: delivered, or named in a gap?"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sre_edge.v1 import snapshot_pb2
+from sre_edge.v1 import event_pb2, snapshot_pb2
 
-Message = snapshot_pb2.Snapshot | snapshot_pb2.Gap
+Message = snapshot_pb2.Snapshot | event_pb2.Event | snapshot_pb2.Gap
 
 
 class Account:
@@ -15,7 +15,7 @@ class Account:
     Attributes
     ----------
     delivered, lost
-        Snapshots that came, and those that a gap named.
+        Snapshots or events that came, and those that a gap named.
     holes
         What is wrong, one sentence each.
     """

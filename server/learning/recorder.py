@@ -148,7 +148,7 @@ class Recorder:
     def _follow(self, experiment: _Open, acted: Faults) -> None:
         for active in acted:
             experiment.faults[active.id] = active
-            self._known.add(active.id)
+        self._known = {active.id for active in acted}
         over = not acted and not self._tracker.unfinished()
         experiment.quiet = experiment.quiet + 1 if over else 0
         if experiment.quiet >= COMPLETE_FRAMES or len(experiment.features) >= MOST_FRAMES:
