@@ -57,7 +57,7 @@ class Journal:
             log = EventLog(events.latest(connection))
             return left, log, chaos.kill_switch_engaged(connection)
 
-        left, log, self._kill_switch = self._store.write(begin).result()
+        left, log, self._kill_switch = self._store.ask(begin)
         if left:
             _log.info("%d incidents, alarms and experiments ended with the run before", left)
         if self._kill_switch:
@@ -118,7 +118,7 @@ class Journal:
     def _read(self, work: Callable[[Connection], Result]) -> Result:
         # Behind the writes that wait, so that whoever changed something finds it.
         try:
-            return self._store.write(work).result()
+            return self._store.ask(work)
         except StoreError as error:
             _log.exception("records cannot be read")
             raise store_unavailable() from error

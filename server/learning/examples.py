@@ -63,7 +63,7 @@ class Examples:
                 incidents=len(recording.incidents),
                 bytes=len(content),
             )
-            number = self._store.write(lambda c: experiments.add(c, row, content)).result()
+            number = self._store.ask(lambda c: experiments.add(c, row, content))
             _log.info(
                 "experiment %d on %s recorded: %d frames of %d services, %d incidents",
                 number, row.topology, frames, row.services, row.incidents,

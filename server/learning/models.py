@@ -188,7 +188,7 @@ class Models:
                 raise unusable_model(version, str(error)) from error
             now = datetime.now(UTC)
             activation = Activation(version, now, reason)
-            self._store.write(lambda c: activations.add(c, activation)).result()
+            self._store.ask(lambda c: activations.add(c, activation))
             assert self._engine is not None  # noqa: S101 - `serve` comes first
             previous = self.live
             self._engine.use(predictor)

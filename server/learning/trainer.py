@@ -63,7 +63,7 @@ class Trainer:
         self._stopping = False
         shutil.rmtree(directory, ignore_errors=True)
         ended = datetime.now(UTC)
-        if count := store.write(lambda c: trainings.interrupt(c, ended)).result():
+        if count := store.ask(lambda c: trainings.interrupt(c, ended)):
             _log.warning("%d training was interrupted when the server ended", count)
 
     def start(self, order: TrainingOrder) -> Training:
@@ -86,7 +86,7 @@ class Trainer:
                 raise nothing_to_learn(len(known), LEAST_EXPERIMENTS)
             options = {**order.options(), "newest_experiment": known[0].id}
             base, now = self._models.live, datetime.now(UTC)
-            training = self._store.write(lambda c: trainings.begin(c, base, now, options)).result()
+            training = self._store.ask(lambda c: trainings.begin(c, base, now, options))
             self._running = training
             self._thread = threading.Thread(
                 target=self._run, args=(training, known[::-1], order), name="training"
@@ -155,7 +155,7 @@ class Trainer:
         ended = replace(ended, ended=datetime.now(UTC))
         _log.info("training %d has ended, %s: %s", ended.id, ended.state, ended.message)
         try:
-            self._store.write(lambda c: trainings.save(c, ended)).result()
+            self._store.ask(lambda c: trainings.save(c, ended))
         except Exception:  # whatever it is: the next one must be able to begin
             _log.exception("what became of training %d is lost at a restart", training.id)
         with self._lock:

@@ -17,11 +17,21 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
 from server.store.place import LOCK, Place, PlaceError, StoreError, hold
-from server.store.writer import Writer
+from server.store.writer import ANSWERS_WITHIN_S, Writer
 
 BUSY_S = 5.0
 CONNECT_S = 5
 LOCK_MS = 3000
+ANSWERS_MS = round(1000 * ANSWERS_WITHIN_S)
+_PATIENCE = {
+    "connect_timeout": CONNECT_S,
+    "options": f"-c statement_timeout={ANSWERS_MS}",
+    # A host that is gone says nothing: TCP alone would wait for a quarter of an hour.
+    "tcp_user_timeout": ANSWERS_MS,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+}
 SERVER_LOCK = 0x5E_ED6E
 """Key of the advisory lock that says that a server uses a PostgreSQL database."""
 _MIGRATIONS = Path(__file__).parent / "migrations"
@@ -67,11 +77,21 @@ class Store:
         return self._transaction(work)
 
     def write(self, work: Callable[[Connection], Result]) -> Future[Result]:
-        """Write after all writes that were asked for before; waits while too many do.
+        """Write after all writes that were asked for before; waits while too many do, for 10 s.
 
         The future holds the result, or a `StoreError`.
         """
         return self._writer.write(work)
+
+    def ask(self, work: Callable[[Connection], Result]) -> Result:
+        """Read or write after all writes that were asked for before, and wait for the result.
+
+        Raises
+        ------
+        StoreError
+            If the database does not answer, or not in time.
+        """
+        return self._writer.ask(work)
 
     def offer(self, work: Callable[[Connection], Any]) -> bool:
         """Write soon, or not at all if too many writes wait; never waits.
@@ -128,9 +148,7 @@ def open_store(where: Place) -> Store:
 
 def _engine(where: Place) -> Engine:
     if where.file is None:
-        return create_engine(
-            where.url, pool_pre_ping=True, connect_args={"connect_timeout": CONNECT_S}
-        )
+        return create_engine(where.url, pool_pre_ping=True, connect_args=_PATIENCE)
     engine = create_engine(where.url, connect_args={"timeout": BUSY_S})
 
     @event.listens_for(engine, "connect")
@@ -194,6 +212,8 @@ def _migrate(connection: Connection) -> None:
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
     command.upgrade(config, "head")
 
 

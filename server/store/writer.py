@@ -7,6 +7,7 @@ import queue
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from sqlalchemy.engine import Connection
@@ -14,6 +15,9 @@ from sqlalchemy.engine import Connection
 from server.store.place import StoreError
 
 WAITING = 1000
+ANSWERS_WITHIN_S = 10.0
+"""Whoever waits for the database waits no longer: calls must not pile up behind it."""
+_BEHIND = "too many writes wait for the database"
 _log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
@@ -41,13 +45,29 @@ class Writer:
         self._thread.start()
 
     def write(self, work: Callable[[Connection], Result]) -> Future[Result]:
-        """Queue a write; waits while the queue is full."""
+        """Queue a write; waits while the queue is full, but not for ever."""
         future: Future[Result] = Future()
-        if self._closed:
-            future.set_exception(StoreError("the store is closed"))
-        else:
-            self._queue.put((work, future))
+        try:
+            if self._closed:
+                future.set_exception(StoreError("the store is closed"))
+            else:
+                self._queue.put((work, future), timeout=ANSWERS_WITHIN_S)
+        except queue.Full:
+            future.set_exception(StoreError(_BEHIND))
         return future
+
+    def ask(self, work: Callable[[Connection], Result]) -> Result:
+        """Queue a write and wait for its result; one that comes too late may still be done.
+
+        Raises
+        ------
+        StoreError
+            If it failed, or did not come in time.
+        """
+        try:
+            return self.write(work).result(ANSWERS_WITHIN_S)
+        except TimeoutError as error:
+            raise StoreError(f"no answer within {ANSWERS_WITHIN_S:g} s") from error
 
     def offer(self, work: Work) -> bool:
         """Queue a write, or count it as lost if the queue is full."""
@@ -57,17 +77,21 @@ class Writer:
                 return True
         except queue.Full:
             pass
-        self._lose("too many writes wait for the disk")
+        self._lose(_BEHIND)
         return False
 
     def close(self) -> None:
-        """Do what waits, and end the thread."""
+        """Do what waits, and end the thread; a database that does not answer is not waited for."""
         with self._lock:
             if self._closed:
                 return
             self._closed = True
-        self._queue.put(None)
-        self._thread.join()
+        with suppress(queue.Full):
+            self._queue.put(None, timeout=ANSWERS_WITHIN_S)
+        self._thread.join(ANSWERS_WITHIN_S)
+        if self._thread.is_alive():
+            self.lost += self._queue.qsize()
+            _log.error("the database does not answer: %d records are lost", self._queue.qsize())
 
     def _run(self) -> None:
         while (item := self._queue.get()) is not None:

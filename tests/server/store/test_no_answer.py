@@ -1,0 +1,66 @@
+"""A database that does not answer for a while: calls that need it say so, the others go on."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from pathlib import Path
+
+import grpc
+import pytest
+
+import server.journal
+from server.store import Place, StoreError, database, open_store, writer
+from sre_edge.v1 import chaos_service_pb2, incident_service_pb2, prediction_service_pb2
+from tests.conftest import StartServer
+from tests.server.chaos_calls import KILL, tick
+from tests.server.stubs import Stubs, reason
+
+
+async def test_a_file_that_another_program_locks_holds_up_no_other_call(
+    start_server: StartServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "BUSY_S", 30.0)
+    monkeypatch.setattr(writer, "ANSWERS_WITHIN_S", 0.5)
+    monkeypatch.setattr(server.journal, "SETTLES_WITHIN_S", 0.1)
+    app = await start_server(speed=0.1, data=tmp_path)
+    other = sqlite3.connect(tmp_path / "store.sqlite3")
+    async with grpc.aio.insecure_channel(app.address) as channel:
+        calls = Stubs(channel)
+        other.execute("BEGIN IMMEDIATE")
+        fault = await calls.inject(**KILL)
+        tick(app, 20)
+        listing = [
+            calls.incident.ListIncidents(incident_service_pb2.ListIncidentsRequest())
+            for _ in range(20)
+        ]
+        for call in listing:
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await call
+            assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
+            assert reason(caught.value)[0] == "STORE_UNAVAILABLE"
+        request = prediction_service_pb2.PredictRequest(explain=True)
+        assert (await calls.prediction.Predict(request)).predictions
+        assert [one.id for one in (await calls.snapshot()).active_faults] == [fault.id]
+        other.rollback()
+        other.close()
+        monkeypatch.undo()
+        listed = await calls.chaos.ListExperiments(chaos_service_pb2.ListExperimentsRequest())
+        assert [one.id for one in listed.experiments] == [fault.experiment_id]
+
+
+def test_whoever_waits_is_told_in_time_and_what_waits_is_counted(
+    where: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "ANSWERS_WITHIN_S", 0.2)
+    store = open_store(where)
+    released = threading.Event()
+    store.offer(lambda _: released.wait(30.0))
+    store.offer(lambda _: None)
+    with pytest.raises(StoreError, match=r"no answer within 0\.2 s"):
+        store.ask(lambda _: None)
+    store._writer.close()
+    assert store.lost >= 2
+    released.set()
+    store._writer._thread.join(30.0)
+    store.close()
