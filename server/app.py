@@ -17,7 +17,13 @@ from prometheus_client import CollectorRegistry, PlatformCollector, ProcessColle
 from ml.artefact import read_manifest
 from server import metrics
 from server.clock import Clock
-from server.credentials import certificates, server_credentials, token
+from server.credentials import (
+    Certificates,
+    Watched,
+    certificates,
+    server_credentials,
+    token,
+)
 from server.engine import Engine
 from server.http import Http
 from server.journal import Journal
@@ -127,28 +133,18 @@ async def start(settings: Settings) -> App:
 
 
 async def _start(settings: Settings, topology: Topology, store: Store) -> App:
-    learning = await asyncio.to_thread(Learning, settings, store)
-    predictor = await asyncio.to_thread(learning.predictor)
-    journal = Journal(store)
-    slos = SloSettings(settings.slo_scale, settings.slo_min_rps)
-    keeping = await asyncio.to_thread(journal.open, slos)
-    engine = await asyncio.to_thread(
-        Engine,
-        topology,
-        predictor,
-        seed=settings.seed,
-        history=settings.history,
-        max_faults=settings.max_faults,
-        keeping=keeping,
-        clock=Clock(speed=settings.speed),
-        watch=learning.recorder.observe,
-    )
+    learning, journal = await asyncio.to_thread(Learning, settings, store), Journal(store)
+    engine = await asyncio.to_thread(_engine, settings, topology, learning, journal)
     learning.serve(engine)
     broadcaster = Broadcaster(engine.history, settings.max_streams, engine.clock)
     feed = EventFeed(engine.events, settings.max_streams)
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
+    ticker = Ticker(engine, broadcaster, metrics.tick_seconds(registry))
+    registry.register(metrics.EngineCollector(engine, broadcaster, feed, ticker, store))
+    lag = LoopLag(registry)
+    info = ServerInfo(settings, engine, broadcaster, feed, ticker, lag, store, time.monotonic())
     certs, secret = certificates(settings), token(settings)
     observed = Observed(registry)
     server = grpc.aio.server(
@@ -156,21 +152,9 @@ async def _start(settings: Settings, topology: Topology, store: Store) -> App:
         options=_OPTIONS,
         maximum_concurrent_rpcs=settings.max_streams + settings.max_calls + SPARE_CALLS,
     )
-    ticker = Ticker(engine, broadcaster, metrics.tick_seconds(registry))
-    registry.register(metrics.EngineCollector(engine, broadcaster, feed, ticker, store))
-    lag = LoopLag(registry)
-    info = ServerInfo(settings, engine, broadcaster, feed, ticker, lag, store, time.monotonic())
     register(server, engine, broadcaster, ticker, info, learning, observed, journal, feed, settings)
-    healthy = health.aio.HealthServicer()
-    health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
-    names = [service.full_name for service in SERVICES]
-    reflection.enable_server_reflection(
-        [*names, health.SERVICE_NAME, reflection.SERVICE_NAME], server
-    )
-    host, _ = host_and_port(settings.listen, "SRE_EDGE_LISTEN")
-    mutual = settings.client_ca is not None
-    credentials = server_credentials(certs, mutual=mutual) if certs else None
-    port = _bind(server, settings.listen, credentials)
+    healthy, names = _described(server)
+    address = _bind(server, settings, certs)
     loop = asyncio.get_running_loop()
     http = Http(settings, registry, lambda: _serving(healthy, loop), certs, secret)
     await server.start()
@@ -183,7 +167,7 @@ async def _start(settings: Settings, topology: Topology, store: Store) -> App:
         ticker=ticker,
         store=store,
         learning=learning,
-        address=f"{host}:{port}",
+        address=address,
         metrics_address=http.address,
         _server=server,
         _health=healthy,
@@ -192,23 +176,52 @@ async def _start(settings: Settings, topology: Topology, store: Store) -> App:
     )
 
 
-def _bind(server: grpc.aio.Server, address: str, credentials: grpc.ServerCredentials | None) -> int:
-    host, port = host_and_port(address, "SRE_EDGE_LISTEN")
+def _engine(settings: Settings, topology: Topology, learning: Learning, journal: Journal) -> Engine:
+    """Make the engine, which goes on from what was kept; takes a while."""
+    return Engine(
+        topology,
+        learning.predictor(),
+        seed=settings.seed,
+        history=settings.history,
+        max_faults=settings.max_faults,
+        keeping=journal.open(SloSettings(settings.slo_scale, settings.slo_min_rps)),
+        clock=Clock(speed=settings.speed),
+        watch=learning.recorder.observe,
+    )
+
+
+def _described(server: grpc.aio.Server) -> tuple[health.aio.HealthServicer, list[str]]:
+    """Add health and reflection; gives the names of the services whose health is told."""
+    healthy = health.aio.HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
+    names = [service.full_name for service in SERVICES]
+    reflection.enable_server_reflection(
+        [*names, health.SERVICE_NAME, reflection.SERVICE_NAME], server
+    )
+    return healthy, names
+
+
+def _bind(server: grpc.aio.Server, settings: Settings, certs: Watched[Certificates] | None) -> str:
+    """Listen; gives the address with the port that it got."""
+    host, port = host_and_port(settings.listen, "SRE_EDGE_LISTEN")
     try:
         # gRPC says neither why it cannot listen nor keeps its own log quiet about it.
         family, _, _, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, socket.SOCK_STREAM) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(place)
-        if credentials is None:
-            return server.add_insecure_port(address)
-        return server.add_secure_port(address, credentials)
+        if certs is None:
+            port = server.add_insecure_port(settings.listen)
+        else:
+            credentials = server_credentials(certs, mutual=settings.client_ca is not None)
+            port = server.add_secure_port(settings.listen, credentials)
     except (OSError, RuntimeError) as error:
         reason = getattr(error, "strerror", None) or "not possible"
         raise SettingsError(
-            f"{address} cannot be listened on ({reason}); set another address with --listen or "
-            "SRE_EDGE_LISTEN"
+            f"{settings.listen} cannot be listened on ({reason}); set another address with "
+            "--listen or SRE_EDGE_LISTEN"
         ) from error
+    return f"{host}:{port}"
 
 
 def _serving(healthy: health.aio.HealthServicer, loop: asyncio.AbstractEventLoop) -> bool:

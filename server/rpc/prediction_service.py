@@ -70,6 +70,13 @@ class PredictionServicer:
         return await asyncio.to_thread(self._analysis, request)
 
     @translated
+    async def ListAlarms(
+        self, request: pb.ListAlarmsRequest, context: Context
+    ) -> pb.ListAlarmsResponse:
+        """List alarms, the newest first."""
+        return await asyncio.to_thread(self._alarms, request)
+
+    @translated
     async def ListModels(
         self, request: pb.ListModelsRequest, context: Context
     ) -> pb.ListModelsResponse:
@@ -119,13 +126,6 @@ class PredictionServicer:
         return pb.ListModelsResponse(
             models=[learned.model(known, live) for known in shown], next_page_token=token
         )
-
-    @translated
-    async def ListAlarms(
-        self, request: pb.ListAlarmsRequest, context: Context
-    ) -> pb.ListAlarmsResponse:
-        """List alarms, the newest first."""
-        return await asyncio.to_thread(self._alarms, request)
 
     def _alarms(self, request: pb.ListAlarmsRequest) -> pb.ListAlarmsResponse:
         page = self._journal.alarms(
