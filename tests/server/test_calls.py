@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-import urllib.request
 
 import grpc
 import pytest
-from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
-from server.app import App
 from sre_edge.v1 import (
     chaos_service_pb2,
     fault_pb2,
@@ -177,43 +173,6 @@ async def test_reset_brings_everything_back_and_tells_open_streams(stubs: Stubs)
         assert message.gap.reason == snapshot_pb2.GAP_REASON_RUN_ENDED
         assert (await stream.read()).snapshot.cursor.run_id == answer.run_id
     stream.cancel()
-
-
-async def test_health_and_reflection_answer(stubs: Stubs) -> None:
-    health = health_pb2_grpc.HealthStub(stubs.channel)
-    for name in ("", "sre_edge.v1.SimulationService", "sre_edge.v1.ChaosService"):
-        answer = await health.Check(health_pb2.HealthCheckRequest(service=name))
-        assert answer.status == health_pb2.HealthCheckResponse.SERVING
-    reflection = reflection_pb2_grpc.ServerReflectionStub(stubs.channel)
-    request = reflection_pb2.ServerReflectionRequest(list_services="")
-    async for answer in reflection.ServerReflectionInfo(iter([request])):
-        names = {service.name for service in answer.list_services_response.service}
-    assert {
-        "sre_edge.v1.SimulationService", "sre_edge.v1.ChaosService",
-        "sre_edge.v1.PredictionService", "grpc.health.v1.Health",
-    } <= names  # fmt: skip
-
-
-async def test_prometheus_finds_services_predictions_and_calls(app: App, stubs: Stubs) -> None:
-    await stubs.snapshot()
-
-    def scrape() -> str:
-        with urllib.request.urlopen(f"http://{app.metrics_address}/metrics", timeout=10) as page:
-            return page.read().decode()
-
-    text = await asyncio.to_thread(scrape)
-    for service in SERVICES:
-        assert f'sre_edge_service_cpu_percent{{service="{service}"}}' in text
-        assert f'sre_edge_incident_probability{{service="{service}"}}' in text
-    assert 'method="/sre_edge.v1.SimulationService/GetMetrics"' in text
-    for series in (
-        "grpc_calls_total", "grpc_call_seconds_bucket", "tick_seconds_bucket", "streams 0.0",
-        "event_streams 0.0", "dropped_snapshots_total 0.0", "lost_records_total 0.0",
-        "failed_ticks_total 0.0", "loop_lag_seconds_bucket", "kill_switch 0.0",
-        'slo_alerts{severity="page"} 0.0', 'service_in_incident{service="database"} 0.0',
-        'slo_budget_spent_ratio{objective="error_rate",service="database"}',
-    ):  # fmt: skip
-        assert f"\nsre_edge_{series}" in text, series
 
 
 async def test_requests_can_be_written_as_the_seed_did(stubs: Stubs) -> None:
