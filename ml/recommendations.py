@@ -1,11 +1,13 @@
-"""What to do about a predicted incident, from its likely types and what the frame shows."""
+"""What to do about a predicted incident: from its likely types, reasons, and the calls below it."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
+from ml.factors import Factor
 from ml.incident_types import INCIDENT_TYPES, IncidentType
 from simulator.frame import Frame
 from simulator.graph import FloatArray, IntArray, ServiceGraph
@@ -51,30 +53,49 @@ _ACTIONS: dict[IncidentType, tuple[str, ...]] = {
 }
 
 
+_SIGNALS: dict[IncidentType, tuple[str, ...]] = {
+    IncidentType.CPU_SATURATION: ("cpu", "capacity"),
+    IncidentType.MEMORY_EXHAUSTION: ("memory",),
+    IncidentType.LATENCY_DEGRADATION: ("latency", "p95", "slo_reached", "critical_path"),
+    IncidentType.ERROR_SURGE: ("error", "failed"),
+    IncidentType.DEPENDENCY_FAILURE: ("",),
+    IncidentType.TRAFFIC_OVERLOAD: ("request", "throughput"),
+    IncidentType.SERVICE_DOWN: ("availability", "loss"),
+}
+"""Parts of the names of inputs that speak for a type, at the service that is acted on."""
+
 NEARLY_FULL = 80.0
 LIKELY = 0.2
 """Types below this probability are not acted on, except the most likely one."""
 
 
 def recommendations(
-    graph: ServiceGraph, frame: Frame, service: int, types: FloatArray
+    graph: ServiceGraph,
+    frame: Frame,
+    service: int,
+    types: FloatArray,
+    factors: Sequence[Factor] = (),
 ) -> list[Recommendation]:
     """Advice for a service of copy 0 at risk, the most promising first.
 
     Parameters
     ----------
     types
-        (K,) probability of each incident type. The first advice on the most likely one comes
-        first, then what else is worth as much: advice counts by the probability of its type, a
-        second one on the same half.
+        (K,) probability of each incident type. Advice counts by that of its type, a second one on
+        the same half.
+    factors
+        Reasons for the prediction, if they are known. Advice counts up to twice as much, by the
+        share of their contribution that speaks for it: of its type, at the service to act on.
     """
     ranked: list[tuple[float, Recommendation]] = []
     for place in np.argsort(-types, kind="stable"):
         probability = float(types[place])
         if probability < LIKELY and ranked:
             break
-        for n, advice in enumerate(_advice(graph, frame, service, INCIDENT_TYPES[place])):
-            ranked.append((probability / (n + 1), advice))
+        kind = INCIDENT_TYPES[place]
+        advice = _advice(graph, frame, service, kind)
+        worth = probability * (1.0 + _support(kind, advice[0].service, factors))
+        ranked += [(worth / (n + 1), one) for n, one in enumerate(advice)]
     ranked.sort(key=lambda pair: -pair[0])
     return list(dict.fromkeys(advice for _, advice in ranked))
 
@@ -93,6 +114,16 @@ def _advice(
         "p95": _milliseconds(frame.latency_p95_ms[0, acted_on]),
     }
     return [Recommendation(name, text.format(**seen)) for text in _ACTIONS[kind]]
+
+
+def _support(kind: IncidentType, acted_on: str, factors: Sequence[Factor]) -> float:
+    """Share of the contribution of all factors that speaks for a type at a service, 0 to 1."""
+    speaking = sum(
+        factor.contribution
+        for factor in factors
+        if factor.service == acted_on and any(part in factor.feature for part in _SIGNALS[kind])
+    )
+    return speaking / max(sum(factor.contribution for factor in factors), 1e-12)
 
 
 def _elsewhere(kind: IncidentType) -> bool:

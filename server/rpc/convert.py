@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from ml.factors import Factor
 from ml.features import NAMES
@@ -45,10 +45,14 @@ def prediction(
     service: int,
     probability: float,
     types: FloatArray | None,
+    factors: Sequence[Factor] = (),
     *,
     include_features: bool = False,
 ) -> None:
-    """Fill in what the model expects of one service; `types` is None at low risk."""
+    """Fill in what the model expects of one service.
+
+    `types` is None at low risk; `factors` are empty unless they were asked for.
+    """
     message.service = taken.run.graph.names[service]
     message.incident_probability = probability
     message.risk_level = RISK[risk_level(probability)]
@@ -57,7 +61,8 @@ def prediction(
     message.model_version = forecast.model_version
     if types is not None:
         add_type(message, types)
-        add_advice(message, taken, service, types)
+        add_advice(message, taken, service, types, factors)
+    message.top_factors.extend(factor(found) for found in factors)
     if include_features:
         row = forecast.features[service]
         for name, value in zip(NAMES, row.tolist(), strict=True):
@@ -73,10 +78,14 @@ def add_type(message: prediction_pb2.Prediction, types: FloatArray) -> None:
 
 
 def add_advice(
-    message: prediction_pb2.Prediction, taken: Snapshot, service: int, types: FloatArray
+    message: prediction_pb2.Prediction,
+    taken: Snapshot,
+    service: int,
+    types: FloatArray,
+    factors: Sequence[Factor] = (),
 ) -> None:
     """Say what to do."""
-    for advice in recommendations(taken.run.graph, taken.frame, service, types):
+    for advice in recommendations(taken.run.graph, taken.frame, service, types, factors):
         message.recommendations.add(service=advice.service, action=advice.action)
 
 

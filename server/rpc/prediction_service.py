@@ -163,15 +163,14 @@ class PredictionServicer:
         answer = pb.PredictResponse()
         answer.CopyFrom(self._same_for_all(taken, forecast))
         with_features = request.include_features
-        for i, probability, types in expected(forecast, chosen):
+        reasons = _reasons(taken, forecast, chosen) if request.explain else [[]] * len(chosen)
+        for (i, probability, types), factors in zip(
+            expected(forecast, chosen), reasons, strict=True
+        ):
             convert.prediction(
-                answer.predictions.add(), taken, forecast, i, probability, types,
+                answer.predictions.add(), taken, forecast, i, probability, types, factors,
                 include_features=with_features,
             )  # fmt: skip
-        if request.explain:
-            reasons = _reasons(taken, forecast, chosen)
-            for message, factors in zip(answer.predictions, reasons, strict=True):
-                message.top_factors.extend(convert.factor(found) for found in factors)
         return answer
 
     def _same_for_all(self, taken: Snapshot, forecast: Forecast) -> pb.PredictResponse:

@@ -157,7 +157,7 @@ class Prediction(_message.Message):
 
     @_builtins.property
     def recommendations(self) -> _containers.RepeatedCompositeFieldContainer[Global___Recommendation]:
-        """What to do, the most promising first. Empty at low risk, and in snapshots of large systems
+        """What to do, the most promising first; with `explain` the factors count too. Empty at low risk, and in snapshots of large systems
         for all but the 100 services most at risk.
         """
 

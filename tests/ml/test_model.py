@@ -19,6 +19,7 @@ from ml.artefact import SHIPPED, read_manifest
 from ml.baselines import baselines
 from ml.compute import Cluster, Local
 from ml.export import ExportError, check_options, export, without_base
+from ml.factors import Factor
 from ml.features import LEARNED, NAMES, FeatureExtractor
 from ml.incident_types import INCIDENT_TYPES, IncidentType
 from ml.predictor import Predictor, calibrated
@@ -296,3 +297,18 @@ def test_advice_is_ranked_by_how_likely_its_type_is() -> None:
     assert "memory is at" in advice[0]
     assert "CPU is at" in advice[1]
     assert len(advice) == 4
+
+
+def test_reasons_decide_between_advice_on_types_that_are_as_likely() -> None:
+    simulation = Simulation(shipped("default"), seed=1)
+    frame, names = simulation.next_frame(), simulation.graph.names
+    types = np.zeros(len(INCIDENT_TYPES))
+    types[INCIDENT_TYPES.index(IncidentType.MEMORY_EXHAUSTION)] = 0.45
+    types[INCIDENT_TYPES.index(IncidentType.CPU_SATURATION)] = 0.4
+    for feature, service, said in (
+        ("memory_full_s", names[0], "memory is at"),
+        ("cpu_headroom", names[0], "CPU is at"),
+        ("below_cpu_worst", names[1], "memory is at"),  # another service's CPU
+    ):
+        reasons = [Factor(feature, service, 1.0, 0.8, ""), Factor("strain", names[0], 1.0, 0.2, "")]
+        assert said in recommendations(simulation.graph, frame, 0, types, reasons)[0].action
