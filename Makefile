@@ -106,10 +106,11 @@ soak: $(STAMP)  ## A simulated day with 50 subscribers; 10,000 generated request
 	@EXAMPLES=10000 $(BIN)/python -m pytest -q -s -m slow tests/server/test_generated_requests.py
 
 .PHONY: bench
-bench: $(STAMP)  ## Measure simulator, predictor and server against their limits and peers
+bench: $(STAMP)  ## Measure simulator, predictor, server and dashboard against their limits and peers
 	@$(BIN)/python -m benchmarks.simulator 2>/dev/null
 	@$(BIN)/python -m benchmarks.predictor
 	@$(BIN)/python -m benchmarks.server
+	@$(BIN)/python -m benchmarks.dashboard
 
 .PHONY: train
 train: $(STAMP)  ## Train the shipped model from scratch
@@ -120,6 +121,6 @@ evaluation: $(STAMP)  ## Evaluate the shipped model with the oracle, into docs/e
 	@$(BIN)/python -m ml evaluate --seed 11 --systems 12 --episodes 30 --json docs/evaluation.json --plots docs/images/evaluation
 	@$(BIN)/python docs/tables.py
 
-.PHONY: screenshot
-screenshot: $(STAMP)  ## Take the README's picture from the real dashboard
+.PHONY: screenshots
+screenshots: $(STAMP)  ## Take the pictures of every view from the real dashboard
 	@PYTHONPATH=. $(BIN)/python docs/screenshot.py

@@ -9,8 +9,8 @@ import click
 import uvicorn
 
 from dashboard.app import build
-from dashboard.provider import LiveProvider
 from dashboard.settings import LISTEN, Settings, SettingsError
+from dashboard.source.follower import Follower
 from sre_edge import Connection, SreEdgeError
 from sre_edge.cli.connecting import connecting
 
@@ -43,7 +43,7 @@ from sre_edge.cli.connecting import connecting
 def main(listen: str, connection: Connection, insecure: bool, hosts: tuple[str, ...]) -> None:
     """Serve the web dashboard of an SRE Edge server."""
     settings = Settings(listen, insecure, hosts)
-    provider = LiveProvider(connection)
+    provider = Follower(connection)
     try:
         listening = _listen(settings)
         provider.start()

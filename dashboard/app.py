@@ -2,27 +2,50 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from dash import Dash
 
-from dashboard import callbacks, layout
-from dashboard.provider import Provider
-from dashboard.security import SameOrigin
+from dashboard import callbacks, page
+from dashboard.address import SERVICES, VIEWS
+from dashboard.live import PATH, Drawings, Tab
+from dashboard.security import App, Receive, SameOrigin, Scope, Send, headers
 from dashboard.settings import Settings
+from dashboard.source.state import Provider
 
 
-def build(provider: Provider, settings: Settings) -> Any:
-    """Make the ASGI application."""
-    app = Dash(
+def build(provider: Provider, settings: Settings) -> App:
+    """Make the ASGI application: Dash, and beside it the WebSocket that feeds the pages."""
+    dash = Dash(
         "dashboard",
         backend="fastapi",
         title="SRE Edge",
         update_title="",
         serve_locally=True,
-        suppress_callback_exceptions=True,
-        meta_tags=[{"name": "viewport", "content": "width=device-width, initial-scale=1"}],
+        meta_tags=[
+            {"name": "viewport", "content": "width=device-width, initial-scale=1"},
+            {"name": "color-scheme", "content": "light dark"},
+        ],
     )
-    app.layout = lambda: layout.page(provider.state)
-    callbacks.register(app, provider)
-    return SameOrigin(app.server, settings.allowed_hosts)
+    dash.index_string = page.INDEX
+    dash.layout = page.layout()
+    callbacks.register(dash, provider)
+    drawings = Drawings(provider)
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "websocket":
+            await dash.server(_as_one_page(scope), receive, send)
+        elif scope["path"] != PATH:
+            await send({"type": "websocket.close", "code": 1008})
+        else:
+            await receive()
+            await send({"type": "websocket.accept"})
+            await Tab(provider, drawings).serve(receive, send)
+
+    return SameOrigin(app, settings.allowed_hosts, headers(dash.csp_hashes()))
+
+
+def _as_one_page(scope: Scope) -> Scope:
+    """All views are one page to Dash, which is not set up by a first request of another path."""
+    path = scope.get("path", "")
+    if path in VIEWS.values() or path.startswith(SERVICES):
+        return {**scope, "path": "/", "raw_path": b"/"}
+    return scope

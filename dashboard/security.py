@@ -1,8 +1,8 @@
-"""Keeps other people's web pages away from this dashboard."""
+"""Keeps other people's web pages away from this dashboard, and it away from other hosts."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -11,11 +11,38 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-_HEADERS = (
-    (b"x-content-type-options", b"nosniff"),
-    (b"x-frame-options", b"DENY"),
-    (b"referrer-policy", b"no-referrer"),
-)
+
+def headers(script_hashes: Sequence[str]) -> list[tuple[bytes, bytes]]:
+    """Headers of every answer.
+
+    Parameters
+    ----------
+    script_hashes
+        Of the scripts inside of the page, as a content security policy wants them.
+    """
+    # Plotly and Cytoscape set styles from scripts; nothing is loaded from another host.
+    policy = "; ".join(
+        (
+            "default-src 'self'",
+            f"script-src 'self' {' '.join(script_hashes)}",
+            "style-src 'self' 'unsafe-inline'",
+            "img-src 'self' data: blob:",
+            "font-src 'self' data:",
+            "object-src 'none'",
+            "base-uri 'none'",
+            "form-action 'none'",
+            "frame-ancestors 'none'",
+        )
+    )
+    return [
+        (b"content-security-policy", policy.encode()),
+        (b"x-content-type-options", b"nosniff"),
+        (b"x-frame-options", b"DENY"),
+        (b"referrer-policy", b"no-referrer"),
+        (b"permissions-policy", b"camera=(), geolocation=(), microphone=()"),
+        (b"cross-origin-opener-policy", b"same-origin"),
+        (b"cross-origin-resource-policy", b"same-origin"),
+    ]
 
 
 class SameOrigin:
@@ -24,42 +51,43 @@ class SameOrigin:
     A name check stops DNS rebinding; an origin check stops requests from other pages.
     """
 
-    def __init__(self, app: App, allowed_hosts: frozenset[str]) -> None:
+    def __init__(
+        self, app: App, allowed_hosts: frozenset[str], answers: list[tuple[bytes, bytes]]
+    ) -> None:
         self._app = app
         self._allowed = allowed_hosts
+        self._headers = answers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        headers = {key.lower(): value.decode("latin-1") for key, value in scope["headers"]}
-        host, origin = headers.get(b"host", ""), headers.get(b"origin")
+        given = {key.lower(): value.decode("latin-1") for key, value in scope["headers"]}
+        host, origin = given.get(b"host", ""), given.get(b"origin")
         if not self._known(host):
-            await _refuse(scope, send, f"This dashboard is not called {host!r}.")
+            await self._refuse(scope, send, f"This dashboard is not called {host!r}.")
         elif origin is not None and urlsplit(origin).netloc != host:
-            await _refuse(scope, send, "Requests from other pages are refused.")
+            await self._refuse(scope, send, "Requests from other pages are refused.")
         else:
-            await self._app(scope, receive, _with_headers(send))
+            await self._app(scope, receive, self._with_headers(send))
 
     def _known(self, host: str) -> bool:
         name = host.rpartition(":")[0] if not host.endswith("]") and ":" in host else host
         return name in self._allowed
 
+    def _with_headers(self, send: Send) -> Send:
+        async def sending(message: MutableMapping[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", ()), *self._headers]
+            await send(message)
 
-def _with_headers(send: Send) -> Send:
-    async def sending(message: MutableMapping[str, Any]) -> None:
-        if message["type"] == "http.response.start":
-            message["headers"] = [*message.get("headers", ()), *_HEADERS]
-        await send(message)
+        return sending
 
-    return sending
-
-
-async def _refuse(scope: Scope, send: Send, text: str) -> None:
-    if scope["type"] == "websocket":
-        await send({"type": "websocket.close", "code": 1008})
-        return
-    headers = [(b"content-type", b"text/plain; charset=utf-8"), *_HEADERS]
-    await send({"type": "http.response.start", "status": 403, "headers": headers})
-    await send({"type": "http.response.body", "body": text.encode()})
+    async def _refuse(self, scope: Scope, send: Send, text: str) -> None:
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        start = [(b"content-type", b"text/plain; charset=utf-8"), *self._headers]
+        await send({"type": "http.response.start", "status": 403, "headers": start})
+        await send({"type": "http.response.body", "body": text.encode()})

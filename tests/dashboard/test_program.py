@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import subprocess
 import sys
@@ -10,6 +11,9 @@ import urllib.request
 from collections.abc import Iterator
 
 import pytest
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
+from websockets.typing import Origin
 
 from dashboard.app import build
 from dashboard.settings import Settings, SettingsError
@@ -36,7 +40,7 @@ def answer(url: str, **headers: str) -> int:
 def test_it_answers_without_a_server(url: str) -> None:
     assert answer(url) == 200
     assert answer(f"{url}/_dash-layout") == 200
-    assert answer(f"{url}/assets/style.css") == 200
+    assert answer(f"{url}/assets/1-tokens.css") == 200
 
 
 def test_other_names_and_other_pages_are_refused(url: str) -> None:
@@ -47,6 +51,40 @@ def test_other_names_and_other_pages_are_refused(url: str) -> None:
     assert answer(f"{url}/_dash-layout", Origin="http://evil.example") == 403
     assert answer(f"{url}/_dash-layout", Origin="null") == 403
     assert answer(f"{url}/_dash-layout", Origin=url) == 200
+
+
+def test_answers_carry_security_headers_and_name_no_other_host(url: str) -> None:
+    with urllib.request.urlopen(url, timeout=10) as page:  # noqa: S310 - loopback
+        headers, text = page.headers, page.read().decode()
+    policy = headers["content-security-policy"]
+    assert "default-src 'self'" in policy
+    assert "unsafe-eval" not in policy
+    script = next(part for part in policy.split("; ") if part.startswith("script-src"))
+    assert "unsafe-inline" not in script
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["x-frame-options"] == "DENY"
+    assert headers["referrer-policy"] == "no-referrer"
+    assert "://" not in text.replace("http://www.w3.org", "")
+
+
+def test_the_socket_is_for_pages_of_this_dashboard_only(url: str) -> None:
+    live = url.replace("http", "ws") + "/live"
+    with connect(live, origin=Origin(url)) as socket:
+        socket.send("/chaos?service=database")
+        parts = json.loads(socket.recv(timeout=10))
+        assert parts["page"]["view"] == "chaos"
+        assert "No connection to the server" in json.dumps(parts["notices"])
+        socket.send("/" + "x" * 10_000)  # too long to be an address: ignored
+        socket.send("/predictions")
+        while "page" not in (parts := json.loads(socket.recv(timeout=10))):
+            pass
+        assert parts["page"]["view"] == "predictions"
+    for address, origin in (
+        (live, "http://evil.example"),
+        (f"{url}/other".replace("http", "ws"), url),
+    ):
+        with pytest.raises(InvalidStatus):
+            connect(address, origin=Origin(origin)).__enter__()
 
 
 def test_the_port_in_use_is_said_with_the_setting_that_changes_it() -> None:

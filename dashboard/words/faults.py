@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dashboard.events import kind_name
-from dashboard.numbers import number
+from collections.abc import Sequence
+
+from dashboard.words.names import kind_key, kind_name, sentence
+from dashboard.words.numbers import number
 from sre_edge.v1 import fault_pb2
 
 MAX_INTENSITY = 10.0
@@ -30,9 +32,9 @@ _AT_MOST_ALL = frozenset(
 )
 
 
-def kinds() -> list[tuple[int, str]]:
+def kinds() -> list[tuple[fault_pb2.FaultKind.ValueType, str]]:
     """All kinds with their names, the seed's first."""
-    return [(kind, kind_name(kind).capitalize()) for kind in _EFFECTS]
+    return [(kind, sentence(kind_name(kind))) for kind in _EFFECTS]
 
 
 def effect(kind: fault_pb2.FaultKind.ValueType, intensity: float) -> str:
@@ -44,3 +46,13 @@ def effect(kind: fault_pb2.FaultKind.ValueType, intensity: float) -> str:
     if kind in _AT_MOST_ALL:
         value = min(value, 100.0)
     return text.format(number(value, unit))
+
+
+def said(kinds: Sequence[str], intensity: float) -> str:
+    """Say what some kinds, named as in files, do at an intensity."""
+    named = {kind_key(kind): kind for kind in _EFFECTS}
+    return " ".join(
+        f"{sentence(kind_name(named[name]))}: {effect(named[name], intensity)}."
+        for name in kinds
+        if name in named
+    )

@@ -1,0 +1,67 @@
+"""Clock, reset, models, learning."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from dashboard.actions.answer import Answer
+from dashboard.source.state import Provider
+from sre_edge import SreEdgeError
+
+
+def pause(provider: Provider, values: Mapping[str, Any]) -> Answer:
+    """Stop simulated time."""
+    provider.set_clock(paused=True)
+    undo = {"name": "resume", "values": {}}
+    return {"toast": "The simulated clock stands still, for everyone.", "undo": undo}
+
+
+def resume(provider: Provider, values: Mapping[str, Any]) -> Answer:
+    """Have simulated time go on."""
+    provider.set_clock(paused=False)
+    return {"toast": "The simulated clock goes on."}
+
+
+def speed(provider: Provider, values: Mapping[str, Any]) -> Answer:
+    """Set how fast simulated time goes."""
+    try:
+        wanted = float(values.get("value", ""))
+    except (TypeError, ValueError):
+        raise SreEdgeError("speed: expected a number") from None
+    clock = provider.state.clock
+    before = clock.speed if clock is not None else 1.0
+    provider.set_clock(speed=wanted)
+    undo = {"name": "speed", "values": {"value": f"{before:g}"}}
+    return {"toast": f"Simulated time goes {wanted:g} times as fast, for everyone.", "undo": undo}
+
+
+def reset(provider: Provider, values: Mapping[str, Any]) -> Answer:
+    """Begin a new run."""
+    provider.reset()
+    return {"toast": "A new run begins."}
+
+
+def activate(provider: Provider, values: Mapping[str, Any]) -> Answer:
+    """Make a model live."""
+    version = str(values.get("version", ""))
+    before = provider.activate(version)
+    provider.refresh("models")
+    answer: Answer = {"toast": f"{version} is live."}
+    if before and before != version:
+        answer["undo"] = {"name": "activate", "values": {"version": before}, "label": "Roll back"}
+    return answer
+
+
+def train(provider: Provider, values: Mapping[str, Any]) -> Answer:
+    """Begin a training."""
+    training = provider.train()
+    provider.refresh("training")
+    return {"toast": f"Training {training.id} begins.", "fill": {"training-message": ""}}
+
+
+def refresh(provider: Provider, values: Mapping[str, Any]) -> Answer:
+    """Ask for records anew."""
+    names = str(values.get("names", ""))
+    provider.refresh(*filter(None, names.split(",")))
+    return {}

@@ -1,0 +1,111 @@
+// One WebSocket feeds the page: it says what it looks at, and gets the parts that changed.
+(function () {
+  const edge = (window.sreEdge = window.sreEdge || {});
+  const RETRY_MS = 1000;
+  const SILENCE_MS = 7000;
+  const GRAPHS = new Set(["graph", "architecture-graph"]);
+  let socket;
+  let started = false;
+  let heard = Date.now();
+  let waiting = {};
+  edge.names = [];
+  edge.page = { view: "overview", service: "" };
+
+  function connect() {
+    const scheme = location.protocol === "https:" ? "wss:" : "ws:";
+    socket = new WebSocket(`${scheme}//${location.host}/live`);
+    socket.onopen = edge.ask = ask;
+    socket.onmessage = (event) => {
+      heard = Date.now();
+      lost(false);
+      const parts = JSON.parse(event.data);
+      if (!Object.keys(parts).length) return;
+      Object.assign(waiting, parts);
+      apply();
+      setTimeout(() => send("drawn")); // after the browser has seen to what somebody did meanwhile
+    };
+    socket.onclose = () => {
+      lost(true);
+      setTimeout(connect, RETRY_MS);
+    };
+  }
+
+  function ask() {
+    send(location.pathname + location.search);
+  }
+
+  function send(text) {
+    if (socket.readyState === WebSocket.OPEN) socket.send(text);
+  }
+
+  // A tab that nobody sees keeps the newest parts, and draws them when it is looked at.
+  function apply() {
+    if (!started || document.hidden) return;
+    const parts = waiting;
+    waiting = {};
+    if (parts.page) showPage(parts.page);
+    for (const [name, part] of Object.entries(parts)) {
+      if (name === "page") continue;
+      if (name === "names") edge.names = part;
+      else if (GRAPHS.has(name)) edge.graph(name, part);
+      else if (name.startsWith("figure:")) edge.figure(name.slice(7), part);
+      else {
+        const place = document.getElementById(name);
+        if (!place) continue;
+        place.classList.add("drawn");
+        edge.patch(place, part);
+      }
+    }
+  }
+
+  function showPage(page) {
+    const other = page.service !== edge.page.service;
+    edge.page = page;
+    document.title = page.title;
+    for (const view of document.querySelectorAll("[data-view].view")) {
+      view.hidden = view.dataset.view !== page.view;
+    }
+    const panel = document.getElementById("service");
+    panel.hidden = !page.service;
+    if (other && page.service) panel.scrollTop = 0;
+    Object.assign(document.getElementById("app").dataset, {
+      view: page.view, panel: page.service ? "open" : "closed", stale: page.connected ? "" : "stale",
+    });
+    for (const link of document.querySelectorAll("[data-nav]")) {
+      link.setAttribute("href", page.links[link.dataset.nav]);
+      if (link.dataset.nav === page.view) link.setAttribute("aria-current", "page");
+      else link.removeAttribute("aria-current");
+    }
+    showConnection();
+  }
+
+  function showConnection() {
+    const { connected, replay } = edge.page;
+    const word = edge.lost ? "disconnected" : !connected ? "disconnected" : replay ? "history" : "live";
+    const pill = document.getElementById("connection");
+    pill.textContent = word;
+    pill.className = `pill ${word}`;
+    document.getElementById("reset").disabled = word === "disconnected";
+  }
+
+  // The dashboard itself does not answer: nothing but the browser can say so.
+  function lost(now) {
+    if (edge.lost === now || !started) return;
+    edge.lost = now;
+    document.getElementById("app").classList.toggle("lost", now);
+    if (edge.page.links) showConnection();
+  }
+
+  setInterval(() => {
+    if (Date.now() - heard > SILENCE_MS && socket.readyState === WebSocket.OPEN) socket.close();
+  }, 1000);
+  document.addEventListener("visibilitychange", apply);
+  connect();
+
+  edge.start = function () {
+    if (started) return;
+    started = true;
+    edge.prepare();
+    apply();
+  };
+})();

@@ -1,0 +1,107 @@
+// Patches a tree of [tag, attributes, ...children] into what an element shows: nothing is replaced
+// that can be changed, so that focus, scrolling and what somebody types stay as they are.
+(function () {
+  const edge = (window.sreEdge = window.sreEdge || {});
+  const SVG = "http://www.w3.org/2000/svg";
+  const PROPERTIES = new Set(["checked", "selected", "value", "open"]);
+
+  function patch(parent, wanted) {
+    const keyed = new Map();
+    for (const child of parent.childNodes) if (child.edgeKey !== undefined) keyed.set(child.edgeKey, child);
+    let here = parent.firstChild;
+    for (const want of wanted) {
+      if (typeof want === "string") {
+        if (here && here.nodeType === Node.TEXT_NODE) {
+          if (here.data !== want) here.data = want;
+          here = here.nextSibling;
+        } else {
+          parent.insertBefore(document.createTextNode(want), here);
+        }
+        continue;
+      }
+      const [tag, attributes, ...children] = want;
+      let node = attributes.key === undefined ? here : keyed.get(attributes.key);
+      if (!node || node.nodeName.toLowerCase() !== tag.toLowerCase() || node.edgeKey !== attributes.key) {
+        node = make(parent, tag, attributes.key);
+      }
+      if (node === here) here = here.nextSibling;
+      else parent.insertBefore(node, here);
+      const filled = attributes["data-filled"] !== undefined && node.edgeAttributes;
+      dress(node, attributes);
+      if (tag === "time") edge.showTime(node);
+      else if (!filled) patch(node, children);
+    }
+    while (here) {
+      const next = here.nextSibling;
+      here.remove();
+      here = next;
+    }
+  }
+
+  function make(parent, tag, key) {
+    const drawn = tag === "svg" || parent.namespaceURI === SVG;
+    const node = drawn ? document.createElementNS(SVG, tag) : document.createElement(tag);
+    node.edgeKey = key;
+    return node;
+  }
+
+  // Compares with what was wanted before, not with what is there: what somebody typed stays.
+  function dress(node, attributes) {
+    const before = node.edgeAttributes || {};
+    for (const name of Object.keys(before)) {
+      if (name in attributes || name === "key") continue;
+      node.removeAttribute(name);
+      if (name === "checked" || name === "selected") node[name] = false;
+    }
+    for (const [name, value] of Object.entries(attributes)) {
+      if (name === "key" || before[name] === value) continue;
+      if (name === "style") node.style.cssText = value;
+      else node.setAttribute(name, value);
+      if (!PROPERTIES.has(name) || node.namespaceURI === SVG) continue;
+      if (name === "value" && document.activeElement === node) continue;
+      node[name] = name === "value" ? value : true;
+    }
+    node.edgeAttributes = attributes;
+  }
+
+  // Times are shown in the viewer's zone.
+  edge.showTime = function (node) {
+    const full = node.dataset.shape === "full";
+    const options = { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false };
+    if (full) Object.assign(options, { dateStyle: undefined, year: "numeric", month: "short", day: "numeric" });
+    const text = new Date(node.dateTime).toLocaleString([], options);
+    if (node.textContent !== text) node.textContent = text;
+  };
+
+  // Plotly knows no zones: it is given local times.
+  const local = (iso) => {
+    if (typeof iso !== "string") return iso;
+    const time = new Date(iso);
+    return new Date(time.getTime() - time.getTimezoneOffset() * 60000).toISOString().slice(0, 23);
+  };
+  edge.figure = function (id, figure) {
+    figures.set(id, figure);
+    const { data, layout } = figure;
+    for (const line of data) if (line.x0) line.x0 = local(line.x0);
+    if (layout.xaxis && layout.xaxis.type === "date") {
+      layout.xaxis.range = layout.xaxis.range.map(local);
+      for (const shape of layout.shapes) {
+        if (shape.xref === "x") Object.assign(shape, { x0: local(shape.x0), x1: local(shape.x1) });
+      }
+    }
+    show(id);
+  };
+
+  // Dash loads Plotly when it first needs it, and a figure that comes before is lost.
+  const figures = new Map();
+  function show(id) {
+    if (document.querySelector(`#${id} .js-plotly-plot .main-svg`)) {
+      window.dash_clientside.set_props(id, { figure: figures.get(id) });
+      figures.delete(id);
+    } else {
+      setTimeout(() => figures.has(id) && show(id), 100);
+    }
+  }
+
+  edge.patch = patch;
+})();

@@ -1,0 +1,1 @@
+"""Charts as Plotly figures: pure functions of plain data."""

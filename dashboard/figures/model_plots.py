@@ -1,0 +1,80 @@
+"""How good a model is, as plots: what it says against what happened, how early, at what price."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dashboard.figures import look
+from dashboard.figures.look import Figure
+from dashboard.words.times import length
+from sre_edge.v1 import model_pb2
+
+HEIGHT = 240
+
+
+def _layout(x: str, y: str, **more: Any) -> dict[str, Any]:
+    axis = {"gridcolor": look.GRID, "zeroline": False, "fixedrange": True}
+    return {
+        **look.LAYOUT,
+        "height": HEIGHT,
+        "margin": {"l": 48, "r": 12, "t": 8, "b": 40},
+        "xaxis": {**axis, "title": {"text": x, "font": {"size": 11}}},
+        "yaxis": {**axis, "title": {"text": y, "font": {"size": 11}}},
+        **more,
+    }
+
+
+def reliability(curves: model_pb2.ModelCurves) -> Figure:
+    """Draw what happened when a probability was said; the diagonal is perfect."""
+    bins = curves.reliability
+    return {
+        "data": [
+            {"type": "scatter", "mode": "lines", "x": [0, 100], "y": [0, 100], "hoverinfo": "skip",
+             "line": {"dash": "dash", "width": 1.2, "color": look.OBJECTIVE}},
+            {"type": "scatter", "mode": "lines+markers",
+             "x": [100 * one.said for one in bins], "y": [100 * one.happened for one in bins],
+             "text": [f"{one.rows} rows" for one in bins],
+             "line": {"width": 1.8, "color": look.LINE}, "marker": {"size": 7},
+             "hovertemplate": "said %{x:.0f} %, happened %{y:.0f} %<br>%{text}<extra></extra>"},
+        ],
+        "layout": _layout("Probability said, %", "Incident came, %"),
+    }  # fmt: skip
+
+
+def lead_times(curves: model_pb2.ModelCurves) -> Figure:
+    """Count foreseeable incidents by how early they were foreseen."""
+    bins = curves.lead_times
+    names = [length(getattr(one, "from")) if one.HasField("from") else "missed" for one in bins]
+    colours = [look.LINE if one.HasField("from") else look.INCIDENT for one in bins]
+    return {
+        "data": [
+            {"type": "bar", "x": names, "y": [one.incidents for one in bins],
+             "marker": {"color": colours},
+             "hovertemplate": "%{x}: %{y} incidents<extra></extra>"},
+        ],
+        "layout": _layout("Foreseen at least so early", "Incidents", bargap=0.25),
+    }  # fmt: skip
+
+
+def trade_off(curves: model_pb2.ModelCurves, threshold: float) -> Figure:
+    """Draw what share of incidents is foreseen at the price of how many false alarms."""
+    points = [p for p in curves.operating_points if p.HasField("foreseeable_recall")]
+    near = min(points, key=lambda p: abs(p.threshold - threshold), default=None)
+    chosen = [near] if near is not None else []
+    return {
+        "data": [
+            {"type": "scatter", "mode": "lines",
+             "x": [p.false_alarms_per_episode for p in points],
+             "y": [100 * p.foreseeable_recall for p in points],
+             "text": [f"{p.threshold:.2f}" for p in points],
+             "line": {"width": 1.8, "color": look.LINE},
+             "hovertemplate": "threshold %{text}: %{y:.0f} % foreseen, %{x:.2f} false alarms"
+                              "<extra></extra>"},
+            {"type": "scatter", "mode": "markers+text",
+             "x": [p.false_alarms_per_episode for p in chosen],
+             "y": [100 * p.foreseeable_recall for p in chosen],
+             "text": ["in use" for _ in chosen], "textposition": "bottom right",
+             "marker": {"size": 10, "color": look.RISK_LINE}, "hoverinfo": "skip"},
+        ],
+        "layout": _layout("False alarms per episode of 15 min", "Incidents foreseen, %"),
+    }  # fmt: skip

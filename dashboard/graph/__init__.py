@@ -1,0 +1,1 @@
+"""The topology as Cytoscape draws it: pure functions of plain data."""

@@ -1,0 +1,126 @@
+"""How the data flows, drawn from the parts that are really there, with how they fare now."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dashboard.markup import Node, h
+from dashboard.views import parts
+from dashboard.views.scene import Scene
+from dashboard.words.numbers import MISSING, duration, milliseconds, number
+from dashboard.words.times import length, seconds
+from sre_edge.v1 import simulation_service_pb2
+
+# id, what it is, column, row
+PARTS = (
+    ("source", "Simulator", 0, 0),
+    ("chaos", "Fault schedule", 0, 1.4),
+    ("features", "Features", 1, -0.7),
+    ("model", "ONNX model", 2, -0.7),
+    ("engine", "Engine", 2, 0.6),
+    ("watcher", "Incidents, SLOs,\nalarms", 3, 1.6),
+    ("store", "Records", 4, 1.6),
+    ("history", "History ring", 3, -0.7),
+    ("broadcast", "Broadcaster", 3, 0.5),
+    ("dashboard", "This dashboard", 4, 0.5),
+    ("clients", "Other clients", 4, -0.7),
+    ("browser", "Your browser", 5, 0.5),
+)
+FLOWS = (
+    ("source", "engine", "frames"),
+    ("source", "features", "frames"),
+    ("features", "model", "one row a service"),
+    ("model", "engine", "probabilities"),
+    ("engine", "watcher", "snapshots"),
+    ("watcher", "store", "events"),
+    ("engine", "history", "snapshots"),
+    ("engine", "broadcast", "snapshots"),
+    ("broadcast", "dashboard", "StreamMetrics"),
+    ("broadcast", "clients", "StreamMetrics"),
+    ("dashboard", "browser", "WebSocket"),
+    ("chaos", "source", "parameters"),
+)
+EXPLAINED = (
+    "A tick: the simulator gives a frame of what monitoring would see; it becomes one row of "
+    "features per service; one ONNX call scores them all; the snapshot enters the history and is "
+    "encoded once for all subscribers. Faults change parameters of the simulator only: predictions "
+    "never see them."
+)
+WIDTH, HEIGHT = 210, 130
+
+
+def drawing(scene: Scene) -> dict[str, Any]:
+    """Nodes and edges, with live figures in their labels."""
+    info = scene.state.records.info
+    figures = _figures(scene, info) if info and not scene.stale else {}
+    nodes = [
+        {
+            "id": f"part:{name}",
+            "label": f"{title}\n{figures[name]}" if figures.get(name) else title,
+            "x": x * WIDTH,
+            "y": y * HEIGHT,
+            "classes": f"part {'stale' if scene.stale else ''}".strip(),
+        }
+        for name, title, x, y in PARTS
+    ]
+    edges = [
+        {"id": f"{a}->{b}", "source": f"part:{a}", "target": f"part:{b}", "label": label,
+         "width": 2, "classes": "fine"}
+        for a, b, label in FLOWS
+    ]  # fmt: skip
+    return {"nodes": nodes, "edges": edges, "key": "parts", "layout": "levels", "note": ""}
+
+
+def _figures(scene: Scene, info: simulation_service_pb2.GetServerInfoResponse) -> dict[str, str]:
+    services = len(scene.state.topology.services) if scene.state.topology else 0
+    faults = len(scene.taken.active_faults) if scene.taken else 0
+    figures = info.figures
+    return {
+        "source": f"{services} services",
+        "chaos": f"{faults} active",
+        "model": info.model_version,
+        "engine": f"{milliseconds(1000.0 * figures.tick_seconds_mean)} a tick",
+        "watcher": f"{len(scene.state.events)} events",
+        "history": f"up to {info.limits.history}",
+        "broadcast": f"{figures.streams} stream{'' if figures.streams == 1 else 's'}",
+        "dashboard": "1 stream of each kind",
+    }
+
+
+def figures(scene: Scene) -> list[Node]:
+    """How the server fares, in numbers."""
+    records = scene.state.records
+    found: list[Node] = []
+    if "info" in records.problems:
+        found.append(parts.problem(records.problems["info"], "info"))
+    info = records.info
+    if info is None:
+        return found or [parts.skeleton(6)]
+    live, clock, interval = info.figures, info.clock, 2.0
+    if scene.taken is not None:
+        interval = scene.taken.interval_seconds
+    rate = 0.0 if clock.paused else clock.speed / interval
+    facts = [
+        ("Server", info.version, ""),
+        ("Up for", length(live.uptime), "Wall clock"),
+        ("Ticks", number(float(live.ticks), ""), f"Of {duration(interval)} of simulated time each"),
+        ("Tick rate", number(rate, "/s"), "By the speed of the simulated clock"),
+        ("Tick time, mean", milliseconds(1000.0 * live.tick_seconds_mean),
+         "To simulate, predict and encode one interval"),
+        ("Tick time, most", milliseconds(1000.0 * live.tick_seconds_max), "Of the last 100"),
+        ("Failed ticks", str(live.failed_ticks), ""),
+        ("Subscribers", f"{live.streams} of {info.limits.streams}", "Open streams"),
+        ("Dropped snapshots", str(live.dropped_snapshots), "That subscribers did not read in time"),
+        ("Event loop lag, p99", milliseconds(1000.0 * live.loop_lag_seconds_p99), "Of a minute"),
+        ("Model", info.model_version or MISSING, ""),
+        ("Records", info.store, "Where the server keeps them"),
+        ("Limits", f"{info.limits.calls} calls, {info.limits.faults} faults, "
+                   f"{info.limits.services} services, write timeout "
+                   f"{seconds(info.limits.write_timeout):g} s", ""),
+    ]  # fmt: skip
+    return [
+        *found,
+        h("dl.facts.wide", [parts.fact(name, value, says) for name, value, says in facts],
+          class_="stale" if scene.stale else None),
+        h("p.muted", EXPLAINED),
+    ]  # fmt: skip

@@ -1,0 +1,309 @@
+"""Chaos: what to break, what breaks now, and what came of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from dashboard.markup import Node, action, h
+from dashboard.views import parts
+from dashboard.views.scene import Scene
+from dashboard.words import faults
+from dashboard.words.names import experiment_state, kind_key, kind_name
+from dashboard.words.numbers import MISSING, duration, number
+from dashboard.words.times import clock, length, moment, seconds
+from sre_edge.v1 import experiment_pb2, fault_pb2
+
+MOST_ROWS = 50
+MOST_COMPARED = 4
+RING = 2.0 * math.pi * 16.0
+
+
+def form(scene: Scene) -> list[Node]:
+    """Targets, faults and their strength. What is typed in stays in the browser."""
+    topology = scene.state.topology
+    if topology is None:
+        return [parts.skeleton(6)]
+    names = [service.name for service in topology.services]
+    calls = [f"{s.name}->{call.service}" for s in topology.services for call in s.dependencies]
+    blocked = not scene.state.connected
+    chosen = scene.address.service or ("database" if "database" in names else names[0])
+    return [
+        h(
+            "form",
+            h("fieldset", h("legend", "Targets"),
+              h("input", type="search", placeholder="Filter", aria_label="Filter targets",
+                data_filter="#chaos-targets") if len(names) > 8 else None,
+              h("div.options", [_option("target", n, n, checked=n == chosen) for n in names],
+                id="chaos-targets"),
+              h("details", h("summary", "One connection only (network partition)"),
+                h("div.options", [_option("target", c, c.replace("->", " → ")) for c in calls]))),
+            h("fieldset", h("legend", "Faults"),
+              h("div.options", [
+                  _option("kind", kind_key(kind), name,
+                          checked=kind == fault_pb2.FAULT_KIND_SERVICE_KILL)
+                  for kind, name in faults.kinds()
+              ], id="chaos-kinds")),
+            h("div.fields",
+              _number("Intensity", "intensity", 1, 0.1, faults.MAX_INTENSITY, "1 is usual"),
+              _number("Duration, s", "duration", 60, 1, 3600, "Simulated time, ramp included"),
+              _number("Ramp, s", "ramp", 0, 0, 3600, "Until its full strength"),
+              _number("Replicas, %", "share", 100, 1, 100, "Share of the replicas it acts on")),
+            h("p.muted", faults.said(["service_kill"], 1.0), id="chaos-effect",
+              aria_live="polite", data_filled=True),
+            h("div.actions",
+              h("button.quiet", "Save as file", type="submit", name="do", value="save"),
+              h("button.chaos", "Inject", type="submit", id="inject", disabled=blocked,
+                name="do", value="inject")),
+            h("p.message", id="chaos-message", role="status", data_filled=True),
+            id="chaos-form", data_action="inject", data_preview="effect",
+            data_message="chaos-message", novalidate=True, key="form",
+        ),
+        h(
+            "details",
+            h("summary", "Run a scenario file"),
+            h(
+                "form",
+                h("label.field", h("span", "File"),
+                  h("input", type="file", accept=".yaml,.yml,.json", data_load="scenario-text")),
+                h("label.field", h("span", "Scenario, YAML or JSON"),
+                  h("textarea", name="document", id="scenario-text", rows="8", spellcheck="false")),
+                h("div.actions",
+                  h("button.quiet", "Save as file", type="submit", name="do",
+                    value="save-document"),
+                  h("button.chaos", "Run", type="submit", disabled=blocked, name="do",
+                    value="run-scenario")),
+                h("p.message", id="scenario-message", role="status", data_filled=True),
+                id="scenario-form", data_action="run-scenario", data_message="scenario-message",
+            ),
+            key="scenario",
+        ),
+    ]  # fmt: skip
+
+
+def _option(name: str, value: str, text: str, *, checked: bool = False) -> Node:
+    box = h("input", type="checkbox", name=name, value=value, checked=checked)
+    return h("label.option", box, h("span", text), key=value)
+
+
+def _number(label: str, name: str, value: float, least: float, most: float, says: str) -> Node:
+    return h(
+        "label.field",
+        h("span", label),
+        h("input", type="number", name=name, value=f"{value:g}", min=f"{least:g}",
+          max=f"{most:g}", step="any", title=says, inputmode="decimal"),
+    )  # fmt: skip
+
+
+def kill_switch(scene: Scene) -> list[Node]:
+    """Stop everything; always there."""
+    on = scene.state.latest is not None and scene.state.latest.kill_switch
+    blocked = not scene.state.connected
+    if on:
+        return [
+            h("button.danger.on", "Kill switch is on: lift it", type="button", disabled=blocked,
+              id="kill-switch", **action("lift"),
+              data_confirm="Lift the kill switch? Faults are taken again, from everyone.")
+        ]  # fmt: skip
+    return [
+        h("button.danger", "Kill switch", type="button", disabled=blocked, id="kill-switch",
+          title="End all faults, and take no new ones", **action("kill"),
+          data_confirm="Engage the kill switch? All faults end at once, and no new one is taken "
+                       "from anyone, until somebody lifts it.")
+    ]  # fmt: skip
+
+
+def running(scene: Scene) -> list[Node]:
+    """Experiments that are not finished, with the time that is left and a way to stop them."""
+    records = scene.state.records
+    going: list[experiment_pb2.Experiment] | None = None
+    if records.experiments is not None:
+        going = [
+            one
+            for one in records.experiments
+            if one.run_id == scene.state.run_id
+            and one.state != experiment_pb2.EXPERIMENT_STATE_FINISHED
+        ]
+    return parts.listing(
+        records, "experiments", lambda some: [_running(scene, one) for one in some], going,
+        parts.empty("No experiment runs. Try a service kill on the database for a minute."),
+    )  # fmt: skip
+
+
+def _running(scene: Scene, one: experiment_pb2.Experiment) -> Node:
+    acting = [fault for fault in one.faults if _left(scene, fault) > 0.0]
+    left = max((_left(scene, fault) for fault in acting), default=0.0)
+    whole = max((seconds(fault.duration) for fault in one.faults), default=1.0)
+    recovering = one.state == experiment_pb2.EXPERIMENT_STATE_RECOVERING or not acting
+    told = one.outcome
+    said = f"{told.broken} broke" if told.broken else "nothing broke so far"
+    if told.HasField("time_to_first_alarm"):
+        said += f", first alarm after {length(told.time_to_first_alarm)}"
+    return h(
+        "article.experiment",
+        _ring(0.0 if recovering else left / whole, "✓" if recovering else _short(left)),
+        h(
+            "div",
+            h("strong", one.name),
+            h("p", "Watching the recovery" if recovering else f"{duration(left)} left",
+              h("span.muted", f" · {said}")),
+            h("ul.plain", [
+                h("li.faulty", f"⚡ {kind_name(fault.kind)} on {fault.target}, {_strength(fault)}")
+                for fault in one.faults[:8]
+            ]),
+        ),
+        None if recovering
+        else h("button.quiet", "Stop", type="button", disabled=not scene.state.connected,
+               aria_label=f"Stop {one.name}", **action("stop", experiment=one.id)),
+        key=one.id,
+    )  # fmt: skip
+
+
+def _left(scene: Scene, fault: fault_pb2.Fault) -> float:
+    """Seconds of simulated time that a fault has left; 0 if it is over."""
+    if scene.end is None or fault.ended_by != fault_pb2.FAULT_END_UNSPECIFIED:
+        return 0.0
+    return max(0.0, (moment(fault.end_time) - scene.end).total_seconds())
+
+
+def _short(left: float) -> str:
+    return f"{left:.0f}" if left < 100 else f"{left / 60:.0f}m"
+
+
+def _ring(share: float, text: str) -> Node:
+    circle = {"cx": "20", "cy": "20", "r": "16"}
+    done = f"{RING * min(max(share, 0.0), 1.0):.1f} {RING:.1f}"
+    return h(
+        "svg.ring",
+        h("circle.ring-ground", **circle),
+        h("circle.ring-left", **circle, stroke_dasharray=done, transform="rotate(-90 20 20)"),
+        h("text", text, x="20", y="24", text_anchor="middle"),
+        viewBox="0 0 40 40", aria_hidden="true",
+    )  # fmt: skip
+
+
+def _strength(fault: fault_pb2.Fault) -> str:
+    texts = [faults.effect(fault.kind, fault.intensity)]
+    if fault.share < 1.0:
+        texts.append(f"{100 * fault.share:.0f} % of the replicas")
+    if seconds(fault.ramp) > 0.0:
+        texts.append(f"ramp {length(fault.ramp)}")
+    return ", ".join(texts)
+
+
+def finished(scene: Scene) -> list[Node]:
+    """Experiments that are over, with what came of them."""
+    records = scene.state.records
+    over = None
+    if records.experiments is not None:
+        over = [
+            one
+            for one in records.experiments
+            if one.state == experiment_pb2.EXPERIMENT_STATE_FINISHED
+            or one.run_id != scene.state.run_id
+        ]
+    return parts.listing(
+        records, "experiments", lambda some: [_table(scene, some[:MOST_ROWS])], over,
+        parts.empty("No experiment is finished yet. Its outcome comes here: what broke, in which "
+                    "order, and whether it was foretold."),
+    )  # fmt: skip
+
+
+def _table(scene: Scene, some: Sequence[experiment_pb2.Experiment]) -> Node:
+    heads = ("", "Experiment", "Began", "Broke", "First alarm", "Foretold", "Recovered after", "")
+    return h(
+        "div.scroll",
+        h("table",
+          h("thead", h("tr", [
+              h("th", head or h("span.unseen", "Compare" if not i else "Save"), scope="col")
+              for i, head in enumerate(heads)
+          ])),
+          h("tbody", [_row(scene, one) for one in some])),
+        tabindex="0", role="region", aria_label="Finished experiments",
+    )  # fmt: skip
+
+
+def _row(scene: Scene, one: experiment_pb2.Experiment) -> Node:
+    told, compared = one.outcome, scene.address.compare
+    picked = one.id in compared
+    rest = tuple(other for other in compared if other != one.id)
+    changed = rest if picked else (*rest, one.id)[-MOST_COMPARED:]
+    box = h(
+        "a.pick", "☑" if picked else "☐", href=scene.address.link(compare=changed),
+        aria_label=f"{'Do not compare' if picked else 'Compare'} {one.name}",
+    )  # fmt: skip
+    return h(
+        "tr",
+        h("td", box),
+        h("td", h("a", one.name, href=scene.address.link(compare=(one.id,)))),
+        h("td", _moment(scene, one)),
+        h("td.number", str(told.broken) if told.broken else "nothing"),
+        h("td.number", _length(told, "time_to_first_alarm")),
+        h("td.number", _foretold(told) if told.broken else MISSING),
+        h("td.number", _length(told, "time_to_recover")),
+        h("td", h("button.quiet", "Save", type="button", title="Save as a scenario file",
+                  **action("save-experiment", experiment=one.id), aria_label=f"Save {one.name}")),
+        key=one.id,
+    )  # fmt: skip
+
+
+def _moment(scene: Scene, one: experiment_pb2.Experiment) -> Node:
+    """When it began; a link to that moment if it is of this run."""
+    if one.run_id != scene.state.run_id:
+        return h("span", clock(moment(one.start_time)), " (earlier run)")
+    href = scene.address.link(view="overview", at=moment(one.start_time))
+    return h("a", clock(moment(one.start_time)), href=href)
+
+
+def _length(told: experiment_pb2.ExperimentOutcome, field: str) -> str:
+    return length(getattr(told, field)) if told.HasField(field) else MISSING  # type: ignore[arg-type]
+
+
+def _foretold(told: experiment_pb2.ExperimentOutcome | experiment_pb2.Breakage) -> str:
+    return f"{length(told.lead)} ahead" if told.HasField("lead") else "no"
+
+
+def compared(scene: Scene, found: Sequence[experiment_pb2.Experiment]) -> list[Node]:
+    """Outcomes side by side."""
+    if not found:
+        return []
+    return [
+        h("div.heading", h("h2", "Outcome" if len(found) == 1 else "Outcomes side by side"),
+          h("a.button.quiet.push", "Close", href=scene.address.link(compare=()))),
+        h("div.columns", [_outcome(scene, one) for one in found]),
+    ]  # fmt: skip
+
+
+def _outcome(scene: Scene, one: experiment_pb2.Experiment) -> Node:
+    told = one.outcome
+    start = moment(one.start_time)
+    broke = [
+        h(
+            "li",
+            h("a", item.service, href=scene.address.link(service=item.service)),
+            f" after {duration((moment(item.onset_time) - start).total_seconds())}",
+            h("span.muted", f", foretold: {_foretold(item)}"),
+            "" if item.recovered else ", goes on",
+            key=str(i),
+        )
+        for i, item in enumerate(told.broke)
+    ]  # fmt: skip
+    return h(
+        "article.outcome",
+        h("h3", one.name),
+        h("p.muted", experiment_state(one.state), " · began ", _moment(scene, one)),
+        h("ul.plain", [
+            h("li.faulty", f"⚡ {kind_name(fault.kind)} on {fault.target}, {_strength(fault)}, "
+                           f"{length(fault.duration)}")
+            for fault in one.faults
+        ]),
+        h("dl.facts",
+          parts.fact("First alarm after", _length(told, "time_to_first_alarm")),
+          parts.fact("Foretold", _foretold(told)),
+          parts.fact("Recovered after", _length(told, "time_to_recover")),
+          parts.fact("Error budget spent", number(100.0 * told.error_budget_spent, "%"),
+                     "Of a whole period, of the service that spent most")),
+        h("h4", "What broke, in order"),
+        h("ol.broke", broke) if broke else parts.empty("Nothing broke."),
+        key=one.id,
+    )  # fmt: skip

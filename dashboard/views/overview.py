@@ -1,0 +1,173 @@
+"""The overview: is anything wrong or about to be, and where."""
+
+from __future__ import annotations
+
+from dashboard.address import LAYOUTS
+from dashboard.graph.grouping import in_trouble
+from dashboard.markup import Node, h, present
+from dashboard.views import parts
+from dashboard.views.scene import Scene
+from dashboard.words.names import kind_name, status_of
+from dashboard.words.numbers import milliseconds, number
+from sre_edge.v1 import snapshot_pb2, topology_pb2
+
+MOST_CARDS = 60
+_SEVERITY = {"down": 0, "degraded": 1, "unknown": 2, "healthy": 3}
+METRICS = (
+    ("CPU", "cpu_percent", "%"),
+    ("Memory", "memory_percent", "%"),
+    ("Latency", "latency_ms", "ms"),
+    ("Errors", "error_rate_percent", "%"),
+    ("Throughput", "throughput_rps", "req/s"),
+    ("Available", "availability_percent", "%"),
+)
+
+
+def observed(seen: snapshot_pb2.ServiceMetrics | None, metric: str) -> float | None:
+    """Value of a metric; None if it was not observed."""
+    if seen is None or not seen.HasField(metric):  # type: ignore[arg-type]
+        return None
+    return float(getattr(seen, metric))
+
+
+def written(value: float | None, unit: str) -> str:
+    """Write the value of a metric."""
+    return milliseconds(value) if unit == "ms" else number(value, unit)
+
+
+def ordered(scene: Scene) -> list[topology_pb2.Service]:
+    """Services that the filters let pass: those in trouble first, then as in the topology."""
+    if scene.state.topology is None:
+        return []
+    seen = scene.seen
+    wanted = [s for s in scene.state.topology.services if scene.address.find.lower() in s.name]
+    if scene.address.unhealthy:
+        wanted = [s for s in wanted if in_trouble(seen.get(s.name))]
+
+    def rank(service: topology_pb2.Service) -> tuple[int, int]:
+        one = seen.get(service.name)
+        level = one.prediction.risk_level if one and one.HasField("prediction") else 0
+        return (_SEVERITY[status_of(one)], -level)
+
+    return sorted(wanted, key=rank)
+
+
+def services(scene: Scene) -> list[Node]:
+    """A card per service with its six metrics, its recent latency, and its risk."""
+    if scene.taken is None:
+        return [] if scene.state.connected else [_waiting()]
+    wanted = ordered(scene)
+    if not wanted:
+        text = "is in trouble" if scene.address.unhealthy else "has such a name"
+        show_all = h("a", "Show all", href=scene.address.link(unhealthy=False, find=""))
+        return [parts.empty(f"No service {text}. ", show_all)]
+    seen = scene.seen
+    faults = {fault.target: kind_name(fault.kind) for fault in scene.taken.active_faults}
+    lines = _recent(scene, [service.name for service in wanted[:MOST_CARDS]])
+    cards = [
+        _card(scene, service.name, seen.get(service.name), faults.get(service.name, ""), lines)
+        for service in wanted[:MOST_CARDS]
+    ]
+    if len(wanted) > MOST_CARDS:
+        more = f"{len(wanted) - MOST_CARDS} more with less risk; narrow it with Find."
+        cards.append(h("p.muted", more, key="more"))
+    return cards
+
+
+def _waiting() -> Node:
+    return parts.empty(
+        "Waiting for the server; the page fills by itself. Start one with ", h("code", "make run")
+    )
+
+
+def _recent(
+    scene: Scene, names: list[str]
+) -> dict[str, tuple[list[float | None], list[float | None]]]:
+    """Latency and risk of the last snapshots, by service."""
+    if scene.replay:
+        return {}
+    wanted = set(names)
+    rows: dict[str, tuple[list[float | None], list[float | None]]] = {n: ([], []) for n in names}
+    for taken in scene.state.snapshots:
+        for one in taken.services:
+            if one.service in wanted:
+                latency, risk = rows[one.service]
+                latency.append(observed(one, "latency_ms"))
+                known = one.HasField("prediction")
+                risk.append(one.prediction.incident_probability if known else None)
+    return rows
+
+
+def _card(
+    scene: Scene,
+    name: str,
+    seen: snapshot_pb2.ServiceMetrics | None,
+    fault: str,
+    lines: dict[str, tuple[list[float | None], list[float | None]]],
+) -> Node:
+    state = "unknown" if scene.stale else status_of(seen)
+    known = seen is not None and seen.HasField("prediction") and not scene.stale
+    latency, risk = lines.get(name, ([], []))
+    return h(
+        "a.card",
+        h("span.top", h("strong", name), parts.status(state)),
+        h(
+            "dl.values",
+            [
+                h(
+                    "div",
+                    h("dt", label),
+                    h("dd", written(observed(seen, metric), unit), data_metric=metric),
+                )
+                for label, metric, unit in METRICS
+            ],
+            class_="stale" if scene.stale else None,
+        ),
+        h(
+            "span.lines",
+            h("span.line", h("span.muted", "latency"),
+              parts.sparkline(latency, label=f"Latency of {name}")),
+            h("span.line", h("span.muted", "risk"),
+              parts.sparkline(risk, top=1.0, label=f"Risk of {name}", kind="risk-line")),
+        ),
+        h(
+            "span.top",
+            h("span", "risk ", parts.risk(seen.prediction if seen and known else None)),
+            h("span.faulty", f"⚡ {fault}") if fault else None,
+        ),
+        href=scene.address.link(service=name),
+        key=name,
+        data_service=name,
+        class_="selected" if name == scene.address.service else None,
+        aria_current="true" if name == scene.address.service else None,
+    )  # fmt: skip
+
+
+def suggestion(scene: Scene) -> list[Node]:
+    """Suggest the first experiment to somebody who has not made one."""
+    if scene.state.records.experiments != [] or scene.replay or scene.taken is None:
+        return []
+    return [
+        h(
+            "p.hint",
+            "Everything runs. See what happens when something breaks: ",
+            h("a", "make a first experiment", href=scene.address.link(view="chaos", service="")),
+            ".",
+        )
+    ]
+
+
+def tools(scene: Scene) -> list[Node]:
+    """Find, filter and arrange the graph; all in the address."""
+    address = scene.address
+    return present(
+        h("input", type="search", value=address.find, placeholder="Find a service", id="find",
+          aria_label="Find a service", data_query="find"),
+        h("label.option", h("input", type="checkbox", checked=address.unhealthy, value="unhealthy",
+                            data_query="only", id="only-unhealthy"), h("span", "only unhealthy")),
+        h("select", [h("option", name, value=name, selected=name == address.layout)
+                     for name in LAYOUTS],
+          aria_label="Layout of the graph", data_query="layout", id="layout"),
+        h("button.quiet", "Fit", type="button", id="fit", title="Show the whole graph"),
+        h("a.button.quiet", "All groups", href=address.link(group="")) if address.group else None,
+    )  # fmt: skip

@@ -1,0 +1,1 @@
+"""How the dashboard puts things: numbers with units, names of kinds, sentences about faults."""
