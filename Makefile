@@ -121,6 +121,10 @@ evaluation: $(STAMP)  ## Evaluate the shipped model with the oracle, into docs/e
 	@$(BIN)/python -m ml evaluate --seed 11 --systems 12 --episodes 30 --json docs/evaluation.json --plots docs/images/evaluation
 	@$(BIN)/python docs/tables.py
 
+.PHONY: answers
+answers: $(STAMP)  ## Write the answers to the commands in docs/api.md anew
+	@PYTHONPATH=. $(BIN)/python docs/answers.py
+
 .PHONY: screenshots
 screenshots: $(STAMP)  ## Take the pictures of every view from the real dashboard
 	@PYTHONPATH=. $(BIN)/python docs/screenshot.py

@@ -167,7 +167,7 @@ def info(found: simulation_service_pb2.GetServerInfoResponse) -> None:
     for facts in (found.figures, found.limits):
         for field, value in facts.ListFields():
             length = field.message_type is not None
-            text = duration(value.ToTimedelta().total_seconds()) if length else f"{value:g}"
+            text = duration(value.ToTimedelta().total_seconds()) if length else f"{value:.7g}"
             console.print(f"{field.name.replace('_', ' ')}: {text}")
 
 

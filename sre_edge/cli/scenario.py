@@ -42,11 +42,13 @@ def scenario(client: Client, file: TextIO, fail_on: str, as_json: bool) -> None:
     sre-edge clock --speed 20.
     """
     running = client.run_scenario(file.read())
+    progress = ""
     try:
         for latest in client.follow_experiment(running.id):
             running = latest
-            if not as_json:
-                _progress(running)
+            if _progress(running) != progress and not as_json:
+                progress = _progress(running)
+                click.echo(progress, err=True)
     except KeyboardInterrupt:
         with contextlib.suppress(NotFound):  # it was over just then
             client.stop_experiment(running.id)
@@ -61,10 +63,10 @@ def scenario(client: Client, file: TextIO, fail_on: str, as_json: bool) -> None:
         sys.exit(EXIT_FAILED)
 
 
-def _progress(running: experiment_pb2.Experiment) -> None:
+def _progress(running: experiment_pb2.Experiment) -> str:
     state = records.word(experiment_pb2.ExperimentState.Name(running.state))
     broken = ", ".join(dict.fromkeys(one.service for one in running.outcome.broke)) or "nothing"
-    click.echo(f"{running.id} {state}, broken so far: {broken}", err=True)
+    return f"{running.id} {state}, broken so far: {broken}"
 
 
 def _came_to(finished: experiment_pb2.Experiment, what: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import doctest
 import gc
 import inspect
 import json
@@ -17,6 +18,7 @@ import grpc
 import pytest
 
 import sre_edge
+import sre_edge.testing
 from sre_edge import (
     AsyncClient,
     Client,
@@ -303,6 +305,11 @@ async def test_asyncio_against_a_real_server() -> None:
     numbers = [one.cursor.sequence for one in taken[1:]]  # type: ignore[union-attr]
     assert numbers == list(range(numbers[0], numbers[0] + 9))
     assert isinstance(told[0], Connected)
+
+
+def test_the_example_of_the_fake_server_works() -> None:
+    assert doctest.testmod(sre_edge.testing).failed == 0
+    assert doctest.testmod(sre_edge.testing).attempted > 3
 
 
 def test_importing_it_takes_only_what_it_needs() -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from sre_edge import Client, Connection, SreEdgeError, Unauthenticated, Unavailable
+from sre_edge import AsyncClient, Client, Connection, SreEdgeError, Unauthenticated, Unavailable
 from tests import processes
 from tests.certificates import Authority
 
@@ -58,6 +58,23 @@ def test_it_gets_in_with_certificate_and_token(guarded: Guarded) -> None:
     with Client(guarded.connection) as client:
         assert len(client.metrics().services) == 4
         assert next(iter(client.watch()))
+
+
+async def test_so_does_the_client_for_asyncio(guarded: Guarded, tmp_path: Path) -> None:
+    async with AsyncClient(guarded.connection) as client:
+        assert len((await client.metrics()).services) == 4
+        assert await anext(client.watch())
+    wrong = tmp_path / "token"
+    wrong.write_text("battery-horse-correct")
+    for connection, kind in (
+        (replace(guarded.connection, token_file=str(wrong)), Unauthenticated),
+        (Connection(guarded.connection.target, ca="system"), Unavailable),
+    ):
+        async with AsyncClient(connection) as refused:
+            with pytest.raises(kind):
+                await refused.topology()
+            with pytest.raises(kind):
+                await anext(refused.watch(reconnect=False))
 
 
 def test_what_is_missing_is_told(guarded: Guarded, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import com.google.protobuf.InvalidProtocolBufferException;
 import com.google.protobuf.Message;
 import com.google.protobuf.util.JsonFormat;
 import dev.sreedge.v1.ChaosServiceGrpc;
+import dev.sreedge.v1.IncidentServiceGrpc;
 import dev.sreedge.v1.PredictionServiceGrpc;
 import dev.sreedge.v1.SimulationServiceGrpc;
 import io.grpc.CallOptions;
@@ -90,6 +91,7 @@ final class Calls {
     return Stream.of(
             SimulationServiceGrpc.getServiceDescriptor(),
             ChaosServiceGrpc.getServiceDescriptor(),
+            IncidentServiceGrpc.getServiceDescriptor(),
             PredictionServiceGrpc.getServiceDescriptor())
         .flatMap(service -> service.getMethods().stream())
         .filter(method -> method.getFullMethodName().equals(path))
