@@ -54,12 +54,11 @@ class Predictor:
         self._incident = _session(directory / INCIDENT_MODEL, features, 2)
         self._type = _session(directory / TYPE_MODEL, features, len(self.manifest.types))
 
-    def probability(self, features: Features, moved: NDArray[np.bool_] | None = None) -> FloatArray:
+    def probability(self, features: Features) -> FloatArray:
         """Calibrated probability of an incident within the horizon, (N, F) -> (N,).
 
         The features are in the order of `ml.features.NAMES`; NaN is missing. Where nothing has
-        moved the trees have nothing to say, and it is the base rate of such rows. `moved` is what
-        `stirred` says of them, (N,), for who knows it already.
+        moved the trees have nothing to say, and it is the base rate of such rows.
 
         Raises
         ------
@@ -72,7 +71,28 @@ class Predictor:
         def raw(rows: Features) -> NDArray[np.float32]:
             return _probabilities(self._incident, self._rows(rows))[:, 1]
 
-        return where_stirred(features, raw, self.manifest.calibration, moved)
+        return where_stirred(features, raw, self.manifest.calibration)
+
+    def rows(self, features: Features) -> NDArray[np.float32]:
+        """Give the trees' own inputs, (N, F) -> (N, M), for who asks often about the same.
+
+        Raises
+        ------
+        ValueError
+            As `probability` does.
+        """
+        _check(features)
+        return self._rows(features)
+
+    def probability_of_rows(self, rows: NDArray[np.float32]) -> FloatArray:
+        """Ask the trees for some of `rows`, where something has moved, (N, M) -> (N,)."""
+        return calibrated(_probabilities(self._incident, rows)[:, 1], self.manifest.calibration)
+
+    def types_of_rows(self, rows: NDArray[np.float32]) -> FloatArray:
+        """Give the probability of each type for some of `rows`, (N, M) -> (N, K)."""
+        if not len(rows):
+            return np.empty((0, len(self.manifest.types)))
+        return _probabilities(self._type, rows).astype(np.float64)
 
     def types(self, features: Features) -> FloatArray:
         """Probability of each type, if there is an incident, (N, F) -> (N, K).
@@ -82,10 +102,7 @@ class Predictor:
         ValueError
             As `probability` does.
         """
-        _check(features)
-        if not len(features):
-            return np.empty((0, len(self.manifest.types)))
-        return _probabilities(self._type, self._rows(features)).astype(np.float64)
+        return self.types_of_rows(self.rows(features))
 
     def contributions(self, features: Features) -> FloatArray:
         """Give what each input adds to the log-odds of each row, (N, F) -> (N, M).
@@ -142,24 +159,23 @@ def where_stirred(
     features: Features,
     raw: Callable[[Features], NDArray[np.float32]],
     calibration: Calibration,
-    moved: NDArray[np.bool_] | None = None,
 ) -> FloatArray:
     """Probabilities of rows, (..., F) -> (...): calibrated raw ones where something has moved.
 
     `raw` is asked for those rows alone, (N, F) -> (N,).
     """
-    moved = stirred(features) if moved is None else moved
+    moved = stirred(features)
     probability = np.full(moved.shape, calibration.quiet)
     if moved.any():
-        probability[moved] = calibrated(raw(features[moved]).astype(np.float64), calibration)
+        probability[moved] = calibrated(raw(features[moved]), calibration)
     return probability
 
 
-def calibrated(probability: FloatArray, calibration: Calibration) -> FloatArray:
+def calibrated(probability: Features, calibration: Calibration) -> FloatArray:
     """Apply a beta calibration to raw probabilities, (N,) -> (N,)."""
     if len(probability) <= FEW:  # a dozen array operations cost more than all of a single row
         return np.array([_calibrated(p, calibration) for p in probability.tolist()])
-    p = np.clip(probability, LEAST, MOST)
+    p = np.clip(probability.astype(np.float64), LEAST, MOST)
     logit = calibration.a * np.log(p) - calibration.b * np.log1p(-p) + calibration.c
     result: FloatArray = 1.0 / (1.0 + np.exp(-np.clip(logit, -30.0, 30.0)))
     return result

@@ -38,20 +38,23 @@ class Forecaster:
         self._incidents.update(breached(frame, self._graph))
         if not self._extractor.ready:
             return None
-        moved = stirred(features)
-        expected = self._predictor.probability(features, moved)
-        probability = np.where(self._incidents.ongoing[0], 1.0, expected)
+        model, rows, moved = self._predictor, self._predictor.rows(features), stirred(features)
+        probability = np.full(len(rows), model.manifest.calibration.quiet)
+        if moved.any():
+            probability[moved] = model.probability_of_rows(rows[moved])
+        probability[self._incidents.ongoing[0]] = 1.0
         at_risk = probability >= MEDIUM_FROM
-        types = np.full((len(probability), len(self._predictor.manifest.types)), np.nan)
-        types[at_risk] = self._predictor.types(features[at_risk])
+        types = np.full((len(probability), len(model.manifest.types)), np.nan)
+        types[at_risk] = model.types_of_rows(rows[at_risk])
         entries = probability[self._graph.entry]
         return Forecast(
             probability=probability,
             ongoing=self._incidents.ongoing[0].copy(),
             system_probability=float(entries.max(initial=0.0)),
             types=types,
-            cascade_risk=self._predictor.spread.risk(self._graph, features),
+            cascade_risk=model.spread.risk(self._graph, features),
             features=features,
+            rows=rows,
             moved=moved,
-            predictor=self._predictor,
+            predictor=model,
         )

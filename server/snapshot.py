@@ -99,6 +99,8 @@ class Forecast:
     features
         What is known of each service, in the order of `ml.features.NAMES`; (0, F) of a snapshot
         that is not the latest any more.
+    rows
+        What the trees see of it, (S, M) or (0, M).
     moved
         Where something has moved lately: the services that the trees are asked for.
     predictor
@@ -111,6 +113,7 @@ class Forecast:
     types: FloatArray
     cascade_risk: FloatArray
     features: FloatArray
+    rows: NDArray[np.float32]
     moved: NDArray[np.bool_]
     predictor: Predictor
 
@@ -169,9 +172,8 @@ class Snapshot:
         """Give the same without what the model saw, which takes most of the memory."""
         if self.forecast is None:
             return self
-        return replace(
-            self, forecast=replace(self.forecast, features=self.forecast.features[:0].copy())
-        )
+        features, rows = self.forecast.features[:0].copy(), self.forecast.rows[:0].copy()
+        return replace(self, forecast=replace(self.forecast, features=features, rows=rows))
 
     @property
     def end_time(self) -> datetime:

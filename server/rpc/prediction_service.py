@@ -33,17 +33,20 @@ def expected(
     forecast: Forecast, services: Sequence[int]
 ) -> Iterator[tuple[int, float, FloatArray | None]]:
     """Ask the model for some services: their probability and, at risk, that of each type."""
-    rows, model = forecast.features.take(services, axis=0), forecast.predictor
-    likely = [
-        1.0 if forecast.ongoing[service] else probability
-        for service, probability in zip(
-            services, model.probability(rows, forecast.moved.take(services)).tolist(), strict=True
-        )
-    ]
-    at_risk = [place for place, probability in enumerate(likely) if probability >= MEDIUM_FROM]
-    types = dict(zip(at_risk, model.types(rows[at_risk]), strict=True)) if at_risk else {}
-    for place, service in enumerate(services):
-        yield service, likely[place], types.get(place)
+    model, moved, ongoing = forecast.predictor, forecast.moved, forecast.ongoing
+    asked = [service for service in services if moved[service]]
+    likely = dict.fromkeys(services, model.manifest.calibration.quiet)
+    if asked:
+        answers = model.probability_of_rows(forecast.rows.take(asked, axis=0))
+        likely.update(zip(asked, answers.tolist(), strict=True))
+    likely.update((service, 1.0) for service in services if ongoing[service])
+    at_risk = [service for service in services if likely[service] >= MEDIUM_FROM]
+    types: dict[int, FloatArray] = {}
+    if at_risk:
+        found = model.types_of_rows(forecast.rows.take(at_risk, axis=0))
+        types = dict(zip(at_risk, found, strict=True))
+    for service in services:
+        yield service, likely[service], types.get(service)
 
 
 class PredictionServicer:

@@ -30,8 +30,8 @@ def forecast(probability: FloatArray) -> Forecast:
     model = SimpleNamespace(manifest=SimpleNamespace(threshold=THRESHOLD, version="m-1"))
     return Forecast(
         probability=probability, ongoing=probability > 1, system_probability=0.0, types=types,
-        cascade_risk=probability, features=probability[:, None], moved=probability > 0,
-        predictor=cast(Any, model),
+        cascade_risk=probability, features=probability[:, None], rows=np.empty((0, 1), np.float32),
+        moved=probability > 0, predictor=cast(Any, model),
     )  # fmt: skip
 
 
