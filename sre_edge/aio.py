@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable
 from types import TracebackType
@@ -16,7 +15,7 @@ from sre_edge.calls.stream import Item, Stream
 from sre_edge.client import TIMEOUT_S
 from sre_edge.connection import TARGET, Connection
 from sre_edge.errors import from_rpc
-from sre_edge.exchange import Ask, Exchange, Following, Pause, Stubs, Told
+from sre_edge.exchange import Ask, Exchange, Following, Pause, Stubs, Told, speak_for
 from sre_edge.watch import Connected, Disconnected, Progress
 
 P = ParamSpec("P")
@@ -26,30 +25,30 @@ Result = TypeVar("Result")
 def _calling(
     describe: Callable[P, Exchange[Result]],
 ) -> Callable[Concatenate[AsyncClient, P], Awaitable[Result]]:
-    @functools.wraps(describe)
     async def method(self: AsyncClient, /, *args: P.args, **kwargs: P.kwargs) -> Result:
         return await self.call(describe(*args, **kwargs))
 
+    speak_for(method, describe)
     return method
 
 
 def _following(
     describe: Callable[P, Following[Result]],
 ) -> Callable[Concatenate[AsyncClient, P], AsyncIterator[Result]]:
-    @functools.wraps(describe)
     def method(self: AsyncClient, /, *args: P.args, **kwargs: P.kwargs) -> AsyncIterator[Result]:
         return self._follow(describe(*args, **kwargs))
 
+    speak_for(method, describe)
     return method
 
 
 def _streaming(
     describe: Callable[P, Stream[Item]],
 ) -> Callable[Concatenate[AsyncClient, P], AsyncSubscription[Item]]:
-    @functools.wraps(describe)
     def method(self: AsyncClient, /, *args: P.args, **kwargs: P.kwargs) -> AsyncSubscription[Item]:
         return self.subscribe(describe(*args, **kwargs))
 
+    speak_for(method, describe)
     return method
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import threading
 import time
 import weakref
@@ -16,7 +15,7 @@ from sre_edge.calls import chaos, incident, prediction, simulation, stream
 from sre_edge.calls.stream import Item, Stream
 from sre_edge.connection import TARGET, Connection
 from sre_edge.errors import from_rpc
-from sre_edge.exchange import Ask, Exchange, Following, Pause, Stubs, Told
+from sre_edge.exchange import Ask, Exchange, Following, Pause, Stubs, Told, speak_for
 from sre_edge.watch import Connected, Disconnected, Progress
 
 TIMEOUT_S = 10.0
@@ -26,30 +25,30 @@ Result = TypeVar("Result")
 
 
 def _calling(describe: Callable[P, Exchange[Result]]) -> Callable[Concatenate[Client, P], Result]:
-    @functools.wraps(describe)
     def method(self: Client, /, *args: P.args, **kwargs: P.kwargs) -> Result:
         return self.call(describe(*args, **kwargs))
 
+    speak_for(method, describe)
     return method
 
 
 def _following(
     describe: Callable[P, Following[Result]],
 ) -> Callable[Concatenate[Client, P], Iterator[Result]]:
-    @functools.wraps(describe)
     def method(self: Client, /, *args: P.args, **kwargs: P.kwargs) -> Iterator[Result]:
         return self._follow(describe(*args, **kwargs))
 
+    speak_for(method, describe)
     return method
 
 
 def _streaming(
     describe: Callable[P, Stream[Item]],
 ) -> Callable[Concatenate[Client, P], Subscription[Item]]:
-    @functools.wraps(describe)
     def method(self: Client, /, *args: P.args, **kwargs: P.kwargs) -> Subscription[Item]:
         return self.subscribe(describe(*args, **kwargs))
 
+    speak_for(method, describe)
     return method
 
 

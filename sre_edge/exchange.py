@@ -7,6 +7,8 @@ descriptions in threads, `AsyncClient` on an event loop; neither knows what any 
 
 from __future__ import annotations
 
+import functools
+import inspect
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -90,3 +92,12 @@ def ask(
     """Ask once; the result is the answer."""
     answer: Answer = yield Ask(method, request, timeout_s)
     return answer
+
+
+def speak_for(method: Callable[..., Any], description: Callable[..., Any]) -> None:
+    """Give a client's method the name, the documentation and the parameters of a description."""
+    functools.update_wrapper(method, description)
+    del method.__wrapped__  # type: ignore[attr-defined]  # it has no `self`
+    itself = inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)
+    parameters = inspect.signature(description).parameters.values()
+    method.__signature__ = inspect.Signature([itself, *parameters])  # type: ignore[attr-defined]

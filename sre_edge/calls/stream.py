@@ -108,7 +108,8 @@ def events(
     kinds
         Which; none means all.
     resume_after
-        Last event that is known already. None: begin with what happens next.
+        Last event that is known already. None: begin with what happens next; what happens while the
+        connection is lost before the first event came is not handed on then.
     reconnect
         False: raise `Unavailable` instead of trying again.
 

@@ -64,6 +64,7 @@ def test_both_have_every_call_with_the_same_parameters() -> None:
 
     assert calls(Client) == calls(AsyncClient)
     assert set(calls(Client)) == {*CALLS, *FOLLOWED, *STREAMS}
+    assert list(inspect.signature(Client("127.0.0.1:1").stop).parameters) == ["fault_id"]
     for name in calls(Client):
         assert getattr(Client, name).__doc__ == getattr(AsyncClient, name).__doc__
 
