@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -130,12 +129,11 @@ def test_the_command_line_takes_variables_and_options(guarded: Guarded) -> None:
 def test_the_dashboard_connects(guarded: Guarded) -> None:
     variables = {k: v for k, v in guarded.variables.items() if k != "SRE_EDGE_TARGET"}
 
-    def layout(url: str) -> str:
-        with urllib.request.urlopen(f"{url}/_dash-layout", timeout=30) as page:  # noqa: S310
-            return str(page.read().decode())
-
-    with processes.dashboard(guarded.connection.target, **variables) as url:
-        while "api-gateway" not in layout(url):  # until the test times out
+    with (
+        processes.dashboard(guarded.connection.target, **variables),
+        Client(guarded.connection) as client,
+    ):
+        while client.info().figures.streams == 0:  # until the test times out
             time.sleep(0.2)
 
 
