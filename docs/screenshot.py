@@ -33,6 +33,8 @@ def main(only: list[str]) -> None:
         shown.take("healthy", "/", "#services .card")
         client.inject("auth-service", "error_burst", duration_s=40, intensity=2.0)
         shown.wait("/chaos", "#finished", "auth-service")
+        client.inject("user-service", "service_kill", duration_s=60, ramp_s=40)
+        shown.wait("/chaos", "#finished", "user-service")
         client.inject("database", "service_kill", duration_s=900, ramp_s=120)
         shown.wait("/", "#services [data-service='api-gateway']", "degraded")
         shown.take("overview", "/?service=api-gateway", "#service-body table")
@@ -78,8 +80,9 @@ class Pictures:
         page = self._open(path, scheme, size)
         expect(page.locator(ready).first).to_be_attached()
         if compare:
-            page.locator("#finished tbody a").nth(1).click()
-            expect(page.locator("#compared .outcome")).to_be_visible()
+            for row in range(2):
+                page.locator("#finished .pick").nth(row).click()
+                expect(page.locator("#compared .outcome")).to_have_count(row + 1)
         page.wait_for_timeout(3_000)
         page.screenshot(path=OUTPUT / f"{name}.png", full_page=whole)
         page.context.close()

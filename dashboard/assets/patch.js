@@ -80,7 +80,6 @@
     return new Date(time.getTime() - time.getTimezoneOffset() * 60000).toISOString().slice(0, 23);
   };
   edge.figure = function (id, figure) {
-    figures.set(id, figure);
     const { data, layout } = figure;
     for (const line of data) if (line.x0) line.x0 = local(line.x0);
     if (layout.xaxis && layout.xaxis.type === "date") {
@@ -89,18 +88,18 @@
         if (shape.xref === "x") Object.assign(shape, { x0: local(shape.x0), x1: local(shape.x1) });
       }
     }
-    show(id);
+    show(id, figure);
   };
 
-  // Dash loads Plotly when it first needs it, and a figure that comes before is lost.
-  const figures = new Map();
-  function show(id) {
-    if (document.querySelector(`#${id} .js-plotly-plot .main-svg`)) {
-      window.dash_clientside.set_props(id, { figure: figures.get(id) });
-      figures.delete(id);
-    } else {
-      setTimeout(() => figures.has(id) && show(id), 100);
+  // Plotly is large: Dash gets the component, and so loads it, with the first figure.
+  function show(id, figure) {
+    if (document.getElementById(id)) {
+      window.dash_clientside.set_props(id, { figure });
+      return;
     }
+    const props = { id, figure, config: { displayModeBar: false }, className: "charts" };
+    const children = { type: "Graph", namespace: "dash_core_components", props };
+    window.dash_clientside.set_props(`${id}-place`, { children });
   }
 
   edge.patch = patch;

@@ -8,7 +8,7 @@ from dash import dcc, html
 
 from dashboard import ids
 from dashboard.page import views
-from dashboard.page.places import aria, data, place, view
+from dashboard.page.places import aria, data, figure, place, view
 
 # Dash fills the places in braces. The script in front sets the colour scheme before anything shows.
 INDEX = """<!DOCTYPE html>
@@ -117,10 +117,7 @@ def _service_panel() -> Any:
     return html.Aside(
         [
             place(ids.SERVICE_HEAD),
-            html.Div(
-                dcc.Graph(id=ids.CHARTS, config={"displayModeBar": False}, className="charts"),
-                className="charts-place",
-            ),
+            figure(ids.CHARTS, "charts-place"),
             html.P(
                 [
                     html.Span("┄ objective", className="muted"),

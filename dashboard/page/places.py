@@ -27,6 +27,11 @@ def view(name: str, heading: str, children: list[Any]) -> Any:
     return html.Div([html.H1(heading), *children], className="view", hidden=True, **data(view=name))
 
 
+def figure(component: str, classes: str = "") -> Any:
+    """Make room for a chart; the browser puts it there with the first figure."""
+    return html.Div(id=f"{component}-place", className=classes)
+
+
 def data(**values: str) -> dict[str, Any]:
     """Attributes for the browser's own use: `data(view="chaos")`."""
     return {f"data-{name}": value for name, value in values.items()}

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from dash import dcc, html
+from dash import html
 
 from dashboard import ids
-from dashboard.page.places import data, graph, panel, place
+from dashboard.page.places import data, figure, graph, panel, place
 from dashboard.words.names import MARKS
 
 _LEGEND = [
@@ -88,8 +88,7 @@ def predictions() -> list[Any]:
     """Predictions."""
 
     def plot(component: str, heading: str) -> Any:
-        graph = dcc.Graph(id=component, config={"displayModeBar": False}, className="charts")
-        return html.Figure([html.Figcaption(heading), graph], className="plot")
+        return html.Figure([html.Figcaption(heading), figure(component)], className="plot")
 
     return [
         panel("Risk of all services", place(ids.RISKS)),

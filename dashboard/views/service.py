@@ -39,11 +39,10 @@ def head(scene: Scene, service: topology_pb2.Service) -> list[Node]:
             "div.heading",
             h("h2", service.name, id="service-name", tabindex="-1"),
             parts.status(state),
-            h("span.muted", f"{service_kind(service.kind)} · {replicas}"),
             h(
                 "span.push",
                 None if whole
-                else h("a.button.quiet", "Open page",
+                else h("a.button.quiet", "Page",
                        href=scene.address.link(view="service", service=service.name)),
                 h("a.button.quiet.icon", "×", aria_label="Close", title="Close (Esc)",
                   id="close-panel",
@@ -51,6 +50,7 @@ def head(scene: Scene, service: topology_pb2.Service) -> list[Node]:
                                           service="")),
             ),
         ),
+        h("p.muted", f"{service_kind(service.kind)} · {replicas}"),
         _risk(scene, seen),
         h(
             "dl.facts",

@@ -154,8 +154,12 @@ def test_predictions_show_the_model_its_card_and_its_plots(page: Page, url: str)
     expect(page.locator("#model")).to_contain_text("Incidents foreseen")
     page.get_by_text("Model card").click()
     expect(page.locator(".card-text")).to_be_visible()
-    for plot in ("reliability", "lead-times", "trade-off"):
-        expect(page.locator(f"#{plot} .js-plotly-plot .plot path").first).to_be_attached()
+    for plot, layer in (
+        ("reliability", "scatter"),
+        ("lead-times", "bar"),
+        ("trade-off", "scatter"),
+    ):
+        expect(page.locator(f"#{plot} .{layer}layer path").first).to_be_attached()
     page.locator("#risks").get_by_role("link", name="Service", exact=True).click()
     expect(page).to_have_url(re.compile("sort=-service"))
     expect(page.locator("#risks tbody tr").first).to_contain_text("user-service")

@@ -47,10 +47,14 @@ def test_a_view_freezes_while_the_simulation_goes_on(page: Page, url: str) -> No
 
 
 def test_an_incident_is_replayed_on_the_graph(page: Page, url: str, client: Client) -> None:
+    page.goto(url)
+    live(page)
+    page.wait_for_timeout(5_000)  # a past that is longer than a minute
     client.inject("database", "service_kill", duration_s=60)
     page.goto(f"{url}/incidents")
-    expect(page.locator("#incidents tbody tr").first).to_contain_text("recovered")
-    page.locator("#incidents tbody tr a").first.click()
+    of_this_run = page.locator("#incidents tbody tr", has=page.locator("td:first-child a"))
+    expect(of_this_run.first).to_contain_text("recovered")
+    of_this_run.first.locator("a").first.click()
     expect(page.locator("#connection")).to_have_text("history")
     expect(page.locator("#notices")).to_contain_text("History")
     expect(page.locator("#services")).to_contain_text("down")
