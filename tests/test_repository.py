@@ -1,5 +1,6 @@
 """What the repository promises about itself."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -54,6 +55,15 @@ def test_locks_hold_exact_versions_with_hashes_and_no_address(lock: Path) -> Non
     for requirement in requirements:
         assert re.match(r"[a-z0-9-]+(\[[a-z,]+\])?==\S+", requirement), requirement
         assert "--hash=sha256:" in requirement, requirement
+
+
+def test_the_lock_of_the_typescript_client_holds_hashes_and_no_address() -> None:
+    lock = json.loads((ROOT / "clients" / "typescript" / "package-lock.json").read_text())
+    packages = {name: package for name, package in lock["packages"].items() if name}
+    assert packages
+    for name, package in packages.items():
+        assert "resolved" not in package, name
+        assert package["integrity"].startswith("sha512-"), name
 
 
 def test_both_locks_agree() -> None:

@@ -5,5 +5,5 @@ options=(-plaintext)
 [ -z "${SRE_EDGE_TOKEN_FILE:-}" ] || options+=(-H "authorization: Bearer $(cat "$SRE_EDGE_TOKEN_FILE")")
 
 call() {
-  grpcurl "${options[@]}" -d "$2" "${SRE_EDGE_TARGET:-localhost:50051}" "sre_edge.v1.$1"
+  grpcurl -connect-timeout 5 "${options[@]}" -d "$2" "${SRE_EDGE_TARGET:-localhost:50051}" "sre_edge.v1.$1"
 }
