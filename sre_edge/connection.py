@@ -126,13 +126,13 @@ class Connection:
                     '(--ca, SRE_EDGE_CA; "system" for the authorities that this machine trusts)'
                 )
         if self.token_file:
-            _read(self.token_file)
+            _authorization(self.token_file)
 
     def _credentials(self) -> grpc.ChannelCredentials:
         return grpc.ssl_channel_credentials(
-            root_certificates=None if self.ca in (None, SYSTEM) else _read(str(self.ca)),
-            private_key=_read(self.key) if self.key else None,
-            certificate_chain=_read(self.certificate) if self.certificate else None,
+            root_certificates=None if self.ca in (None, SYSTEM) else _pem(str(self.ca)),
+            private_key=_pem(self.key) if self.key else None,
+            certificate_chain=_pem(self.certificate) if self.certificate else None,
         )
 
 
@@ -201,7 +201,16 @@ def _aio_interceptors(path: str) -> list[grpc.aio.ClientInterceptor]:
 
 def _authorization(path: str) -> tuple[str, str]:
     token = _read(path).decode("ascii", "replace").strip()
+    if not (token.isascii() and token.isprintable()):
+        raise SreEdgeError(f"{path}: expected a token of printable ASCII characters")
     return "authorization", f"Bearer {token}"
+
+
+def _pem(path: str) -> bytes:
+    content = _read(path)
+    if b"-----BEGIN " not in content:
+        raise SreEdgeError(f"{path}: expected a PEM file")
+    return content
 
 
 def _read(path: str) -> bytes:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import TextIO
 
 import click
 from click.shell_completion import get_completion_class
@@ -13,7 +12,7 @@ from sre_edge.calls.chaos import fault_kinds
 from sre_edge.cli import output, records, scenario, watching
 from sre_edge.cli.command import EXIT_CODES, Commands, connected
 from sre_edge.cli.learning import model, train
-from sre_edge.cli.values import DURATION, FAULT_KIND, SERVICE
+from sre_edge.cli.values import DOCUMENT, DURATION, FAULT_KIND, SERVICE
 from sre_edge.client import Client
 
 EXPERIMENT_PREFIX = "x-"
@@ -162,14 +161,14 @@ def info(client: Client, as_json: bool) -> None:
 )
 @click.option(
     "--topology",
-    type=click.File(encoding="utf-8"),
+    type=DOCUMENT,
     metavar="FILE",
     help="Topology file; default: the present topology.",
 )
 @connected
-def reset(client: Client, seed: int | None, topology: TextIO | None, as_json: bool) -> None:
+def reset(client: Client, seed: int | None, topology: str | None, as_json: bool) -> None:
     """Bring everything back to healthy: a new run without faults."""
-    run_id = client.reset(seed, topology=topology.read() if topology else None)
+    run_id = client.reset(seed, topology=topology)
     click.echo(json.dumps({"run_id": run_id}) if as_json else f"new run {run_id}")
 
 

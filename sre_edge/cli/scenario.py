@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from typing import TextIO
 
 import click
 
 from sre_edge.cli import output, records
 from sre_edge.cli.command import EXIT_FAILED, connected
+from sre_edge.cli.values import DOCUMENT
 from sre_edge.client import Client
 from sre_edge.errors import NotFound
 from sre_edge.v1 import experiment_pb2
@@ -25,7 +25,7 @@ _JUDGEMENTS = {
 
 
 @click.command(epilog="Exit code 1: it came to what --fail-on names. 130: ended by Ctrl-C.")
-@click.argument("file", type=click.File(encoding="utf-8"))
+@click.argument("document", type=DOCUMENT, metavar="FILE")
 @click.option(
     "--fail-on",
     type=click.Choice(list(_JUDGEMENTS)),
@@ -34,14 +34,14 @@ _JUDGEMENTS = {
     help="What makes the exit code 1.",
 )
 @connected
-def scenario(client: Client, file: TextIO, fail_on: str, as_json: bool) -> None:
+def scenario(client: Client, document: str, fail_on: str, as_json: bool) -> None:
     """Run the scenario in FILE on the live system, wait for its end, and say what came of it.
 
     The faults of one scenario, as in a scenario file; "-" reads standard input. It is watched until
     what broke has recovered. Ctrl-C stops its faults. A faster clock shortens the wait:
     sre-edge clock --speed 20.
     """
-    running = client.run_scenario(file.read())
+    running = client.run_scenario(document)
     progress = ""
     try:
         for latest in client.follow_experiment(running.id):

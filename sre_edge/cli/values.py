@@ -48,6 +48,25 @@ class FaultKindType(click.Choice[str]):
         return name
 
 
+class DocumentType(click.ParamType[str]):
+    """Text of a file; "-" is standard input."""
+
+    name = "file"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> str:
+        """Read the file."""
+        path = str(value)
+        try:
+            with click.open_file(path, encoding="utf-8") as file:
+                return str(file.read())
+        except OSError as error:
+            self.fail(f"{path}: cannot be read ({error.strerror})", param, ctx)
+        except UnicodeDecodeError:
+            self.fail(f"{path}: expected text in UTF-8", param, ctx)
+
+
 class ServiceType(click.ParamType[str]):
     """Name of a service; the server's names complete it."""
 
@@ -73,6 +92,7 @@ class ServiceType(click.ParamType[str]):
         return [CompletionItem(name) for name in names if name.startswith(incomplete)]
 
 
+DOCUMENT = DocumentType()
 DURATION = DurationType()
 FAULT_KIND = FaultKindType()
 SERVICE = ServiceType()

@@ -220,6 +220,25 @@ def test_a_scenario_is_judged_by_its_outcome(fake: FakeServer, tmp_path: Path) -
     assert sre_edge(fake, "scenario", "/nowhere").returncode == 2
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("scenario",), "expected text in UTF-8"),
+        (("reset", "--topology"), "expected text in UTF-8"),
+        (("topology", "--ca"), "expected a PEM file"),
+        (("topology", "--token-file"), "expected a token of printable ASCII"),
+    ],
+)
+def test_a_file_of_something_else_is_said(
+    fake: FakeServer, tmp_path: Path, arguments: tuple[str, ...], said: str
+) -> None:
+    file = tmp_path / "junk"
+    file.write_bytes(bytes([0x90, 0xFF, 0x00, 0x07]))
+    done = sre_edge(fake, *arguments, str(file))
+    assert (done.returncode, said in done.stderr) == (2, True), done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_ctrl_c_stops_the_faults_of_a_scenario(fake: FakeServer, tmp_path: Path) -> None:
     running = outcome(broken=0)
     running.experiment.state = experiment_pb2.EXPERIMENT_STATE_RUNNING
