@@ -18,8 +18,9 @@ PATIENCE_MS = int(os.environ.get("PATIENCE_MS", 30_000))
 expect.set_options(timeout=PATIENCE_MS)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
+    """Open a browser for these tests alone: while it is, no event loop runs in this thread."""
     executable = tool("chromium", "chromium-browser", "google-chrome")
     with sync_playwright() as playwright:
         # Its own sandbox needs rights that a root user in a container does not have.
@@ -28,13 +29,13 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def target() -> Iterator[str]:
     with processes.server(speed=SPEED) as address:
         yield address
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def url(target: str) -> Iterator[str]:
     with processes.dashboard(target) as address:
         yield address
