@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from sre_edge import Client
+from tests import processes
 from tests.e2e.conftest import live
 
 pytestmark = pytest.mark.browser
@@ -205,3 +209,24 @@ def test_a_service_has_a_page_of_its_own(page: Page, url: str) -> None:
     expect(page.locator(".features")).to_contain_text("memory_slope_30s")
     page.goto(f"{url}/services/nobody")
     expect(page.locator("#service-head")).to_contain_text("no such service")
+
+
+@pytest.mark.slow
+def test_a_system_of_a_thousand_services_is_drawn_in_groups(page: Page, tmp_path: Path) -> None:
+    path = tmp_path / "topology.json"
+    command = [sys.executable, "-m", "simulator", "generate", "--services", "1000"]
+    subprocess.run([*command, "--out", str(path)], check=True)
+    with (
+        processes.server(speed=1.0, SRE_EDGE_TOPOLOGY=str(path)) as target,
+        processes.dashboard(target) as url,
+    ):
+        page.goto(url)
+        expect(page.locator("#graph-note")).to_contain_text("1000 services, in groups")
+        page.wait_for_function(f"() => {NODES}.length > 1 && {NODES}.length <= 500")
+        group = page.evaluate(f"{NODES}[0].data('group')")
+        page.goto(f"{url}/?group={group}")
+        expect(page.get_by_role("link", name="All groups")).to_be_visible()
+        page.wait_for_function(f"() => {NODES}.some(n => !n.data('group'))")
+        page.locator("#only-unhealthy").check()
+        expect(page.locator("#graph-note")).to_contain_text("No service is in trouble")
+        page.goto("about:blank")
