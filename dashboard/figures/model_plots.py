@@ -52,7 +52,7 @@ def lead_times(curves: model_pb2.ModelCurves) -> Figure:
              "marker": {"color": colours},
              "hovertemplate": "%{x}: %{y} incidents<extra></extra>"},
         ],
-        "layout": _layout("Foreseen at least so early", "Incidents", bargap=0.25),
+        "layout": _layout("", "Incidents", bargap=0.25),
     }  # fmt: skip
 
 

@@ -69,9 +69,16 @@ def _event(scene: Scene, event: event_pb2.Event) -> Node:
         f"li.event.event-{group}",
         h("a", clock(when), href=href, title="Show this moment"),
         h("span.event-mark", _MARKS[group], aria_hidden="true"),
-        h("span", f"Incident {event.text}" if group == "incident" else sentence(event.text)),
+        h("span", _said(event)),
         key=f"{event.cursor.run_id}/{event.cursor.sequence}",
     )
+
+
+def _said(event: event_pb2.Event) -> str:
+    """Say what happened; names of services stay as they are."""
+    if event_group(event.kind) == "incident":
+        return f"Incident {event.text}"
+    return event.text if event.text.startswith(tuple(event.services)) else sentence(event.text)
 
 
 def listed(scene: Scene) -> list[Node]:
