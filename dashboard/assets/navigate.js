@@ -7,6 +7,8 @@
 
   edge.go = function (href, replace = false) {
     history[replace ? "replaceState" : "pushState"](null, "", href);
+    // Who leaves the past leaves it for good, even if the next step of a replay is due before the answer.
+    if (!new URLSearchParams(location.search).has("at")) play(false);
     edge.ask();
   };
 
