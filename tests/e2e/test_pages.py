@@ -34,7 +34,7 @@ def eventful(target: str) -> None:
         client.inject("auth-service", "cpu_spike", duration_s=3600, intensity=0.5)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("path", VIEWS)
 def test_no_serious_violation_of_accessibility(
     browser: Browser, url: str, path: str, scheme: str
