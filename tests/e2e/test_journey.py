@@ -117,6 +117,7 @@ def test_two_users_do_not_disturb_each_other(browser: Browser, url: str) -> None
     for page, service in zip(pages, ("database", "auth-service"), strict=True):
         expect(page.locator("#service-name")).to_have_text(service)
     card(pages[0], "api-gateway").click()
+    expect(pages[0].locator("#service-name")).to_have_text("api-gateway")
     pages[0].get_by_role("link", name="Incidents").click()
     expect(pages[0].locator("#service-name")).to_have_text("api-gateway")
     expect(pages[1].locator("#service-name")).to_have_text("auth-service")
