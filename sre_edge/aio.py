@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable
 from types import TracebackType
@@ -172,15 +173,20 @@ class AsyncClient:
 class AsyncSubscription(Generic[Item]):
     """A stream: iterate over what it hands on, or close it.
 
-    Leaving it as a context manager, closing its client and forgetting it cancel it on the server.
+    Entering it as a context manager waits until it is open: it hands on what happens from then on.
+    Leaving it, closing its client and forgetting it cancel it on the server.
     """
 
     def __init__(self, method: Callable[..., Any], progress: Progress[Item]) -> None:
         self._closed = asyncio.Event()
         self._opened: list[Any] = []  # the call that is open, if there is one
         self._events = _follow(method, progress, self._closed, self._opened)
+        self._ahead: list[Connected | Disconnected | Item] = []
 
     async def __aenter__(self) -> AsyncSubscription[Item]:
+        if not self._ahead:
+            with contextlib.suppress(StopAsyncIteration):  # closed meanwhile
+                self._ahead.append(await anext(self._events))
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -192,6 +198,8 @@ class AsyncSubscription(Generic[Item]):
     async def __anext__(self) -> Connected | Disconnected | Item:
         if self._closed.is_set():
             raise StopAsyncIteration
+        if self._ahead:
+            return self._ahead.pop()
         event: Connected | Disconnected | Item = await anext(self._events)
         return event
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 import weakref
@@ -178,7 +179,8 @@ class Client:
 class Subscription(Generic[Item]):
     """A stream: iterate over what it hands on, or close it, from any thread.
 
-    Leaving it as a context manager, closing its client and forgetting it cancel it on the server.
+    Entering it as a context manager waits until it is open: it hands on what happens from then on.
+    Leaving it, closing its client and forgetting it cancel it on the server.
     """
 
     def __init__(self, method: Callable[..., Any], progress: Progress[Item]) -> None:
@@ -186,8 +188,11 @@ class Subscription(Generic[Item]):
         self._closed = threading.Event()
         self._opened: list[Any] = []  # the call that is open, if there is one
         self._events = _follow(method, progress, self._closed, self._opened)
+        self._ahead: list[Connected | Disconnected | Item] = []
 
     def __enter__(self) -> Subscription[Item]:
+        if not self._ahead:
+            self._ahead.extend(itertools.islice(self._events, 1))
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -199,6 +204,8 @@ class Subscription(Generic[Item]):
     def __next__(self) -> Connected | Disconnected | Item:
         if self._closed.is_set():
             raise StopIteration
+        if self._ahead:
+            return self._ahead.pop()
         event: Connected | Disconnected | Item = next(self._events)
         return event
 

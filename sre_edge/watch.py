@@ -65,9 +65,9 @@ class Progress(Generic[Item]):
         if not self._connected:
             self._connected, self._backoff_s = True, FIRST_BACKOFF_S
             yield Connected()
+        self._cursor = self._stream.cursor(message) or self._cursor
         item = self._stream.item(message)
         if item is not None:
-            self._cursor = self._stream.cursor(item) or self._cursor
             yield item
 
     def lost(self, error: grpc.RpcError | None) -> tuple[Disconnected | None, float]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from server.errors import Violation, invalid, shutting_down, too_many_streams
 from server.rpc import events
-from server.watch.events import Event, EventKind, EventLog, Lost
+from server.watch.events import Event, EventKind, EventLog
+from sre_edge.v1 import incident_service_pb2
 
 AT_ONCE = 256
 """Events that are encoded in one go."""
@@ -34,12 +36,14 @@ class EventReader:
     """One stream; used from the event loop alone."""
 
     def __init__(
-        self, log: EventLog, wanted: EventFilter, position: int, lost: Lost | None
+        self,
+        log: EventLog,
+        wanted: EventFilter,
+        position: int,
+        first: Iterable[incident_service_pb2.StreamEventsResponse],
     ) -> None:
         self._log, self._wanted, self._position = log, wanted, position
-        self._waiting: deque[bytes] = deque()
-        if lost is not None:
-            self._waiting.append(events.gap(lost).SerializeToString())
+        self._waiting = deque(message.SerializeToString() for message in first)
         self.changed = asyncio.Event()
         self.ended = False
 
@@ -104,13 +108,18 @@ class EventFeed:
             raise shutting_down()
         if len(self._readers) >= self._max_streams:
             raise too_many_streams(self._max_streams)
-        position, lost = self._log.end, None
         if run_id:
             try:
                 position, lost = self._log.position(run_id, sequence)
             except ValueError as error:
                 raise invalid([Violation("resume_after.sequence", str(error))]) from error
-        reader = EventReader(self._log, wanted, position, lost)
+        else:
+            position, run_id, sequence = self._log.latest
+            lost = None
+        first = [events.position(run_id, sequence)]
+        if lost is not None:
+            first.append(events.gap(lost))
+        reader = EventReader(self._log, wanted, position, first)
         self._readers.add(reader)
         return reader
 

@@ -38,6 +38,12 @@ def event(found: Event) -> incident_service_pb2.StreamEventsResponse:
     return incident_service_pb2.StreamEventsResponse(event=message)
 
 
+def position(run_id: str, sequence: int) -> incident_service_pb2.StreamEventsResponse:
+    """Say after which event the stream goes on, as a message of the stream."""
+    cursor = event_pb2.EventCursor(run_id=run_id, sequence=sequence)
+    return incident_service_pb2.StreamEventsResponse(position=cursor)
+
+
 def gap(lost: Lost, *, slow: bool = False) -> incident_service_pb2.StreamEventsResponse:
     """Convert what was lost to a message of the stream; `slow`: because it was read too late."""
     reason = snapshot_pb2.GAP_REASON_HISTORY_EXPIRED

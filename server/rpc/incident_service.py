@@ -52,7 +52,6 @@ class IncidentServicer:
         after = request.resume_after
         reader = self._feed.subscribe(wanted, after.run_id, after.sequence)
         try:
-            await context.send_initial_metadata(())  # says that the stream is open
             while True:
                 message = await reader.next()
                 try:

@@ -171,9 +171,10 @@ class EventLog:
         return added
 
     @property
-    def end(self) -> int:
-        """Position after the latest event: what is added next is read from here."""
-        return self._added
+    def latest(self) -> tuple[int, str, int]:
+        """Position after the latest event, to read on from; with that event's run and number."""
+        with self._lock:
+            return self._added, self._run_id, self._sequence
 
     def position(self, run_id: str, sequence: int) -> tuple[int, Lost | None]:
         """Find where to read on after an event, and what is lost before that.

@@ -29,9 +29,9 @@ class Stream(Generic[Item]):
     request
         Makes the request, to go on after a cursor or, with None, to begin.
     item
-        What is in a message; None if this client does not know it.
+        What a message hands on; None if it has nothing, or nothing that this client knows.
     cursor
-        Place of an item; None if it has none.
+        Place that a message gives; None if it gives none.
     begin_after
         Cursor of what is known already.
     reconnect
@@ -41,7 +41,7 @@ class Stream(Generic[Item]):
     method: Callable[[Stubs], Any]
     request: Callable[[Any], Any]
     item: Callable[[Any], Item | None]
-    cursor: Callable[[Item], Any]
+    cursor: Callable[[Any], Any]
     begin_after: Any
     reconnect: bool
 
@@ -108,8 +108,7 @@ def events(
     kinds
         Which; none means all.
     resume_after
-        Last event that is known already. None: begin with what happens next; what happens while the
-        connection is lost before the first event came is not handed on then.
+        Last event that is known already. None: begin with what happens next.
     reconnect
         False: raise `Unavailable` instead of trying again.
 
@@ -137,8 +136,10 @@ def events(
 
 def _item(message: Any) -> Any:
     which = message.WhichOneof("message")
-    return getattr(message, which) if which else None
+    return getattr(message, which) if which not in (None, "position") else None
 
 
-def _cursor(item: Any) -> Any:
-    return getattr(item, "cursor", None)
+def _cursor(message: Any) -> Any:
+    if message.WhichOneof("message") == "position":
+        return message.position
+    return getattr(_item(message), "cursor", None)

@@ -17,6 +17,8 @@ from sre_edge.testing.failure import Failure
 from sre_edge.testing.handlers import Handlers
 from sre_edge.v1 import (
     chaos_service_pb2,
+    event_pb2,
+    incident_service_pb2,
     prediction_pb2,
     prediction_service_pb2,
     simulation_service_pb2,
@@ -163,10 +165,8 @@ class FakeServer:
         empty: Message = GetMessageClass(method.output_type)()
         return empty
 
-    def stream(
-        self, method: Any, request: Any, context: grpc.ServicerContext
-    ) -> Iterator[simulation_service_pb2.StreamMetricsResponse]:
-        """Answer a call with a stream: snapshots, or silence."""
+    def stream(self, method: Any, request: Any, context: grpc.ServicerContext) -> Iterator[Message]:
+        """Answer a call with a stream: of snapshots, or of events, of which there are none."""
         with self._changed:
             self._requests.append((method.name, request))
             losses, self._streams = self._losses, self._streams + 1
@@ -178,6 +178,8 @@ class FakeServer:
             if method.name == "StreamMetrics":
                 yield from self._stream(request, lambda: self._goes_on(context, losses))
             else:
+                position = event_pb2.EventCursor(run_id=self._run_id)
+                yield incident_service_pb2.StreamEventsResponse(position=position)
                 with self._changed:
                     self._changed.wait_for(lambda: not self._goes_on(context, losses))
             if context.is_active():

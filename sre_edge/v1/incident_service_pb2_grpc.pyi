@@ -40,8 +40,8 @@ class IncidentServiceStub:
     """
     StreamEvents: _grpc.UnaryStreamMultiCallable[_incident_service_pb2.StreamEventsRequest, _incident_service_pb2.StreamEventsResponse]
     """Streams events until the client cancels: those after the resume cursor, then each as it
-    happens. The initial metadata come at once, and say that the stream is open. The last 10000
-    events are kept, over restarts too.
+    happens. The first message comes at once: the position, which says that the stream is open.
+    The last 10000 events are kept, over restarts too.
     Errors: INVALID_ARGUMENT for an impossible filter or a cursor from the future, NOT_FOUND for
     an unknown service, RESOURCE_EXHAUSTED for a subscriber that does not read or when too many
     streams are open, UNAVAILABLE when the server stops.
@@ -64,8 +64,8 @@ class IncidentServiceAsyncStub(IncidentServiceStub):
     """
     StreamEvents: _aio.UnaryStreamMultiCallable[_incident_service_pb2.StreamEventsRequest, _incident_service_pb2.StreamEventsResponse]  # type: ignore[assignment]
     """Streams events until the client cancels: those after the resume cursor, then each as it
-    happens. The initial metadata come at once, and say that the stream is open. The last 10000
-    events are kept, over restarts too.
+    happens. The first message comes at once: the position, which says that the stream is open.
+    The last 10000 events are kept, over restarts too.
     Errors: INVALID_ARGUMENT for an impossible filter or a cursor from the future, NOT_FOUND for
     an unknown service, RESOURCE_EXHAUSTED for a subscriber that does not read or when too many
     streams are open, UNAVAILABLE when the server stops.
@@ -97,8 +97,8 @@ class IncidentServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_incident_service_pb2.StreamEventsResponse], _abc.AsyncIterator[_incident_service_pb2.StreamEventsResponse]]:
         """Streams events until the client cancels: those after the resume cursor, then each as it
-        happens. The initial metadata come at once, and say that the stream is open. The last 10000
-        events are kept, over restarts too.
+        happens. The first message comes at once: the position, which says that the stream is open.
+        The last 10000 events are kept, over restarts too.
         Errors: INVALID_ARGUMENT for an impossible filter or a cursor from the future, NOT_FOUND for
         an unknown service, RESOURCE_EXHAUSTED for a subscriber that does not read or when too many
         streams are open, UNAVAILABLE when the server stops.

@@ -33,7 +33,7 @@ async def test_a_program_with_open_streams_stops_when_it_is_told(tmp_path: Path)
         events = calls.incident.StreamEvents(incident_service_pb2.StreamEventsRequest())
         health = health_pb2_grpc.HealthStub(channel).Watch(Watch())
         await metrics.read()
-        await events.initial_metadata()
+        assert (await events.read()).HasField("position")
         assert (await health.read()).status == health_pb2.HealthCheckResponse.SERVING
         stopped = asyncio.create_task(asyncio.to_thread(program.stop))
         assert (await health.read()).status == health_pb2.HealthCheckResponse.NOT_SERVING

@@ -31,6 +31,13 @@ StreamEvents = incident_service_pb2.StreamEventsRequest
 Cursor = event_pb2.EventCursor
 
 
+async def opened(stream: Any) -> Cursor:
+    async with asyncio.timeout(20):
+        first = await stream.read()
+    assert first.WhichOneof("message") == "position"
+    return first.position
+
+
 async def read(stream: Any, count: int) -> list[event_pb2.Event]:
     async with asyncio.timeout(20):
         return [(await stream.read()).event for _ in range(count)]
@@ -39,6 +46,7 @@ async def read(stream: Any, count: int) -> list[event_pb2.Event]:
 async def test_events_tell_what_happens_in_order_without_holes(still: App, calls: Stubs) -> None:
     begin = Cursor(run_id=still.engine.run.id)
     stream = calls.incident.StreamEvents(StreamEvents(resume_after=begin))
+    assert await opened(stream) == begin
     (start,) = await read(stream, 1)
     assert start.kind == event_pb2.EVENT_KIND_RUN_STARTED
     assert start.run_start.topology == "default"
@@ -76,6 +84,7 @@ async def test_events_are_filtered_by_kind_and_service(still: App, calls: Stubs)
             resume_after=begin,
         )
     )
+    await opened(stream)
     await calls.inject(**{**KILL, "duration": "10s"})
     tick(still, 60)
     start, ill, *_ = await read(stream, 3)
@@ -87,11 +96,27 @@ async def test_events_are_filtered_by_kind_and_service(still: App, calls: Stubs)
 
 async def test_a_new_stream_begins_with_what_happens_next(calls: Stubs) -> None:
     stream = calls.incident.StreamEvents(StreamEvents())
-    await stream.initial_metadata()
+    await opened(stream)
     fault = await calls.inject(**KILL)
     (event,) = await read(stream, 1)
     stream.cancel()
     assert event.fault == fault
+
+
+async def test_a_stream_that_is_lost_before_an_event_goes_on_from_its_position(
+    still: App, calls: Stubs
+) -> None:
+    tick(still, 3)
+    stream = calls.incident.StreamEvents(StreamEvents())
+    position = await opened(stream)
+    stream.cancel()
+    fault = await calls.inject(**KILL)  # while nobody is told
+    stream = calls.incident.StreamEvents(StreamEvents(resume_after=position))
+    assert await opened(stream) == position
+    (event,) = await read(stream, 1)
+    stream.cancel()
+    assert event.fault == fault
+    assert event.cursor.sequence == position.sequence + 1
 
 
 async def test_events_go_on_after_the_cursor_through_reset_and_restart(
@@ -104,6 +129,7 @@ async def test_events_go_on_after_the_cursor_through_reset_and_restart(
         tick(app, 20)
         begin = Cursor(run_id=app.engine.run.id)
         stream = calls.incident.StreamEvents(StreamEvents(resume_after=begin))
+        await opened(stream)
         first, second = await read(stream, 2)
         stream.cancel()
         await calls.simulation.Reset(simulation_service_pb2.ResetRequest())
@@ -111,6 +137,7 @@ async def test_events_go_on_after_the_cursor_through_reset_and_restart(
     app = await start_server(speed=0.1, data=tmp_path / "kept")
     async with grpc.aio.insecure_channel(app.address) as channel:
         stream = Stubs(channel).incident.StreamEvents(StreamEvents(resume_after=second.cursor))
+        assert await opened(stream) == second.cursor
         found = await read(stream, len(app.engine.events.read(0, 10_000)[0]) - 2)
         stream.cancel()
     assert [first.cursor.sequence, second.cursor.sequence] == [1, 2]
@@ -138,6 +165,7 @@ async def test_events_that_are_gone_are_said_with_a_gap(
         stream = calls.incident.StreamEvents(
             StreamEvents(resume_after=Cursor(run_id=run, sequence=2))
         )
+        await opened(stream)
         gap = (await stream.read()).gap
         assert gap.reason == snapshot_pb2.GAP_REASON_HISTORY_EXPIRED
         assert (gap.run_id, gap.first_sequence, gap.last_sequence) == (run, 3, last - 5)
@@ -146,6 +174,7 @@ async def test_events_that_are_gone_are_said_with_a_gap(
         stream = calls.incident.StreamEvents(
             StreamEvents(resume_after=Cursor(run_id="long-gone", sequence=2))
         )
+        await opened(stream)
         gap = (await stream.read()).gap
         assert (gap.reason, gap.run_id) == (snapshot_pb2.GAP_REASON_RUN_ENDED, "long-gone")
         assert (await read(stream, 1))[0].cursor.sequence == last - 4
@@ -160,7 +189,7 @@ async def test_streams_of_events_are_limited_and_end_with_the_server(
         calls = Stubs(channel)
         begin = Cursor(run_id=app.engine.run.id)
         stream = calls.incident.StreamEvents(StreamEvents(resume_after=begin))
-        await stream.read()
+        await opened(stream)
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await calls.incident.StreamEvents(StreamEvents()).read()
         assert caught.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
@@ -180,7 +209,7 @@ async def test_a_new_model_is_an_event(start_server: StartServer, tmp_path: Path
     async with grpc.aio.insecure_channel(app.address) as channel:
         calls = Stubs(channel)
         stream = calls.incident.StreamEvents(StreamEvents())
-        await stream.initial_metadata()
+        await opened(stream)
         await activate(calls, version)
         (event,) = await read(stream, 1)
         stream.cancel()
@@ -198,7 +227,7 @@ async def test_a_reader_of_events_that_never_reads_is_ended(start_server: StartS
     async with grpc.aio.insecure_channel(app.address, options=options) as channel:
         request = StreamEvents(resume_after=Cursor(run_id=run))
         stream = Stubs(channel).incident.StreamEvents(request)
-        await stream.read()
+        await opened(stream)
         await wait_for(lambda: app.feed.streams == 0, 30.0)
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await drained(stream)
@@ -210,7 +239,7 @@ async def test_abandoned_and_cancelled_streams_of_events_leave_nothing(
 ) -> None:
     for i in range(10):
         stream = calls.incident.StreamEvents(StreamEvents())
-        await stream.initial_metadata()
+        await opened(stream)
         if i % 2:
             stream.cancel()
         del stream
