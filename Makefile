@@ -34,9 +34,11 @@ $(STAMP): requirements-dev.lock pyproject.toml
 	@touch $(RUNTIME)
 
 .PHONY: lock
-lock: $(STAMP)  ## Resolve the dependencies anew into requirements*.lock
+lock: $(STAMP)  ## Resolve the dependencies anew, into requirements*.lock and that of the TypeScript client
 	@$(call resolve,--extra all --extra postgres --group build,requirements.lock)
 	@$(call resolve,--all-extras --group dev --group bench --constraint requirements.lock,requirements-dev.lock)
+	@cd clients/typescript && npm install --package-lock-only --silent && \
+	lock=$$(jq 'del(.packages[].funding)' package-lock.json) && echo "$$lock" >package-lock.json
 
 define resolve
 $(BIN)/uv pip compile pyproject.toml $(1) --universal --python-version 3.11 --generate-hashes \

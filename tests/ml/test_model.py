@@ -19,11 +19,9 @@ from ml.artefact import SHIPPED, read_manifest
 from ml.baselines import baselines
 from ml.compute import Cluster, Local
 from ml.export import ExportError, check_options, export, without_base
-from ml.factors import Factor
 from ml.features import LEARNED, NAMES, FeatureExtractor
-from ml.incident_types import INCIDENT_TYPES, IncidentType
+from ml.incident_types import INCIDENT_TYPES
 from ml.predictor import Predictor, calibrated
-from ml.recommendations import recommendations
 from simulator.faults import Fault, FaultKind
 from simulator.load import Load
 from simulator.simulation import Simulation
@@ -258,57 +256,3 @@ def test_confidence_is_how_often_the_type_is_right() -> None:
     assert np.sum(found["confusion"]) > 100
     assert found["mean_confidence"] == pytest.approx(found["accuracy"], abs=0.05)
     assert found["confidence_ece"] < 0.1
-
-
-def test_advice_names_the_service_where_the_trouble_sits() -> None:
-    simulation = Simulation(shipped("default"), seed=1)
-    simulation.inject(Fault("database", FaultKind.SERVICE_KILL, 0, 60))
-    for _ in range(10):
-        frame = simulation.next_frame()
-    certain = np.eye(len(INCIDENT_TYPES))
-    failing = INCIDENT_TYPES.index(IncidentType.DEPENDENCY_FAILURE)
-    advice = recommendations(simulation.graph, frame, 0, certain[failing])
-    assert {one.service for one in advice} == {"database"}
-    for types in certain:
-        for service in range(4):
-            assert recommendations(simulation.graph, frame, service, types)
-
-
-def test_advice_names_who_is_running_out_before_anything_fails() -> None:
-    simulation = Simulation(shipped("default"), seed=1)
-    simulation.inject(Fault("auth-service", FaultKind.SERVICE_KILL, 0, 300, 1.0, 200))
-    for _ in range(40):
-        frame = simulation.next_frame()
-    assert frame.availability_percent[0, simulation.graph.index["auth-service"]] < 80.0
-    failing = INCIDENT_TYPES.index(IncidentType.DEPENDENCY_FAILURE)
-    types = np.eye(len(INCIDENT_TYPES))[failing]
-    gateway = simulation.graph.index["api-gateway"]
-    advice = recommendations(simulation.graph, frame, gateway, types)
-    assert {one.service for one in advice} == {"auth-service"}
-
-
-def test_advice_is_ranked_by_how_likely_its_type_is() -> None:
-    simulation = Simulation(shipped("default"), seed=1)
-    frame = simulation.next_frame()
-    types = np.zeros(len(INCIDENT_TYPES))
-    types[INCIDENT_TYPES.index(IncidentType.MEMORY_EXHAUSTION)] = 0.65
-    types[INCIDENT_TYPES.index(IncidentType.CPU_SATURATION)] = 0.35
-    advice = [one.action for one in recommendations(simulation.graph, frame, 0, types)]
-    assert "memory is at" in advice[0]
-    assert "CPU is at" in advice[1]
-    assert len(advice) == 4
-
-
-def test_reasons_decide_between_advice_on_types_that_are_as_likely() -> None:
-    simulation = Simulation(shipped("default"), seed=1)
-    frame, names = simulation.next_frame(), simulation.graph.names
-    types = np.zeros(len(INCIDENT_TYPES))
-    types[INCIDENT_TYPES.index(IncidentType.MEMORY_EXHAUSTION)] = 0.45
-    types[INCIDENT_TYPES.index(IncidentType.CPU_SATURATION)] = 0.4
-    for feature, service, said in (
-        ("memory_full_s", names[0], "memory is at"),
-        ("cpu_headroom", names[0], "CPU is at"),
-        ("below_cpu_worst", names[1], "memory is at"),  # another service's CPU
-    ):
-        reasons = [Factor(feature, service, 1.0, 0.8, ""), Factor("strain", names[0], 1.0, 0.2, "")]
-        assert said in recommendations(simulation.graph, frame, 0, types, reasons)[0].action
