@@ -92,11 +92,13 @@ def alike(found: Any, expected: Any) -> bool:
 
 
 def read(answer: str) -> Any:
-    """Read an answer: the first message if it is JSON, else its lines."""
+    """Read an answer: the first message after the position if it is JSON, else its lines."""
     text = answer.strip().expandtabs(2)
     if not text.startswith("{"):
         return text.splitlines()
-    return json.JSONDecoder().raw_decode(text)[0]
+    first, end = json.JSONDecoder().raw_decode(text)
+    following = text[end:].strip()
+    return read(following) if "position" in first and following else first
 
 
 @contextmanager
