@@ -7,6 +7,7 @@ from dash import Dash
 from dashboard import callbacks, page
 from dashboard.address import SERVICES, VIEWS
 from dashboard.live import PATH, Drawings, Tab
+from dashboard.page import drawn_by_dash
 from dashboard.security import App, Receive, SameOrigin, Scope, Send, headers
 from dashboard.settings import Settings
 from dashboard.source.state import Provider
@@ -20,13 +21,14 @@ def build(provider: Provider, settings: Settings) -> App:
         title="SRE Edge",
         update_title="",
         serve_locally=True,
+        assets_ignore=r".*\.js",  # the page loads them itself, before those of Dash
         meta_tags=[
             {"name": "viewport", "content": "width=device-width, initial-scale=1"},
             {"name": "color-scheme", "content": "light dark"},
         ],
     )
-    dash.index_string = page.INDEX
-    dash.layout = page.layout()
+    dash.index_string = page.index()
+    dash.layout = drawn_by_dash.layout()
     callbacks.register(dash, provider)
     drawings = Drawings(provider)
 

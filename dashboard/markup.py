@@ -1,11 +1,12 @@
 """What a view draws: a tree that the browser compares with what it shows, and patches in.
 
-A node is `[tag, attributes, *children]`, a child is a node or a text. The browser never reads text
-as HTML, so nothing has to be escaped.
+A node is `[tag, attributes, *children]`, a child is a node or a text. What is patched in is never
+read as HTML, so nothing has to be escaped; only the page itself is written as HTML.
 """
 
 from __future__ import annotations
 
+from html import escape
 from typing import Any
 
 Node = list[Any]
@@ -47,6 +48,15 @@ def h(tag: str, *children: Child | list[Child] | list[Node], **attributes: Any) 
 def present(*nodes: Node | None) -> list[Node]:
     """Leave out what is not there."""
     return [node for node in nodes if node is not None]
+
+
+def html(node: Child) -> str:
+    """Write a tree as HTML."""
+    if node is None or isinstance(node, str):
+        return escape(node or "", quote=False)
+    tag, attributes, *children = node
+    given = "".join(f' {name}="{escape(str(value))}"' for name, value in attributes.items())
+    return f"<{tag}{given}>{''.join(map(html, children))}</{tag}>"
 
 
 def text_of(node: Child) -> str:

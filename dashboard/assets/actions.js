@@ -8,14 +8,14 @@
   let pending;
   let previewing;
 
-  // One at a time: Dash forgets the answer to a request once there is a newer one.
+  // One at a time, as soon as Dash is there: it forgets the answer to a request once there is a newer one.
   function ask(name, values, message) {
     queue.push({ name, values, message, serial: (serial += 1) });
     next();
   }
 
   function next() {
-    if (pending || !queue.length) return;
+    if (!edge.dashed || pending || !queue.length) return;
     pending = setTimeout(() => {
       edge.toast("The dashboard did not answer.", { wrong: true });
       settled();
@@ -128,7 +128,7 @@
 
   // Called by Dash with each answer, and once without any when the page is there.
   function answered(answer) {
-    edge.start();
+    edge.begin();
     if (answer) {
       const { asked, toast, error, undo, fill: texts, download: file } = answer;
       if (error && !fill(asked.message, error, true)) edge.toast(error, { wrong: true });
@@ -140,6 +140,7 @@
     return window.dash_clientside.no_update;
   }
 
+  edge.actNext = next;
   edge.prepareActions = function () {
     document.addEventListener("click", clicked);
     document.addEventListener("submit", submitted);

@@ -5,7 +5,6 @@
   const SILENCE_MS = 7000;
   const GRAPHS = new Set(["graph", "architecture-graph"]);
   let socket;
-  let started = false;
   let heard = Date.now();
   let waiting = {};
   edge.names = [];
@@ -21,7 +20,7 @@
       const parts = JSON.parse(event.data);
       if (!Object.keys(parts).length) return;
       Object.assign(waiting, parts);
-      apply();
+      edge.apply();
       setTimeout(() => send("drawn")); // after the browser has seen to what somebody did meanwhile
     };
     socket.onclose = () => {
@@ -38,17 +37,19 @@
     if (socket.readyState === WebSocket.OPEN) socket.send(text);
   }
 
-  // A tab that nobody sees keeps the newest parts, and draws them when it is looked at.
-  function apply() {
-    if (!started || document.hidden) return;
+  // A tab that nobody sees keeps the newest parts, and draws them when it is looked at. Graphs and
+  // figures are kept until Dash has them.
+  edge.apply = function () {
+    if (document.hidden) return;
     const parts = waiting;
     waiting = {};
     if (parts.page) showPage(parts.page);
     for (const [name, part] of Object.entries(parts)) {
       if (name === "page") continue;
-      if (name === "names") edge.names = part;
-      else if (GRAPHS.has(name)) edge.graph(name, part);
-      else if (name.startsWith("figure:")) edge.figure(name.slice(7), part);
+      const drawn = GRAPHS.has(name) ? edge.graph : name.startsWith("figure:") ? edge.figure : undefined;
+      if (drawn && !edge.dashed) waiting[name] = part;
+      else if (drawn) drawn(name.replace("figure:", ""), part);
+      else if (name === "names") edge.names = part;
       else {
         const place = document.getElementById(name);
         if (!place) continue;
@@ -56,7 +57,8 @@
         edge.patch(place, part);
       }
     }
-  }
+    requestAnimationFrame(() => setTimeout(edge.load)); // when this is on the screen
+  };
 
   function showPage(page) {
     const other = page.service !== edge.page.service;
@@ -90,22 +92,17 @@
 
   // The dashboard itself does not answer: nothing but the browser can say so.
   function lost(now) {
-    if (edge.lost === now || !started) return;
+    if (edge.lost === now) return;
     edge.lost = now;
     document.getElementById("app").classList.toggle("lost", now);
     if (edge.page.links) showConnection();
   }
 
-  setInterval(() => {
-    if (Date.now() - heard > SILENCE_MS && socket.readyState === WebSocket.OPEN) socket.close();
-  }, 1000);
-  document.addEventListener("visibilitychange", apply);
-  connect();
-
-  edge.start = function () {
-    if (started) return;
-    started = true;
-    edge.prepare();
-    apply();
+  edge.feed = function () {
+    connect();
+    document.addEventListener("visibilitychange", edge.apply);
+    setInterval(() => {
+      if (Date.now() - heard > SILENCE_MS && socket.readyState === WebSocket.OPEN) socket.close();
+    }, 1000);
   };
 })();

@@ -65,11 +65,14 @@
   }
 
   // Times are shown in the viewer's zone.
+  const TIME = { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false };
+  const shapes = {
+    time: new Intl.DateTimeFormat([], TIME),
+    full: new Intl.DateTimeFormat([], { ...TIME, year: "numeric", month: "short", day: "numeric" }),
+  };
   edge.showTime = function (node) {
-    const full = node.dataset.shape === "full";
-    const options = { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false };
-    if (full) Object.assign(options, { dateStyle: undefined, year: "numeric", month: "short", day: "numeric" });
-    const text = new Date(node.dateTime).toLocaleString([], options);
+    const shape = node.dataset.shape === "full" ? shapes.full : shapes.time;
+    const text = shape.format(new Date(node.dateTime));
     if (node.textContent !== text) node.textContent = text;
   };
 

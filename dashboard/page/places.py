@@ -1,64 +1,38 @@
-"""Places on the page that the views fill, and their attributes."""
+"""Places on the page that the views fill."""
 
 from __future__ import annotations
 
-from typing import Any
-
-import dash_cytoscape as cyto
-from dash import html
-
-from dashboard.graph.style import STYLESHEET
+from dashboard.markup import Child, Node, h
 
 
-def place(part: str, classes: str = "") -> Any:
+def place(part: str, classes: str = "") -> Node:
     """Make room for a part; empty, it shows that it is loading."""
-    return html.Div(id=part, className=f"part {classes}".strip())
+    return h("div", id=part, class_=f"part {classes}".strip())
 
 
-def panel(heading: str, *children: Any, classes: str = "") -> Any:
+def panel(heading: str, *children: Child, classes: str = "") -> Node:
     """Frame some places, with a heading."""
-    return html.Section(
-        [html.H2(heading) if heading else None, *children], className=f"panel {classes}".strip()
+    return h(
+        "section",
+        h("h2", heading) if heading else None,
+        *children,
+        class_=f"panel {classes}".strip(),
     )
 
 
-def view(name: str, heading: str, children: list[Any]) -> Any:
+def view(name: str, heading: str, children: list[Node]) -> Node:
     """Hold what one view shows; hidden until the address asks for it."""
-    return html.Div([html.H1(heading), *children], className="view", hidden=True, **data(view=name))
+    return h("div.view", h("h1", heading), children, hidden=True, data_view=name)
 
 
-def figure(component: str, classes: str = "") -> Any:
-    """Make room for a chart; the browser puts it there with the first figure."""
-    return html.Div(id=f"{component}-place", className=classes)
+def figure(component: str, classes: str = "") -> Node:
+    """Make room for a chart; it comes with the first figure."""
+    return h("div", data_slot=component, class_=classes or None)
 
 
-def data(**values: str) -> dict[str, Any]:
-    """Attributes for the browser's own use: `data(view="chaos")`."""
-    return {f"data-{name}": value for name, value in values.items()}
-
-
-def aria(**values: str) -> dict[str, Any]:
-    """Attributes for those who cannot see the page: `aria(label="Views")`."""
-    return {f"aria-{name}": value for name, value in values.items()}
-
-
-def graph(component: str, classes: str) -> Any:
-    """Make room for a Cytoscape graph."""
-    # Dash gets no elements: the browser adds them, so that a tick touches only what differs.
-    return html.Div(
-        cyto.Cytoscape(
-            id=component,
-            elements=[],
-            stylesheet=STYLESHEET,
-            layout={"name": "preset", "fit": False},
-            autoRefreshLayout=False,
-            responsive=True,
-            boxSelectionEnabled=False,
-            minZoom=0.05,
-            maxZoom=2.5,
-            style={"width": "100%", "height": "100%"},
-        ),
-        className=classes,
-        role="img",
-        **aria(label="Graph; the list beside it says the same in words"),
-    )
+def graph(component: str, classes: str) -> Node:
+    """Make room for a graph."""
+    return h(
+        "div", data_slot=component, class_=classes, role="img",
+        aria_label="Graph; the list beside it says the same in words",
+    )  # fmt: skip

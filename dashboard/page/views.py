@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from dash import html
-
 from dashboard import ids
-from dashboard.page.places import data, figure, graph, panel, place
+from dashboard.markup import Node, h
+from dashboard.page.places import figure, graph, panel, place
 from dashboard.words.names import MARKS
 
 _LEGEND = [
@@ -18,126 +15,93 @@ _LEGEND = [
 ]
 
 
-def overview() -> Any:
+def overview() -> Node:
     """Overview."""
-    legend = html.Div(
-        [html.Span(text, className=classes) for classes, text in _LEGEND], className="legend"
-    )
-    topology = html.Section(
-        [
-            html.Div(
-                [html.H2("Topology"), place(ids.GRAPH_TOOLS, "graph-tools inline")],
-                className="heading",
+    return h(
+        "div.view",
+        h("h1.unseen", "Overview"),
+        place(ids.BANNER, "banner-place"),
+        place(ids.SUGGESTION, "optional"),
+        h(
+            "div.overview",
+            h(
+                "section.panel.topology",
+                h("div.heading", h("h2", "Topology"), place(ids.GRAPH_TOOLS, "graph-tools inline")),
+                graph(ids.GRAPH, "graph"),
+                place(ids.GRAPH_NOTE, "note muted"),
+                h("div.legend", [h("span", text, class_=classes) for classes, text in _LEGEND]),
             ),
-            graph(ids.GRAPH, "graph"),
-            place(ids.GRAPH_NOTE, "note muted"),
-            legend,
-        ],
-        className="panel topology",
-    )
-    return html.Div(
-        [
-            html.H1("Overview", className="unseen"),
-            place(ids.BANNER, "banner-place"),
-            place(ids.SUGGESTION, "optional"),
-            html.Div(
-                [
-                    topology,
-                    panel("Services", place(ids.SERVICES, "services"), classes="services-panel"),
-                ],
-                className="overview",
-            ),
-            panel("Timeline", place(ids.TIMELINE, "timeline")),
-        ],
-        className="view",
+            panel("Services", place(ids.SERVICES, "services"), classes="services-panel"),
+        ),
+        panel("Timeline", place(ids.TIMELINE, "timeline")),
         hidden=True,
-        **data(view="overview"),
+        data_view="overview",
     )
 
 
-def chaos() -> list[Any]:
+def chaos() -> list[Node]:
     """Chaos."""
     return [
-        html.Div(
-            [
-                panel("New experiment", place(ids.CHAOS_FORM)),
-                html.Div(
-                    [
-                        html.Section(
-                            [
-                                html.Div(
-                                    [html.H2("Running"), place(ids.KILL_SWITCH, "inline push")],
-                                    className="heading",
-                                ),
-                                place(ids.RUNNING),
-                            ],
-                            className="panel",
-                        ),
-                        panel("Finished", place(ids.FINISHED)),
-                    ],
-                    className="column",
+        h(
+            "div.two.narrow-first",
+            panel("New experiment", place(ids.CHAOS_FORM)),
+            h(
+                "div.column",
+                h(
+                    "section.panel",
+                    h("div.heading", h("h2", "Running"), place(ids.KILL_SWITCH, "inline push")),
+                    place(ids.RUNNING),
                 ),
-            ],
-            className="two narrow-first",
+                panel("Finished", place(ids.FINISHED)),
+            ),
         ),
-        html.Section(place(ids.COMPARED, "optional"), className="panel compared-panel"),
+        h("section.panel.compared-panel", place(ids.COMPARED, "optional")),
     ]
 
 
-def predictions() -> list[Any]:
+def predictions() -> list[Node]:
     """Predictions."""
 
-    def plot(component: str, heading: str) -> Any:
-        return html.Figure([html.Figcaption(heading), figure(component)], className="plot")
+    def plot(component: str, heading: str) -> Node:
+        return h("figure.plot", h("figcaption", heading), figure(component))
 
+    plots = h(
+        "div.plots",
+        plot(ids.RELIABILITY, "Reliability: is it right about how sure it is?"),
+        plot(ids.LEAD_TIMES, "Lead time of foreseeable incidents"),
+        plot(ids.TRADE_OFF, "Foreseen against false alarms"),
+    )
     return [
         panel("Risk of all services", place(ids.RISKS)),
-        html.Div(
-            [
-                panel(
-                    "",
-                    place(ids.MODEL),
-                    html.Div(
-                        [
-                            plot(ids.RELIABILITY, "Reliability: is it right about how sure it is?"),
-                            plot(ids.LEAD_TIMES, "Lead time of foreseeable incidents"),
-                            plot(ids.TRADE_OFF, "Foreseen against false alarms"),
-                        ],
-                        className="plots",
-                    ),
-                ),
-                html.Div(
-                    [
-                        panel("Models", place(ids.MODELS)),
-                        panel("Learning mode", place(ids.LEARNING)),
-                    ],
-                    className="column",
-                ),
-            ],
-            className="two",
+        h(
+            "div.two",
+            panel("", place(ids.MODEL), plots),
+            h(
+                "div.column",
+                panel("Models", place(ids.MODELS)),
+                panel("Learning mode", place(ids.LEARNING)),
+            ),
         ),
         panel("How past alarms turned out", place(ids.ALARMS)),
     ]
 
 
-def incidents() -> list[Any]:
+def incidents() -> list[Node]:
     """Incidents."""
     return [
-        html.Section(place(ids.FILTERS, "filters"), className="panel"),
+        h("section.panel", place(ids.FILTERS, "filters")),
         panel("Incidents", place(ids.INCIDENTS)),
-        html.Div(
-            [
-                panel("Events", place(ids.EVENTS, "events-place")),
-                panel("Objectives and error budgets", place(ids.SLOS)),
-            ],
-            className="two narrow-first",
+        h(
+            "div.two.narrow-first",
+            panel("Events", place(ids.EVENTS, "events-place")),
+            panel("Objectives and error budgets", place(ids.SLOS)),
         ),
     ]
 
 
-def architecture() -> list[Any]:
+def architecture() -> list[Node]:
     """Architecture."""
     return [
-        html.Section(graph(ids.ARCHITECTURE_GRAPH, "graph flows"), className="panel"),
+        h("section.panel", graph(ids.ARCHITECTURE_GRAPH, "graph flows")),
         panel("Live figures", place(ids.FIGURES)),
     ]

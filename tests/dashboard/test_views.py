@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from dashboard import ids, views
+from dashboard import ids, page, views
 from dashboard.address import Address
-from dashboard.markup import find, text_of
+from dashboard.markup import find, h, html, text_of
 from dashboard.source.state import Records, State
 from dashboard.views.markdown import nodes
 from sre_edge.v1 import experiment_pb2, snapshot_pb2
@@ -42,6 +42,20 @@ def drawn(known: State, **address: Any) -> views.Parts:
 def text(known: State, part: str, **address: Any) -> str:
     said = " ".join(text_of(node) for node in drawn(known, **address)[part])
     return " ".join(said.replace("\N{NO-BREAK SPACE}", " ").split())
+
+
+@pytest.mark.parametrize("address", EVERY_VIEW, ids=lambda a: f"{a.view}-{a.service}")
+def test_every_part_has_its_place_on_the_page(address: Address) -> None:
+    written = page.index()
+    for part in set(views.draw(FULL, address, FakeProvider(FULL))) - {ids.PAGE, ids.NAMES}:
+        name = part.removeprefix("figure:")
+        assert f'id="{name}"' in written or f'data-slot="{name}"' in written
+
+
+def test_the_page_is_written_as_html_that_says_no_more_than_its_tree() -> None:
+    assert html(h("a.b", "<i> & so", h("i"), title='"<')) == (
+        '<a title="&quot;&lt;" class="b">&lt;i&gt; &amp; so<i></i></a>'
+    )
 
 
 @pytest.mark.parametrize("address", EVERY_VIEW, ids=lambda a: f"{a.view}-{a.service}")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import uvicorn
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from dashboard.app import build
 from dashboard.settings import Settings
@@ -87,6 +87,29 @@ def test_loading_empty_error_stale_and_disconnected(page: Page, shown: tuple[Sho
     expect(page.locator("#services")).to_contain_text("unknown")
     expect(page.locator("#reset")).to_be_disabled()
     expect(page.locator("#speed")).to_be_disabled()
+
+
+def test_the_page_tells_how_things_are_before_dash_is_there(
+    page: Page, shown: tuple[Shown, str]
+) -> None:
+    provider, url = shown
+    provider.show(state(snapshot(1), version=1))
+    held: list[Route] = []
+    page.route("**/_dash-component-suites/**", lambda route: held.append(route))
+    page.goto(f"{url}/?service=database", wait_until="commit")
+    expect(page.locator("#services .card")).to_have_count(4)
+    expect(page.locator("#service-body")).to_contain_text("Needed by")
+    expect(page.locator("#connection")).to_have_text("live")
+    page.get_by_role("button", name="Pause the simulated clock").click()
+    page.locator("#confirm").click()  # waits for Dash, as graph and charts do
+    assert ("set_clock", True, None) not in provider.asked
+    assert held
+    page.unroute("**/_dash-component-suites/**")  # lets go of what was held
+    page.wait_for_function(
+        "() => document.getElementById('graph')?._cyreg?.cy?.nodes().length === 4"
+    )
+    expect(page.locator("#toasts")).to_contain_text("stands still")
+    assert ("set_clock", True, None) in provider.asked
 
 
 def test_a_status_that_changes_moves_nothing_and_keeps_the_focus(
@@ -181,4 +204,5 @@ def test_the_token_of_the_server_never_reaches_the_browser(page: Page, tmp_path:
         live(page)
         expect(page.locator("#figures")).to_contain_text("Tick rate")
         seen.append(page.content())
+        page.goto("about:blank")
     assert not [one for one in seen if token in one]
