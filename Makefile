@@ -108,11 +108,8 @@ soak: $(STAMP)  ## A simulated day with 50 subscribers; 10,000 generated request
 	@EXAMPLES=10000 $(BIN)/python -m pytest -q -s -m slow tests/server/test_generated_requests.py
 
 .PHONY: bench
-bench: $(STAMP)  ## Measure simulator, predictor, server and dashboard against their limits and peers
-	@$(BIN)/python -m benchmarks.simulator 2>/dev/null
-	@$(BIN)/python -m benchmarks.predictor
-	@$(BIN)/python -m benchmarks.server
-	@$(BIN)/python -m benchmarks.dashboard
+bench: $(STAMP)  ## Measure everything beside its limits and peers, into docs/benchmarks.md (25 minutes)
+	@$(BIN)/python -m benchmarks
 
 .PHONY: train
 train: $(STAMP)  ## Train the shipped model from scratch

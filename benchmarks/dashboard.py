@@ -1,7 +1,7 @@
-"""The dashboard in a real headless Chromium: first paint, scripting per update, memory, many tabs.
+"""The dashboard in a real headless Chromium: first paint, scripting per update, memory, tabs.
 
-`make bench` runs the short ones. `python -m benchmarks.dashboard memory [MINUTES]` watches the
-memory of one tab.
+`python -m benchmarks.dashboard` prints its figures, and with `memory [MINUTES]` how the memory of
+one tab grows.
 """
 
 from __future__ import annotations
@@ -20,24 +20,35 @@ from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
 from websockets.asyncio.client import connect
 from websockets.typing import Origin
 
+from benchmarks.figures import Curve, Part, UnavailableError, limited, progress
 from benchmarks.programs import Program, running, server
+from benchmarks.report import show
 from benchmarks.subscribers import topology
 from sre_edge import Client
 
 PAINT_LIMIT_S = 2.0
 UPDATE_LIMITS_MS = {4: 30.0, 100: 60.0, 1000: 250.0}
 GROWTH_LIMIT = 0.20
-TABS, TABS_S, CORE_LIMIT = 50, 20.0, 1.0
+TABS, WINDOW_S, WINDOWS, CORE_LIMIT = (10, 25, 50), 6.0, 4, 1.0
 UPDATES, LOADS = 20, 5
-TICK_S = 2.0
+TICK_S, PATIENCE_MS = 2.0, 120_000
+DRAWN = "#services .card, #graph-note:not(:empty)"
 
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    """Run a headless Chromium."""
+    """Run a headless Chromium.
+
+    Raises
+    ------
+    UnavailableError
+        There is none.
+    """
+    if (found := shutil.which("chromium")) is None:
+        raise UnavailableError("What a browser does was not measured: there is no Chromium.")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=shutil.which("chromium"),
+            executable_path=found,
             args=["--no-sandbox", "--enable-precise-memory-info"],
         )
         yield browser
@@ -58,15 +69,15 @@ def dashboard(services: int = 4) -> Iterator[tuple[str, str, Program]]:
                 yield target, f"http://127.0.0.1:{program.port}", program
 
 
-def first_paint(browser: Browser, url: str) -> list[float]:
+def first_paint(browser: Browser, url: str, loads: int = LOADS) -> list[float]:
     """Seconds from the request to the cards of the services, each with an empty cache."""
     found = []
-    for _ in range(LOADS):
+    for _ in range(loads):
         context = browser.new_context(viewport={"width": 1440, "height": 1000})
         page = context.new_page()
         began = time.perf_counter()
         page.goto(url, wait_until="commit")
-        page.wait_for_selector("#services .card, #graph-note:not(:empty)")
+        page.wait_for_selector(DRAWN, timeout=PATIENCE_MS)
         found.append(time.perf_counter() - began)
         context.close()
     return found
@@ -100,36 +111,40 @@ def opened(browser: Browser, url: str, wait_s: float = 6.0) -> tuple[Page, CDPSe
     context = browser.new_context(viewport={"width": 1440, "height": 1000})
     page = context.new_page()
     page.goto(url)
-    page.wait_for_selector("#services .card")
+    page.wait_for_selector("#services .card", timeout=PATIENCE_MS)
     page.wait_for_timeout(1000.0 * wait_s)
     session = context.new_cdp_session(page)
     session.send("Performance.enable")
     return page, session
 
 
-def updates(browser: Browser) -> None:
+def updates(browser: Browser, *, quick: bool = False) -> Part:
     """First paint and scripting at three sizes."""
-    for services, limit in UPDATE_LIMITS_MS.items():
+    figures, points = [], []
+    limits = list(UPDATE_LIMITS_MS.items())
+    ticks, loads = (2, 1) if quick else (UPDATES, LOADS)
+    for services, limit in limits[: 2 if quick else None]:
+        progress(f"dashboard: {services:,} services")
         with dashboard(services) as (target, url, _), Client(target) as client:
-            names = [service.name for service in client.topology().services]
-            paints = first_paint(browser, url)
-            print(
-                f"{services:>5} services: first useful paint {median(paints):.2f} s "
-                f"(of {min(paints):.2f} to {max(paints):.2f}; at most {PAINT_LIMIT_S:g} s)"
-            )
-            for name, path in (("overview", "/"), ("with a service open", "/?service=%s")):
-                page, session = opened(browser, url + path.replace("%s", names[0]))
-                times = scripting(page, session, UPDATES)
+            one = client.topology().services[0].name
+            paints = first_paint(browser, url, loads)
+            name = f"first useful paint, {services:,} services"
+            figures.append(limited(name, paints, "s", PAINT_LIMIT_S))
+            for view, path in (("overview", "/"), ("a service open", f"/?service={one}")):
+                page, session = opened(browser, url + path)
+                busy = scripting(page, session, ticks)
                 client.set_clock(paused=True)
                 page.wait_for_timeout(1000.0 * 2 * TICK_S)
-                idle = median(scripting(page, session, UPDATES // 3))
+                # Cytoscape draws in a loop, whatever the server sends.
+                idle = median(scripting(page, session, max(2, ticks // 3)))
                 client.set_clock(paused=False)
-                print(
-                    f"{'':>15} {name}: {median(times) - idle:.0f} ms of script an update "
-                    f"(most {max(times) - idle:.0f}; at most {limit:g} ms), beside {idle:.0f} ms "
-                    f"in {TICK_S:g} s without any: Cytoscape draws in a loop"
-                )
                 page.context.close()
+                times = [max(0.0, spent - idle) for spent in busy]
+                name = f"script for an update, {view}, {services:,} services"
+                figures.append(limited(name, times, "ms", limit))
+        points.append((float(services), max(0.01, median(times))))
+    curve = Curve("script for an update, a service open", "ms", "services", tuple(points))
+    return Part("Dashboard in a browser", figures, [curve])
 
 
 async def tab(url: str, got: list[int]) -> None:
@@ -143,31 +158,56 @@ async def tab(url: str, got: list[int]) -> None:
                 await socket.send("drawn")
 
 
-async def watched(url: str, program: Program) -> tuple[float, int]:
-    """Share of a core that the dashboard takes for `TABS` tabs, and updates that they got."""
+async def watched(url: str, program: Program, tabs: int, windows: int) -> tuple[list[float], int]:
+    """Shares of a core that the dashboard takes for so many tabs, and updates that they got."""
     got: list[int] = []
-    opened_tabs = [asyncio.create_task(tab(url, got)) for _ in range(TABS)]
+    opened_tabs = [asyncio.create_task(tab(url, got)) for _ in range(tabs)]
     await asyncio.sleep(6.0)
     got.clear()
-    before, began = program.cpu_s, time.perf_counter()
-    await asyncio.sleep(TABS_S)
-    share = (program.cpu_s - before) / (time.perf_counter() - began)
+    shares = []
+    for _ in range(windows):
+        before, began = program.cpu_s, time.perf_counter()
+        await asyncio.sleep(WINDOW_S)
+        shares.append((program.cpu_s - before) / (time.perf_counter() - began))
     for one in opened_tabs:
         one.cancel()
     await asyncio.gather(*opened_tabs, return_exceptions=True)
-    return share, len(got)
+    return shares, len(got)
 
 
-def tabs() -> None:
-    """Measure what many tabs cost the dashboard, and count its streams on the server."""
+def many_tabs(*, quick: bool = False) -> Part:
+    """Measure what tabs cost the dashboard, and count its streams on the server."""
+    points = []
+    counts, windows = (TABS[:2], 1) if quick else (TABS, WINDOWS)
     with dashboard() as (target, url, program), Client(target) as client:
-        share, updates_got = asyncio.run(watched(url, program))
+        for count in counts:
+            progress(f"dashboard: {count} tabs")
+            shares, got = asyncio.run(watched(url, program, count, windows))
+            points.append((float(count), max(0.001, median(shares))))
         streams = client.info().figures.streams
-        print(
-            f"{TABS} tabs: {share:.2f} of a core in the dashboard (under {CORE_LIMIT:g}), "
-            f"{updates_got} updates in {TABS_S:g} s; "
-            f"{streams} stream of snapshots on the server"
-        )
+    return Part(
+        "Dashboard, many tabs",
+        [limited(f"CPU of the dashboard, {count} tabs", shares, "of a core", CORE_LIMIT)],
+        [Curve("CPU of the dashboard", "share of a core", "tabs", tuple(points))],
+        [f"They got {got} updates in {windows * WINDOW_S:g} s; streams of snapshots on the server: "
+         f"{streams}."],
+    )  # fmt: skip
+
+
+def measure(*, quick: bool = False) -> Part:
+    """Measure tabs without a browser, and one browser."""
+    tabs = many_tabs(quick=quick)
+    try:
+        with chromium() as browser:
+            drawn = updates(browser, quick=quick)
+    except UnavailableError as error:
+        drawn = Part("", [], notes=[str(error)])
+    return Part(
+        "Dashboard",
+        [*tabs.figures, *drawn.figures],
+        [*tabs.curves, *drawn.curves],
+        [*tabs.notes, *drawn.notes],
+    )
 
 
 def memory(browser: Browser, minutes: float) -> None:
@@ -187,15 +227,12 @@ def memory(browser: Browser, minutes: float) -> None:
 
 
 def main() -> None:
-    """Run what the command line asks for; by default all but the memory of half an hour."""
-    what = sys.argv[1:] or ["updates", "tabs"]
-    if "tabs" in what:
-        tabs()
+    """Print the figures, or watch the memory of a tab."""
+    if sys.argv[1:2] != ["memory"]:
+        show(measure())
+        return
     with chromium() as browser:
-        if "updates" in what:
-            updates(browser)
-        if what[0] == "memory":
-            memory(browser, float(what[1]) if len(what) > 1 else 30.0)
+        memory(browser, float(sys.argv[2]) if len(sys.argv) > 2 else 30.0)
 
 
 if __name__ == "__main__":

@@ -1,74 +1,72 @@
 """Speed of the predictor: against its limits, and against other ways to evaluate the same trees.
 
-`make bench` runs it. Absolute times depend on the machine; the ratios were measured in one run.
+`python -m benchmarks.predictor` prints its figures.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import NamedTuple
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import onnxruntime
+import tl2cgen
 import treelite
 import xgboost
 
+from benchmarks.figures import Curve, Figure, Part, compared, limited, progress
+from benchmarks.report import show
 from benchmarks.simulator import plain_topology
 from ml.artefact import INCIDENT_MODEL, SHIPPED
-from ml.features import FeatureExtractor, stirred
+from ml.features import FeatureExtractor
 from ml.learning.booster import booster
 from ml.predictor import Predictor
 from simulator.faults import Fault, FaultKind
 from simulator.simulation import Simulation
 
-TICKS, MANY_TICKS, SKIPPED_TICKS = 90, 8, 2
+TICKS, MANY_TICKS, SKIPPED_TICKS = 90, 12, 2
+SERVICES = (100, 300, 1000, 3000, 10_000)
 LIMITS_MS = {100: 2.0, 10_000: 120.0}
 LIMIT_ROW_US = 50.0
-SIZES = (1, 100, 10_000)
+SIZES, TURNS, TURN_S = (1, 100, 10_000), 9, 0.1
+OURS = "ONNX Runtime"
+
+Way = Callable[[np.ndarray], np.ndarray]
 
 
-class Tick(NamedTuple):
-    """Median times for one frame, and the share of services that the trees were asked for."""
+def ticks_ms(services: int, faults: int, ticks: int) -> list[float]:
+    """Time for features and prediction of each frame.
 
-    features_ms: float
-    prediction_ms: float
-    asked: float
-
-
-def tick(services: int, faults: int) -> Tick:
-    """Measure features and prediction of one frame of so many services, while faults act."""
+    Faults act on as many of the services.
+    """
     topology = plain_topology(services)
     simulation = Simulation(topology, seed=1)
     for number in range(faults):
         target = topology.services[number * services // faults].name
         simulation.inject(Fault(target, FaultKind.NETWORK_LATENCY, 0.0, 600.0, intensity=0.5))
     extractor, predictor = FeatureExtractor(simulation.graph), Predictor()
-    ticks = TICKS if services <= 1000 else MANY_TICKS
-    spent: list[tuple[float, float, float]] = []
+    spent = []
     for number in range(SKIPPED_TICKS + ticks):
         frame = simulation.next_frame()
         began = time.perf_counter()
         features = extractor.update(frame)[0]
-        between = time.perf_counter()
         predictor.probability(features)
         ended = time.perf_counter()
         if number >= SKIPPED_TICKS:
-            asked = float(stirred(features).mean())
-            spent.append((between - began, ended - between, asked))
-    features_s, prediction_s, asked = (float(value) for value in np.median(spent, axis=0))
-    return Tick(1e3 * features_s, 1e3 * prediction_s, asked)
+            spent.append(1e3 * (ended - began))
+    return spent
 
 
-def peers(known: xgboost.Booster) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
-    """Every way to get probabilities of rows, on one thread."""
+def ways(known: xgboost.Booster, directory: Path) -> tuple[dict[str, Way], list[str]]:
+    """Every way to get probabilities of rows, on one thread; and what is not to be had here."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     session = onnxruntime.InferenceSession(
@@ -76,28 +74,71 @@ def peers(known: xgboost.Booster) -> dict[str, Callable[[np.ndarray], np.ndarray
     )
     name = session.get_outputs()[1].name
     wrapper = xgboost.XGBClassifier(n_jobs=1)
-    with TemporaryDirectory() as directory:
-        path = Path(directory) / "model.json"
-        known.save_model(path)
-        wrapper.load_model(path)
-        forest = treelite.frontend.load_xgboost_model(str(path))
-    return {
-        "ONNX Runtime": lambda rows: session.run([name], {"features": rows})[0][:, 1],
-        "XGBoost inplace_predict": lambda rows: known.inplace_predict(rows),
+    path = directory / "model.json"
+    known.save_model(path)
+    wrapper.load_model(path)
+    forest = treelite.frontend.load_xgboost_model(str(path))
+    found: dict[str, Way] = {
+        OURS: lambda rows: session.run([name], {"features": rows})[0][:, 1],
+        "XGBoost inplace_predict": known.inplace_predict,
         "XGBoost's scikit-learn wrapper": lambda rows: wrapper.predict_proba(rows)[:, 1],
         "treelite (GTIL)": lambda rows: treelite.gtil.predict(forest, rows, nthread=1).ravel(),
     }
+    if shutil.which("gcc") is None:
+        return found, ["treelite compiled by TL2cgen was not measured: there is no gcc."]
+    progress("predictor: TL2cgen compiles the trees")
+    library = directory / "model.so"
+    tl2cgen.export_lib(forest, toolchain="gcc", libpath=library, params={"parallel_comp": 8})
+    compiled = tl2cgen.Predictor(library, nthread=1)
+    found["treelite, compiled by TL2cgen"] = lambda rows: compiled.predict(
+        tl2cgen.DMatrix(rows)
+    ).ravel()
+    return found, []
 
 
-def median_us(call: Callable[[], object], at_least_s: float = 0.6) -> float:
-    """Median time of a call, warm."""
-    call()
-    times, began = [], time.perf_counter()
-    while time.perf_counter() - began < at_least_s or len(times) < 5:
-        start = time.perf_counter()
-        call()
-        times.append(time.perf_counter() - start)
-    return 1e6 * float(np.median(times))
+def in_turns(found: dict[str, Way], rows: np.ndarray, turns: int) -> dict[str, list[float]]:
+    """Median time of a call in each turn, us; turns are as long for all, the first is left out."""
+    spent: dict[str, list[float]] = {name: [] for name in found}
+    for turn in range(turns + 1):
+        for name, way in found.items():
+            times, began = [], time.perf_counter()
+            while time.perf_counter() - began < TURN_S or len(times) < 2:
+                start = time.perf_counter()
+                way(rows)
+                times.append(time.perf_counter() - start)
+            if turn:
+                spent[name].append(1e6 * float(np.median(times)))
+    return spent
+
+
+def peers(turns: int, sizes: Sequence[int]) -> tuple[list[Figure], list[str]]:
+    """Set one inference beside every other way to have it."""
+    known = booster(SHIPPED)
+    known.set_param({"nthread": 1})
+    rng = np.random.default_rng(1)
+    width = len(Predictor().manifest.features)
+    rows = rng.normal(size=(max(sizes), width)).astype(np.float32) * 20.0
+    rows[rng.random(rows.shape) < 0.1] = np.nan
+    figures: list[Figure] = []
+    with TemporaryDirectory() as name:
+        found, notes = ways(known, Path(name))
+        for size in sizes:
+            progress(f"predictor: {size:,} rows, every way")
+            part = np.ascontiguousarray(rows[:size])
+            spent = in_turns(found, part, turns)
+            title = f"inference of {size:,} row{'s' if size > 1 else ''}"
+            if size == 1:
+                figures.append(limited(title, spent[OURS], "us", LIMIT_ROW_US))
+            figures += [
+                compared(title, spent[OURS], "us", name, times)
+                for name, times in spent.items()
+                if name != OURS
+            ]
+        answers = [way(rows) for way in found.values()]
+    differ = max(float(np.abs(answer - answers[0]).max()) for answer in answers)
+    trees = known.num_boosted_rounds()
+    said = f"{trees} trees, one thread; all ways agree within {differ:.0e} on {max(sizes):,} rows."
+    return figures, [*notes, said]
 
 
 def imports_of_serving() -> list[str]:
@@ -110,42 +151,24 @@ def imports_of_serving() -> list[str]:
     return done.stdout.split()
 
 
-def main() -> None:
-    """Print all figures."""
-    print("features and prediction of one tick, ms         features  prediction    both   limit")
-    for services, limit in LIMITS_MS.items():
+def measure(*, quick: bool = False) -> Part:
+    """Measure ticks of systems, and inference by every way."""
+    figures, points = [], []
+    for services in SERVICES[:2] if quick else SERVICES:
         for faults in (0, services // 100):
-            cost = tick(services, faults)
-            both = cost.features_ms + cost.prediction_ms
-            verdict = "met" if both <= limit else "NOT met"
-            name = f"{services:>6} services, {faults:>3} faults ({cost.asked:4.0%} moved)"
-            figures = f"{cost.features_ms:12.2f} {cost.prediction_ms:11.2f} {both:7.2f}"
-            print(f"{name:<44}{figures} {limit:7.0f} {verdict}")
-    known = booster(SHIPPED)
-    known.set_param({"nthread": 1})
-    rng = np.random.default_rng(1)
-    width = len(Predictor().manifest.features)
-    rows = rng.normal(size=(max(SIZES), width)).astype(np.float32) * 20.0
-    rows[rng.random(rows.shape) < 0.1] = np.nan
-    ways = peers(known)
-    expected = ways["XGBoost inplace_predict"](rows)
-    trees = known.num_boosted_rounds()
-    print(f"\n{trees} trees, one thread; us per call, and over ONNX Runtime's")
-    print(f"{'':<32}" + "".join(f"{size:>12,} rows " for size in SIZES) + "   differs by")
-    base: dict[int, float] = {}
-    for name, way in ways.items():
-        cells = []
-        for size in SIZES:
-            part = np.ascontiguousarray(rows[:size])
-            spent = median_us(lambda way=way, part=part: way(part))
-            base.setdefault(size, spent)
-            cells.append(f"{spent:10.0f} {spent / base[size]:4.1f}x ")
-        print(f"{name:<32}" + " ".join(cells) + f"   {np.abs(way(rows) - expected).max():.1e}")
-    verdict = "met" if base[1] <= LIMIT_ROW_US else "NOT met"
-    print(f"one row in ONNX Runtime: {base[1]:.0f} us (limit {LIMIT_ROW_US:.0f}: {verdict})")
-    loaded = imports_of_serving()
-    print(f"training libraries in the serving process: {', '.join(loaded) or 'none'}")
+            name = f"features and prediction, {services:,} services, {faults} faults"
+            progress(f"predictor: {name}")
+            ticks = 3 if quick else TICKS if services <= 1000 else MANY_TICKS
+            spent = ticks_ms(services, faults, ticks)
+            if limit := LIMITS_MS.get(services):
+                figures.append(limited(name, spent, "ms", limit))
+        points.append((float(services), float(np.median(spent))))
+    beside, notes = peers(2, SIZES[:2]) if quick else peers(TURNS, SIZES)
+    loaded = ", ".join(imports_of_serving()) or "none"
+    notes.append(f"Training libraries that the serving process has loaded: {loaded}.")
+    curve = Curve("features and prediction of a tick", "ms", "services", tuple(points))
+    return Part("Predictor", [*figures, *beside], [curve], notes)
 
 
 if __name__ == "__main__":
-    main()
+    show(measure())

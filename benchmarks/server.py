@@ -1,20 +1,18 @@
-"""The server against its limits and its peers: one prediction, many subscribers, a large system.
+"""The server: one prediction, many subscribers, a large system.
 
-`make bench` runs it. Absolute times depend on the machine; the ratios were measured in one run.
+`python -m benchmarks.server` prints their figures.
 """
 
 from __future__ import annotations
 
 from benchmarks import large_system, serving, subscribers
+from benchmarks.report import show
 
 
 def main() -> None:
     """Print all figures."""
-    serving.main()
-    print()
-    subscribers.main()
-    print()
-    large_system.main()
+    for part in (serving, subscribers, large_system):
+        show(part.measure())
 
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""One prediction over the network: our `Predict`, a bare echo call, and the peers."""
+"""One prediction over the network: our `Predict`, a bare echo call, and the peers.
+
+`python -m benchmarks.serving` prints its figures.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +19,10 @@ from tempfile import TemporaryDirectory
 import grpc
 import numpy as np
 
+from benchmarks.figures import Figure, Part, UnavailableError, compared, progress
 from benchmarks.peers import echo, flask_wrapper
 from benchmarks.programs import running, server
+from benchmarks.report import show
 from ml.artefact import SHIPPED
 from ml.learning.booster import booster
 from ml.predictor import Predictor
@@ -27,14 +32,15 @@ from sre_edge.v1 import fault_pb2
 from sre_edge.v1 import prediction_service_pb2 as pb
 from sre_edge.v1 import prediction_service_pb2_grpc as rpc
 
-ROUNDS, CALLS, SETTLES_WITHIN_S = 30, 60, 30.0
+ROUNDS, CALLS, SETTLES_WITHIN_S, INSTALLS_WITHIN_S = 30, 60, 30.0, 400.0
 MLSERVER = "1.7.1"
 MLSERVER_PATH = "/inference.GRPCInferenceService/ModelInfer"
 ENVIRONMENT = Path("build/mlserver")
 
-OURS, ECHO, PEER = "Predict", "echo", f"MLServer {MLSERVER}"
-FLASK, FLASK_LEAN = "Flask, pandas, XGBoost's wrapper", "Flask, lean, XGBoost's wrapper"
-MOST_OVER_ECHO, LEAST_FLASK, LEAST_MLSERVER = 1.5, 5.0, 1.7
+OURS, ECHO = "Predict, one client", "a bare echo call"
+PEER = f"MLServer {MLSERVER}, gRPC, XGBoost runtime"
+FLASK, FLASK_LEAN = "Flask, pandas, XGBoost's wrapper", "Flask on Waitress, no pandas"
+MOST = {ECHO: 1.5, FLASK: 0.2, PEER: 0.6}
 
 
 def grpc_call(stack: ExitStack, port: int, path: str, request: bytes) -> Callable[[], object]:
@@ -60,13 +66,27 @@ def http_call(stack: ExitStack, port: int, features: object) -> Callable[[], obj
     return call
 
 
-def mlserver(stack: ExitStack, directory: Path, features: int) -> Callable[[], object]:
-    """Start MLServer with its XGBoost runtime, in an environment of its own."""
-    python = ENVIRONMENT / "bin" / "python"
-    if not python.exists():
-        subprocess.run([sys.executable, "-m", "venv", str(ENVIRONMENT)], check=True)
+def install_mlserver() -> None:
+    """Install MLServer, which needs other versions than we do, in an environment of its own.
+
+    Raises
+    ------
+    UnavailableError
+        It cannot be installed here.
+    """
     wanted = [f"mlserver=={MLSERVER}", f"mlserver-xgboost=={MLSERVER}"]
-    subprocess.run([str(python), "-m", "pip", "install", "-q", *wanted], check=True)
+    pip = [str(ENVIRONMENT / "bin" / "python"), "-m", "pip", "--disable-pip-version-check"]
+    progress("serving: MLServer is installed into an environment of its own")
+    try:
+        subprocess.run([sys.executable, "-m", "venv", str(ENVIRONMENT)], check=True)
+        subprocess.run([*pip, "install", "-q", *wanted], check=True, timeout=INSTALLS_WITHIN_S)
+    except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+        raise UnavailableError(f"{PEER} was not measured: it cannot be installed.") from error
+
+
+def mlserver(stack: ExitStack, directory: Path, features: int) -> Callable[[], object]:
+    """Start MLServer with its XGBoost runtime."""
+    python = ENVIRONMENT / "bin" / "python"
     stated = {
         "name": "incident",
         "implementation": "mlserver_xgboost.XGBoostModel",
@@ -97,20 +117,22 @@ def mlserver(stack: ExitStack, directory: Path, features: int) -> Callable[[], o
             return call
         except grpc.RpcError:
             time.sleep(0.2)
-    raise RuntimeError("MLServer does not answer")
+    raise UnavailableError(f"{PEER} was not measured: it does not answer.")
 
 
-def median_us(calls: dict[str, Callable[[], object]]) -> dict[str, float]:
-    """Measure all in turns, so that whatever else the machine does meets all alike."""
+def medians_us(calls: dict[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
+    """Median of each round, all in turns: whatever else the machine does meets all alike."""
     spent: dict[str, list[float]] = {name: [] for name in calls}
-    for turn in range(ROUNDS + 2):
+    for turn in range(rounds + 2):
         for name, call in calls.items():
+            times = []
             for _ in range(CALLS):
                 began = time.perf_counter()
                 call()
-                if turn >= 2:
-                    spent[name].append(time.perf_counter() - began)
-    return {name: 1e6 * float(np.median(times)) for name, times in spent.items()}
+                times.append(time.perf_counter() - began)
+            if turn >= 2:
+                spent[name].append(1e6 * float(np.median(times)))
+    return spent
 
 
 def disturb(stack: ExitStack, port: int) -> Callable[[], float]:
@@ -144,9 +166,10 @@ def disturb(stack: ExitStack, port: int) -> Callable[[], float]:
     return disturbed
 
 
-def main() -> None:
-    """Print medians and ratios."""
+def measure(*, quick: bool = False) -> Part:
+    """Set our `Predict` beside an echo and the peers; a quick run installs none."""
     names = Predictor().manifest.features
+    notes: list[str] = []
     with ExitStack() as stack:
         directory = Path(stack.enter_context(TemporaryDirectory()))
         model = directory / "model.json"
@@ -154,33 +177,35 @@ def main() -> None:
         python = sys.executable
         echoing = stack.enter_context(running(python, "-m", "benchmarks.peers.echo"))
         ours = stack.enter_context(server(directory / "data"))
-        disturbed = disturb(stack, ours.port)
         wrapper = (python, "-m", "benchmarks.peers.flask_wrapper", str(model))
         flask = stack.enter_context(running(*wrapper))
         lean = stack.enter_context(running(*wrapper, "--lean"))
         request = pb.PredictRequest(services=["database"]).SerializeToString()
-        found = median_us(
-            {
-                ECHO: grpc_call(stack, echoing.port, echo.PATH, request),
-                OURS: grpc_call(
-                    stack, ours.port, "/sre_edge.v1.PredictionService/Predict", request
-                ),
-                FLASK: http_call(stack, flask.port, dict.fromkeys(names, 1.0)),
-                FLASK_LEAN: http_call(stack, lean.port, [1.0] * len(names)),
-                PEER: mlserver(stack, directory, len(names)),
-            }
-        )
-        print(f"risk of the service asked for: {disturbed():.4f}")
-    print("one prediction, one client, median us       over echo   over ours")
-    for name, spent in found.items():
-        print(f"{name:<32} {spent:10.0f} {spent / found[ECHO]:11.2f} {spent / found[OURS]:11.2f}")
-    for text, met in (
-        (f"Predict at most {MOST_OVER_ECHO} x echo", found[OURS] <= MOST_OVER_ECHO * found[ECHO]),
-        (f"Flask at least {LEAST_FLASK} x ours", found[FLASK] >= LEAST_FLASK * found[OURS]),
-        (f"MLServer at least {LEAST_MLSERVER} x ours", found[PEER] >= LEAST_MLSERVER * found[OURS]),
-    ):
-        print(f"{text}: {'met' if met else 'NOT met'}")
+        path = "/sre_edge.v1.PredictionService/Predict"
+        calls = {
+            OURS: grpc_call(stack, ours.port, path, request),
+            ECHO: grpc_call(stack, echoing.port, echo.PATH, request),
+            FLASK: http_call(stack, flask.port, dict.fromkeys(names, 1.0)),
+            FLASK_LEAN: http_call(stack, lean.port, [1.0] * len(names)),
+        }
+        try:
+            if quick:
+                raise UnavailableError(f"{PEER} is left out of a quick run.")
+            install_mlserver()
+            calls[PEER] = mlserver(stack, directory, len(names))
+        except UnavailableError as error:
+            notes.append(str(error))
+        progress("serving: one prediction, all peers in turns")
+        disturbed = disturb(stack, ours.port)
+        found = medians_us(calls, 3 if quick else ROUNDS)
+        notes.append(f"Risk of the service that was asked for: {disturbed():.4f}.")
+    figures: list[Figure] = [
+        compared(OURS, found[OURS], "us", name, times, MOST.get(name))
+        for name, times in found.items()
+        if name != OURS
+    ]
+    return Part("One prediction over the network", figures, notes=notes)
 
 
 if __name__ == "__main__":
-    main()
+    show(measure())

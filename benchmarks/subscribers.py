@@ -1,4 +1,7 @@
-"""1,000 subscribers of a system of 100 services: CPU, memory, and how soon they are told."""
+"""Up to 1,000 subscribers of a system of 100 services: CPU, memory, and how soon they are told.
+
+`python -m benchmarks.subscribers` prints its figures.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +11,19 @@ import sys
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
 import grpc
 import numpy as np
 
-from benchmarks.programs import server
+from benchmarks.figures import Curve, Part, limited, progress
+from benchmarks.programs import Program, server
+from benchmarks.report import show
 from sre_edge.v1 import simulation_service_pb2 as pb
 
-SERVICES, SUBSCRIBERS, PER_CONNECTION = 100, 1000, 100
-SETTLE_S, MEASURE_S = 6.0, 40.0
+SERVICES, PER_CONNECTION, INTERVAL_S = 100, 100, 2.0
+SUBSCRIBERS = (1, 100, 300, 1000)
+SETTLE_S, WINDOW_S, WINDOWS = 6.0, 10.0, 4
 MOST_CORE, MOST_DELAY_S, MOST_MB = 0.15, 0.25, 300.0
 PATH = "/sre_edge.v1.SimulationService/StreamMetrics"
 
@@ -44,31 +51,41 @@ class Crowd:
             self.delays_s.append(now - produced)
 
 
-async def watched(port: int, program: object) -> tuple[list[float], float, float]:
-    """Let the crowd watch; gives delays, CPU as a share of one core, and memory in MB."""
+class Window(NamedTuple):
+    """What some seconds were like: the share of a core that the server took, its memory, delays."""
+
+    core: float
+    resident_mb: float
+    delays_s: list[float]
+
+
+async def watched(program: Program, subscribers: int, windows: int) -> list[Window]:
+    """Let so many watch, and measure windows of `WINDOW_S`."""
     crowd = Crowd()
     options = [("grpc.use_local_subchannel_pool", 1)]
     channels = [
-        grpc.aio.insecure_channel(f"127.0.0.1:{port}", options=options)
-        for _ in range(SUBSCRIBERS // PER_CONNECTION)
+        grpc.aio.insecure_channel(f"127.0.0.1:{program.port}", options=options)
+        for _ in range(0, subscribers, PER_CONNECTION)
     ]
     tasks = [
-        asyncio.create_task(crowd.subscribe(channel))
-        for channel in channels
-        for _ in range(PER_CONNECTION)
+        asyncio.create_task(crowd.subscribe(channels[number // PER_CONNECTION]))
+        for number in range(subscribers)
     ]
     await asyncio.sleep(SETTLE_S)
     crowd.measuring = True
-    before, began = program.cpu_s, time.perf_counter()  # type: ignore[attr-defined]
-    await asyncio.sleep(MEASURE_S)
-    core = (program.cpu_s - before) / (time.perf_counter() - began)  # type: ignore[attr-defined]
-    resident_mb = program.resident_mb  # type: ignore[attr-defined]
+    found = []
+    for _ in range(windows):
+        crowd.delays_s = []
+        before, began = program.cpu_s, time.perf_counter()
+        await asyncio.sleep(WINDOW_S)
+        core = (program.cpu_s - before) / (time.perf_counter() - began)
+        found.append(Window(core, program.resident_mb, crowd.delays_s))
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
     for channel in channels:
         await channel.close()
-    return crowd.delays_s, core, resident_mb
+    return found
 
 
 def topology(directory: Path, services: int) -> Path:
@@ -79,25 +96,38 @@ def topology(directory: Path, services: int) -> Path:
     return path
 
 
-def main() -> None:
-    """Print all figures."""
+def measure(*, quick: bool = False) -> Part:
+    """Measure crowds of several sizes, each with a server of its own."""
+    points: dict[str, list[tuple[float, float]]] = {"share of a core": [], "MB": []}
+    crowds, windows = (SUBSCRIBERS[1:3], 1) if quick else (SUBSCRIBERS, WINDOWS)
     with TemporaryDirectory() as name:
         directory = Path(name)
         system = topology(directory, SERVICES)
-        with server(directory / "data", "--topology", str(system)) as program:
-            delays, core, resident_mb = asyncio.run(watched(program.port, program))
-    p99 = float(np.percentile(delays, 99))
-    expected = SUBSCRIBERS * MEASURE_S / 2.0
-    print(f"{SUBSCRIBERS} subscribers of {SERVICES} services, {len(delays):,} deliveries "
-          f"of {expected:,.0f} expected")  # fmt: skip
-    for text, value, limit, unit in (
-        ("CPU", 100.0 * core, 100.0 * MOST_CORE, "% of one core"),
-        ("p99 from the tick to the subscriber", 1e3 * p99, 1e3 * MOST_DELAY_S, "ms"),
-        ("memory", resident_mb, MOST_MB, "MB"),
-    ):
-        verdict = "met" if value <= limit else "NOT met"
-        print(f"{text:<36} {value:8.1f} {unit} (limit {limit:.0f}: {verdict})")
+        for subscribers in crowds:
+            progress(f"subscribers: {subscribers:,}")
+            with server(directory / f"{subscribers}", "--topology", str(system)) as program:
+                found = asyncio.run(watched(program, subscribers, windows))
+            core = [window.core for window in found]
+            memory = [window.resident_mb for window in found]
+            points["share of a core"].append((float(subscribers), float(np.median(core))))
+            points["MB"].append((float(subscribers), float(np.median(memory))))
+    told = f"{subscribers:,} subscribers of {SERVICES} services"
+    delays = [float(np.percentile(window.delays_s, 99)) for window in found]
+    expected = subscribers * WINDOW_S / INTERVAL_S * windows
+    delivered = sum(len(window.delays_s) for window in found)
+    return Part(
+        "Many subscribers",
+        [
+            limited(f"CPU, {told}", core, "of a core", MOST_CORE),
+            limited(f"p99 from the tick to them, {told}", delays, "s", MOST_DELAY_S),
+            limited(f"memory, {told}", memory, "MB", MOST_MB),
+        ],
+        [Curve(f"a server of {SERVICES} services", unit, "subscribers", tuple(grown))
+         for unit, grown in points.items()],
+        [f"{delivered:,} snapshots came of {expected:,.0f} expected; windows begin and end "
+         "anywhere between two ticks."],
+    )  # fmt: skip
 
 
 if __name__ == "__main__":
-    main()
+    show(measure())

@@ -15,7 +15,8 @@ import numpy as np
 import pandas as pd
 import xgboost
 from flask import Flask, jsonify, request
-from werkzeug.serving import WSGIRequestHandler, make_server
+from waitress.server import create_server
+from werkzeug.serving import make_server
 
 PATH = "/predict"
 
@@ -23,8 +24,6 @@ PATH = "/predict"
 def main(model: str, *, lean: bool) -> None:
     """Serve until killed."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    if lean:
-        WSGIRequestHandler.protocol_version = "HTTP/1.1"
     app = Flask(__name__)
     classifier = xgboost.XGBClassifier()
     classifier.load_model(model)
@@ -36,6 +35,11 @@ def main(model: str, *, lean: bool) -> None:
         probability = float(classifier.predict_proba(rows)[0, 1])
         return jsonify({"incident_probability": probability})
 
+    if lean:
+        production = create_server(app, host="127.0.0.1", port=0)
+        print(f"port {production.effective_port}", flush=True)
+        production.run()
+        return
     server = make_server("127.0.0.1", 0, app, threaded=True)
     print(f"port {server.server_port}", flush=True)
     server.serve_forever()
