@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from dashboard.figures import look
@@ -57,9 +58,14 @@ def lead_times(curves: model_pb2.ModelCurves) -> Figure:
 
 
 def trade_off(curves: model_pb2.ModelCurves, threshold: float) -> Figure:
-    """Draw what share of incidents is foreseen at the price of how many false alarms."""
-    points = [p for p in curves.operating_points if p.HasField("foreseeable_recall")]
-    near = min(points, key=lambda p: abs(p.threshold - threshold), default=None)
+    """Draw what share of incidents is foreseen at the price of how many false alarms.
+
+    Thresholds for which another one foresees as much with fewer false alarms are left out: at the
+    lowest, alarms begin too early or never end, so that fewer incidents count as foreseen.
+    """
+    known = [p for p in curves.operating_points if p.HasField("foreseeable_recall")]
+    near = min(known, key=lambda p: abs(p.threshold - threshold), default=None)
+    points = _worth_it(known)
     chosen = [near] if near is not None else []
     return {
         "data": [
@@ -78,3 +84,12 @@ def trade_off(curves: model_pb2.ModelCurves, threshold: float) -> Figure:
         ],
         "layout": _layout("False alarms per episode of 15 min", "Incidents foreseen, %"),
     }  # fmt: skip
+
+
+def _worth_it(points: Sequence[model_pb2.OperatingPoint]) -> list[model_pb2.OperatingPoint]:
+    """Keep the points that foresee more than all with fewer false alarms."""
+    kept: list[model_pb2.OperatingPoint] = []
+    for one in sorted(points, key=lambda p: (p.false_alarms_per_episode, -p.foreseeable_recall)):
+        if not kept or one.foreseeable_recall > kept[-1].foreseeable_recall:
+            kept.append(one)
+    return kept

@@ -59,3 +59,18 @@ def test_model_plots_draw_what_is_known() -> None:
     assert model_plots.lead_times(curves)["data"][0]["x"] == ["missed", "1\N{NO-BREAK SPACE}m"]
     assert model_plots.trade_off(curves, 0.28)["data"][1]["text"] == ["in use"]
     assert model_plots.trade_off(model_pb2.ModelCurves(), 0.28)["data"][1]["x"] == []
+
+
+def test_the_trade_off_is_a_curve_of_thresholds_that_are_worth_it() -> None:
+    points = ((0.008, 0.5, 7.1), (0.016, 0.98, 2.6), (0.05, 0.98, 1.4), (0.3, 0.9, 0.6))
+    curves = model_pb2.ModelCurves(
+        operating_points=[
+            model_pb2.OperatingPoint(
+                threshold=threshold, foreseeable_recall=recall, false_alarms_per_episode=false
+            )
+            for threshold, recall, false in points
+        ]
+    )
+    line, chosen = model_plots.trade_off(curves, 0.01)["data"]
+    assert (line["x"], line["y"]) == ([0.6, 1.4], [90.0, 98.0])
+    assert chosen["x"] == [7.1]  # the one in use is shown, even if it is not worth it
