@@ -62,7 +62,7 @@
 
     function hits() {
       const wanted = input.value.trim().toLowerCase();
-      const views = Object.entries(edge.page.links || {}).map(([name, href]) => ({ name, href, kind: "view" }));
+      const views = [...edge.views()].map(({ dataset, href }) => ({ name: dataset.nav, href, kind: "view" }));
       const services = edge.names.map((name) => ({ name, kind: "service" }));
       return [...services, ...views].filter((one) => one.name.includes(wanted)).slice(0, MOST_HITS);
     }

@@ -73,8 +73,7 @@
     Object.assign(document.getElementById("app").dataset, {
       view: page.view, panel: page.service ? "open" : "closed", stale: page.connected ? "" : "stale",
     });
-    for (const link of document.querySelectorAll("[data-nav]")) {
-      link.setAttribute("href", page.links[link.dataset.nav]);
+    for (const link of edge.views()) {
       if (link.dataset.nav === page.view) link.setAttribute("aria-current", "page");
       else link.removeAttribute("aria-current");
     }
@@ -95,7 +94,7 @@
     if (edge.lost === now) return;
     edge.lost = now;
     document.getElementById("app").classList.toggle("lost", now);
-    if (edge.page.links) showConnection();
+    if (edge.page.title) showConnection();
   }
 
   edge.feed = function () {

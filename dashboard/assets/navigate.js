@@ -9,8 +9,22 @@
     history[replace ? "replaceState" : "pushState"](null, "", href);
     // Who leaves the past leaves it for good, even if the next step of a replay is due before the answer.
     if (!new URLSearchParams(location.search).has("at")) play(false);
-    edge.ask();
+    visited();
   };
+
+  function visited() {
+    keep();
+    edge.ask();
+  }
+
+  // Links to the views keep what is selected, from the moment on that it is.
+  function keep() {
+    const query = new URLSearchParams(location.search);
+    const service = location.pathname.split("/services/")[1];
+    if (service) query.set("service", decodeURIComponent(service));
+    for (const link of edge.views()) link.search = query;
+  }
+  edge.views = () => document.querySelectorAll("[data-nav]");
 
   // Changes values of the query; an empty one is left out.
   edge.change = function (values, replace = false) {
@@ -117,7 +131,8 @@
     document.addEventListener("input", queried);
     document.addEventListener("change", queried);
     document.addEventListener("keydown", pressed);
-    window.addEventListener("popstate", () => edge.ask());
+    window.addEventListener("popstate", visited);
+    keep();
     theme(false);
     edge.prepareActions();
   };

@@ -91,7 +91,8 @@
         if (shape.xref === "x") Object.assign(shape, { x0: local(shape.x0), x1: local(shape.x1) });
       }
     }
-    show(id, figure);
+    // After the browser has laid out what else changed: Plotly measures, and would make it do so twice.
+    requestAnimationFrame(() => setTimeout(() => show(id, figure)));
   };
 
   // Plotly is large: Dash gets the component, and so loads it, with the first figure.

@@ -17,9 +17,13 @@ def card(page: Page, service: str) -> Locator:
     return page.locator(f"#services [data-service='{service}']")
 
 
+def drawn(page: Page) -> None:
+    """Wait for the graph, which comes after the rest of the page."""
+    page.wait_for_function("() => document.getElementById('graph')?._cyreg?.cy?.nodes().length > 0")
+
+
 def click_node(page: Page, service: str) -> None:
     """Click a node of the canvas where it is drawn; again, if the page moved meanwhile."""
-    page.wait_for_function("() => document.getElementById('graph')?._cyreg?.cy?.nodes().length > 0")
     for _ in range(5):
         place = page.evaluate(
             "id => graph._cyreg.cy.getElementById(id).renderedPosition()",
@@ -50,6 +54,7 @@ def test_open_select_inject_cascade_alarm_first_stop_recover_outcome(page: Page,
     expect(page.locator("#banner")).to_contain_text("Healthy")
     for said in ("CPU", "Memory", "Latency", "Errors", "Throughput", "Available"):
         expect(card(page, "database")).to_contain_text(said)
+    drawn(page)
     before = node(page, "database")
     assert before["shape"] == "ellipse"
 
@@ -124,6 +129,18 @@ def test_two_users_do_not_disturb_each_other(browser: Browser, url: str) -> None
     expect(pages[1].locator("[data-view='overview'].view")).to_be_visible()
     for context in contexts:
         context.close()
+
+
+def test_a_selection_is_kept_by_who_goes_on_before_the_answer(page: Page, url: str) -> None:
+    page.goto(url)
+    live(page)
+    page.evaluate("""() => { document.querySelector("[data-service='auth-service']").click();
+                              document.querySelector("[data-nav='chaos']").click(); }""")
+    expect(page).to_have_url(re.compile(r"/chaos\?service=auth-service$"))
+    expect(page.locator("#service-name")).to_have_text("auth-service")
+    page.goto(f"{url}/services/database?range=15m", wait_until="commit")
+    page.get_by_role("link", name="Incidents").click()
+    expect(page).to_have_url(re.compile("/incidents\\?range=15m&service=database$"))
 
 
 def test_reset_asks_and_brings_everything_back(page: Page, url: str, client: Client) -> None:

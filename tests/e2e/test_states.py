@@ -43,7 +43,7 @@ class Shown(FakeProvider):
 
 
 @pytest.fixture
-def shown() -> Iterator[tuple[Shown, str]]:
+def shown(page: Page) -> Iterator[tuple[Shown, str]]:
     provider = Shown(State())
     listening = socket.socket()
     listening.bind(("127.0.0.1", 0))
@@ -53,6 +53,7 @@ def shown() -> Iterator[tuple[Shown, str]]:
     while not server.started:
         time.sleep(0.05)
     yield provider, f"http://127.0.0.1:{listening.getsockname()[1]}"
+    page.goto("about:blank")  # before what it still loads is gone
     server.should_exit = True
     thread.join(10)
     listening.close()
