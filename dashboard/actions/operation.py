@@ -7,6 +7,7 @@ from typing import Any
 
 from dashboard.actions.answer import Answer
 from dashboard.source.state import Provider
+from dashboard.words.names import TRAINING_SIZES
 from sre_edge import SreEdgeError
 
 
@@ -54,8 +55,14 @@ def activate(provider: Provider, values: Mapping[str, Any]) -> Answer:
 
 
 def train(provider: Provider, values: Mapping[str, Any]) -> Answer:
-    """Begin a training."""
-    training = provider.train()
+    """Begin a training, of the usual size where none is said."""
+    sizes = {}
+    for name in TRAINING_SIZES:
+        if given := str(values.get(name, "")).strip():
+            if not given.isdecimal():
+                raise SreEdgeError(f"{name}: expected a whole number")
+            sizes[name] = int(given)
+    training = provider.train(**sizes)
     provider.refresh("training")
     return {"toast": f"Training {training.id} begins.", "fill": {"training-message": ""}}
 

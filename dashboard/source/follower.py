@@ -62,6 +62,16 @@ class Follower:
         """What is known now."""
         return self._state
 
+    @property
+    def target(self) -> str:
+        """Address of the server."""
+        return self._connection.target
+
+    @property
+    def tabs(self) -> int:
+        """How many pages are open."""
+        return len(self._listeners)
+
     def start(self) -> None:
         """Open the channel and follow.
 
@@ -276,6 +286,6 @@ class Follower:
         """Make a model live; returns the version before."""
         return self._calls().activate_model(version).previous_version
 
-    def train(self) -> training_pb2.Training:
+    def train(self, **sizes: int) -> training_pb2.Training:
         """Begin a training."""
-        return self._calls().train()
+        return self._calls().train(**sizes)

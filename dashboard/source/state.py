@@ -104,6 +104,16 @@ class Provider(Protocol):
         """What is known now."""
         ...
 
+    @property
+    def target(self) -> str:
+        """Address of the server."""
+        ...
+
+    @property
+    def tabs(self) -> int:
+        """How many pages are open."""
+        ...
+
     def listen(self, changed: Callable[[], None]) -> Callable[[], None]:
         """Have `changed` called, from any thread, whenever the state is replaced.
 
@@ -180,6 +190,6 @@ class Provider(Protocol):
         """Make a model live; returns the version before."""
         ...
 
-    def train(self) -> training_pb2.Training:
-        """Begin a training."""
+    def train(self, **sizes: int) -> training_pb2.Training:
+        """Begin a training; `sizes` as in `StartTrainingRequest`."""
         ...

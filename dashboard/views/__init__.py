@@ -14,6 +14,8 @@ from dashboard.views import (
     chaos,
     header,
     incidents,
+    learning,
+    outcomes,
     overview,
     predictions,
     service,
@@ -61,7 +63,6 @@ def _page(seen: Scene) -> dict[str, Any]:
         "replay": seen.replay,
         "at": at.isoformat() if at else None,
         "latest": end_of(seen.state.latest).isoformat() if seen.state.latest else None,
-        "links": {name: address.link(view=name) for name in ids.NAVIGATION},
     }
 
 
@@ -97,8 +98,8 @@ def _chaos(seen: Scene) -> Parts:
         ids.CHAOS_FORM: chaos.form(seen),
         ids.KILL_SWITCH: chaos.kill_switch(seen),
         ids.RUNNING: chaos.running(seen),
-        ids.FINISHED: chaos.finished(seen),
-        ids.COMPARED: chaos.compared(seen, found),
+        ids.FINISHED: outcomes.finished(seen),
+        ids.COMPARED: outcomes.compared(seen, found),
     }
 
 
@@ -106,7 +107,7 @@ def _predictions(seen: Scene) -> Parts:
     parts: Parts = {
         ids.RISKS: predictions.risk_table(seen),
         ids.MODELS: predictions.models(seen),
-        ids.LEARNING: predictions.learning(seen),
+        ids.LEARNING: learning.mode(seen),
         ids.ALARMS: predictions.alarms(seen),
     }
     try:

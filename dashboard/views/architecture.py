@@ -72,19 +72,29 @@ def drawing(scene: Scene) -> dict[str, Any]:
 
 
 def _figures(scene: Scene, info: simulation_service_pb2.GetServerInfoResponse) -> dict[str, str]:
-    services = len(scene.state.topology.services) if scene.state.topology else 0
-    faults = len(scene.taken.active_faults) if scene.taken else 0
+    topology, taken, provider = scene.state.topology, scene.taken, scene.provider
+    services = len(topology.services) if topology else 0
+    live = next((one for one in scene.state.records.models or () if one.active), None)
+    held = min(taken.cursor.sequence, info.limits.history) if taken else 0
     figures = info.figures
     return {
-        "source": f"{services} services",
-        "chaos": f"{faults} active",
+        "source": f"{topology.name if topology else ''}, {_count(services, 'service')}",
+        "chaos": f"{len(taken.active_faults) if taken else 0} active",
+        "features": f"{services} × {live.feature_count}" if live else "",
         "model": info.model_version,
         "engine": f"{milliseconds(1000.0 * figures.tick_seconds_mean)} a tick",
-        "watcher": f"{len(scene.state.events)} events",
-        "history": f"up to {info.limits.history}",
-        "broadcast": f"{figures.streams} stream{'' if figures.streams == 1 else 's'}",
-        "dashboard": "1 stream of each kind",
+        "watcher": _count(len(scene.state.events), "event"),
+        "store": "PostgreSQL" if info.store.startswith("postgresql") else "SQLite",
+        "history": f"{held} of {info.limits.history}",
+        "broadcast": f"{figures.streams} + {figures.event_streams} of events",
+        "dashboard": f"reads {provider.target}",
+        "clients": _count(max(figures.streams - 1, 0), "stream"),
+        "browser": f"one of {_count(provider.tabs, 'tab')}",
     }
+
+
+def _count(number: int, of: str) -> str:
+    return f"{number} {of}{'' if number == 1 else 's'}"
 
 
 def figures(scene: Scene) -> list[Node]:

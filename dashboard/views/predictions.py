@@ -1,4 +1,4 @@
-"""Predictions and learning: who is at risk, which model says so, how good it is, how it learns."""
+"""Predictions: who is at risk, which model says so, how good it is, how its alarms turned out."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dashboard.markup import Node, action, h, present
 from dashboard.views import markdown, parts
 from dashboard.views.scene import Scene
-from dashboard.words.names import alarm_outcome, model_origin, status_of, training_state, type_name
+from dashboard.words.names import alarm_outcome, model_origin, status_of, type_name
 from dashboard.words.numbers import MISSING, duration, number, probability
 from dashboard.words.times import clock, length, moment
 from sre_edge.v1 import (
@@ -16,7 +16,6 @@ from sre_edge.v1 import (
     model_pb2,
     prediction_service_pb2,
     snapshot_pb2,
-    training_pb2,
 )
 
 MOST_ROWS = 100
@@ -178,53 +177,6 @@ def _models(scene: Scene, some: Sequence[model_pb2.Model]) -> Node:
 
 def _made(model: model_pb2.Model) -> Node | str:
     return clock(moment(model.create_time), "full") if model.HasField("create_time") else MISSING
-
-
-def learning(scene: Scene) -> list[Node]:
-    """Learning mode: start it, see how far it is, and what became of it."""
-    records = scene.state.records
-    going = any(one.state == training_pb2.TRAINING_STATE_RUNNING for one in records.training or ())
-    button = h(
-        "button.primary", "Learn from experiments", type="button", id="train",
-        disabled=going or not scene.state.connected, **action("train"),
-        data_message="training-message",
-    )  # fmt: skip
-    return [
-        h("p", "Trains a candidate from the live model, with your experiments and simulated "
-               "systems. It goes live by itself only if it is shown to be better."),
-        h("div.actions", button),
-        h("p.message", id="training-message", role="status", data_filled=True),
-        *parts.listing(records, "training", lambda some: [_training(one) for one in some],
-                       records.training, parts.empty("Nothing was trained here yet.")),
-    ]  # fmt: skip
-
-
-def _training(one: training_pb2.Training) -> Node:
-    running = one.state == training_pb2.TRAINING_STATE_RUNNING
-    percent = 100.0 * one.share_done
-    comparisons = [
-        h("li", f"{_compared_on(done.compared_on)}, {done.episodes} episodes: "
-                f"foreseen {100 * done.recall.current:.0f} → {100 * done.recall.candidate:.0f} %, "
-                f"Brier {done.brier.current:.3g} → {done.brier.candidate:.3g}")
-        for done in one.comparisons
-    ]  # fmt: skip
-    return h(
-        "article.training",
-        h("p", h("strong", f"Training {one.id}"), f": {training_state(one.state)}",
-          f", {one.stage}" if running and one.stage else ""),
-        h("progress", max="100", value=f"{percent:.0f}", aria_label="Progress of the training")
-        if running else None,
-        h("p.muted", f"{percent:.0f} % done. {one.message}" if running else one.message),
-        h("ul", comparisons) if comparisons else None,
-        key=str(one.id),
-    )  # fmt: skip
-
-
-def _compared_on(where: training_pb2.ComparedOn.ValueType) -> str:
-    return {
-        training_pb2.COMPARED_ON_SIMULATED: "On simulated systems",
-        training_pb2.COMPARED_ON_LIVE: "On live experiments",
-    }.get(where, "On all")
 
 
 def alarms(scene: Scene) -> list[Node]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from dashboard.words.names import kind_key, kind_name, sentence
 from dashboard.words.numbers import number
+from dashboard.words.times import length, seconds
 from sre_edge.v1 import fault_pb2
 
 MAX_INTENSITY = 10.0
@@ -56,3 +57,13 @@ def said(kinds: Sequence[str], intensity: float) -> str:
         for name in kinds
         if name in named
     )
+
+
+def described(fault: fault_pb2.Fault) -> str:
+    """Say what a fault is, where, how strong, and how it begins."""
+    texts = [f"{kind_name(fault.kind)} on {fault.target}", effect(fault.kind, fault.intensity)]
+    if fault.share < 1.0:
+        texts.append(f"{100 * fault.share:.0f} % of the replicas")
+    if seconds(fault.ramp) > 0.0:
+        texts.append(f"ramp {length(fault.ramp)}")
+    return ", ".join(texts)

@@ -145,3 +145,12 @@ def model_origin(origin: model_pb2.ModelOrigin.ValueType) -> str:
 def status_of(seen: snapshot_pb2.ServiceMetrics | None) -> str:
     """Name the status of a service; "unknown" without one."""
     return STATUSES.get(seen.status, "unknown") if seen else "unknown"
+
+
+TRAINING_SIZES = {
+    "systems": ("Simulated systems", "To learn from, beside the experiments"),
+    "episodes": ("Episodes of each", "Of 15 simulated minutes"),
+    "held_out_systems": ("Systems to compare on", "As many again to calibrate on"),
+    "rounds": ("Most trees to add", "To those of the live model"),
+}
+"""How much a training takes, by the names of the API: what it is called, and what it means."""

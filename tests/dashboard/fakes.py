@@ -203,6 +203,9 @@ def state(*snapshots: snapshot_pb2.Snapshot, connected: bool = True, **changes: 
 class FakeProvider:
     """Answers from a state that a test sets, and remembers what was asked of it."""
 
+    target = "127.0.0.1:50051"
+    tabs = 2
+
     def __init__(self, known: State) -> None:
         self.state = known
         self.asked: list[tuple[object, ...]] = []
@@ -282,5 +285,6 @@ class FakeProvider:
     def activate(self, version: str) -> str:
         return "1-old"
 
-    def train(self) -> training_pb2.Training:
+    def train(self, **sizes: int) -> training_pb2.Training:
+        self.asked.append(("train", *sizes.items()))
         return training_pb2.Training(id=7)

@@ -13,7 +13,13 @@ from dashboard.address import Address
 from dashboard.markup import find, h, html, text_of
 from dashboard.source.state import Records, State
 from dashboard.views.markdown import nodes
-from sre_edge.v1 import experiment_pb2, snapshot_pb2
+from sre_edge.v1 import (
+    experiment_pb2,
+    model_pb2,
+    server_info_pb2,
+    simulation_service_pb2,
+    snapshot_pb2,
+)
 from tests.dashboard.fakes import (
     START,
     FakeProvider,
@@ -227,3 +233,23 @@ def test_a_model_card_is_drawn_from_its_markdown() -> None:
 def test_a_fault_is_on_the_card_of_its_target() -> None:
     card = text(state(snapshot(faults=(fault(),))), ids.SERVICES, find="database")
     assert "⚡ service kill" in card
+
+
+def test_the_architecture_says_what_the_server_tells_of_its_parts() -> None:
+    info = simulation_service_pb2.GetServerInfoResponse(
+        model_version="2-abc",
+        store="postgresql://db/edge",
+        limits=server_info_pb2.ServerLimits(history=20),
+        figures=server_info_pb2.ServerFigures(streams=3, event_streams=1, tick_seconds_mean=0.0042),
+    )
+    live = model_pb2.Model(version="2-abc", active=True, feature_count=107)
+    known = state(snapshot(30), records=records(info=info, models=[live]), events=events())
+    graph = drawn(known, view="architecture")[ids.ARCHITECTURE_GRAPH]
+    labels = {node["id"].removeprefix("part:"): node["label"] for node in graph["nodes"]}
+    for name, said in {
+        "source": "default, 4 services", "features": "4 × 107", "model": "2-abc",
+        "engine": "4.2", "watcher": "3 events", "store": "PostgreSQL", "history": "20 of 20",
+        "broadcast": "3 + 1 of events", "clients": "2 streams", "browser": "one of 2 tabs",
+        "dashboard": "reads 127.0.0.1:50051",
+    }.items():  # fmt: skip
+        assert said in labels[name]
