@@ -1,4 +1,4 @@
-"""The dashboard in a real headless Chromium: first paint, scripting per update, memory, tabs.
+"""The dashboard in a real headless Chromium: paint, scripting, tabs, recovery, memory.
 
 `python -m benchmarks.dashboard` prints its figures, and with `memory [MINUTES]` how the memory of
 one tab grows.
@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
@@ -30,8 +31,12 @@ PAINT_LIMIT_S = 2.0
 UPDATE_LIMITS_MS = {4: 30.0, 100: 60.0, 1000: 250.0}
 GROWTH_LIMIT = 0.20
 TABS, WINDOW_S, WINDOWS, CORE_LIMIT = (10, 25, 50), 6.0, 4, 1.0
+REAL_TABS = 8
+"""As many tabs as two cores draw: each draws sixty times a second, whatever comes."""
+RECOVERY_LIMIT_S, RECOVERIES, AWAY_S = 5.0, 3, 10.0
 UPDATES, LOADS = 20, 5
 TICK_S, PATIENCE_MS = 2.0, 120_000
+GRAPH = "() => document.getElementById('graph')?._cyreg?.cy?.nodes().length > 0"
 DRAWN = "#services .card, #graph-note:not(:empty)"
 
 
@@ -69,9 +74,9 @@ def dashboard(services: int = 4) -> Iterator[tuple[str, str, Program]]:
                 yield target, f"http://127.0.0.1:{program.port}", program
 
 
-def first_paint(browser: Browser, url: str, loads: int = LOADS) -> list[float]:
-    """Seconds from the request to the cards of the services, each with an empty cache."""
-    found = []
+def first_paint(browser: Browser, url: str, loads: int = LOADS) -> tuple[list[float], list[float]]:
+    """Seconds from the request to the cards of the services, and to the graph; an empty cache."""
+    found, graphs = [], []
     for _ in range(loads):
         context = browser.new_context(viewport={"width": 1440, "height": 1000})
         page = context.new_page()
@@ -79,8 +84,10 @@ def first_paint(browser: Browser, url: str, loads: int = LOADS) -> list[float]:
         page.goto(url, wait_until="commit")
         page.wait_for_selector(DRAWN, timeout=PATIENCE_MS)
         found.append(time.perf_counter() - began)
+        page.wait_for_function(GRAPH, timeout=PATIENCE_MS)
+        graphs.append(time.perf_counter() - began)
         context.close()
-    return found
+    return found, graphs
 
 
 def scripting(page: Page, session: CDPSession, count: int) -> list[float]:
@@ -120,14 +127,15 @@ def opened(browser: Browser, url: str, wait_s: float = 6.0) -> tuple[Page, CDPSe
 
 def updates(browser: Browser, *, quick: bool = False) -> Part:
     """First paint and scripting at three sizes."""
-    figures, points = [], []
+    figures, points, notes = [], [], []
     limits = list(UPDATE_LIMITS_MS.items())
     ticks, loads = (2, 1) if quick else (UPDATES, LOADS)
     for services, limit in limits[: 2 if quick else None]:
         progress(f"dashboard: {services:,} services")
         with dashboard(services) as (target, url, _), Client(target) as client:
             one = client.topology().services[0].name
-            paints = first_paint(browser, url, loads)
+            paints, graphs = first_paint(browser, url, loads)
+            notes.append(f"{services:,} services: the graph after {median(graphs):.2f} s.")
             name = f"first useful paint, {services:,} services"
             figures.append(limited(name, paints, "s", PAINT_LIMIT_S))
             for view, path in (("overview", "/"), ("a service open", f"/?service={one}")):
@@ -144,7 +152,7 @@ def updates(browser: Browser, *, quick: bool = False) -> Part:
                 figures.append(limited(name, times, "ms", limit))
         points.append((float(services), max(0.01, median(times))))
     curve = Curve("script for an update, a service open", "ms", "services", tuple(points))
-    return Part("Dashboard in a browser", figures, [curve])
+    return Part("Dashboard in a browser", figures, [curve], notes)
 
 
 async def tab(url: str, got: list[int]) -> None:
@@ -194,19 +202,58 @@ def many_tabs(*, quick: bool = False) -> Part:
     )  # fmt: skip
 
 
+def real_tabs(browser: Browser, *, quick: bool = False) -> Part:
+    """Measure the most tabs again, some of them in a browser."""
+    count, windows = TABS[-1], 1 if quick else WINDOWS
+    progress(f"dashboard: {count} tabs, {REAL_TABS} of them in a browser")
+    with dashboard() as (_, url, program):
+        pages = [opened(browser, f"{url}/?service=database", 1.0)[0] for _ in range(REAL_TABS)]
+        with ThreadPoolExecutor(1) as pool:  # this thread is the browser's
+            others = count - REAL_TABS
+            found = pool.submit(lambda: asyncio.run(watched(url, program, others, windows)))
+            while not found.done():
+                pages[0].wait_for_timeout(200)
+        for page in pages:
+            page.context.close()
+    name = f"CPU of the dashboard, {count} tabs, {REAL_TABS} of them real"
+    return Part("", [limited(name, found.result()[0], "of a core", CORE_LIMIT)])
+
+
+def recovery(browser: Browser, *, quick: bool = False) -> Part:
+    """Seconds from when a server listens again to when the page is live again, by itself."""
+    progress("dashboard: a server that goes and comes back")
+    command = (sys.executable, "-m", "dashboard", "--listen", "127.0.0.1:0", "--target")
+    pattern = r"http://127\.0\.0\.1:(\d+)"
+    found = []
+    with tempfile.TemporaryDirectory() as name, server(Path(name)) as first:
+        listen = f"127.0.0.1:{first.port}"
+        with running(*command, listen, pattern=pattern) as program:
+            page, _ = opened(browser, f"http://127.0.0.1:{program.port}", 1.0)
+            first.stop()
+            for _ in range(1 if quick else RECOVERIES):
+                page.wait_for_selector("#connection.disconnected", timeout=PATIENCE_MS)
+                page.wait_for_timeout(1000.0 * AWAY_S)  # the waits between tries have grown
+                with server(Path(name), "--listen", listen):
+                    began = time.perf_counter()
+                    page.wait_for_selector("#connection.live", timeout=PATIENCE_MS)
+                    found.append(time.perf_counter() - began)
+            page.context.close()
+    return Part("", [limited("live again after a server is back", found, "s", RECOVERY_LIMIT_S)])
+
+
 def measure(*, quick: bool = False) -> Part:
-    """Measure tabs without a browser, and one browser."""
-    tabs = many_tabs(quick=quick)
+    """Measure tabs without a browser, and what a browser shows."""
+    parts = [many_tabs(quick=quick)]
     try:
         with chromium() as browser:
-            drawn = updates(browser, quick=quick)
+            parts += [part(browser, quick=quick) for part in (real_tabs, recovery, updates)]
     except UnavailableError as error:
-        drawn = Part("", [], notes=[str(error)])
+        parts.append(Part("", [], notes=[str(error)]))
     return Part(
         "Dashboard",
-        [*tabs.figures, *drawn.figures],
-        [*tabs.curves, *drawn.curves],
-        [*tabs.notes, *drawn.notes],
+        [figure for part in parts for figure in part.figures],
+        [curve for part in parts for curve in part.curves],
+        [note for part in parts for note in part.notes],
     )
 
 
