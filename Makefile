@@ -10,8 +10,15 @@ PROTOS := $(wildcard protos/sre_edge/v1/*.proto)
 
 .PHONY: help
 help:  ## Show the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+	@awk 'BEGIN { FS = ":.*## " } /^##@/ { print "\n" substr($$0, 5) } \
+	/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
+##@ Run it
+.PHONY: run
+run: $(RUNTIME)  ## Run the server and the dashboard until Ctrl-C
+	@exec $(BIN)/sre-edge up
+
+##@ Change it
 .PHONY: setup
 setup: $(STAMP)  ## Create .venv with the locked dependencies
 
@@ -33,23 +40,26 @@ $(STAMP): requirements-dev.lock pyproject.toml
 	$(call install,requirements-dev.lock)
 	@touch $(RUNTIME)
 
-.PHONY: lock
-lock: $(STAMP)  ## Resolve the dependencies anew, into requirements*.lock and that of the TypeScript client
-	@$(call resolve,--extra all --extra postgres --group build,requirements.lock)
-	@$(call resolve,--all-extras --group dev --group bench --constraint requirements.lock,requirements-dev.lock)
-	@cd clients/typescript && npm install --package-lock-only --silent && \
-	lock=$$(jq 'del(.packages[].funding)' package-lock.json) && echo "$$lock" >package-lock.json
+.PHONY: hooks
+hooks: $(STAMP)  ## Check before each commit what `make lint` checks
+	@$(BIN)/pre-commit install
 
-define resolve
-$(BIN)/uv pip compile pyproject.toml $(1) --universal --python-version 3.11 --generate-hashes \
-  --no-header --no-annotate --no-emit-index-url -q -o $(2)
-endef
+.PHONY: lint
+lint: $(STAMP) protos-check  ## Format, lint, types, import directions, API
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@cd protos && ../$(BIN)/buf format --diff --exit-code && ../$(BIN)/buf lint && \
+	../$(BIN)/buf breaking --against released.binpb
 
-# $(call generate,DIRECTORY): the Python stubs of protos/, typed, into DIRECTORY
-define generate
-PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -Iprotos --python_out=$(1) --mypy_out=quiet:$(1) $(PROTOS) && \
-PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -Iprotos --grpc_python_out=$(1) --mypy_grpc_out=quiet:$(1) $(filter %_service.proto,$(PROTOS))
-endef
+.PHONY: test
+test: $(STAMP)  ## The test suite, a real server and a real browser included
+	@$(BIN)/python -m pytest -m "not slow"
+
+.PHONY: test-slow
+test-slow: $(STAMP)  ## The slow checks
+	@$(BIN)/python -m pytest -m slow
 
 .PHONY: protos
 protos: $(STAMP)  ## Generate the Python stubs from protos/ into sre_edge/v1
@@ -77,39 +87,33 @@ client-typescript: $(STAMP)  ## Build clients/typescript/build
 client-java: $(STAMP)  ## Build clients/java/target/sre-edge.jar
 	@cd clients/java && mvn --batch-mode --quiet package
 
-.PHONY: run
-run: $(RUNTIME)  ## Run the server and the dashboard until Ctrl-C
-	@exec $(BIN)/sre-edge up
+.PHONY: lock
+lock: $(STAMP)  ## Resolve the dependencies anew, into requirements*.lock and that of the TypeScript client
+	@$(call resolve,--extra all --extra postgres --group build,requirements.lock)
+	@$(call resolve,--all-extras --group dev --group bench --constraint requirements.lock,requirements-dev.lock)
+	@cd clients/typescript && npm install --package-lock-only --silent && \
+	lock=$$(jq 'del(.packages[].funding)' package-lock.json) && echo "$$lock" >package-lock.json
 
-.PHONY: lint
-lint: $(STAMP) protos-check  ## Format, lint, types, import directions, API
-	@$(BIN)/ruff format --check .
-	@$(BIN)/ruff check .
-	@$(BIN)/mypy
-	@$(BIN)/lint-imports
-	@cd protos && ../$(BIN)/buf format --diff --exit-code && ../$(BIN)/buf lint && \
-	../$(BIN)/buf breaking --against released.binpb
+define resolve
+$(BIN)/uv pip compile pyproject.toml $(1) --universal --python-version 3.11 --generate-hashes \
+  --no-header --no-annotate --no-emit-index-url -q -o $(2)
+endef
 
-.PHONY: protos-release
-protos-release: $(STAMP)  ## With each release: what later changes of the API must stay compatible with
-	@cd protos && ../$(BIN)/buf build --exclude-source-info -o released.binpb
+# $(call generate,DIRECTORY): the Python stubs of protos/, typed, into DIRECTORY
+define generate
+PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -Iprotos --python_out=$(1) --mypy_out=quiet:$(1) $(PROTOS) && \
+PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -Iprotos --grpc_python_out=$(1) --mypy_grpc_out=quiet:$(1) $(filter %_service.proto,$(PROTOS))
+endef
 
-.PHONY: test
-test: $(STAMP)  ## The test suite, a real server and a real browser included
-	@$(BIN)/python -m pytest -m "not slow"
-
-.PHONY: test-slow
-test-slow: $(STAMP)  ## The slow checks
-	@$(BIN)/python -m pytest -m slow
+##@ Measure it
+.PHONY: bench
+bench: $(STAMP)  ## Measure everything beside its limits and peers, into docs/benchmarks.md (25 minutes)
+	@$(BIN)/python -m benchmarks
 
 .PHONY: soak
 soak: $(STAMP)  ## A simulated day with 50 subscribers; 10,000 generated requests to every call (hours)
 	@$(BIN)/python -m benchmarks.soak
 	@EXAMPLES=10000 $(BIN)/python -m pytest -q -s -m slow tests/server/test_generated_requests.py
-
-.PHONY: bench
-bench: $(STAMP)  ## Measure everything beside its limits and peers, into docs/benchmarks.md (25 minutes)
-	@$(BIN)/python -m benchmarks
 
 .PHONY: train
 train: $(STAMP)  ## Train the shipped model from scratch
@@ -120,6 +124,7 @@ evaluation: $(STAMP)  ## Evaluate the shipped model with the oracle, into docs/e
 	@$(BIN)/python -m ml evaluate --seed 11 --systems 12 --episodes 30 --json docs/evaluation.json --plots docs/images/evaluation
 	@$(BIN)/python docs/tables.py
 
+##@ Document and release it
 .PHONY: answers
 answers: $(STAMP)  ## Write the answers to the commands in docs/api.md anew
 	@PYTHONPATH=. $(BIN)/python docs/answers.py
@@ -127,3 +132,7 @@ answers: $(STAMP)  ## Write the answers to the commands in docs/api.md anew
 .PHONY: screenshots
 screenshots: $(STAMP)  ## Take the pictures of every view from the real dashboard
 	@PYTHONPATH=. $(BIN)/python docs/screenshot.py
+
+.PHONY: release
+release: $(STAMP)  ## VERSION=1.2.3 [FLAGS=--dry-run]: check, run the gate, build into dist/, commit, tag
+	@$(BIN)/python tools/release.py $(VERSION) $(FLAGS)

@@ -77,6 +77,26 @@ def test_both_locks_agree() -> None:
     assert runtime <= development
 
 
+def test_every_target_is_explained_by_make_help_and_in_contributing() -> None:
+    rules = set(re.findall(r"^\.PHONY: (.+)$", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    targets = {name for rule in rules for name in rule.split()}
+    helped = set(re.findall(r"^  make (\S+) +\S", run("make", "help").stdout, re.MULTILINE))
+    assert helped == targets
+    told = set(re.findall(r"`make ([a-z-]+)", (ROOT / "CONTRIBUTING.md").read_text()))
+    assert told == {name for name in targets if not name.startswith("client-")} - {"help"}
+
+
+@pytest.mark.slow
+def test_the_hooks_of_pre_commit_pass_and_fetch_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PRE_COMMIT_HOME", str(tmp_path))
+    done = run(str(BIN / "pre-commit"), "run", "--all-files", "--show-diff-on-failure")
+    assert done.returncode == 0, done.stdout
+    assert done.stdout.count("Passed") == 6
+    assert not list(tmp_path.glob("repo*"))
+
+
 def test_links_in_the_documents_lead_somewhere() -> None:
     documents = [ROOT / name for name in run("git", "ls-files", "*.md").stdout.splitlines()]
     assert documents

@@ -11,16 +11,17 @@ import time
 
 import click
 
-PARTS = ("server", "dashboard")
+NEEDED = {"server": "onnxruntime", "dashboard": "dash"}  # what shows that an extra is installed
 GRACE_S = 10.0
 POLL_S = 0.1
 
 
 def up() -> int:
     """Start both, wait, stop both; return the exit code."""
-    missing = [part for part in PARTS if importlib.util.find_spec(part) is None]
+    missing = [part for part, name in NEEDED.items() if importlib.util.find_spec(name) is None]
     if missing:
-        click.echo("expected all parts: pip install 'sre-edge[all]'", err=True)
+        extras = ",".join(missing)
+        click.echo(f"up needs {extras}: pip install 'sre-edge[{extras}]'", err=True)
         return 2
     stopping = False
 
@@ -34,7 +35,7 @@ def up() -> int:
     # In sessions of their own, so that Ctrl-C reaches them through here, once and in order.
     parts = [
         subprocess.Popen([sys.executable, "-m", part], env=environment, start_new_session=True)  # noqa: S603
-        for part in PARTS
+        for part in NEEDED
     ]
     while not stopping and all(part.poll() is None for part in parts):
         time.sleep(POLL_S)

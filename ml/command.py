@@ -1,0 +1,204 @@
+"""The command line of the predictor: `python -m ml`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import IO, Any, NoReturn
+
+import click
+
+from ml.artefact import SHIPPED, ArtefactError, read_manifest
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Train, evaluate and explain the incident predictor."""
+
+
+@main.command()
+@click.option(
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=SHIPPED,
+    help="Where the model goes; default: the shipped one is replaced.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=1,
+    show_default=True,
+    help="The same seed gives the same model.",
+)
+@click.option("--topologies", type=click.IntRange(min=4), help="Systems to learn from.")
+@click.option("--episodes", type=click.IntRange(min=1), help="Simulated runs of each.")
+@click.option("--workers", type=click.IntRange(min=1), help="Processes; default: all cores.")
+@click.option(
+    "--dask",
+    "scheduler",
+    metavar="ADDRESS",
+    help="Simulate and train on a Dask cluster, by its scheduler's address: tcp://host:8786.",
+)
+@click.option("--quick", is_flag=True, help="A small model in a minute, to try things out.")
+def train(
+    output: Path,
+    seed: int,
+    topologies: int | None,
+    episodes: int | None,
+    workers: int | None,
+    scheduler: str | None,
+    quick: bool,
+) -> None:
+    """Train a model on simulated runs of many systems, and export it as ONNX."""
+    try:
+        from ml import training
+    except ImportError as error:
+        _fail(f"training needs the 'train' extra: pip install 'sre-edge[train]' ({error.name})")
+    config = training.quick() if quick else training.Config()
+    config = replace(config, seed=seed)
+    config = replace(config, topologies=topologies) if topologies else config
+    config = replace(config, episodes=episodes) if episodes else config
+    try:
+        output.mkdir(parents=True, exist_ok=True)  # before half an hour of work
+    except OSError as error:
+        _fail(f"--output {output}: {error.strerror}")
+    metrics = training.train(config, output, _compute(scheduler, workers))
+    _show(metrics)
+    click.echo(f"model {read_manifest(output).version} in {output}")
+
+
+@main.command()
+@click.option(
+    "--topology",
+    "topologies",
+    multiple=True,
+    type=click.Path(dir_okay=False),
+    help="Topology file; repeatable. Default: random systems no model has seen.",
+)
+@click.option(
+    "--scenarios",
+    "scenario_files",
+    multiple=True,
+    type=click.Path(dir_okay=False),
+    help="Scenario file, as often as --topology and in the same order.",
+)
+@click.option(
+    "--systems",
+    type=click.IntRange(min=1),
+    default=6,
+    show_default=True,
+    help="Random systems to score on, where there is no --topology.",
+)
+@click.option(
+    "--episodes",
+    type=click.IntRange(min=1),
+    default=32,
+    show_default=True,
+    help="Per system, from the default mix.",
+)
+@click.option("--seed", type=click.IntRange(min=0), default=7, show_default=True)
+@click.option(
+    "--model",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=SHIPPED,
+    help="Model directory; default: the shipped one.",
+)
+@click.option(
+    "--oracle/--no-oracle",
+    default=True,
+    show_default=True,
+    help="Simulate forward from the true state: the practical ceiling; takes minutes per system.",
+)
+@click.option(
+    "--plots",
+    "plot_directory",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Draw pictures into this directory.",
+)
+@click.option(
+    "--json", "json_out", type=click.File("w"), help="Write the report here; - is standard output."
+)
+def evaluate(
+    topologies: tuple[str, ...],
+    scenario_files: tuple[str, ...],
+    systems: int,
+    episodes: int,
+    seed: int,
+    model: Path,
+    oracle: bool,
+    plot_directory: Path | None,
+    json_out: IO[str] | None,
+) -> None:
+    """Score a model beside simple baselines, by the definitions of docs/evaluation.md."""
+    try:
+        from ml import report
+    except ImportError as error:
+        _fail(f"evaluating needs the 'train' extra: pip install 'sre-edge[train]' ({error.name})")
+    if scenario_files and len(scenario_files) != len(topologies):
+        _fail("--scenarios: expected as many as --topology")
+    try:
+        figures = report.report(
+            topologies,
+            scenario_files,
+            systems,
+            episodes,
+            seed,
+            model,
+            with_oracle=oracle,
+            plot_directory=plot_directory,
+        )
+    except (ValueError, ArtefactError) as error:
+        _fail(str(error))
+    if json_out:
+        json.dump(figures, json_out, indent=2)
+        json_out.write("\n")
+    if json_out is None or json_out.name != "<stdout>":
+        _show(figures)
+
+
+@main.command()
+def features() -> None:
+    """Print the table of features as Markdown."""
+    from ml.features.table import markdown
+
+    click.echo(markdown(), nl=False)
+
+
+def _compute(scheduler: str | None, workers: int | None) -> Any:
+    from ml.compute import Cluster, Local
+
+    if scheduler is None:
+        return Local(workers)
+    try:
+        return Cluster(scheduler)
+    except ImportError as error:
+        _fail(f"--dask needs the 'dask' extra: pip install 'sre-edge[dask]' ({error.name})")
+    except (OSError, ValueError) as error:
+        _fail(f"--dask: expected a scheduler at {scheduler}: {error}")
+
+
+def _show(figures: dict[str, Any]) -> None:
+    columns = (
+        "event_recall",
+        "foreseeable_recall",
+        "event_precision",
+        "median_lead_s",
+        "false_alarms_per_episode",
+        "pr_auc",
+    )
+    heads = ("recall", "foreseen", "precision", "lead s", "false/ep", "PR-AUC")
+    click.echo(f"{'':<22}" + "".join(f"{head:>10}" for head in heads))
+    overall = figures["overall"]
+    known = {"model": overall["model"], "oracle": overall["oracle"], **overall["baselines"]}
+    for name, values in known.items():
+        if values is None:
+            continue
+        cells = ("–" if values[key] is None else f"{values[key]:.3g}" for key in columns)
+        click.echo(f"{name:<22}" + "".join(f"{cell:>10}" for cell in cells))
+
+
+def _fail(message: str) -> NoReturn:
+    click.echo(message, err=True)
+    sys.exit(2)
