@@ -99,7 +99,7 @@ def environment(folder: Path, *requirements: str) -> Path:
     """Make an empty environment, install into it, and give its folder of programs."""
     venv.create(folder, with_pip=True)
     pip = (folder / "bin" / "python", "-m", "pip", "--disable-pip-version-check")
-    done = run(*pip, "install", "-q", *requirements, cwd=folder)
+    done = run(*pip, "install", "-q", "--no-compile", *requirements, cwd=folder)
     assert done.returncode == 0, done.stderr
     checked = run(*pip, "check", cwd=folder)
     assert checked.returncode == 0, checked.stdout
