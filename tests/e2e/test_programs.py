@@ -22,15 +22,9 @@ FREE = {
 UP = ("-c", "from sre_edge.cli import main; main()", "up")
 
 
-def free_address() -> str:
-    with socket.socket() as probing:
-        probing.bind(("127.0.0.1", 0))
-        return f"127.0.0.1:{probing.getsockname()[1]}"
-
-
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_up_starts_both_says_where_and_stops_both(number: signal.Signals) -> None:
-    address = free_address()
+    address = f"127.0.0.1:{processes.free_port()}"
     program = processes.Program(*UP, **{**FREE, "SRE_EDGE_LISTEN": address})
     program.expect(rf"server +grpc://{address}")
     program.expect(r"dashboard +http://127\.0\.0\.1:\d+")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -12,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
+from tests.processes import free_port
 
 USER, PASSWORD = "sre_edge", "s3cret-of-tests"
 
@@ -41,9 +42,7 @@ def running() -> Iterator[str]:
         (base / "password").write_text(PASSWORD)
         if unprivileged:
             subprocess.run(["chown", "-R", "nobody", directory], check=True)
-        with socket.socket() as probing:
-            probing.bind(("127.0.0.1", 0))
-            port = probing.getsockname()[1]
+        port = free_port()
 
         def run(program: str, *arguments: str) -> None:
             done = subprocess.run(
