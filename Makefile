@@ -125,6 +125,11 @@ evaluation: $(STAMP)  ## Evaluate the shipped model with the oracle, into docs/e
 	@$(BIN)/python docs/tables.py
 
 ##@ Document and release it
+
+.PHONY: docs
+docs: $(STAMP)  ## Write docs/reference.md from protos/
+	@$(BIN)/python docs/reference.py
+
 .PHONY: answers
 answers: $(STAMP)  ## Write the answers to the commands in docs/api.md anew
 	@PYTHONPATH=. $(BIN)/python docs/answers.py

@@ -62,6 +62,20 @@ def test_every_call_is_listed_with_an_example() -> None:
             assert f"{service.full_name}/{method.name}\n" in API
 
 
+def test_the_reference_is_that_of_the_protos() -> None:
+    script = runpy.run_path(str(DOCS / "reference.py"))
+    found = (DOCS / "reference.md").read_text()
+    assert script["page"]() == found, "run `make docs`"
+    heads = re.findall(r"^#+ (.*)$", found, re.MULTILINE)
+    anchors = {head.lower().replace(".", "").replace(" ", "-") for head in heads}
+    assert len(anchors) == len(heads)
+    assert set(re.findall(r"\]\(#([^)]+)\)", found)) <= anchors
+    assert "|  |" not in found  # each field and each value is described
+    for service in SERVICES:
+        for method in service.methods:
+            assert f"### {method.name}\n" in found
+
+
 def test_what_is_said_of_burn_rates_is_what_is_done() -> None:
     names = {3600: "1 h", 300: "5 min", 21_600: "6 h", 1800: "30 min", 259_200: "3 d"}
     for policy in POLICIES:

@@ -101,9 +101,17 @@ def test_links_in_the_documents_lead_somewhere() -> None:
     documents = [ROOT / name for name in run("git", "ls-files", "*.md").stdout.splitlines()]
     assert documents
     broken = [
-        f"{document.relative_to(ROOT)}: {link}"
+        f"{document.relative_to(ROOT)}: {link}#{place}"
         for document in documents
-        for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", document.read_text())
-        if not (document.parent / link).exists()
+        for link, place in re.findall(r"\]\(([^)#:]*)(?:#([^)]*))?\)", document.read_text())
+        if not leads_somewhere(document.parent / link if link else document, place)
     ]
     assert not broken
+
+
+def leads_somewhere(path: Path, place: str) -> bool:
+    """Whether there is such a file or folder, and in a document the heading that is linked to."""
+    if not place or path.suffix != ".md":
+        return path.exists()
+    heads = re.findall(r"^#+ (.*)$", path.read_text(), re.MULTILINE) if path.exists() else []
+    return place in {re.sub(r"[^\w -]", "", head.lower()).replace(" ", "-") for head in heads}
