@@ -11,6 +11,9 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+MOST_BODY_BYTES = 4 << 20
+"""More than any scenario that a server takes, as JSON inside of JSON."""
+
 
 def headers(script_hashes: Sequence[str]) -> list[tuple[bytes, bytes]]:
     """Headers of every answer.
@@ -46,9 +49,10 @@ def headers(script_hashes: Sequence[str]) -> list[tuple[bytes, bytes]]:
 
 
 class SameOrigin:
-    """ASGI middleware that refuses names and origins that are not this dashboard's.
+    """ASGI middleware that refuses names and origins that are not this dashboard's, and large bodies.
 
-    A name check stops DNS rebinding; an origin check stops requests from other pages.
+    A name check stops DNS rebinding; an origin check stops requests from other pages. A body has to
+    say its length, as those of browsers do.
     """
 
     def __init__(
@@ -69,6 +73,9 @@ class SameOrigin:
             await self._refuse(scope, send, f"This dashboard is not called {host!r}.")
         elif origin is not None and urlsplit(origin).netloc != host:
             await self._refuse(scope, send, "Requests from other pages are refused.")
+        elif b"transfer-encoding" in given or _length(given) > MOST_BODY_BYTES:
+            text = f"A request has a length, and at most {MOST_BODY_BYTES} bytes."
+            await self._refuse(scope, send, text, status=413)
         else:
             await self._app(scope, receive, self._with_headers(send))
 
@@ -84,10 +91,15 @@ class SameOrigin:
 
         return sending
 
-    async def _refuse(self, scope: Scope, send: Send, text: str) -> None:
+    async def _refuse(self, scope: Scope, send: Send, text: str, status: int = 403) -> None:
         if scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})
             return
         start = [(b"content-type", b"text/plain; charset=utf-8"), *self._headers]
-        await send({"type": "http.response.start", "status": 403, "headers": start})
+        await send({"type": "http.response.start", "status": status, "headers": start})
         await send({"type": "http.response.body", "body": text.encode()})
+
+
+def _length(headers: MutableMapping[bytes, str]) -> int:
+    stated = headers.get(b"content-length", "0")
+    return int(stated) if stated.isdecimal() else MOST_BODY_BYTES + 1

@@ -16,6 +16,7 @@ from websockets.sync.client import connect
 from websockets.typing import Origin
 
 from dashboard.app import build
+from dashboard.security import MOST_BODY_BYTES
 from dashboard.settings import Settings, SettingsError
 from tests import processes
 from tests.dashboard.fakes import FakeProvider, snapshot, state
@@ -51,6 +52,27 @@ def test_other_names_and_other_pages_are_refused(url: str) -> None:
     assert answer(f"{url}/_dash-layout", Origin="http://evil.example") == 403
     assert answer(f"{url}/_dash-layout", Origin="null") == 403
     assert answer(f"{url}/_dash-layout", Origin=url) == 200
+
+
+def test_bodies_say_their_length_and_are_not_large(url: str) -> None:
+    action = f"{url}/_dash-update-component"
+
+    def status(body: bytes | Iterator[bytes], length: int | None = None) -> int:
+        headers = {"Content-Type": "application/json"}
+        if length is not None:
+            headers["Content-Length"] = str(length)
+        request = urllib.request.Request(action, data=body, headers=headers)  # noqa: S310 - loopback
+        try:
+            with urllib.request.urlopen(request, timeout=10) as page:  # noqa: S310
+                return int(page.status)
+        except urllib.error.HTTPError as error:
+            with error:
+                return int(error.code)
+
+    assert status(b"{}") != 413
+    assert status(b"{}", length=MOST_BODY_BYTES + 1) == 413
+    assert status(iter([b"{}"])) == 413  # without a length it is sent in pieces
+    assert answer(url) == 200
 
 
 def test_answers_carry_security_headers_and_name_no_other_host(url: str) -> None:
