@@ -49,7 +49,7 @@ def headers(script_hashes: Sequence[str]) -> list[tuple[bytes, bytes]]:
 
 
 class SameOrigin:
-    """ASGI middleware that refuses names and origins that are not this dashboard's, and large bodies.
+    """ASGI middleware that refuses names and origins not of this dashboard, and large bodies.
 
     A name check stops DNS rebinding; an origin check stops requests from other pages. A body has to
     say its length, as those of browsers do.

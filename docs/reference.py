@@ -25,8 +25,8 @@ _INTRODUCTION = f"""\
 
 Every call, message and value of the package `{PACKAGE}`, with the comments of its
 [protos](../protos/sre_edge/v1/). Written by `make docs`; a test fails if it is stale.
-[api.md](api.md) has an example of each call with its answer, and what streams, errors and limits have
-in common.
+[api.md](api.md) has an example of each call with its answer, and what streams, errors and limits
+have in common.
 
 A field that is `optional` says whether it was set; one of a `oneof` excludes the others. Times are
 `google.protobuf.Timestamp`, lengths of time `google.protobuf.Duration`: in JSON

@@ -5,16 +5,16 @@ what it is, and marks after it, which a reader of the page does not see, what el
 
 - `sh`: a script. `console`: commands after "$ ", and what they print. `python`: a program.
 - `file=NAME`: the block is written to that file.
-- `background=NAME`: the command goes on while the page does; what the block shows is waited for. The
-  same name again ends it by Ctrl-C before, as the page says.
+- `background=NAME`: the command goes on while the page does; what the block shows is waited for.
+  The same name again ends it by Ctrl-C before, as the page says.
 - `prints=NAME`: what a program in the background has printed by now, or will soon.
 - `code=N`: the exit code of the last command, if not 0.
-- `with=OPTIONS`: what a test appends to each command, so that it ends soon; `,` stands for a space.
-- `needs=PROGRAM`: without that program, or an engine behind it, the block is left out.
+- `needs=PROGRAM`: without that program, or an engine behind it, the block is left out. What needs
+  Docker takes the ports as they are written.
 - `elsewhere=FILE`: run by that file, and not here.
 
-What is shown is what one run printed. The words have to be the same in another; a word with a digit in
-it is as good as any other such word, and "…" stands for what may be there, in a line or as lines.
+What is shown is what one run printed. The words have to be the same in another; a word with a digit
+in it is as good as any other such word, and "…" stands for what may be there, in a line or as lines.
 """
 
 from __future__ import annotations
@@ -27,8 +27,6 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-
-import pytest
 
 from tests.processes import QUIET, Program, free_port
 
@@ -120,19 +118,18 @@ class Run:
         name = block.marks.get("file")
         if name is not None:
             (self._tree / name).parent.mkdir(parents=True, exist_ok=True)
-            (self._tree / name).write_text(self._here(block.text), encoding="utf-8")
+            (self._tree / name).write_text(self._here(block.text, block), encoding="utf-8")
         elif "prints" in block.marks:
             self._wait(block.marks["prints"], block.text)
-        elif block.language not in COMMANDS or "elsewhere" in block.marks:
-            return
-        elif "needs" in block.marks and not _usable(block.marks["needs"]):
+        elif block.language not in COMMANDS or not _is_done_here(block):
             return
         elif "background" in block.marks:
             ((command, shown),) = block.commands()
-            self._begin(block.marks["background"], command)
+            self._begin(block, command)
             self._wait(block.marks["background"], shown)
         elif block.language == "python":
-            self._command(block, ".venv/bin/python - <<'PROGRAM'\n" + block.text + "PROGRAM\n", "")
+            program = f".venv/bin/python - <<'PROGRAM'\n{block.text}PROGRAM"
+            self._command(block, program, "")
         else:
             *before, (last, shown) = block.commands()
             for command, printed in before:
@@ -145,8 +142,7 @@ class Run:
             self._end(name)
 
     def _command(self, block: Block, command: str, shown: str, code: int = 0) -> None:
-        extra = block.marks.get("with", "").replace(",", " ")
-        command = self._here(command.rstrip("\n") + (f" {extra}" if extra else ""))
+        command = self._here(command.rstrip(), block)
         done = subprocess.run(
             ["bash", "-c", self._script(command) + f"\nexport -p >{self._state}"],
             cwd=self._tree, env=QUIET | self._variables, timeout=1500, check=False, text=True,
@@ -157,17 +153,20 @@ class Run:
         if shown:
             assert follows(shown, done.stdout.splitlines()), f"expected\n{shown}\nof {said}"
 
-    def _begin(self, name: str, command: str) -> None:
+    def _begin(self, block: Block, command: str) -> None:
+        name = block.marks["background"]
         if name in self._background:
             self._end(name)
-        script = self._script(self._here(command))
+        script = self._script(self._here(command, block))
         self._background[name] = Program(
             "-c", script, command=("bash",), directory=self._tree, **self._variables
         )
 
     def _wait(self, name: str, shown: str) -> None:
         program = self._background[name]
-        program.until(lambda: follows(f"{ELLIPSIS}\n{shown}{ELLIPSIS}\n", program.lines), PATIENCE_S)
+        program.until(
+            lambda: follows(f"{ELLIPSIS}\n{shown}{ELLIPSIS}\n", program.lines), PATIENCE_S
+        )
 
     def _end(self, name: str) -> None:
         program = self._background.pop(name)
@@ -177,9 +176,10 @@ class Run:
     def _script(self, command: str) -> str:
         return f"set -aeo pipefail\n. {self._state}\n{command}"
 
-    def _here(self, text: str) -> str:
-        for stated, real in self._replaced.items():
-            text = text.replace(stated, real)
+    def _here(self, text: str, block: Block) -> str:
+        if block.marks.get("needs") != "docker":
+            for stated, real in self._replaced.items():
+                text = text.replace(stated, real)
         return text
 
 
@@ -210,6 +210,11 @@ def _copy(directory: Path) -> None:
     (directory / ".venv").symlink_to(sys.prefix)
 
 
+def _is_done_here(block: Block) -> bool:
+    needed = block.marks.get("needs")
+    return "elsewhere" not in block.marks and (needed is None or _usable(needed))
+
+
 def _usable(name: str) -> bool:
     """Whether a program is there; of Docker, whether an engine answers."""
     if shutil.which(name) is None:
@@ -218,9 +223,3 @@ def _usable(name: str) -> bool:
         return True
     asked = subprocess.run(["docker", "info"], capture_output=True, check=False, timeout=30)
     return asked.returncode == 0
-
-
-def skip_without_git() -> None:
-    """Skip where the tree is no clone: there is nothing to take a copy by."""
-    if not (ROOT / ".git").exists():
-        pytest.skip("no clone")

@@ -100,6 +100,11 @@ def test_what_is_said_of_the_shipped_model_is_what_was_measured() -> None:
     assert f"foresees {model['foreseeable_recall']:.0%}".replace("%", " %") in said
     assert f"leads by {model['lead_share']:.2f} of the time" in said
     assert f"{model['event_precision']:.0%} of its alarms are".replace("%", " %") in said
+    readme = " ".join((DOCS.parent / "README.md").read_text().split())
+    told = f"{model['foreseeable_recall']:.0%} of the foreseeable ones foreseen, "
+    told += f"{model['event_precision']:.0%} of alarms right"
+    assert told.replace("%", " %") in readme
+    assert f"[{len(FaultKind)} kinds]" in readme
     for name in others:
         assert report["ahead_in_recall_at_0.5"][name]["ci"][0] > 0.0
     systems = report["per_topology"]
@@ -116,3 +121,11 @@ def test_what_is_said_of_the_shipped_model_is_what_was_measured() -> None:
     assert oracle["foreseeable_recall_at_precision_0.94"] == 0.0
     assert f"(the oracle: {oracle['event_recall']:.2f})" in said
     assert round(1.0 - model["prevalence"], 2) == 0.99
+
+
+def test_what_the_threat_model_relies_on_is_tested() -> None:
+    page = (DOCS / "threat-model.md").read_text()
+    relied_on = re.findall(r"`([\w/]+\.py)::(\w+)`", page)
+    assert len(relied_on) > 20
+    for file, name in relied_on:
+        assert re.search(rf"def {name}\(", (DOCS.parent / "tests" / file).read_text()), name
