@@ -13,8 +13,9 @@ what it is, and marks after it, which a reader of the page does not see, what el
   Docker takes the ports as they are written.
 - `elsewhere=FILE`: run by that file, and not here.
 
-What is shown is what one run printed. The words have to be the same in another; a word with a digit
-in it is as good as any other such word, and "…" stands for what may be there, in a line or as lines.
+What is shown is what one run printed. The words have to be the same in another; a word with a
+digit in it is as good as any other such word, and "…" stands for what may be there, in a line or as
+lines.
 """
 
 from __future__ import annotations

@@ -63,10 +63,14 @@ def test_the_tutorial_goes_as_it_says(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_the_readme_goes_as_it_says(tmp_path: Path) -> None:
+    done(ROOT / "README.md", tmp_path)
+
+
+@pytest.mark.slow
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize(
-    "name", ["grpcurl", "import-topology", "own-topology", "secure", "stubs", "train"]
-)
+@pytest.mark.parametrize("name", HOW_TOS)
 def test_a_how_to_does_what_it_says(name: str, tmp_path: Path) -> None:
     done(DOCS / "how-to" / f"{name}.md", tmp_path)
 
