@@ -129,3 +129,12 @@ def test_what_the_threat_model_relies_on_is_tested() -> None:
     assert len(relied_on) > 20
     for file, name in relied_on:
         assert re.search(rf"def {name}\(", (DOCS.parent / "tests" / file).read_text()), name
+
+
+def test_the_architecture_names_every_part() -> None:
+    page = (DOCS / "architecture.md").read_text()
+    for folder, part in re.findall(r"^## Inside `(\w+)/`\n(.*?)(?=^## )", page, re.M | re.S):
+        cells = " ".join(row.split("|")[1] for row in part.splitlines() if row.startswith("| `"))
+        there = (path for path in (DOCS.parent / folder).iterdir() if path.name[:2] != "__")
+        names = {path.name + "/" * path.is_dir() for path in there if path.suffix in ("", ".py")}
+        assert set(re.findall(r"`([\w./]+)`", cells)) == names, folder
