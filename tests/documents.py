@@ -37,7 +37,7 @@ PORTS = ("50051", "9464", "8050", "8786")
 
 COMMANDS = ("sh", "console", "python")
 ELLIPSIS = "…"
-PATIENCE_S = 120.0
+PATIENCE_S = 300.0
 
 _FENCE = re.compile(r"^```(\w+)?([^\n]*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _NUMBERED = re.compile(r"[^\s=]*\d[^\s=]*")

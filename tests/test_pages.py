@@ -58,6 +58,7 @@ def test_what_is_shown_has_to_be_printed() -> None:
     assert not follows("…\ndone\ndefault\n…\n", printed)
 
 
+@pytest.mark.timeout(900)
 def test_the_tutorial_goes_as_it_says(tmp_path: Path) -> None:
     done(DOCS / "tutorial.md", tmp_path)
 
