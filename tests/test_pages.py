@@ -13,7 +13,7 @@ from tests.server.store import postgres
 
 DOCS = ROOT / "docs"
 HOW_TOS = ("grpcurl", "import-topology", "own-topology", "secure", "stubs", "train")
-SPEED = {"tutorial.md": "15"}
+SPEED = {"tutorial.md": "8"}
 """Simulated seconds per second, where a reader has time and a test has not."""
 
 
