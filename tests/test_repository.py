@@ -106,7 +106,7 @@ def test_links_in_the_documents_lead_somewhere() -> None:
         for link, place in re.findall(r"\]\(([^)#:]*)(?:#([^)]*))?\)", document.read_text())
         if not leads_somewhere(document.parent / link if link else document, place)
     ]
-    assert not broken
+    assert not broken, broken
 
 
 def leads_somewhere(path: Path, place: str) -> bool:
