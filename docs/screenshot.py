@@ -92,6 +92,7 @@ class Pictures:
         page = context.new_page()
         page.goto(self._url + path)
         expect(page.locator("#connection")).to_have_text("live")
+        page.wait_for_function("() => window.sreEdge.dashed")  # graph and charts come last
         return page
 
 

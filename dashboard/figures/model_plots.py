@@ -14,7 +14,7 @@ HEIGHT = 240
 
 
 def _layout(x: str, y: str, **more: Any) -> dict[str, Any]:
-    axis = {"gridcolor": look.GRID, "zeroline": False, "fixedrange": True}
+    axis = {"gridcolor": look.GRID, "zeroline": False, "fixedrange": True, "automargin": True}
     return {
         **look.LAYOUT,
         "height": HEIGHT,

@@ -46,7 +46,7 @@ EXPLAINED = (
     "encoded once for all subscribers. Faults change parameters of the simulator only: predictions "
     "never see them."
 )
-WIDTH, HEIGHT = 210, 130
+WIDTH, HEIGHT = 250, 130
 
 
 def drawing(scene: Scene) -> dict[str, Any]:
@@ -86,7 +86,7 @@ def _figures(scene: Scene, info: simulation_service_pb2.GetServerInfoResponse) -
         "watcher": _count(len(scene.state.events), "event"),
         "store": "PostgreSQL" if info.store.startswith("postgresql") else "SQLite",
         "history": f"{held} of {info.limits.history}",
-        "broadcast": f"{figures.streams} + {figures.event_streams} of events",
+        "broadcast": f"{_count(figures.streams, 'stream')}, {figures.event_streams} of events",
         "dashboard": f"reads {provider.target}",
         "clients": _count(max(figures.streams - 1, 0), "stream"),
         "browser": f"one of {_count(provider.tabs, 'tab')}",
