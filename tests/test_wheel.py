@@ -154,7 +154,8 @@ def test_all_of_it_does_the_main_job_outside_the_repository(wheel: Path, tmp_pat
     try:
         program.expect(rf"server +grpc://{address}", 120.0)
         page = program.expect(r"dashboard +(http://\S+)", 120.0)[1]
-        assert "service_kill on database" in client("inject", "database", "service_kill", "--for", "1m")
+        injected = client("inject", "database", "service_kill", "--for", "1m")
+        assert "service_kill on database" in injected
         watched = client("watch", "--count", "2", "--json").splitlines()
         assert len(watched) == 2
         assert "database" in watched[0]
