@@ -22,10 +22,15 @@ class AlarmTracker:
     An alarm is raised when the probability is at or above the threshold in 2 of 3 successive
     predictions; it ends with an incident, or when the probability has stayed below half the
     threshold for 30 s.
+
+    Attributes
+    ----------
+    threshold
+        May be set: another model has another one.
     """
 
     def __init__(self, shape: tuple[int, ...], threshold: float) -> None:
-        self._threshold = threshold
+        self.threshold = threshold
         self._above = np.zeros((AMONG, *shape), dtype=np.bool_)
         self._calm = np.zeros(shape, dtype=np.intp)
         self._raised = np.zeros(shape, dtype=np.bool_)
@@ -46,9 +51,9 @@ class AlarmTracker:
             In an incident, or in the 30 s after one: no alarm can be raised, a raised one ends.
         """
         known = np.nan_to_num(probability)
-        self._above = np.concatenate([self._above[1:], (known >= self._threshold)[None]])
+        self._above = np.concatenate([self._above[1:], (known >= self.threshold)[None]])
         self._above[:, suppressed] = False
-        self._calm = np.where(known < 0.5 * self._threshold, self._calm + 1, 0)
+        self._calm = np.where(known < 0.5 * self.threshold, self._calm + 1, 0)
         rises = self._above.sum(axis=0) >= NEEDED
         self._raised = (self._raised & (self._calm < CALM_FRAMES) | rises) & ~suppressed
         return self._raised

@@ -56,9 +56,10 @@ class AlarmWatch:
         """
         frame = standing.frames - 1
         if forecast is not None:
+            threshold = forecast.predictor.manifest.threshold
             if self._tracker is None:
-                threshold = forecast.predictor.manifest.threshold
                 self._tracker = AlarmTracker((self._graph.services,), threshold)
+            self._tracker.threshold = threshold  # another model may have gone live
             known_quiet = (standing.end >= 0) & (frame < standing.end + QUIET_FRAMES)
             raised = self._tracker.update(forecast.probability, standing.open | known_quiet)
         else:

@@ -23,11 +23,11 @@ STORE = NAMES.index("store")
 THRESHOLD = 0.5
 
 
-def forecast(probability: FloatArray) -> Forecast:
+def forecast(probability: FloatArray, threshold: float = THRESHOLD) -> Forecast:
     """A forecast of a model with a threshold; types are known at the store only."""
     types = np.full((len(NAMES), 7), np.nan)
     types[STORE] = np.eye(7)[2]
-    model = SimpleNamespace(manifest=SimpleNamespace(threshold=THRESHOLD, version="m-1"))
+    model = SimpleNamespace(manifest=SimpleNamespace(threshold=threshold, version="m-1"))
     return Forecast(
         probability=probability, ongoing=probability > 1, system_probability=0.0, types=types,
         cascade_risk=probability, features=probability[:, None], rows=np.empty((0, 1), np.float32),
@@ -82,6 +82,19 @@ def test_less_than_four_seconds_ahead_is_too_late(first: int, outcome: AlarmOutc
     probability[first:45] = 0.9
     _, decided, _ = watch(probability, list(range(40, 60)))
     assert [alarm.outcome for alarm in decided] == [outcome]
+
+
+def test_another_model_raises_alarms_at_its_own_threshold() -> None:
+    services, watching = ServiceIncidents(graph()), AlarmWatch(graph(), CLOCK, "run")
+    values = np.zeros(len(NAMES))
+    values[STORE] = 0.4
+    raised: list[int] = []
+    for number in range(10):
+        began, _ = services.update(frame(number))
+        live = forecast(values, THRESHOLD if number < 5 else 0.3)
+        new, _ = watching.update(live, services.standing, began)
+        raised += [number] * len(new)
+    assert raised == [6]
 
 
 def test_what_is_not_decided_when_the_run_ends_is_said_so() -> None:
