@@ -109,7 +109,10 @@ def from_rpc(error: grpc.RpcError, target: str) -> SreEdgeError:
     """Translate what gRPC raised."""
     code, message = error.code(), error.details() or ""
     reason, metadata, violations = "", {}, []
-    status = rpc_status.from_call(error)
+    try:
+        status = rpc_status.from_call(error)
+    except ValueError:  # the details are of another error: something in between has put in its own
+        status = None
     for detail in status.details if status else ():
         info, bad = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
         if detail.Unpack(info):

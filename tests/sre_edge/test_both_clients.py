@@ -6,10 +6,12 @@ import asyncio
 import inspect
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import grpc
 import pytest
+from google.rpc import status_pb2
 
 import sre_edge
 import sre_edge.testing
@@ -122,6 +124,28 @@ async def test_errors_say_the_same_in_both(fake: FakeServer) -> None:
         assert one.metadata == other.metadata
         assert [v.field for v in one.violations] == [v.field for v in other.violations] == fields
     assert "older than this client" in str(one)
+
+
+async def test_an_error_that_was_replaced_on_the_way_is_one_of_the_client_too() -> None:
+    # As gRPC does with an error that is too long: another status beside the old details.
+    status = status_pb2.Status(code=grpc.StatusCode.NOT_FOUND.value[0], message="no such model")
+
+    def answer(_: Any, context: grpc.ServicerContext) -> None:
+        context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
+        context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "too long")
+
+    server = grpc.server(ThreadPoolExecutor(2))
+    methods = {"GetModel": grpc.unary_unary_rpc_method_handler(answer)}
+    server.add_registered_method_handlers("sre_edge.v1.PredictionService", methods)
+    target = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+    server.start()
+    with Client(target) as client, pytest.raises(sre_edge.SreEdgeError, match="too long") as raised:
+        await asyncio.to_thread(client.model, "2-a")
+    async with AsyncClient(target) as waiting:
+        with pytest.raises(sre_edge.SreEdgeError, match="too long") as other:
+            await waiting.model("2-a")
+    assert raised.value.code == other.value.code == "RESOURCE_EXHAUSTED"
+    await asyncio.to_thread(server.stop(None).wait)
 
 
 def failing(times: int, then: Any) -> Callable[[Any], Any]:
