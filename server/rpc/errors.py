@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Any, NoReturn, TypeVar
 
 import grpc
@@ -13,10 +13,12 @@ from google.protobuf import any_pb2
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
-from server.errors import Reason, ServerError, internal, store_unavailable
+from server.errors import Reason, ServerError, Violation, internal, store_unavailable
 from server.store import StoreError
 
 DOMAIN = "sre-edge"
+MOST_MESSAGE, MOST_VALUE, MOST_FIELD, MOST_VIOLATIONS = 1000, 1500, 300, 2000
+"""Bytes: an error is sent in trailers, and clients refuse those of more than 8 KiB as a whole."""
 
 CODES: dict[Reason, grpc.StatusCode] = {
     Reason.INVALID_FIELD: grpc.StatusCode.INVALID_ARGUMENT,
@@ -48,27 +50,47 @@ Result = TypeVar("Result")
 
 
 def status(error: ServerError) -> status_pb2.Status:
-    """Convert an error, with an `ErrorInfo` and, for bad input, a `BadRequest`."""
-    info = error_details_pb2.ErrorInfo(
-        reason=error.reason.name, domain=DOMAIN, metadata=error.metadata
-    )
+    """Convert an error, with an `ErrorInfo` and, for bad input, a `BadRequest`.
+
+    What is too long is cut: the status always reaches the client.
+    """
+    metadata = {key: shortened(value, MOST_VALUE) for key, value in error.metadata.items()}
+    info = error_details_pb2.ErrorInfo(reason=error.reason.name, domain=DOMAIN, metadata=metadata)
     details = [_packed(info)]
     if error.violations:
-        details.append(
-            _packed(
-                error_details_pb2.BadRequest(
-                    field_violations=[
-                        error_details_pb2.BadRequest.FieldViolation(
-                            field=v.field, description=v.description
-                        )
-                        for v in error.violations
-                    ]
-                )
-            )
-        )
+        fields = [
+            error_details_pb2.BadRequest.FieldViolation(field=v.field, description=v.description)
+            for v in _first(error.violations)
+        ]
+        details.append(_packed(error_details_pb2.BadRequest(field_violations=fields)))
+    # What is not ASCII takes three times as much in a trailer.
+    most = MOST_MESSAGE if error.message.isascii() else MOST_MESSAGE // 3
     return status_pb2.Status(
-        code=CODES[error.reason].value[0], message=error.message, details=details
+        code=CODES[error.reason].value[0],
+        message=shortened(error.message, most),
+        details=details,
     )
+
+
+def shortened(text: str, most: int) -> str:
+    """Cut a text to so many bytes of UTF-8."""
+    data = text.encode()
+    return text if len(data) <= most else data[: most - 4].decode(errors="ignore") + " ..."
+
+
+def _first(violations: Iterable[Violation]) -> Iterator[Violation]:
+    """Give as many of some violations as can be sent, and say how many are left."""
+    waiting = list(violations)
+    size = 0
+    for place, one in enumerate(waiting):
+        shown = Violation(
+            shortened(one.field, MOST_FIELD), shortened(one.description, MOST_VIOLATIONS // 2)
+        )
+        size += len(shown.field.encode()) + len(shown.description.encode())
+        if size > MOST_VIOLATIONS:
+            yield Violation("", f"and {len(waiting) - place} more problems")
+            return
+        yield shown
 
 
 def translated(

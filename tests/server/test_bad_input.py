@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import grpc
@@ -17,7 +18,7 @@ from sre_edge.v1 import (
     simulation_service_pb2,
 )
 from tests.conftest import StartServer
-from tests.server.stubs import SERVICES, Stubs, reason
+from tests.server.stubs import SERVICES, Stubs, reason, violations
 
 INJECT = {"target": "database", "kind": "FAULT_KIND_CPU_SPIKE", "duration": "30s"}
 
@@ -76,6 +77,31 @@ async def test_an_unknown_service_is_not_found_with_the_known_names(stubs: Stubs
         name, metadata, _ = reason(caught.value)
         assert name == "UNKNOWN_SERVICE"
         assert metadata == {"service": "databse", "known": ",".join(SERVICES)}
+
+
+async def test_an_error_arrives_however_much_is_wrong(stubs: Stubs) -> None:
+    services = [{"name": f"Bad_{i}", "kind": "nonsense", "replicas": -1} for i in range(100)]
+    calls = [
+        stubs.simulation.Reset(
+            simulation_service_pb2.ResetRequest(topology=json.dumps({"services": services}))
+        ),
+        stubs.simulation.QueryHistory(
+            simulation_service_pb2.QueryHistoryRequest(metrics=["é" * 20_000])
+        ),
+        stubs.prediction.Predict(prediction_service_pb2.PredictRequest(services=["x" * 500_000])),
+        stubs.chaos.GetExperiment(
+            chaos_service_pb2.GetExperimentRequest(experiment_id="é" * 20_000)
+        ),
+    ]
+    reasons = ["INVALID_FIELD", "INVALID_FIELD", "UNKNOWN_SERVICE", "UNKNOWN_EXPERIMENT"]
+    for call, expected in zip(calls, reasons, strict=True):
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await call
+        assert reason(caught.value)[0] == expected
+        if call is calls[0]:
+            told = violations(caught.value)
+            assert "services[0].kind" in str(told)
+            assert "more problems" in told[""]
 
 
 async def test_stopping_what_does_not_act_is_not_found(stubs: Stubs) -> None:
