@@ -57,16 +57,18 @@ class Writer:
         return future
 
     def ask(self, work: Callable[[Connection], Result]) -> Result:
-        """Queue a write and wait for its result; one that comes too late may still be done.
+        """Queue a write and wait for its result; one that has not begun in time is not done.
 
         Raises
         ------
         StoreError
             If it failed, or did not come in time.
         """
+        future = self.write(work)
         try:
-            return self.write(work).result(ANSWERS_WITHIN_S)
+            return future.result(ANSWERS_WITHIN_S)
         except TimeoutError as error:
+            future.cancel()
             raise StoreError(f"no answer within {ANSWERS_WITHIN_S:g} s") from error
 
     def offer(self, work: Work) -> bool:
@@ -96,6 +98,8 @@ class Writer:
     def _run(self) -> None:
         while (item := self._queue.get()) is not None:
             work, future = item
+            if future is not None and not future.set_running_or_notify_cancel():
+                continue  # nobody waits for it any more
             try:
                 result = self._transaction(work)
             except Exception as error:

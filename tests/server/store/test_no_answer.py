@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+from datetime import UTC, datetime
 from pathlib import Path
 
 import grpc
 import pytest
 
 import server.journal
-from server.store import Place, StoreError, database, open_store, writer
+from server.store import Place, StoreError, activations, database, open_store, writer
+from server.store.activations import Activation
 from sre_edge.v1 import chaos_service_pb2, incident_service_pb2, prediction_service_pb2
 from tests.conftest import StartServer
 from tests.server.chaos_calls import KILL, tick
@@ -63,4 +65,20 @@ def test_whoever_waits_is_told_in_time_and_what_waits_is_counted(
     assert store.lost >= 2
     released.set()
     store._writer._thread.join(30.0)
+    store.close()
+
+
+def test_what_was_refused_since_it_took_too_long_is_not_done_later(
+    where: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = open_store(where)
+    released = threading.Event()
+    store.offer(lambda _: released.wait(30.0))
+    activation = Activation("3-a", datetime(2030, 1, 1, tzinfo=UTC), "asked for")
+    with monkeypatch.context() as impatient:
+        impatient.setattr(writer, "ANSWERS_WITHIN_S", 0.2)
+        with pytest.raises(StoreError, match="no answer"):
+            store.ask(lambda connection: activations.add(connection, activation))
+    released.set()
+    assert store.ask(activations.latest) is None
     store.close()
