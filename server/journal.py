@@ -41,7 +41,6 @@ class Journal:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._writes = 0
-        self._kill_switch = False
 
     def open(self, slos: SloSettings) -> Keeping:
         """Settle what an earlier server left open, and give what a new engine needs.
@@ -57,18 +56,16 @@ class Journal:
             log = EventLog(events.latest(connection))
             return left, log, chaos.kill_switch_engaged(connection)
 
-        left, log, self._kill_switch = self._store.ask(begin)
+        left, log, engaged = self._store.ask(begin)
         if left:
             _log.info("%d incidents, alarms and experiments ended with the run before", left)
-        if self._kill_switch:
+        if engaged:
             _log.warning("the kill switch is on: no fault is taken until it is lifted")
-        return Keeping(log, self.keep, KillSwitch(self._kill_switch), slos)
+        return Keeping(log, self.keep, KillSwitch(engaged), slos)
 
     def keep(self, changes: Changes) -> None:
         """Write soon; what cannot be written is logged and counted by the store."""
         self._writes += 1
-        switched = changes.kill_switch is not self._kill_switch
-        self._kill_switch = changes.kill_switch
         now = datetime.now(UTC)
         prunes = self._writes % WRITES_BETWEEN_PRUNING == 0
 
@@ -80,7 +77,8 @@ class Journal:
             for experiment in changes.experiments:
                 chaos.put(connection, experiment)
             events.add(connection, changes.events)
-            if switched:
+            # Looked up each time: a write before this one may have been lost.
+            if chaos.kill_switch_engaged(connection) is not changes.kill_switch:
                 chaos.set_kill_switch(connection, changes.kill_switch, now)
             if prunes:
                 for kind in (incidents, alarms, chaos, events):

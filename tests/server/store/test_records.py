@@ -180,6 +180,18 @@ def test_what_a_server_left_open_is_closed_by_the_next(where: Place) -> None:
     store.close()
 
 
+def test_a_kill_switch_that_could_not_be_written_is_written_with_what_comes_next(
+    store: Store,
+) -> None:
+    journal = Journal(store)
+    store.ask(lambda connection: connection.exec_driver_sql("ALTER TABLE kill_switch RENAME TO k"))
+    keep(journal, events=(event(1),), kill_switch=True)
+    assert store.lost == 1
+    store.ask(lambda connection: connection.exec_driver_sql("ALTER TABLE k RENAME TO kill_switch"))
+    keep(journal, events=(event(2),), kill_switch=True)
+    assert Journal(store).open(SloSettings()).switch.engaged
+
+
 def test_the_oldest_are_dropped_beyond_the_limit(store: Store, monkeypatch: object) -> None:
     for kind in (incidents, chaos, events):
         monkeypatch.setattr(kind, "KEPT", 3)  # type: ignore[attr-defined]
