@@ -36,10 +36,16 @@ class Journal:
     ----------
     store
         Where records are kept.
+
+    Attributes
+    ----------
+    aside
+        See `Store.aside`.
     """
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self.aside = store.aside
         self._writes = 0
 
     def open(self, slos: SloSettings) -> Keeping:
@@ -90,6 +96,10 @@ class Journal:
         """Wait until what was to be kept before is written, or was given up, or takes too long."""
         with contextlib.suppress(StoreError, TimeoutError):
             self._store.write(lambda _: None).result(SETTLES_WITHIN_S)
+
+    async def settled(self) -> None:
+        """Wait as `settle` does, in an event loop."""
+        await self._store.aside(self.settle)
 
     def incidents(self, wanted: IncidentFilter, before: int | None, size: int) -> Page[Incident]:
         """Give a page of incidents, the newest first.

@@ -29,8 +29,10 @@ class ChaosServicer:
         self, request: pb.InjectChaosRequest, context: Context
     ) -> pb.InjectChaosResponse:
         """Inject a fault."""
-        fault = await asyncio.to_thread(self._inject, request)
-        return pb.InjectChaosResponse(fault=faults.fault(fault))
+        order = faults.order(request)
+        active, run = await asyncio.to_thread(self._engine.inject, order, request.request_id)
+        await self._journal.settled()
+        return pb.InjectChaosResponse(fault=faults.fault(injected(active, run)))
 
     @translated
     async def StopChaos(
@@ -38,6 +40,8 @@ class ChaosServicer:
     ) -> pb.StopChaosResponse:
         """End one fault, those of an experiment, or all."""
         stopped = await asyncio.to_thread(self._stop, request)
+        if request.kill_switch:
+            await self._journal.settled()
         return pb.StopChaosResponse(stopped=[faults.fault(fault) for fault in stopped])
 
     @translated
@@ -45,15 +49,20 @@ class ChaosServicer:
         self, request: pb.LiftKillSwitchRequest, context: Context
     ) -> pb.LiftKillSwitchResponse:
         """Take faults again."""
-        lifted = await asyncio.to_thread(self._lift)
-        return pb.LiftKillSwitchResponse(lifted=lifted)
+        engaged = self._engine.kill_switch
+        await asyncio.to_thread(self._engine.set_kill_switch, False)
+        await self._journal.settled()
+        return pb.LiftKillSwitchResponse(lifted=engaged)
 
     @translated
     async def RunScenario(
         self, request: pb.RunScenarioRequest, context: Context
     ) -> pb.RunScenarioResponse:
         """Run a scenario from now on."""
-        begun = await asyncio.to_thread(self._run, request)
+        begun = await asyncio.to_thread(
+            self._engine.run_scenario, request.document, request.request_id
+        )
+        await self._journal.settled()
         return pb.RunScenarioResponse(experiment=experiments.experiment(begun))
 
     @translated
@@ -61,25 +70,15 @@ class ChaosServicer:
         self, request: pb.ListExperimentsRequest, context: Context
     ) -> pb.ListExperimentsResponse:
         """List experiments, the newest first."""
-        return await asyncio.to_thread(self._list, request)
+        return await self._journal.aside(self._list, request)
 
     @translated
     async def GetExperiment(
         self, request: pb.GetExperimentRequest, context: Context
     ) -> pb.GetExperimentResponse:
         """Say what an experiment led to."""
-        found = await asyncio.to_thread(self._get, request.experiment_id)
+        found = await self._journal.aside(self._get, request.experiment_id)
         return pb.GetExperimentResponse(experiment=experiments.experiment(found))
-
-    def _inject(self, request: pb.InjectChaosRequest) -> InjectedFault:
-        active, run = self._engine.inject(faults.order(request), request.request_id)
-        self._journal.settle()
-        return injected(active, run)
-
-    def _run(self, request: pb.RunScenarioRequest) -> Experiment:
-        begun = self._engine.run_scenario(request.document, request.request_id)
-        self._journal.settle()
-        return begun
 
     def _stop(self, request: pb.StopChaosRequest) -> list[InjectedFault]:
         match request.WhichOneof("which"):
@@ -90,17 +89,9 @@ class ChaosServicer:
             case "all" if request.all:
                 return self._engine.stop()
             case "kill_switch" if request.kill_switch:
-                stopped = self._engine.set_kill_switch(True)
-                self._journal.settle()
-                return stopped
+                return self._engine.set_kill_switch(True)
         expected = "expected a fault_id, an experiment_id, all = true, or kill_switch = true"
         raise invalid([Violation("which", expected)])
-
-    def _lift(self) -> bool:
-        engaged = self._engine.kill_switch
-        self._engine.set_kill_switch(False)
-        self._journal.settle()
-        return engaged
 
     def _list(self, request: pb.ListExperimentsRequest) -> pb.ListExperimentsResponse:
         page = self._journal.experiments(

@@ -41,7 +41,7 @@ class IncidentServicer:
         self, request: pb.ListIncidentsRequest, context: Context
     ) -> pb.ListIncidentsResponse:
         """List incidents, the newest first."""
-        return await asyncio.to_thread(self._incidents, request)
+        return await self._journal.aside(self._incidents, request)
 
     @translated
     async def StreamEvents(self, request: pb.StreamEventsRequest, context: Context) -> None:

@@ -77,7 +77,7 @@ class PredictionServicer:
         self, request: pb.ListAlarmsRequest, context: Context
     ) -> pb.ListAlarmsResponse:
         """List alarms, the newest first."""
-        return await asyncio.to_thread(self._alarms, request)
+        return await self._journal.aside(self._alarms, request)
 
     @translated
     async def ListModels(
@@ -99,14 +99,14 @@ class PredictionServicer:
         """Make a model live."""
         if not request.version:
             raise invalid([Violation("version", "expected the version of a model")])
-        return await asyncio.to_thread(self._activate, request.version)
+        return await self._journal.aside(self._activate, request.version)
 
     @translated
     async def StartTraining(
         self, request: pb.StartTrainingRequest, context: Context
     ) -> pb.StartTrainingResponse:
         """Begin a training."""
-        begun = await asyncio.to_thread(self._trainer.start, learned.order(request))
+        begun = await self._journal.aside(self._trainer.start, learned.order(request))
         return pb.StartTrainingResponse(training=learned.training(begun))
 
     @translated
@@ -114,7 +114,7 @@ class PredictionServicer:
         self, request: pb.GetTrainingRequest, context: Context
     ) -> pb.GetTrainingResponse:
         """Say how far a training is."""
-        found = await asyncio.to_thread(self._trainer.get, request.id or None)
+        found = await self._journal.aside(self._trainer.get, request.id or None)
         return pb.GetTrainingResponse(training=learned.training(found))
 
     def _activate(self, version: str) -> pb.ActivateModelResponse:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from alembic import command
 from alembic.config import Config
@@ -32,15 +34,18 @@ _PATIENCE = {
     "keepalives_interval": 2,
     "keepalives_count": 3,
 }
+WAITING_CALLS = 16
+"""Threads for calls that wait for the database; the others queue."""
 SERVER_LOCK = 0x5E_ED6E
 """Key of the advisory lock that says that a server uses a PostgreSQL database."""
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
+P = ParamSpec("P")
 Result = TypeVar("Result")
 
 
 class Store:
-    """An open database; safe to use from any thread, but never from an event loop.
+    """An open database; safe to use from any thread, but from an event loop through `aside` only.
 
     Reads run where they are asked for, side by side. Writes run in one thread, one transaction
     each, in the order in which they were asked for.
@@ -60,6 +65,7 @@ class Store:
         self._engine = engine
         self._held = held
         self._writer = Writer(self._transaction)
+        self._waiting = ThreadPoolExecutor(WAITING_CALLS, thread_name_prefix="store call")
 
     @property
     def lost(self) -> int:
@@ -100,8 +106,18 @@ class Store:
         """
         return self._writer.offer(work)
 
+    async def aside(self, work: Callable[P, Result], *args: P.args, **kwargs: P.kwargs) -> Result:
+        """Have a thread that is there for it do what waits for the database.
+
+        The threads of the event loop itself are left to calls that do not: none of those, the kill
+        switch among them, queues behind a database that does not answer.
+        """
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._waiting, partial(work, *args, **kwargs))
+
     def close(self) -> None:
         """Finish the writes that wait, and close the database."""
+        self._waiting.shutdown(wait=False)
         self._writer.close()
         self._held.close()
 

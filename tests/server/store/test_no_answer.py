@@ -13,7 +13,12 @@ import pytest
 import server.journal
 from server.store import Place, StoreError, activations, database, open_store, writer
 from server.store.activations import Activation
-from sre_edge.v1 import chaos_service_pb2, incident_service_pb2, prediction_service_pb2
+from sre_edge.v1 import (
+    chaos_service_pb2,
+    incident_service_pb2,
+    prediction_service_pb2,
+    simulation_service_pb2,
+)
 from tests.conftest import StartServer
 from tests.server.chaos_calls import KILL, tick
 from tests.server.stubs import Stubs, reason
@@ -49,6 +54,37 @@ async def test_a_file_that_another_program_locks_holds_up_no_other_call(
         monkeypatch.undo()
         listed = await calls.chaos.ListExperiments(chaos_service_pb2.ListExperimentsRequest())
         assert [one.id for one in listed.experiments] == [fault.experiment_id]
+
+
+async def test_faults_are_stopped_and_streams_begin_while_many_wait_for_the_database(
+    start_server: StartServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "BUSY_S", 120.0)
+    monkeypatch.setattr(writer, "ANSWERS_WITHIN_S", 120.0)
+    monkeypatch.setattr(server.journal, "SETTLES_WITHIN_S", 0.1)
+    app = await start_server(speed=0.1, data=tmp_path)
+    other = sqlite3.connect(tmp_path / "store.sqlite3")
+    async with grpc.aio.insecure_channel(app.address) as channel:
+        calls = Stubs(channel)
+        other.execute("BEGIN IMMEDIATE")
+        fault = await calls.inject(**KILL)
+        listing = [
+            calls.incident.ListIncidents(incident_service_pb2.ListIncidentsRequest())
+            for _ in range(40)
+        ]
+        await calls.simulation.GetServerInfo(simulation_service_pb2.GetServerInfoRequest())
+        stop = chaos_service_pb2.StopChaosRequest(all=True)
+        stopped = (await calls.chaos.StopChaos(stop, timeout=60)).stopped
+        assert [one.id for one in stopped] == [fault.id]
+        stream = calls.simulation.StreamMetrics(
+            simulation_service_pb2.StreamMetricsRequest(), timeout=60
+        )
+        assert (await stream.read()).snapshot.services
+        stream.cancel()
+        other.rollback()
+        other.close()
+        for call in listing:
+            assert not (await call).incidents
 
 
 def test_whoever_waits_is_told_in_time_and_what_waits_is_counted(
