@@ -31,7 +31,7 @@ def encode(taken: Snapshot, wanted: Filter) -> bytes:
 
 
 class Broadcaster:
-    """All subscribers of the metrics stream; used from the event loop alone.
+    """All subscribers of the metrics stream; used from the event loop alone, but for its figures.
 
     Parameters
     ----------
@@ -41,6 +41,11 @@ class Broadcaster:
         Subscribers at a time.
     clock
         The simulated clock.
+
+    Attributes
+    ----------
+    dropped
+        Snapshots that subscribers did not read in time, so far.
     """
 
     def __init__(
@@ -54,7 +59,7 @@ class Broadcaster:
         self._clock = clock
         self._subscribers: set[Subscriber] = set()
         self._ended = False
-        self._dropped = 0
+        self.dropped = 0
         # Of its own: a crowd that catches up must not hold up what is new.
         self._encoder = ThreadPoolExecutor(1, thread_name_prefix="encode")
         self._kept: OrderedDict[tuple[str, int, Filter], bytes] = OrderedDict()
@@ -64,11 +69,6 @@ class Broadcaster:
     def streams(self) -> int:
         """Streams that are open."""
         return len(self._subscribers)
-
-    @property
-    def dropped(self) -> int:
-        """Snapshots that subscribers did not read in time, so far."""
-        return self._dropped + sum(subscriber.dropped for subscriber in self._subscribers)
 
     def subscribe(self, wanted: Filter, run_id: str = "", sequence: int = 0) -> Subscriber:
         """Open a stream: with the latest snapshot, or after a cursor if `run_id` is not empty.
@@ -112,9 +112,7 @@ class Broadcaster:
 
     def unsubscribe(self, subscriber: Subscriber) -> None:
         """Close a stream."""
-        if subscriber in self._subscribers:
-            self._subscribers.discard(subscriber)
-            self._dropped += subscriber.dropped
+        self._subscribers.discard(subscriber)
 
     async def publish(self, taken: Snapshot) -> None:
         """Give a snapshot to every subscriber; encoding happens off the event loop."""
@@ -131,7 +129,7 @@ class Broadcaster:
         if taken.run.id != self._history()[-1].run.id:
             return  # a reset came while it was being encoded
         for subscriber in self._subscribers:
-            subscriber.offer(taken, encoded[subscriber.wanted])
+            self.dropped += subscriber.offer(taken, encoded[subscriber.wanted])
 
     def set_clock(self, clock: Clock) -> None:
         """Tell every subscriber of the simulated clock."""

@@ -80,7 +80,6 @@ class Subscriber:
         gap: Gap | None = None,
     ) -> None:
         self.wanted = wanted
-        self.dropped = 0
         self._history = history
         self._run_id, self._last = after
         self._gap = gap
@@ -91,25 +90,26 @@ class Subscriber:
         self._changed = asyncio.Event()
         self._end: ServerError | None = None
 
-    def offer(self, taken: Snapshot, data: bytes) -> None:
-        """Queue a snapshot; the oldest one that waits gives way if there are too many."""
+    def offer(self, taken: Snapshot, data: bytes) -> bool:
+        """Queue a snapshot; the oldest one gives way if too many wait. Return whether one did."""
         self._changed.set()
         if self._catching_up:
-            return  # it is in the history
+            return False  # it is in the history
         if taken.run.id != self._run_id:
             self._run_ended(self._waiting[0][0].sequence if self._waiting else None)
             self._waiting.clear()
         elif taken.sequence <= self._last:
-            return
+            return False
         self._run_id, self._last = taken.run.id, taken.sequence
         self._waiting.append((taken, data))
-        if len(self._waiting) > SLOTS:
-            oldest, _ = self._waiting.popleft()
-            self.dropped += 1
-            slow = snapshot_pb2.GAP_REASON_SLOW_SUBSCRIBER
-            gap = self._gap or Gap(slow, oldest.run.id, oldest.sequence)
-            same = gap.run_id == oldest.run.id
-            self._gap = replace(gap, last=oldest.sequence) if same else gap
+        if len(self._waiting) <= SLOTS:
+            return False
+        oldest, _ = self._waiting.popleft()
+        slow = snapshot_pb2.GAP_REASON_SLOW_SUBSCRIBER
+        gap = self._gap or Gap(slow, oldest.run.id, oldest.sequence)
+        same = gap.run_id == oldest.run.id
+        self._gap = replace(gap, last=oldest.sequence) if same else gap
+        return True
 
     def set_clock(self, clock: Clock) -> None:
         """Tell the stream of the simulated clock, after what waits already."""

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import sys
+import threading
 
 import grpc
 import pytest
 
 import server.app
+from ml.predictor import Predictor
 from server.app import App
+from server.engine import Engine
+from server.rpc.broadcast import Broadcaster
 from server.rpc.subscriber import EVERYTHING, SLOTS, Filter
 from server.snapshot import Snapshot
+from simulator.topologies import shipped
 from sre_edge.v1 import simulation_service_pb2, simulation_service_pb2_grpc, snapshot_pb2
 from tests.conftest import StartServer
 from tests.server.stubs import drained, wait_for
@@ -167,6 +173,30 @@ async def test_one_encoding_serves_all_streams_of_a_filter(start_server: StartSe
     assert messages[0] is messages[1] is messages[2]
     for subscriber in subscribers:
         app.broadcaster.unsubscribe(subscriber)
+
+
+async def test_the_figures_are_read_from_other_threads_while_subscribers_come_and_go() -> None:
+    engine = Engine(shipped("default"), Predictor())
+    broadcaster = Broadcaster(engine.history, 10_000)
+    waiting = [broadcaster.subscribe(EVERYTHING) for _ in range(2000)]
+    ended = threading.Event()
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+
+    def scrape() -> None:
+        while not ended.is_set():
+            assert broadcaster.dropped == 0
+
+    reading = asyncio.create_task(asyncio.to_thread(scrape))
+    try:
+        for _ in range(20_000):
+            broadcaster.unsubscribe(waiting.pop())
+            waiting.append(broadcaster.subscribe(EVERYTHING))
+    finally:
+        sys.setswitchinterval(before)
+        ended.set()
+    await reading
+    broadcaster.end()
 
 
 async def test_a_snapshot_of_a_run_that_is_over_is_not_sent(start_server: StartServer) -> None:
