@@ -14,6 +14,8 @@ from server.rpc.subscriber import Filter, Gap, Subscriber
 from server.snapshot import Snapshot
 from sre_edge.v1 import snapshot_pb2
 
+_Key = tuple[str, int, Filter]
+
 MAX_KEPT_BYTES = 32 << 20
 """Encoded messages that are kept for those who catch up from the history."""
 
@@ -62,7 +64,8 @@ class Broadcaster:
         self.dropped = 0
         # Of its own: a crowd that catches up must not hold up what is new.
         self._encoder = ThreadPoolExecutor(1, thread_name_prefix="encode")
-        self._kept: OrderedDict[tuple[str, int, Filter], bytes] = OrderedDict()
+        self._encoding: dict[_Key, asyncio.Task[bytes]] = {}
+        self._kept: OrderedDict[_Key, bytes] = OrderedDict()
         self._kept_bytes = 0
 
     @property
@@ -153,11 +156,17 @@ class Broadcaster:
         """Encode for one who catches up; others who do so at the same time share it."""
         key = (taken.run.id, taken.sequence, wanted)
         data = self._kept.get(key)
-        if data is None:
-            data = await asyncio.to_thread(encode, taken, wanted)
-            if key not in self._kept:
-                self._kept[key] = data
-                self._kept_bytes += len(data)
-            while self._kept_bytes > MAX_KEPT_BYTES:
-                self._kept_bytes -= len(self._kept.popitem(last=False)[1])
+        if data is not None:
+            return data
+        if key not in self._encoding:
+            self._encoding[key] = encoding = asyncio.create_task(self._encode_and_keep(key, taken))
+            encoding.add_done_callback(lambda _: self._encoding.pop(key))
+        return await asyncio.shield(self._encoding[key])  # whoever gives up leaves it to the others
+
+    async def _encode_and_keep(self, key: _Key, taken: Snapshot) -> bytes:
+        data = await asyncio.to_thread(encode, taken, key[2])
+        self._kept[key] = data
+        self._kept_bytes += len(data)
+        while self._kept_bytes > MAX_KEPT_BYTES:
+            self._kept_bytes -= len(self._kept.popitem(last=False)[1])
         return data

@@ -166,8 +166,8 @@ async def test_streams_are_limited(start_server: StartServer) -> None:
 async def test_one_encoding_serves_all_streams_of_a_filter(start_server: StartServer) -> None:
     app = await start_server(speed=0.1)
     subscribers = [app.broadcaster.subscribe(Filter(frozenset(["auth-service"]))) for _ in range(3)]
-    for subscriber in subscribers:
-        await app.broadcaster.next(subscriber)
+    first = await asyncio.gather(*map(app.broadcaster.next, subscribers))  # who come together
+    assert first[0] is first[1] is first[2]
     await app.broadcaster.publish(app.engine.tick())
     messages = [await app.broadcaster.next(subscriber) for subscriber in subscribers]
     assert messages[0] is messages[1] is messages[2]
