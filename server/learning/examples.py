@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
@@ -13,6 +14,8 @@ from server.learning.recorder import Experiment
 from server.store import Store, experiments
 from server.store.experiments import LearnedExperiment
 
+MOST_WAITING = 8
+"""Experiments that are packed or wait for it, each up to some 80 MB."""
 _log = logging.getLogger(__name__)
 
 
@@ -31,10 +34,14 @@ class Examples:
         self._store = store
         self.added = added
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="examples")
+        self._room = threading.BoundedSemaphore(MOST_WAITING)
 
     def keep(self, experiment: Experiment) -> None:
-        """Keep an experiment, soon."""
-        self._thread.submit(self._keep, experiment)
+        """Keep an experiment, soon; it is lost if too many wait already."""
+        if self._room.acquire(blocking=False):
+            self._thread.submit(self._keep, experiment)
+        else:
+            _log.error("an experiment is lost to learning mode: %d wait already", MOST_WAITING)
 
     def close(self) -> None:
         """Finish what waits."""
@@ -71,3 +78,5 @@ class Examples:
             self.added()
         except Exception:
             _log.exception("an experiment is lost to learning mode")
+        finally:
+            self._room.release()

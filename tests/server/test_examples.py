@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
+import numpy as np
+
 from ml.artefact import SHIPPED
-from ml.learning.live import COMPLETE_FRAMES, from_bytes
+from ml.features import NAMES
+from ml.learning.live import COMPLETE_FRAMES, LEAST_FRAMES, Seen, from_bytes
 from ml.predictor import Predictor
 from server.chaos.orders import FaultOrder
 from server.engine import Engine
+from server.learning.examples import MOST_WAITING, Examples
 from server.learning.recorder import BEFORE_FRAMES, Experiment, Recorder
-from server.store import experiments
+from server.store import experiments, open_store, place
 from simulator.faults import FaultKind
 from simulator.topologies import shipped
 from tests.conftest import StartServer
@@ -43,6 +48,22 @@ async def test_an_experiment_becomes_examples_that_survive_a_restart(
     assert kept.incidents == len(recording.incidents) > 0
     assert recording.label.any()
     assert recording.incidents[0].onset >= BEFORE_FRAMES  # it was recorded from before the fault
+
+
+def test_experiments_that_wait_for_the_database_are_limited(tmp_path: Path) -> None:
+    store = open_store(place(tmp_path, None))
+    released = threading.Event()
+    store.offer(lambda _: released.wait(60.0))
+    features = np.zeros((LEAST_FRAMES + COMPLETE_FRAMES, 1, len(NAMES)), np.float32)
+    seen = Seen("default", ("database",), np.array([3]), features, (), ())
+    first = Engine(shipped("default"), Predictor()).latest
+    examples = Examples(store)
+    for _ in range(MOST_WAITING + 3):
+        examples.keep(Experiment(first, (), seen))
+    released.set()
+    examples.close()
+    assert len(store.read(experiments.newest)) == MOST_WAITING
+    store.close()
 
 
 def test_faults_that_overlap_are_one_experiment_and_a_reset_keeps_what_is_known() -> None:
