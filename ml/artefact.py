@@ -49,7 +49,8 @@ class Manifest:
     Attributes
     ----------
     version
-        Unique; follows from the content of the ONNX files.
+        Unique; follows from all that a prediction or an alarm does: the ONNX files, the spread of
+        failures, the calibration, and the threshold.
     features
         Names of the inputs, in order.
     types
@@ -84,8 +85,9 @@ def write_manifest(
     checksums = {
         n: _checksum(directory / n) for n in (*NEEDED, *REPORTS) if (directory / n).exists()
     }
-    models = checksums[INCIDENT_MODEL] + checksums[TYPE_MODEL]
-    content = hashlib.sha256(models.encode()).hexdigest()
+    files = [checksums[name] for name in (INCIDENT_MODEL, TYPE_MODEL, CASCADE)]
+    told = json.dumps([*files, asdict(calibration), threshold])
+    content = hashlib.sha256(told.encode()).hexdigest()
     manifest = Manifest(
         version=f"{FORMAT}-{content[:12]}",
         features=features,

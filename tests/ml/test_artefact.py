@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from ml.artefact import SHIPPED, ArtefactError, read_manifest, write_manifest
+from ml.artefact import SHIPPED, ArtefactError, Calibration, read_manifest, write_manifest
 from ml.features import NAMES
 from ml.predictor import Predictor
 
@@ -64,6 +65,27 @@ def rewritten(directory: Path) -> None:
     """Let the checksums of a model directory be right again, whatever its files hold."""
     known = read_manifest(SHIPPED)
     write_manifest(directory, known.features, known.types, known.calibration, known.threshold)
+
+
+def test_what_predicts_or_warns_otherwise_has_another_version(tmp_path: Path) -> None:
+    shutil.copytree(SHIPPED, tmp_path / "model")
+    known = read_manifest(SHIPPED)
+
+    def version(calibration: Calibration, threshold: float) -> str:
+        written = write_manifest(
+            tmp_path / "model", known.features, known.types, calibration, threshold
+        )
+        return written.version
+
+    same = version(known.calibration, known.threshold)
+    assert version(known.calibration, known.threshold) == same
+    others = {
+        version(known.calibration, known.threshold / 2),
+        version(replace(known.calibration, c=known.calibration.c + 0.1), known.threshold),
+    }
+    (tmp_path / "model" / "metrics.json").unlink()
+    assert version(known.calibration, known.threshold) == same  # reports change nothing
+    assert len({same, *others}) == 3
 
 
 def test_features_or_types_in_another_order_are_refused(tmp_path: Path) -> None:
