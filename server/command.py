@@ -17,6 +17,7 @@ from ml.artefact import SHIPPED, ArtefactError
 from server.app import start
 from server.logs import LogFormat, configure
 from server.settings import LISTEN, METRICS_LISTEN, Settings, SettingsError, default_data
+from server.store import StoreError
 from simulator.topology_file import TopologyError
 
 FILE = click.Path(path_type=Path)
@@ -70,7 +71,11 @@ _log = logging.getLogger(__name__)
     help="Topology file, or the name of a shipped one.",
 )
 @click.option(
-    "--seed", type=click.IntRange(min=0), default=1, show_envvar=True, help="Of the simulation."
+    "--seed",
+    type=click.IntRange(min=0, max=2**64 - 1),
+    default=1,
+    show_envvar=True,
+    help="Of the simulation.",
 )
 @click.option(
     "--speed",
@@ -159,7 +164,7 @@ def main(log_level: str, log_format: str, **stated: Any) -> None:
     settings = Settings(**stated)
     try:
         asyncio.run(_serve(settings))
-    except (SettingsError, TopologyError, ArtefactError) as error:
+    except (SettingsError, TopologyError, ArtefactError, StoreError) as error:
         click.echo(str(error), err=True)
         sys.exit(2)
 

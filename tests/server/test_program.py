@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
+from server.store import open_store, place
 from tests.processes import QUIET
 
 FREE = ("--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0")
@@ -52,6 +54,19 @@ def test_a_port_in_use_is_said_with_the_setting_that_changes_it() -> None:
         assert "SRE_EDGE_LISTEN" in text
         text = refused("--listen", "127.0.0.1:0", "--metrics-listen", address)
         assert "SRE_EDGE_METRICS_LISTEN" in text
+
+
+def test_records_that_lack_a_table_are_said_plainly(data: Path) -> None:
+    open_store(place(data, None)).close()
+    with closing(sqlite3.connect(data / "store.sqlite3")) as records:
+        records.execute("DROP TABLE trainings")
+    text = refused(*FREE)
+    assert "store.sqlite3" in text
+    assert "no such table: trainings" in text
+
+
+def test_a_seed_that_no_message_can_hold_is_refused() -> None:
+    assert "--seed" in refused("--seed", str(2**64))
 
 
 def test_off_loopback_needs_insecure() -> None:
