@@ -137,7 +137,7 @@ def too_many_faults(limit: int) -> ServerError:
     """Report that as many faults act as are allowed."""
     return ServerError(
         Reason.TOO_MANY_FAULTS,
-        f"{limit} faults act already, which is the limit; stop some first",
+        f"expected at most {limit} faults that act or wait at a time; stop some first",
         {"limit": str(limit)},
     )
 
