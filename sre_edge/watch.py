@@ -10,7 +10,14 @@ from typing import Any, Generic
 import grpc
 
 from sre_edge.calls.stream import Item, Stream
-from sre_edge.errors import InvalidRequest, Refused, SreEdgeError, TooOld, from_rpc
+from sre_edge.errors import (
+    InvalidRequest,
+    Refused,
+    SreEdgeError,
+    TooOld,
+    Unavailable,
+    from_rpc,
+)
 from sre_edge.v1 import clock_pb2, snapshot_pb2
 
 FIRST_BACKOFF_S, MAX_BACKOFF_S = 0.2, 2.0
@@ -86,6 +93,8 @@ class Progress(Generic[Item]):
             elif not self._stream.reconnect or _is_final(translated):
                 raise translated from error
             reason = str(translated)
+        elif not self._stream.reconnect:
+            raise Unavailable(reason)
         told = Disconnected(reason) if self._connected else None
         self._connected = False
         wait_s = self._backoff_s * random.uniform(0.5, 1.0)  # noqa: S311 - only jitter

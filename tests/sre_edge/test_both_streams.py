@@ -11,9 +11,11 @@ from typing import Any
 
 import pytest
 
-from sre_edge import AsyncClient, Client, Connected, Disconnected, NotFound
+from sre_edge import AsyncClient, Client, Connected, Disconnected, NotFound, Unavailable
+from sre_edge.calls import stream
 from sre_edge.testing import FakeServer
 from sre_edge.v1 import snapshot_pb2
+from sre_edge.watch import Progress
 from tests import processes
 
 
@@ -153,3 +155,9 @@ async def test_asyncio_against_a_real_server() -> None:
     numbers = [one.cursor.sequence for one in taken[1:]]  # type: ignore[union-attr]
     assert numbers == list(range(numbers[0], numbers[0] + 9))
     assert isinstance(told[0], Connected)
+
+
+def test_a_stream_that_is_not_to_be_opened_again_is_an_error_however_it_ends() -> None:
+    progress = Progress(stream.watch(reconnect=False), "127.0.0.1:1")
+    with pytest.raises(Unavailable, match="ended the stream"):
+        progress.lost(None)
