@@ -96,10 +96,11 @@ class Connection:
             If a file cannot be read, or the token would travel in plain text.
         """
         self._check()
+        options = self._options()
         if self.ca is None:
-            channel = grpc.insecure_channel(self.target, options=_OPTIONS)
+            channel = grpc.insecure_channel(self.target, options=options)
         else:
-            channel = grpc.secure_channel(self.target, self._credentials(), options=_OPTIONS)
+            channel = grpc.secure_channel(self.target, self._credentials(), options=options)
         if self.token_file:
             return grpc.intercept_channel(channel, _WithToken(self.token_file))
         return channel
@@ -108,13 +109,19 @@ class Connection:
         """Open a channel for the running event loop; see `channel`."""
         self._check()
         interceptors = _aio_interceptors(self.token_file) if self.token_file else []
+        options = self._options()
         if self.ca is None:
             return grpc.aio.insecure_channel(
-                self.target, options=_OPTIONS, interceptors=interceptors
+                self.target, options=options, interceptors=interceptors
             )
         return grpc.aio.secure_channel(
-            self.target, self._credentials(), options=_OPTIONS, interceptors=interceptors
+            self.target, self._credentials(), options=options, interceptors=interceptors
         )
+
+    def _options(self) -> list[tuple[str, Any]]:
+        # A proxy of the environment must not get what is for this machine, the token among it.
+        proxy = 0 if _is_loopback(self.target) else 1
+        return [*_OPTIONS, ("grpc.enable_http_proxy", proxy)]
 
     def _check(self) -> None:
         if self.ca is None:

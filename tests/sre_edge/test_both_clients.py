@@ -148,6 +148,18 @@ async def test_an_error_that_was_replaced_on_the_way_is_one_of_the_client_too() 
     await asyncio.to_thread(server.stop(None).wait)
 
 
+async def test_what_is_for_this_machine_goes_through_no_proxy(
+    fake: FakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("no_proxy", "NO_PROXY", "no_grpc_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    with Client(fake.target) as client:
+        assert (await asyncio.to_thread(client.topology)).name == "fake"
+    async with AsyncClient(fake.target) as waiting:
+        assert (await waiting.topology()).name == "fake"
+
+
 def failing(times: int, then: Any) -> Callable[[Any], Any]:
     """Answer UNAVAILABLE so many times, then with a message."""
     left = iter(range(times))
