@@ -41,7 +41,7 @@ def main() -> None:
     metavar="ADDRESS",
     help="Simulate and train on a Dask cluster, by its scheduler's address: tcp://host:8786.",
 )
-@click.option("--quick", is_flag=True, help="A small model in a minute, to try things out.")
+@click.option("--quick", is_flag=True, help="A small model in minutes, to try things out.")
 def train(
     output: Path,
     seed: int,
@@ -54,6 +54,7 @@ def train(
     """Train a model on simulated runs of many systems, and export it as ONNX."""
     try:
         from ml import training
+        from ml.fitting import TooFewIncidentsError
     except ImportError as error:
         _fail(f"training needs the 'train' extra: pip install 'sre-edge[train]' ({error.name})")
     config = training.quick() if quick else training.Config()
@@ -64,7 +65,10 @@ def train(
         output.mkdir(parents=True, exist_ok=True)  # before half an hour of work
     except OSError as error:
         _fail(f"--output {output}: {error.strerror}")
-    metrics = training.train(config, output, _compute(scheduler, workers))
+    try:
+        metrics = training.train(config, output, _compute(scheduler, workers))
+    except TooFewIncidentsError as error:
+        _fail(str(error))
     _show(metrics)
     click.echo(f"model {read_manifest(output).version} in {output}")
 

@@ -111,10 +111,25 @@ def logistic_regression(rows: Rows) -> dict[str, Any]:
     }
 
 
+class TooFewIncidentsError(ValueError):
+    """What was simulated has nothing to learn from."""
+
+
 def fit_spread(parts: Sequence[SpreadRows]) -> dict[str, Any]:
-    """Fit the probability that a failing callee brings its caller into an incident."""
+    """Fit the probability that a failing callee brings its caller into an incident.
+
+    Raises
+    ------
+    TooFewIncidentsError
+        If none did, or all of them.
+    """
     inputs = np.concatenate([part.inputs for part in parts])
     followed = np.concatenate([part.followed for part in parts])
+    if followed.all() or not followed.any():
+        raise TooFewIncidentsError(
+            f"of {len(followed)} failing callees {np.sum(followed)} broke their callers: too few "
+            "incidents to learn from; take more systems or episodes"
+        )
     model = LogisticRegression(C=1.0, max_iter=1000)
     model.fit(inputs, followed)
     return {

@@ -163,7 +163,7 @@ def _say(step: str) -> None:
 
 
 def quick() -> Config:
-    """Give a config that trains in a minute: for tests, and to try things out."""
+    """Give a config that trains in minutes: for tests, and to try things out."""
     return replace(
         Config(), topologies=6, validation_topologies=2, test_topologies=2, episodes=8, rounds=60,
         held_out_episodes=8, candidates=({},),

@@ -17,9 +17,12 @@ import xgboost
 from ml import artefact, training
 from ml.artefact import SHIPPED, read_manifest
 from ml.baselines import baselines
+from ml.cascade import EDGE_INPUTS
+from ml.cascade_events import SpreadRows
 from ml.compute import Cluster, Local
 from ml.export import ExportError, check_options, export, without_base
 from ml.features import LEARNED, NAMES, FeatureExtractor
+from ml.fitting import TooFewIncidentsError, fit_spread
 from ml.incident_types import INCIDENT_TYPES
 from ml.predictor import Predictor, calibrated
 from simulator.faults import Fault, FaultKind
@@ -166,6 +169,12 @@ def test_a_cluster_that_is_not_there_is_said() -> None:
     )  # fmt: skip
     assert done.returncode == 2
     assert "expected a scheduler at nonsense://x" in done.stderr
+
+
+def test_too_few_incidents_to_learn_from_are_said() -> None:
+    nobody = SpreadRows(np.zeros((3, len(EDGE_INPUTS))), np.zeros(3, dtype=np.bool_))
+    with pytest.raises(TooFewIncidentsError, match="of 3 failing callees 0 broke their callers"):
+        fit_spread([nobody])
 
 
 @pytest.mark.slow
