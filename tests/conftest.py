@@ -13,6 +13,7 @@ import pytest_asyncio
 
 from server.app import App, start
 from server.settings import Settings
+from simulator.load import Load
 
 StartServer = Callable[..., Awaitable[App]]
 
@@ -35,11 +36,16 @@ def tool(*names: str) -> str:
 
 
 @pytest_asyncio.fixture
-async def start_server(tmp_path: Path) -> AsyncIterator[StartServer]:
+async def start_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[StartServer]:
     """Start real servers in this event loop; each on free ports, fast unless told otherwise.
 
-    Each has a data directory of its own, unless `data` names one to be found again.
+    Each has a data directory of its own, unless `data` names one to be found again. For all of
+    them it is Wednesday afternoon: how much is asked of a system depends on day and hour.
     """
+    afternoon = Load(diurnal=True, hour=15.0, day=2)
+    monkeypatch.setattr("server.live_run.Load", lambda **_: afternoon)
     apps: list[App] = []
 
     async def starting(**settings: object) -> App:
