@@ -68,7 +68,7 @@ def test_open_select_inject_cascade_alarm_first_stop_recover_outcome(page: Page,
     page.get_by_role("link", name="Chaos").click()
     expect(page.locator("#chaos-form input[value='database']")).to_be_checked()
     expect(page.locator("#chaos-effect")).to_contain_text("100 % of its replicas are down")
-    page.locator("#chaos-form input[name='duration']").fill("240")
+    page.locator("#chaos-form input[name='duration']").fill("1800")  # it is stopped
     page.locator("#chaos-form input[name='ramp']").fill("120")
     page.locator("#inject").click()
     expect(page.locator("#toasts")).to_contain_text("Injected service kill on database")
