@@ -64,7 +64,7 @@ class Curve:
     Attributes
     ----------
     name
-        Whose cost, in `unit`.
+        Which cost of what, in `unit`; with `over` it names the picture, so no two are the same.
     over
         What it grows with.
     points

@@ -98,7 +98,8 @@ def topology(directory: Path, services: int) -> Path:
 
 def measure(*, quick: bool = False) -> Part:
     """Measure crowds of several sizes, each with a server of its own."""
-    points: dict[str, list[tuple[float, float]]] = {"share of a core": [], "MB": []}
+    cores: list[tuple[float, float]] = []
+    memories: list[tuple[float, float]] = []
     crowds, windows = (SUBSCRIBERS[1:3], 1) if quick else (SUBSCRIBERS, WINDOWS)
     with TemporaryDirectory() as name:
         directory = Path(name)
@@ -109,8 +110,8 @@ def measure(*, quick: bool = False) -> Part:
                 found = asyncio.run(watched(program, subscribers, windows))
             core = [window.core for window in found]
             memory = [window.resident_mb for window in found]
-            points["share of a core"].append((float(subscribers), float(np.median(core))))
-            points["MB"].append((float(subscribers), float(np.median(memory))))
+            cores.append((float(subscribers), float(np.median(core))))
+            memories.append((float(subscribers), float(np.median(memory))))
     told = f"{subscribers:,} subscribers of {SERVICES} services"
     delays = [float(np.percentile(window.delays_s, 99)) for window in found]
     expected = subscribers * WINDOW_S / INTERVAL_S * windows
@@ -122,8 +123,10 @@ def measure(*, quick: bool = False) -> Part:
             limited(f"p99 from the tick to them, {told}", delays, "s", MOST_DELAY_S),
             limited(f"memory, {told}", memory, "MB", MOST_MB),
         ],
-        [Curve(f"a server of {SERVICES} services", unit, "subscribers", tuple(grown))
-         for unit, grown in points.items()],
+        [
+            Curve("CPU of the server", "share of a core", "subscribers", tuple(cores)),
+            Curve("memory of the server", "MB", "subscribers", tuple(memories)),
+        ],
         [f"{delivered:,} snapshots came of {expected:,.0f} expected; windows begin and end "
          "anywhere between two ticks."],
     )  # fmt: skip

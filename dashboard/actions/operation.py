@@ -10,6 +10,9 @@ from dashboard.source.state import Provider
 from dashboard.words.names import TRAINING_SIZES
 from sre_edge import SreEdgeError
 
+MOST_DIGITS = 9
+"""Of a size: what the API's numbers can hold; how much is too much, the server says."""
+
 
 def pause(provider: Provider, values: Mapping[str, Any]) -> Answer:
     """Stop simulated time."""
@@ -57,10 +60,12 @@ def activate(provider: Provider, values: Mapping[str, Any]) -> Answer:
 def train(provider: Provider, values: Mapping[str, Any]) -> Answer:
     """Begin a training, of the usual size where none is said."""
     sizes = {}
-    for name in TRAINING_SIZES:
+    for name, (label, _) in TRAINING_SIZES.items():
         if given := str(values.get(name, "")).strip():
-            if not given.isdecimal():
-                raise SreEdgeError(f"{name}: expected a whole number")
+            if not given.isdecimal() or len(given) > MOST_DIGITS:
+                raise SreEdgeError(
+                    f"{label}: expected a whole number of {MOST_DIGITS} digits at most"
+                )
             sizes[name] = int(given)
     training = provider.train(**sizes)
     provider.refresh("training")

@@ -100,6 +100,7 @@ def quick_run(out: Path, *parts: str) -> tuple[str, dict[str, object]]:
 
 def pictures(text: str, out: Path) -> bool:
     linked = [line[line.index("(") + 1 : -1] for line in text.splitlines() if line.startswith("![")]
+    assert len(set(linked)) == len(linked)
     return bool(linked) and all((out / picture).stat().st_size > 5000 for picture in linked)
 
 

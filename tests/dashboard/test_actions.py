@@ -47,6 +47,17 @@ def test_several_faults_are_one_scenario(provider: FakeProvider) -> None:
     assert 'name: "cpu spike, error burst on database, auth-service"' in str(document)
 
 
+@pytest.mark.parametrize("size", ["-1", "2.5", "many", "9" * 10])
+def test_a_size_of_a_training_is_a_number_that_the_api_can_hold(
+    provider: FakeProvider, size: str
+) -> None:
+    error = perform(provider, "train", episodes="4", rounds=size)["error"]
+    assert error == "Most trees to add: expected a whole number of 9 digits at most"
+    assert provider.asked == []
+    perform(provider, "train", episodes="4", rounds=" ")
+    assert provider.asked == [("train", ("episodes", 4))]
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [

@@ -28,8 +28,9 @@ def url() -> Iterator[str]:
         yield address
 
 
-def answer(url: str, **headers: str) -> int:
-    request = urllib.request.Request(url, headers=headers)  # noqa: S310 - loopback
+def answer(url: str, body: bytes | Iterator[bytes] | None = None, **headers: str) -> int:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    request = urllib.request.Request(url, data=body, headers=named)  # noqa: S310 - loopback
     try:
         with urllib.request.urlopen(request, timeout=10) as page:  # noqa: S310
             return int(page.status)
@@ -55,23 +56,10 @@ def test_other_names_and_other_pages_are_refused(url: str) -> None:
 
 
 def test_bodies_say_their_length_and_are_not_large(url: str) -> None:
-    action = f"{url}/_dash-update-component"
-
-    def status(body: bytes | Iterator[bytes], length: int | None = None) -> int:
-        headers = {"Content-Type": "application/json"}
-        if length is not None:
-            headers["Content-Length"] = str(length)
-        request = urllib.request.Request(action, data=body, headers=headers)  # noqa: S310 - loopback
-        try:
-            with urllib.request.urlopen(request, timeout=10) as page:  # noqa: S310
-                return int(page.status)
-        except urllib.error.HTTPError as error:
-            with error:
-                return int(error.code)
-
-    assert status(b"{}") != 413
-    assert status(b"{}", length=MOST_BODY_BYTES + 1) == 413
-    assert status(iter([b"{}"])) == 413  # without a length it is sent in pieces
+    action, kind = f"{url}/_dash-update-component", {"Content_Type": "application/json"}
+    assert answer(action, b"{}", **kind) != 413
+    assert answer(action, b"{}", **kind, Content_Length=str(MOST_BODY_BYTES + 1)) == 413
+    assert answer(action, iter([b"{}"]), **kind) == 413  # without a length it is sent in pieces
     assert answer(url) == 200
 
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
 
 import server.journal
+from server.app import App
 from server.store import Place, StoreError, activations, database, open_store, writer
 from server.store.activations import Activation
 from sre_edge.v1 import (
@@ -24,24 +28,33 @@ from tests.server.chaos_calls import KILL, tick
 from tests.server.stubs import Stubs, reason
 
 
+@asynccontextmanager
+async def locked(
+    start_server: StartServer, directory: Path, monkeypatch: pytest.MonkeyPatch, patience_s: float
+) -> AsyncIterator[tuple[App, Stubs, sqlite3.Connection]]:
+    """A server, and another program that holds a lock on its database."""
+    monkeypatch.setattr(database, "BUSY_S", 120.0)
+    monkeypatch.setattr(writer, "ANSWERS_WITHIN_S", patience_s)
+    monkeypatch.setattr(server.journal, "SETTLES_WITHIN_S", 0.1)
+    app = await start_server(speed=0.1, data=directory)
+    other = sqlite3.connect(directory / "store.sqlite3")
+    async with grpc.aio.insecure_channel(app.address) as channel:
+        other.execute("BEGIN IMMEDIATE")
+        yield app, Stubs(channel), other
+
+
+def listings(calls: Stubs, count: int) -> list[Any]:
+    request = incident_service_pb2.ListIncidentsRequest()
+    return [calls.incident.ListIncidents(request) for _ in range(count)]
+
+
 async def test_a_file_that_another_program_locks_holds_up_no_other_call(
     start_server: StartServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database, "BUSY_S", 30.0)
-    monkeypatch.setattr(writer, "ANSWERS_WITHIN_S", 0.5)
-    monkeypatch.setattr(server.journal, "SETTLES_WITHIN_S", 0.1)
-    app = await start_server(speed=0.1, data=tmp_path)
-    other = sqlite3.connect(tmp_path / "store.sqlite3")
-    async with grpc.aio.insecure_channel(app.address) as channel:
-        calls = Stubs(channel)
-        other.execute("BEGIN IMMEDIATE")
+    async with locked(start_server, tmp_path, monkeypatch, 0.5) as (app, calls, other):
         fault = await calls.inject(**KILL)
         tick(app, 20)
-        listing = [
-            calls.incident.ListIncidents(incident_service_pb2.ListIncidentsRequest())
-            for _ in range(20)
-        ]
-        for call in listing:
+        for call in listings(calls, 20):
             with pytest.raises(grpc.aio.AioRpcError) as caught:
                 await call
             assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
@@ -59,19 +72,9 @@ async def test_a_file_that_another_program_locks_holds_up_no_other_call(
 async def test_faults_are_stopped_and_streams_begin_while_many_wait_for_the_database(
     start_server: StartServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database, "BUSY_S", 120.0)
-    monkeypatch.setattr(writer, "ANSWERS_WITHIN_S", 120.0)
-    monkeypatch.setattr(server.journal, "SETTLES_WITHIN_S", 0.1)
-    app = await start_server(speed=0.1, data=tmp_path)
-    other = sqlite3.connect(tmp_path / "store.sqlite3")
-    async with grpc.aio.insecure_channel(app.address) as channel:
-        calls = Stubs(channel)
-        other.execute("BEGIN IMMEDIATE")
+    async with locked(start_server, tmp_path, monkeypatch, 120.0) as (_, calls, other):
         fault = await calls.inject(**KILL)
-        listing = [
-            calls.incident.ListIncidents(incident_service_pb2.ListIncidentsRequest())
-            for _ in range(40)
-        ]
+        listing = listings(calls, 40)
         await calls.simulation.GetServerInfo(simulation_service_pb2.GetServerInfoRequest())
         stop = chaos_service_pb2.StopChaosRequest(all=True)
         stopped = (await calls.chaos.StopChaos(stop, timeout=60)).stopped
