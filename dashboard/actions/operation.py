@@ -63,9 +63,8 @@ def train(provider: Provider, values: Mapping[str, Any]) -> Answer:
     for name, (label, _) in TRAINING_SIZES.items():
         if given := str(values.get(name, "")).strip():
             if not given.isdecimal() or len(given) > MOST_DIGITS:
-                raise SreEdgeError(
-                    f"{label}: expected a whole number of {MOST_DIGITS} digits at most"
-                )
+                expected = f"a whole number of {MOST_DIGITS} digits at most"
+                raise SreEdgeError(f"{label}: expected {expected}")
             sizes[name] = int(given)
     training = provider.train(**sizes)
     provider.refresh("training")

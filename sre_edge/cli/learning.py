@@ -12,6 +12,9 @@ from sre_edge.cli.command import EXIT_FAILED, Commands, connected
 from sre_edge.client import Client
 from sre_edge.v1 import training_pb2
 
+SIZE = click.IntRange(1, 2**32 - 1)
+"""What the API can hold; how much is too much, the server says."""
+
 _ENDED_WELL = (training_pb2.TRAINING_STATE_PROMOTED, training_pb2.TRAINING_STATE_KEPT)
 
 
@@ -63,16 +66,14 @@ def activate(client: Client, version: str, as_json: bool) -> None:
 @click.command(epilog="With --wait: exit code 1 if the training failed or was interrupted.")
 @click.option("--wait", is_flag=True, help="Show progress until it has ended.")
 @click.option("--status", is_flag=True, help="Begin none; tell of the latest one.")
-@click.option(
-    "--systems", type=click.IntRange(min=1), help="Simulated systems to learn from again."
-)
-@click.option("--episodes", type=click.IntRange(min=1), help="Simulated runs of each.")
+@click.option("--systems", type=SIZE, help="Simulated systems to learn from again.")
+@click.option("--episodes", type=SIZE, help="Simulated runs of each.")
 @click.option(
     "--held-out-systems",
-    type=click.IntRange(min=1),
+    type=SIZE,
     help="Systems to compare on, and to calibrate on.",
 )
-@click.option("--rounds", type=click.IntRange(min=1), help="Most trees to add.")
+@click.option("--rounds", type=SIZE, help="Most trees to add.")
 @connected
 def train(
     client: Client,

@@ -118,6 +118,7 @@ def test_the_clock_and_another_topology(target: str, tmp_path: Path) -> None:
         (("predict", "databse"), "no service is named 'databse'"),
         (("stop", "f-99"), "no fault that acts has the identifier 'f-99'"),
         (("stop",), "expected either IDENTIFIER, --all,"),
+        (("train", "--rounds", "9" * 12), "is not in the range 1<=x<=4294967295"),
     ],
 )
 def test_bad_input_is_said_and_exits_with_2(
