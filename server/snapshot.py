@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum, auto
@@ -55,7 +55,7 @@ class Run:
         """Static view of the system."""
         return self.topology.graph()
 
-    def indices(self, names: Iterable[str]) -> tuple[int, ...] | None:
+    def indices(self, names: Collection[str]) -> tuple[int, ...] | None:
         """Give the indices of services in topology order; None for all.
 
         Raises
@@ -64,11 +64,13 @@ class Run:
             UNKNOWN_SERVICE.
         """
         graph = self.graph
-        wanted = set(names)
-        for name in sorted(wanted):
-            if name not in graph.index:
-                raise unknown_service(name, graph.names)
-        return tuple(sorted(graph.index[name] for name in wanted)) if wanted else None
+        index = graph.index
+        try:
+            found = [index[name] for name in names]
+        except KeyError:
+            unknown = min(name for name in names if name not in index)
+            raise unknown_service(unknown, graph.names) from None
+        return tuple(sorted(set(found)) if len(found) > 1 else found) or None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from server.rpc.errors import abort
 OPEN = f"/{health.SERVICE_NAME}/"
 """Whoever reaches the port may ask whether the server serves: probes have no token."""
 
-Behaviour = Callable[[Any, Any], Awaitable[Any]]
+Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class Authenticated(grpc.aio.ServerInterceptor):
@@ -65,33 +65,38 @@ class Limits:
         self._calls = 0
         self._streams: Counter[str] = Counter()
 
-    def call(self, behaviour: Behaviour) -> Behaviour:
-        """Limit a call with one answer."""
+    def begin_call(self, _: Context) -> None:
+        """Begin a call with one answer.
 
-        async def limited(request: Any, context: Any) -> Any:
-            if self._calls >= self._most_calls:
-                await abort(context, too_many_calls(self._most_calls))
-            self._calls += 1
-            try:
-                return await behaviour(request, context)
-            finally:
-                self._calls -= 1
+        Raises
+        ------
+        ServerError
+            TOO_MANY_CALLS.
+        """
+        if self._calls >= self._most_calls:
+            raise too_many_calls(self._most_calls)
+        self._calls += 1
 
-        return limited
+    def end_call(self, _: Context) -> None:
+        """End a call that has begun."""
+        self._calls -= 1
 
-    def stream(self, behaviour: Behaviour) -> Behaviour:
-        """Limit a call that answers with a stream."""
+    def begin_stream(self, context: Context) -> None:
+        """Begin a call that answers with a stream.
 
-        async def limited(request: Any, context: Any) -> Any:
-            connection = context.peer()
-            if self._streams[connection] >= self._most_streams:
-                await abort(context, too_many_streams(self._most_streams))
-            self._streams[connection] += 1
-            try:
-                return await behaviour(request, context)
-            finally:
-                self._streams[connection] -= 1
-                if not self._streams[connection]:
-                    del self._streams[connection]
+        Raises
+        ------
+        ServerError
+            TOO_MANY_STREAMS.
+        """
+        connection = context.peer()
+        if self._streams[connection] >= self._most_streams:
+            raise too_many_streams(self._most_streams)
+        self._streams[connection] += 1
 
-        return limited
+    def end_stream(self, context: Context) -> None:
+        """End a stream that has begun."""
+        connection = context.peer()
+        self._streams[connection] -= 1
+        if not self._streams[connection]:
+            del self._streams[connection]

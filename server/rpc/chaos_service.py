@@ -12,7 +12,6 @@ from server.engine import Engine
 from server.errors import Violation, invalid, unknown_experiment
 from server.journal import Journal
 from server.rpc import experiments, faults, paging
-from server.rpc.errors import translated
 from sre_edge.v1 import chaos_service_pb2 as pb
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -24,7 +23,6 @@ class ChaosServicer:
     def __init__(self, engine: Engine, journal: Journal) -> None:
         self._engine, self._journal = engine, journal
 
-    @translated
     async def InjectChaos(
         self, request: pb.InjectChaosRequest, context: Context
     ) -> pb.InjectChaosResponse:
@@ -34,7 +32,6 @@ class ChaosServicer:
         await self._journal.settled()
         return pb.InjectChaosResponse(fault=faults.fault(injected(active, run)))
 
-    @translated
     async def StopChaos(
         self, request: pb.StopChaosRequest, context: Context
     ) -> pb.StopChaosResponse:
@@ -44,7 +41,6 @@ class ChaosServicer:
             await self._journal.settled()
         return pb.StopChaosResponse(stopped=[faults.fault(fault) for fault in stopped])
 
-    @translated
     async def LiftKillSwitch(
         self, request: pb.LiftKillSwitchRequest, context: Context
     ) -> pb.LiftKillSwitchResponse:
@@ -54,7 +50,6 @@ class ChaosServicer:
         await self._journal.settled()
         return pb.LiftKillSwitchResponse(lifted=engaged)
 
-    @translated
     async def RunScenario(
         self, request: pb.RunScenarioRequest, context: Context
     ) -> pb.RunScenarioResponse:
@@ -65,14 +60,12 @@ class ChaosServicer:
         await self._journal.settled()
         return pb.RunScenarioResponse(experiment=experiments.experiment(begun))
 
-    @translated
     async def ListExperiments(
         self, request: pb.ListExperimentsRequest, context: Context
     ) -> pb.ListExperimentsResponse:
         """List experiments, the newest first."""
         return await self._journal.aside(self._list, request)
 
-    @translated
     async def GetExperiment(
         self, request: pb.GetExperimentRequest, context: Context
     ) -> pb.GetExperimentResponse:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 
 from ml.factors import Factor
 from ml.features import NAMES
@@ -33,41 +34,50 @@ Indices = tuple[int, ...] | None
 """Services that a client wants, in topology order; None: all."""
 
 
+horizon = lru_cache(maxsize=8)(times.duration)
+"""How far a model looks ahead, seconds; made once, and copied into each message."""
+
+
 def cursor(taken: Snapshot) -> snapshot_pb2.Cursor:
     """Place of a snapshot in the stream."""
     return snapshot_pb2.Cursor(run_id=taken.run.id, sequence=taken.sequence)
 
 
 def prediction(
-    message: prediction_pb2.Prediction,
+    make: Callable[..., prediction_pb2.Prediction],
     taken: Snapshot,
     forecast: Forecast,
     service: int,
     probability: float,
     types: FloatArray | None,
     factors: Sequence[Factor] = (),
-    *,
-    include_features: bool = False,
-) -> None:
-    """Fill in what the model expects of one service.
+) -> prediction_pb2.Prediction:
+    """Say what the model expects of one service.
 
-    `types` is None at low risk; `factors` are empty unless they were asked for.
+    `make` is the class, or `add` of a repeated field; `types` is None at low risk; `factors` are
+    empty unless they were asked for.
     """
-    message.service = taken.run.graph.names[service]
-    message.incident_probability = probability
-    message.risk_level = RISK[risk_level(probability)]
-    message.cascade_risk = forecast.cascade_risk[service]
-    message.horizon.FromNanoseconds(round(forecast.horizon_s * 1e9))
-    message.model_version = forecast.model_version
+    message = make(
+        service=taken.run.graph.names[service],
+        incident_probability=probability,
+        risk_level=RISK[risk_level(probability)],
+        cascade_risk=forecast.cascade_risk.item(service),
+        horizon=horizon(forecast.horizon_s),
+        model_version=forecast.model_version,
+    )
     if types is not None:
         add_type(message, types)
         add_advice(message, taken, service, types, factors)
-    message.top_factors.extend(factor(found) for found in factors)
-    if include_features:
-        row = forecast.features[service]
-        for name, value in zip(NAMES, row.tolist(), strict=True):
-            if math.isfinite(value):
-                message.features[name] = value
+    if factors:
+        message.top_factors.extend(map(factor, factors))
+    return message
+
+
+def add_features(message: prediction_pb2.Prediction, row: FloatArray) -> None:
+    """Say what the model saw, (F,); what was not observed is left out."""
+    for name, value in zip(NAMES, row.tolist(), strict=True):
+        if math.isfinite(value):
+            message.features[name] = value
 
 
 def add_type(message: prediction_pb2.Prediction, types: FloatArray) -> None:
@@ -108,7 +118,7 @@ def system_prediction(taken: Snapshot, forecast: Forecast) -> prediction_pb2.Sys
         incident_probability=forecast.system_probability,
         risk_level=RISK[risk_level(forecast.system_probability)],
         service_most_at_risk=taken.run.graph.names[int(forecast.probability.argmax())],
-        horizon=times.duration(forecast.horizon_s),
+        horizon=horizon(forecast.horizon_s),
         model_version=forecast.model_version,
     )
 

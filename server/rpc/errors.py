@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-import functools
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Iterator
-from typing import Any, NoReturn, TypeVar
+from collections.abc import Iterable, Iterator
+from typing import Any, NoReturn
 
 import grpc
 from google.protobuf import any_pb2
@@ -46,7 +44,6 @@ CODES: dict[Reason, grpc.StatusCode] = {
 }
 
 _log = logging.getLogger(__name__)
-Result = TypeVar("Result")
 
 
 def status(error: ServerError) -> status_pb2.Status:
@@ -93,30 +90,12 @@ def _first(violations: Iterable[Violation]) -> Iterator[Violation]:
         yield shown
 
 
-def translated(
-    method: Callable[[Any, Any, Any], Awaitable[Result]],
-) -> Callable[[Any, Any, Any], Awaitable[Result]]:
-    """Make a servicer's method answer with catalogued errors only."""
-
-    @functools.wraps(method)
-    async def call(self: Any, request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Result:
-        try:
-            return await method(self, request, context)
-        except ServerError as error:
-            told = error
-        except StoreError:
-            _log.exception("%s failed", method.__qualname__)
-            told = store_unavailable()
-        except (grpc.aio.AbortError, asyncio.CancelledError):
-            raise
-        except Exception:
-            if context.cancelled() or context.done():
-                raise  # the client is gone; a blocked write ends that way
-            _log.exception("%s failed", method.__qualname__)
-            told = internal()
-        return await abort(context, told)
-
-    return call
+def catalogued(error: Exception, method: str) -> ServerError:
+    """Say what a caller is told of an error; one that is not in the catalogue is logged."""
+    if isinstance(error, ServerError):
+        return error
+    _log.error("%s failed", method, exc_info=error)
+    return store_unavailable() if isinstance(error, StoreError) else internal()
 
 
 async def abort(context: grpc.aio.ServicerContext[Any, Any], error: ServerError) -> NoReturn:

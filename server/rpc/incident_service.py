@@ -11,7 +11,6 @@ from server.engine import Engine
 from server.errors import slow_subscriber
 from server.journal import Journal
 from server.rpc import events, incidents, paging, slos, times
-from server.rpc.errors import translated
 from server.rpc.event_feed import EventFeed, EventFilter
 from server.watch.records import IncidentState
 from sre_edge.v1 import incident_service_pb2 as pb
@@ -36,14 +35,12 @@ class IncidentServicer:
         self._engine, self._journal, self._feed = engine, journal, feed
         self._write_timeout_s = write_timeout_s
 
-    @translated
     async def ListIncidents(
         self, request: pb.ListIncidentsRequest, context: Context
     ) -> pb.ListIncidentsResponse:
         """List incidents, the newest first."""
         return await self._journal.aside(self._incidents, request)
 
-    @translated
     async def StreamEvents(self, request: pb.StreamEventsRequest, context: Context) -> None:
         """Stream events until the client cancels; messages are encoded already."""
         self._engine.run.indices(request.services)
@@ -62,7 +59,6 @@ class IncidentServicer:
         finally:
             self._feed.unsubscribe(reader)
 
-    @translated
     async def ListSlos(self, request: pb.ListSlosRequest, context: Context) -> pb.ListSlosResponse:
         """List objectives with their error budgets, in topology order."""
         return await asyncio.to_thread(self._slos, request)

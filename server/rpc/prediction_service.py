@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import grpc
@@ -16,7 +16,6 @@ from server.errors import Violation, invalid
 from server.journal import Journal
 from server.learning.learning import Learning
 from server.rpc import analysis, convert, incidents, learned, paging, times
-from server.rpc.errors import translated
 from server.snapshot import Forecast, Snapshot
 from server.watch.records import AlarmOutcome
 from simulator.graph import FloatArray
@@ -31,22 +30,19 @@ Context = grpc.aio.ServicerContext[Any, Any]
 
 def expected(
     forecast: Forecast, services: Sequence[int]
-) -> Iterator[tuple[int, float, FloatArray | None]]:
+) -> list[tuple[int, float, FloatArray | None]]:
     """Ask the model for some services: their probability and, at risk, that of each type."""
-    model, moved, ongoing = forecast.predictor, forecast.moved, forecast.ongoing
-    asked = [service for service in services if moved[service]]
-    likely = dict.fromkeys(services, model.manifest.calibration.quiet)
-    if asked:
-        answers = model.probability_of_rows(forecast.rows.take(asked, axis=0))
-        likely.update(zip(asked, answers.tolist(), strict=True))
-    likely.update((service, 1.0) for service in services if ongoing[service])
-    at_risk = [service for service in services if likely[service] >= MEDIUM_FROM]
+    model, rows, ongoing = forecast.predictor, forecast.rows, forecast.ongoing
+    likely: dict[int, float] = {}
+    if asked := [service for service in services if forecast.moved[service]]:
+        chosen = rows[asked[0] : asked[0] + 1] if len(asked) == 1 else rows.take(asked, axis=0)
+        likely = dict(zip(asked, model.each_of_rows(chosen), strict=True))
+    quiet = model.manifest.calibration.quiet
+    found = [(s, 1.0 if ongoing[s] else likely.get(s, quiet)) for s in services]
     types: dict[int, FloatArray] = {}
-    if at_risk:
-        found = model.types_of_rows(forecast.rows.take(at_risk, axis=0))
-        types = dict(zip(at_risk, found, strict=True))
-    for service in services:
-        yield service, likely[service], types.get(service)
+    if at_risk := [service for service, probability in found if probability >= MEDIUM_FROM]:
+        types = dict(zip(at_risk, model.types_of_rows(rows.take(at_risk, axis=0)), strict=True))
+    return [(service, probability, types.get(service)) for service, probability in found]
 
 
 class PredictionServicer:
@@ -58,41 +54,35 @@ class PredictionServicer:
         self._trainer = learning.trainer
         self._frame: tuple[Snapshot, pb.PredictResponse] | None = None
 
-    @translated
     async def Predict(self, request: pb.PredictRequest, context: Context) -> pb.PredictResponse:
         """Predict for one service, several, or all, and for the system."""
         if 0 < len(request.services) <= MOST_AT_ONCE and not request.explain:
             return self._answer(request)  # takes less time than a thread would
         return await asyncio.to_thread(self._answer, request)
 
-    @translated
     async def GetAnalysis(
         self, request: pb.GetAnalysisRequest, context: Context
     ) -> pb.GetAnalysisResponse:
         """Say how the services stand."""
         return await asyncio.to_thread(self._analysis, request)
 
-    @translated
     async def ListAlarms(
         self, request: pb.ListAlarmsRequest, context: Context
     ) -> pb.ListAlarmsResponse:
         """List alarms, the newest first."""
         return await self._journal.aside(self._alarms, request)
 
-    @translated
     async def ListModels(
         self, request: pb.ListModelsRequest, context: Context
     ) -> pb.ListModelsResponse:
         """List the models."""
         return await asyncio.to_thread(self._list, request)
 
-    @translated
     async def GetModel(self, request: pb.GetModelRequest, context: Context) -> pb.GetModelResponse:
         """Describe a model."""
         found = await asyncio.to_thread(self._models.get, request.version)
         return await asyncio.to_thread(learned.described, found, self._models.live)
 
-    @translated
     async def ActivateModel(
         self, request: pb.ActivateModelRequest, context: Context
     ) -> pb.ActivateModelResponse:
@@ -101,7 +91,6 @@ class PredictionServicer:
             raise invalid([Violation("version", "expected the version of a model")])
         return await self._journal.aside(self._activate, request.version)
 
-    @translated
     async def StartTraining(
         self, request: pb.StartTrainingRequest, context: Context
     ) -> pb.StartTrainingResponse:
@@ -109,7 +98,6 @@ class PredictionServicer:
         begun = await self._journal.aside(self._trainer.start, learned.order(request))
         return pb.StartTrainingResponse(training=learned.training(begun))
 
-    @translated
     async def GetTraining(
         self, request: pb.GetTrainingRequest, context: Context
     ) -> pb.GetTrainingResponse:
@@ -165,15 +153,13 @@ class PredictionServicer:
         chosen = tuple(range(taken.run.graph.services)) if wanted is None else wanted
         answer = pb.PredictResponse()
         answer.CopyFrom(self._same_for_all(taken, forecast))
-        with_features = request.include_features
-        reasons = _reasons(taken, forecast, chosen) if request.explain else [[]] * len(chosen)
-        for (i, probability, types), factors in zip(
-            expected(forecast, chosen), reasons, strict=True
-        ):
-            convert.prediction(
-                answer.predictions.add(), taken, forecast, i, probability, types, factors,
-                include_features=with_features,
-            )  # fmt: skip
+        reasons = _reasons(taken, forecast, chosen) if request.explain else {}
+        make, with_features = answer.predictions.add, request.include_features
+        for i, likely, types in expected(forecast, chosen):
+            factors = reasons.get(i, ())
+            message = convert.prediction(make, taken, forecast, i, likely, types, factors)
+            if with_features:
+                convert.add_features(message, forecast.features[i])
         return answer
 
     def _same_for_all(self, taken: Snapshot, forecast: Forecast) -> pb.PredictResponse:
@@ -189,7 +175,9 @@ class PredictionServicer:
         return frame[1]
 
 
-def _reasons(taken: Snapshot, forecast: Forecast, services: tuple[int, ...]) -> list[list[Factor]]:
+def _reasons(
+    taken: Snapshot, forecast: Forecast, services: tuple[int, ...]
+) -> dict[int, list[Factor]]:
     """Find the strongest reasons for the prediction of each service.
 
     Raises
@@ -209,9 +197,9 @@ def _reasons(taken: Snapshot, forecast: Forecast, services: tuple[int, ...]) -> 
         )
     model = forecast.predictor
     contributions = model.contributions(forecast.features[list(services)])
-    return [
-        top_factors(
+    return {
+        service: top_factors(
             taken.run.graph, taken.frame, forecast.features, service, model.manifest.features, row
         )
         for service, row in zip(services, contributions, strict=True)
-    ]
+    }

@@ -11,13 +11,12 @@ from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import DecodeError
 
 from server.engine import Engine
-from server.errors import Violation, invalid
 from server.journal import Journal
 from server.learning.learning import Learning
-from server.rpc.access import Behaviour, Limits
+from server.rpc.access import Limits
+from server.rpc.answering import Behaviour, answering
 from server.rpc.broadcast import Broadcaster
 from server.rpc.chaos_service import ChaosServicer
-from server.rpc.errors import abort
 from server.rpc.event_feed import EventFeed
 from server.rpc.incident_service import IncidentServicer
 from server.rpc.observed import Observed
@@ -76,16 +75,13 @@ def _handler(
 ) -> grpc.RpcMethodHandler[Any, Any]:
     request = message_factory.GetMessageClass(method.input_type)
     response = message_factory.GetMessageClass(method.output_type)
-    path = f"/{method.containing_service.full_name}/{method.name}"
-    expecting = _expecting(method.input_type.full_name, behaviour)
+    answer = answering(method, behaviour, limits, observed)
     if method.server_streaming:
         return grpc.unary_stream_rpc_method_handler(
-            observed.call(path, limits.stream(expecting), timed=False),
-            request_deserializer=_decoder(request),
-            response_serializer=bytes,
+            answer, request_deserializer=_decoder(request), response_serializer=bytes
         )
     return grpc.unary_unary_rpc_method_handler(
-        observed.call(path, limits.call(expecting), timed=True),
+        answer,
         request_deserializer=_decoder(request),
         response_serializer=response.SerializeToString,
     )
@@ -101,14 +97,3 @@ def _decoder(request: Any) -> Callable[[bytes], Any]:
             return None
 
     return decode
-
-
-def _expecting(name: str, behaviour: Behaviour) -> Behaviour:
-    """Refuse what could not be decoded."""
-
-    async def call(request: Any, context: Any) -> Any:
-        if request is None:
-            await abort(context, invalid([Violation("", f"expected the bytes of a {name}")]))
-        return await behaviour(request, context)
-
-    return call

@@ -12,7 +12,6 @@ from server.engine import Engine
 from server.errors import Violation, invalid, slow_subscriber
 from server.rpc import convert, past, snapshots, times
 from server.rpc.broadcast import Broadcaster
-from server.rpc.errors import translated
 from server.rpc.server_info import ServerInfo
 from server.rpc.subscriber import Filter
 from server.rpc.topology_document import parsed
@@ -48,7 +47,6 @@ class SimulationServicer:
         self._write_timeout_s = write_timeout_s
         self._resetting = asyncio.Lock()
 
-    @translated
     async def GetTopology(
         self, request: pb.GetTopologyRequest, context: Context
     ) -> pb.GetTopologyResponse:
@@ -57,7 +55,6 @@ class SimulationServicer:
         topology = await asyncio.to_thread(convert.topology, run.topology)
         return pb.GetTopologyResponse(topology=topology, run_id=run.id)
 
-    @translated
     async def GetMetrics(
         self, request: pb.GetMetricsRequest, context: Context
     ) -> pb.GetMetricsResponse:
@@ -69,7 +66,6 @@ class SimulationServicer:
         snapshot = await asyncio.to_thread(snapshots.snapshot, taken, wanted)
         return pb.GetMetricsResponse(snapshot=snapshot)
 
-    @translated
     async def StreamMetrics(self, request: pb.StreamMetricsRequest, context: Context) -> None:
         """Stream snapshots until the client cancels; messages are encoded already."""
         wanted = Filter(
@@ -90,7 +86,6 @@ class SimulationServicer:
         finally:
             self._broadcaster.unsubscribe(subscriber)
 
-    @translated
     async def QueryHistory(
         self, request: pb.QueryHistoryRequest, context: Context
     ) -> pb.QueryHistoryResponse:
@@ -99,7 +94,6 @@ class SimulationServicer:
         found = await asyncio.to_thread(history.series, snapshots, query)
         return await asyncio.to_thread(past.answer, found)
 
-    @translated
     async def SetClock(self, request: pb.SetClockRequest, context: Context) -> pb.SetClockResponse:
         """Pause, resume, or set the speed."""
         paused = request.paused if request.HasField("paused") else None
@@ -109,7 +103,6 @@ class SimulationServicer:
         clock, latest = await self._ticker.set_clock(paused, speed)
         return pb.SetClockResponse(clock=convert.clock(clock), cursor=convert.cursor(latest))
 
-    @translated
     async def Reset(self, request: pb.ResetRequest, context: Context) -> pb.ResetResponse:
         """Begin a new run; one whose caller has gone meanwhile does not begin."""
         seed = request.seed if request.HasField("seed") else None
@@ -124,7 +117,6 @@ class SimulationServicer:
             warnings=run.topology.warnings,
         )
 
-    @translated
     async def GetServerInfo(
         self, request: pb.GetServerInfoRequest, context: Context
     ) -> pb.GetServerInfoResponse:

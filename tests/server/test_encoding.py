@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
 from google.protobuf import wrappers_pb2
 
-import ml.predictor
-from ml.predictor import Predictor
+from ml.predictor import Predictor, Trees
 from ml.risk import MEDIUM_FROM, risk_level
 from server.chaos.records import injected
 from server.engine import Engine
@@ -45,7 +43,9 @@ def slowly(taken: Snapshot, wanted: tuple[int, ...] | None) -> snapshot_pb2.Snap
             if forecast is not None:
                 probability = float(forecast.probability[i])
                 types = forecast.types[i] if probability >= MEDIUM_FROM else None
-                convert.prediction(service.prediction, taken, forecast, i, probability, types)
+                make = prediction_pb2.Prediction
+                told = convert.prediction(make, taken, forecast, i, probability, types)
+                service.prediction.CopyFrom(told)
     for e in range(graph.edges):
         caller, callee = int(graph.caller[e]), int(graph.callee[e])
         if wanted is None or caller in wanted or callee in wanted:
@@ -124,7 +124,7 @@ def test_each_prediction_asked_for_is_the_models_own_answer() -> None:
             assert probability == pytest.approx(float(forecast.probability[service]), abs=1e-6)
     going_on = replace(forecast, ongoing=np.array([False, False, False, True]))
     assert [p for _, p, _ in expected(going_on, [3])] == [1.0]
-    (_, _, types) = next(expected(going_on, [3]))
+    [(_, _, types)] = expected(going_on, [3])
     assert types is not None
     assert types.sum() == pytest.approx(1.0, abs=1e-5)
 
@@ -133,16 +133,16 @@ def test_one_inference_runs_for_each_call(monkeypatch: pytest.MonkeyPatch) -> No
     engine = Engine(shipped("default"), Predictor())
     _, forecast = engine.forecast()
     rows: list[int] = []
-    real = ml.predictor._probabilities
+    real = Trees.__call__
 
-    def counted(session: Any, inputs: np.ndarray) -> np.ndarray:
+    def counted(trees: Trees, inputs: np.ndarray) -> np.ndarray:
         rows.append(len(inputs))
-        return real(session, inputs)
+        return real(trees, inputs)
 
-    monkeypatch.setattr(ml.predictor, "_probabilities", counted)
+    monkeypatch.setattr(Trees, "__call__", counted)
     for moved, asked in ((True, [1, 1, 1]), (False, [])):
         rows.clear()
         known = replace(forecast, moved=np.full(4, moved))
         for _ in range(3):
-            assert next(expected(known, [2]))[1] < MEDIUM_FROM
+            assert expected(known, [2])[0][1] < MEDIUM_FROM
         assert rows == asked
