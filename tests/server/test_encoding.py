@@ -14,8 +14,8 @@ from ml.risk import MEDIUM_FROM, risk_level
 from server.chaos.records import injected
 from server.engine import Engine
 from server.history import FRAME_METRICS
-from server.rpc import convert, faults, snapshots, times
-from server.rpc.edges import varint
+from server.rpc import convert, encoded_services, faults, snapshots, times
+from server.rpc.columns import varint
 from server.rpc.prediction_service import expected
 from server.snapshot import Snapshot
 from simulator.topologies import shipped
@@ -107,7 +107,7 @@ def test_fast_and_slow_agree(taken: Snapshot, wanted: tuple[int, ...] | None) ->
 def test_only_those_most_at_risk_come_with_advice(
     taken: Snapshot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(snapshots, "MOST_ADVISED", 2)
+    monkeypatch.setattr(encoded_services, "MOST_ADVISED", 2)
     services = snapshots.snapshot(taken, None).services
     assert [bool(s.prediction.recommendations) for s in services[-3:]] == [False, True, True]
     typed = [

@@ -1,0 +1,94 @@
+"""The services of a snapshot as bytes, with what the model expects of them."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+
+from ml.risk import CRITICAL_FROM, HIGH_FROM, MEDIUM_FROM, RiskLevel
+from server.history import FRAME_METRICS
+from server.rpc import columns, convert
+from server.rpc.columns import BYTES, DOUBLE, ENUM, Column, tag
+from server.snapshot import Forecast, Snapshot, Status
+from simulator.graph import IntArray, ServiceGraph
+from sre_edge.v1 import prediction_pb2, snapshot_pb2
+
+MOST_ADVISED = 100
+"""Services of a snapshot, those most at risk, that come with recommendations; `Predict` has all."""
+
+_SERVICE, _PREDICTION = snapshot_pb2.ServiceMetrics.DESCRIPTOR, prediction_pb2.Prediction.DESCRIPTOR
+_STATUSES = {
+    status: snapshot_pb2.ServiceMetrics(status=convert.STATUSES.value[status]).SerializeToString()
+    for status in Status
+}
+_RISKS = np.array([convert.RISK[level] for level in RiskLevel], dtype=np.uint8)
+
+
+def encoded(taken: Snapshot, chosen: IntArray, *, predictions: bool) -> bytes:
+    """Encode the services with these indices, as the field `services` of a `Snapshot`."""
+    names = _names(taken.run.graph).of(chosen)
+    values = [getattr(taken.frame, name)[0, chosen] for name in FRAME_METRICS]
+    parts = [
+        names,
+        columns.column(_STATUSES[taken.statuses[place]] for place in chosen.tolist()),
+        columns.doubles(_SERVICE, FRAME_METRICS, values),
+    ]
+    if predictions and taken.forecast is not None:
+        parts += columns.nested(
+            _SERVICE, "prediction", _predictions(taken, taken.forecast, chosen, names)
+        )
+    return columns.joined(columns.nested(snapshot_pb2.Snapshot.DESCRIPTOR, "services", parts))
+
+
+def _predictions(
+    taken: Snapshot, forecast: Forecast, chosen: IntArray, names: Column
+) -> list[Column]:
+    """Give what is expected of each service: its name, then all else."""
+    probability = forecast.probability[chosen]
+    same = prediction_pb2.Prediction(
+        horizon=convert.horizon(forecast.horizon_s), model_version=forecast.model_version
+    ).SerializeToString()
+    rows = np.empty(
+        len(chosen),
+        dtype=[
+            ("tag of probability", "u1"), ("probability", "<f8"),
+            ("tag of risk", "u1"), ("risk", "u1"),
+            ("tag of cascade", "u1"), ("cascade", "<f8"),
+            ("same", f"V{len(same)}"),
+        ],
+    )  # fmt: skip
+    rows["tag of probability"] = tag(_PREDICTION, "incident_probability", DOUBLE)
+    rows["probability"] = probability
+    rows["tag of risk"] = tag(_PREDICTION, "risk_level", ENUM)
+    rows["risk"] = _RISKS[np.digitize(probability, (MEDIUM_FROM, HIGH_FROM, CRITICAL_FROM))]
+    rows["tag of cascade"] = tag(_PREDICTION, "cascade_risk", DOUBLE)
+    rows["cascade"] = forecast.cascade_risk[chosen]
+    rows["same"] = np.void(same)
+    rest = columns.records(rows)
+    at_risk = np.flatnonzero(probability >= MEDIUM_FROM)
+    ranked = at_risk[np.argsort(-probability[at_risk], kind="stable")].tolist()
+    for rank, place in enumerate(ranked):
+        more = _more(taken, forecast, int(chosen[place]), advised=rank < MOST_ADVISED)
+        rest.data[place] += more
+        rest.size[place] += len(more)
+    return [names, rest]
+
+
+def _more(taken: Snapshot, forecast: Forecast, service: int, *, advised: bool) -> bytes:
+    """Give what is said of a service at risk alone."""
+    message, types = prediction_pb2.Prediction(), forecast.types[service]
+    convert.add_type(message, types)
+    if advised:
+        convert.add_advice(message, taken, service, types)
+    return message.SerializeToString()
+
+
+@lru_cache(maxsize=2)
+def _names(graph: ServiceGraph) -> Column:
+    """Give the name of each service, in its metrics as in its prediction."""
+    named = (snapshot_pb2.ServiceMetrics(service=name) for name in graph.names)
+    return columns.column(one.SerializeToString() for one in named)
+
+
+assert tag(_SERVICE, "service", BYTES) == tag(_PREDICTION, "service", BYTES)  # noqa: S101
