@@ -15,7 +15,7 @@ from typing import Any
 import click
 
 from benchmarks.figures import Part, progress
-from benchmarks.machine import load, machine, versions
+from benchmarks.machine import load, machine, pace_ms, versions
 
 PARTS = (
     "client", "simulator", "network", "predictor", "serving", "subscribers", "large_system",
@@ -34,8 +34,15 @@ def main(names: tuple[str, ...], quick: bool, out: Path) -> None:
     facts: dict[str, Any] = {"quick": quick, "date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"}
     facts |= {"machine": machine(), "versions": versions(), "load_before": load()}
     began = time.monotonic()
-    parts = [measured(name, quick=quick) for name in names or PARTS]
-    facts |= {"load_after": load(), "minutes": (time.monotonic() - began) / 60.0}
+    parts, paces_ms = [], [pace_ms()]
+    for name in names or PARTS:
+        parts.append(measured(name, quick=quick))
+        paces_ms.append(pace_ms())
+    facts |= {
+        "paces_ms": paces_ms,
+        "load_after": load(),
+        "minutes": (time.monotonic() - began) / 60.0,
+    }
 
     from benchmarks import plots, report  # Matplotlib's memory and threads come after
 

@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 import platform
 import re
+import statistics
 import subprocess
+import time
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+
+import numpy as np
 
 PACKAGES = (
     "sre-edge", "numpy", "scipy", "onnxruntime", "grpcio", "protobuf", "dash", "playwright",
@@ -47,6 +51,21 @@ def versions() -> dict[str, str]:
         if said := re.search(r"[0-9a-f.]{7,}(-dirty)?", done.stdout):
             found[name] = said[0]
     return found
+
+
+def pace_ms() -> float:
+    """Time a piece of work that is always the same, ms: loops in Python, and passes over memory.
+
+    On a machine that is shared it takes longer at times, and so does all else.
+    """
+    values, spent = np.ones(1_000_000), []
+    for _ in range(9):
+        began = time.perf_counter()
+        for _ in range(5):
+            values = values * 0.5 + 1.0
+        sum(number * number for number in range(100_000))
+        spent.append(time.perf_counter() - began)
+    return round(1e3 * statistics.median(spent), 1)
 
 
 def load() -> float:

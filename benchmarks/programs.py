@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+CORES = os.sched_getaffinity(0)
 QUIET = {key: value for key, value in os.environ.items() if not key.startswith("SRE_EDGE_")}
 
 
@@ -29,6 +30,7 @@ class Program:
             command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
             env={**QUIET, **variables},
         )  # fmt: skip
+        os.sched_setaffinity(self._process.pid, CORES - os.sched_getaffinity(0) or CORES)
         assert self._process.stdout is not None
         for line in self._process.stdout:
             if found := re.search(pattern, line):
@@ -56,6 +58,19 @@ class Program:
         """End it."""
         self._process.terminate()
         self._process.wait(30)
+
+
+@contextmanager
+def on_one_core() -> Iterator[None]:
+    """Keep to one core, and programs that are started meanwhile to the others.
+
+    As on two machines: a program that is moved to another core finds nothing in its caches.
+    """
+    os.sched_setaffinity(0, {min(CORES)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, CORES)
 
 
 @contextmanager

@@ -143,7 +143,7 @@ def _row(figure: Figure) -> str:
 
 
 def _facts(facts: Mapping[str, Any]) -> list[str]:
-    machine = facts["machine"]
+    machine, paces = facts["machine"], facts["paces_ms"]
     versions = ", ".join(f"{name} {one}" for name, one in facts["versions"].items())
     return [
         *(["**A quick run, to see that everything works: its figures mean nothing.**", ""]
@@ -151,6 +151,8 @@ def _facts(facts: Mapping[str, Any]) -> list[str]:
         f"- {facts['date']}, {facts['minutes']:.0f} minutes",
         f"- {machine['cpu']}, {machine['cores']} cores, {machine['memory_gb']} GB, "
         f"{machine['kernel']}",
+        f"- a piece of work that is always the same took {digits(min(paces))} to "
+        f"{digits(max(paces))} ms between the parts: so much slower is the machine at times",
         f"- load average (1 minute) before {facts['load_before']}, after {facts['load_after']}",
         f"- {versions}",
     ]  # fmt: skip

@@ -17,7 +17,7 @@ from benchmarks.report import as_json, changes, page, section
 FACTS = {
     "quick": False, "date": "2026-01-01 00:00 UTC", "minutes": 1.0, "versions": {"numpy": "2"},
     "machine": {"cpu": "a CPU", "cores": 2, "memory_gb": 8.0, "kernel": "Linux"},
-    "load_before": 0.1, "load_after": 0.2,
+    "load_before": 0.1, "load_after": 0.2, "paces_ms": [20.0, 30.0],
 }  # fmt: skip
 
 
