@@ -111,7 +111,7 @@ bench: $(STAMP)  ## Measure everything beside its limits and peers, into docs/be
 	@$(BIN)/python -m benchmarks
 
 .PHONY: soak
-soak: $(STAMP)  ## A simulated day with 50 subscribers; 10,000 generated requests to every call (hours)
+soak: $(STAMP)  ## A simulated day with 50 subscribers; 10,000 generated requests to every call (two hours)
 	@$(BIN)/python -m benchmarks.soak
 	@EXAMPLES=10000 $(BIN)/python -m pytest -q -s -m slow tests/server/test_generated_requests.py
 

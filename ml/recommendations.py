@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -106,14 +106,21 @@ def _advice(
     acted_on = _worst_dependency(graph, frame, service) if _elsewhere(kind) else service
     name = graph.names[acted_on]
     seen = {
-        "service": name,
         "cpu": _percent(frame.cpu_percent[0, acted_on]),
         "memory": _percent(frame.memory_percent[0, acted_on]),
         "errors": _percent(frame.error_rate_percent[0, acted_on]),
         "availability": _percent(frame.availability_percent[0, acted_on]),
         "p95": _milliseconds(frame.latency_p95_ms[0, acted_on]),
     }
-    return [Recommendation(name, text.format(**seen)) for text in _ACTIONS[kind]]
+    return [Recommendation(name, _filled(text, name, seen)) for text in _ACTIONS[kind]]
+
+
+def _filled(text: str, service: str, seen: Mapping[str, str | None]) -> str:
+    """Fill a sentence in; evidence after its colon that was not observed is left out."""
+    advice, _, evidence = text.partition(": ")
+    if any(value is None and f"{{{name}}}" in evidence for name, value in seen.items()):
+        text = f"{advice}."
+    return text.format(service=service, **seen)
 
 
 def _support(kind: IncidentType, acted_on: str, factors: Sequence[Factor]) -> float:
@@ -157,9 +164,9 @@ def _shortage(frame: Frame, services: IntArray) -> FloatArray:
     return shortage
 
 
-def _percent(value: float) -> str:
-    return f"{value:.0f} %" if np.isfinite(value) else "an unknown share"
+def _percent(value: float) -> str | None:
+    return f"{value:.0f} %" if np.isfinite(value) else None
 
 
-def _milliseconds(value: float) -> str:
-    return f"{value:.0f} ms" if np.isfinite(value) else "an unknown time"
+def _milliseconds(value: float) -> str | None:
+    return f"{value:.0f} ms" if np.isfinite(value) else None

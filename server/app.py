@@ -32,6 +32,7 @@ from server.loop_lag import LoopLag
 from server.rpc.access import Authenticated
 from server.rpc.broadcast import Broadcaster
 from server.rpc.event_feed import EventFeed
+from server.rpc.health import MOST_WATCHERS, Health
 from server.rpc.observed import Observed
 from server.rpc.registration import SERVICES, register
 from server.rpc.server_info import ServerInfo
@@ -94,7 +95,7 @@ class App:
     address: str
     metrics_address: str
     _server: grpc.aio.Server
-    _health: health.aio.HealthServicer
+    _health: Health
     _running: tuple[asyncio.Task[None], ...]
     _http: Http
 
@@ -150,7 +151,10 @@ async def _start(settings: Settings, topology: Topology, store: Store) -> App:
     server = grpc.aio.server(
         interceptors=[Authenticated(secret, observed.refused)] if secret else None,
         options=_OPTIONS,
-        maximum_concurrent_rpcs=settings.max_streams + settings.max_calls + SPARE_CALLS,
+        maximum_concurrent_rpcs=settings.max_streams
+        + settings.max_calls
+        + MOST_WATCHERS
+        + SPARE_CALLS,
     )
     register(server, engine, broadcaster, ticker, info, learning, observed, journal, feed, settings)
     healthy, names = _described(server)
@@ -190,9 +194,9 @@ def _engine(settings: Settings, topology: Topology, learning: Learning, journal:
     )
 
 
-def _described(server: grpc.aio.Server) -> tuple[health.aio.HealthServicer, list[str]]:
+def _described(server: grpc.aio.Server) -> tuple[Health, list[str]]:
     """Add health and reflection; gives the names of the services whose health is told."""
-    healthy = health.aio.HealthServicer()
+    healthy = Health()
     health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
     names = [service.full_name for service in SERVICES]
     reflection.enable_server_reflection(
@@ -224,7 +228,7 @@ def _bind(server: grpc.aio.Server, settings: Settings, certs: Watched[Certificat
     return f"{host}:{port}"
 
 
-def _serving(healthy: health.aio.HealthServicer, loop: asyncio.AbstractEventLoop) -> bool:
+def _serving(healthy: Health, loop: asyncio.AbstractEventLoop) -> bool:
     """Whether the server says that it serves; from another thread, so that a stuck loop shows."""
     request = health_pb2.HealthCheckRequest()
     asked = asyncio.run_coroutine_threadsafe(healthy.Check(request, None), loop)

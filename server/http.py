@@ -16,6 +16,7 @@ from server.credentials import Certificates, Token, Watched
 from server.settings import Settings, SettingsError, host_and_port
 
 TIMEOUT_S = 10.0
+MOST_CONNECTIONS = 100
 HEALTH = "/healthz"
 
 Start = Callable[..., Any]
@@ -29,7 +30,7 @@ class _Handler(WSGIRequestHandler):
 
 
 class _Server(ThreadingMixIn, WSGIServer):
-    """A thread per connection; a handshake that stalls holds up nobody else."""
+    """A thread per connection, of so many; a handshake that stalls holds up nobody else."""
 
     daemon_threads = True
     request_queue_size = 64
@@ -37,6 +38,24 @@ class _Server(ThreadingMixIn, WSGIServer):
     certificates: Watched[Certificates] | None = None
     settings: Settings
     _in_use: Certificates | None = None
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._free = threading.BoundedSemaphore(MOST_CONNECTIONS)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Give a connection a thread; one too many is closed."""
+        if self._free.acquire(blocking=False):
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Serve a connection."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._free.release()
 
     def finish_request(self, request: Any, client_address: Any) -> None:
         """Do the handshake, if there is one, and answer."""

@@ -78,17 +78,26 @@ def parse(text: str, source: str, kind: type[DocumentError] = DocumentError) -> 
     try:
         if text.lstrip().startswith(("{", "[")):
             try:
-                return json.loads(text, object_pairs_hook=_without_repeats)
+                return _json(text)
             except json.JSONDecodeError:
                 pass  # YAML's flow style looks alike
         return yaml.load(text, _Loader)  # noqa: S506 - a safe loader
     except yaml.MarkedYAMLError as error:
         where = f"{_position(error.problem_mark)}: " if error.problem_mark else ""
         raise kind([f"{source}: {where}expected YAML or JSON: {error.problem}"]) from error
+    except UnicodeEncodeError as error:
+        raise kind([f"{source}: expected whole characters, got half of a pair"]) from error
     except (yaml.YAMLError, ValueError) as error:
         raise kind([f"{source}: {error}"]) from error
     except RecursionError as error:
         raise kind([f"{source}: expected fewer levels of nesting"]) from error
+
+
+def _json(text: str) -> Any:
+    document = json.loads(text, object_pairs_hook=_without_repeats)
+    if "\\u" in text:  # an escape may stand for half a character, which no text can hold
+        json.dumps(document, ensure_ascii=False).encode()
+    return document
 
 
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

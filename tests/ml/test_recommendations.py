@@ -26,6 +26,22 @@ def test_advice_names_the_service_where_the_trouble_sits() -> None:
             assert recommendations(simulation.graph, frame, service, types)
 
 
+def test_advice_does_not_go_by_what_was_not_observed() -> None:
+    simulation = Simulation(shipped("default"), seed=1)
+    simulation.inject(Fault("database", FaultKind.SERVICE_KILL, 0, 60))
+    for _ in range(10):
+        frame = simulation.next_frame()
+    database = simulation.graph.index["database"]
+    assert np.isnan(frame.memory_percent[0, database])
+    full = np.eye(len(INCIDENT_TYPES))[INCIDENT_TYPES.index(IncidentType.MEMORY_EXHAUSTION)]
+    killed, alive = (
+        recommendations(simulation.graph, frame, service, full)[0].action
+        for service in (database, simulation.graph.index["api-gateway"])
+    )
+    assert killed.endswith("before they reach their limit.")
+    assert alive.endswith(" %.")
+
+
 def test_advice_names_who_is_running_out_before_anything_fails() -> None:
     simulation = Simulation(shipped("default"), seed=1)
     simulation.inject(Fault("auth-service", FaultKind.SERVICE_KILL, 0, 300, 1.0, 200))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 import grpc
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from sre_edge.v1 import simulation_service_pb2 as pb
 from tests.conftest import StartServer
@@ -46,6 +48,70 @@ async def test_streams_of_one_connection_are_limited(start_server: StartServer) 
         assert reason(caught.value)[:2] == ("TOO_MANY_STREAMS", {"limit": "2"})
         for stream in open_streams:
             stream.cancel()
+
+
+async def test_those_who_watch_the_health_are_limited(
+    start_server: StartServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("server.rpc.health.MOST_WATCHERS", 2)
+    app = await start_server()
+    async with grpc.aio.insecure_channel(app.address) as channel:
+        health = health_pb2_grpc.HealthStub(channel)
+        watching = [health.Watch(health_pb2.HealthCheckRequest()) for _ in range(2)]
+        for stream in watching:
+            assert (await stream.read()).status == health_pb2.HealthCheckResponse.SERVING
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await health.Watch(health_pb2.HealthCheckRequest()).read()
+        assert reason(caught.value)[:2] == ("TOO_MANY_STREAMS", {"limit": "2"})
+        assert await health.Check(health_pb2.HealthCheckRequest())
+        watching[0].cancel()
+        await eventually(lambda: _watches(health))
+        watching[1].cancel()
+
+
+async def eventually(holds: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(30):
+        while not await holds():
+            await asyncio.sleep(0.05)
+
+
+async def _watches(health: health_pb2_grpc.HealthStub) -> bool:
+    stream = health.Watch(health_pb2.HealthCheckRequest())
+    try:
+        return bool(await stream.read())
+    except grpc.aio.AioRpcError:
+        return False
+    finally:
+        stream.cancel()
+
+
+async def test_connections_to_the_http_port_are_limited(
+    start_server: StartServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("server.http.MOST_CONNECTIONS", 3)
+    app = await start_server()
+    host, port = app.metrics_address.split(":")
+
+    async def answer() -> bytes:
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(b"GET /healthz HTTP/1.0\r\n\r\n")
+        try:
+            return await asyncio.wait_for(reader.read(), 10)
+        except ConnectionError:
+            return b""
+        finally:
+            writer.close()
+
+    idle = [await asyncio.open_connection(host, int(port)) for _ in range(3)]
+    assert await answer() == b""
+    idle[0][1].close()
+
+    async def answered() -> bool:
+        return b"200 OK" in await answer()
+
+    await eventually(answered)
+    for _, writer in idle:
+        writer.close()
 
 
 async def test_a_message_that_is_too_large_is_refused(stubs: Stubs) -> None:

@@ -30,6 +30,7 @@ from tests.server.model_calls import (
     start_training,
     training,
 )
+from tests.server.stubs import reason
 
 
 async def test_what_cannot_be_done_is_said_and_the_live_model_stays(
@@ -52,11 +53,15 @@ async def test_what_cannot_be_done_is_said_and_the_live_model_stays(
         assert set(listed) == {short, version, BUILT_IN}
         assert "trees.json: differs from what was trained" in listed[short]
         assert "phase_of_the_moon" in listed[version]
+        assert not any(str(data) in problem for problem in listed.values())
         described = await stubs.prediction.GetModel(pb.GetModelRequest(version=version))
         assert (described.model.problem, described.card) == (listed[version], "")
         for wrong in (short, version):
-            code, name, _ = await refused(activate(stubs, wrong))
-            assert (code, name) == (grpc.StatusCode.FAILED_PRECONDITION, "UNUSABLE_MODEL")
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await activate(stubs, wrong)
+            assert caught.value.code() == grpc.StatusCode.FAILED_PRECONDITION
+            assert reason(caught.value)[0] == "UNUSABLE_MODEL"
+            assert listed[wrong] in str(caught.value.details())
         for call in (
             activate(stubs, "2-nowhere"),
             stubs.prediction.GetModel(pb.GetModelRequest(version="2-nowhere")),

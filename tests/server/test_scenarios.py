@@ -54,6 +54,7 @@ async def test_a_scenario_can_be_stopped_before_all_of_it_began(still: App, call
         ("", ["document", "document"]),
         ("{", ["document"]),
         ("[]", ["document"]),
+        (r'{"\ud800": 1}', ["document"]),
         ("- {name: a, seconds: 60}", ["document[0].faults"]),
         ("- {name: a, faults: [{target: database, kind: cpu_spike, duration_s: 5}]}",
          ["document[0].seconds"]),
