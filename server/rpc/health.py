@@ -11,7 +11,7 @@ from server.rpc.errors import abort
 MOST_WATCHERS = 100
 
 
-class Health(health.aio.HealthServicer):
+class Health(health.aio.HealthServicer):  # type: ignore[misc]
     """Tells whoever asks, and so many of those who watch: they need no token and stay."""
 
     def __init__(self) -> None:
