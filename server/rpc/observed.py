@@ -12,7 +12,7 @@ from server.rpc.access import Context
 
 SECONDS = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 READS = ("Get", "List", "Query", "Predict", "Stream")
-USUAL = ("OK", "CANCELLED")
+USUAL = ("OK", "CANCELLED", "NOT_FOUND")
 
 Ended = Callable[[Context, str, float], None]
 """Is told of a call that ended: its status code, and how many seconds it took."""
@@ -23,7 +23,8 @@ _log = logging.getLogger(__name__)
 class Observed:
     """Counts calls by method and status code, times those with one answer, and logs.
 
-    The log has what changes something and what is refused at level INFO, all else at DEBUG.
+    The log has what changes something and what is refused at level INFO; reads at DEBUG, those of
+    what is not there included.
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
