@@ -62,7 +62,7 @@ class Program:
 
 @contextmanager
 def on_one_core() -> Iterator[None]:
-    """Keep to one core, and programs that are started meanwhile to the others.
+    """Keep to one core, and each `Program` that is started meanwhile to the others.
 
     As on two machines: a program that is moved to another core finds nothing in its caches.
     """

@@ -26,7 +26,24 @@ SHIPPED = Path(__file__).parent / "models" / "shipped"
 
 
 class ArtefactError(ValueError):
-    """A model directory that cannot be used."""
+    """A model directory that cannot be used.
+
+    Parameters
+    ----------
+    place
+        The directory, or the file in it.
+    problem
+        What is wrong with it.
+
+    Attributes
+    ----------
+    problem
+        The same, with the name of the place but not where that is: for who may not know it.
+    """
+
+    def __init__(self, place: Path, problem: str) -> None:
+        super().__init__(f"{place}: {problem}")
+        self.problem = f"{place.name}: {problem}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +129,7 @@ def read_manifest(directory: Path) -> Manifest:
     try:
         stated = json.loads((directory / MANIFEST).read_text(encoding="utf-8"))
         if (found := stated.pop("format")) != FORMAT:
-            raise ArtefactError(f"{directory}: expected a model of format {FORMAT}, got {found}")
+            raise ArtefactError(directory, f"expected a model of format {FORMAT}, got {found}")
         manifest = Manifest(
             **{
                 **stated,
@@ -123,16 +140,16 @@ def read_manifest(directory: Path) -> Manifest:
         )
         missing = [name for name in NEEDED if name not in manifest.checksums]
         if missing:
-            raise ArtefactError(f"{directory}: expected checksums of {', '.join(missing)}")
+            raise ArtefactError(directory, f"expected checksums of {', '.join(missing)}")
         for name, checksum in manifest.checksums.items():
             if _checksum(directory / name) != checksum:
-                raise ArtefactError(f"{directory / name}: differs from what was trained")
+                raise ArtefactError(directory / name, "differs from what was trained")
     except OSError as error:
-        raise ArtefactError(f"{directory}: expected a model: {error.strerror}") from error
+        raise ArtefactError(directory, f"expected a model: {error.strerror}") from error
     except (ValueError, KeyError, TypeError) as error:
         if isinstance(error, ArtefactError):
             raise
-        raise ArtefactError(f"{directory / MANIFEST}: expected a manifest: {error}") from error
+        raise ArtefactError(directory / MANIFEST, f"expected a manifest: {error}") from error
     return manifest
 
 

@@ -57,7 +57,7 @@ class Spread:
             weights = np.array([float(stated["weights"][name]) for name in EDGE_INPUTS])
             return cls(weights, float(stated["intercept"]))
         except (ValueError, KeyError, TypeError) as error:
-            raise ArtefactError(f"{path}: expected the spread of failures: {error!r}") from error
+            raise ArtefactError(path, f"expected the spread of failures: {error!r}") from error
 
     def along_edges(self, graph: ServiceGraph, features: NDArray[Any]) -> FloatArray:
         """Probability for each edge, (..., S, F) -> (..., E)."""

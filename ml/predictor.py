@@ -31,6 +31,7 @@ from simulator.graph import FloatArray
 Features = FloatArray | NDArray[np.float32]
 LEAST, MOST = 1e-6, 1.0 - 1e-6
 FEW = 4
+"""Rows up to which they are calibrated one by one: a dozen array operations cost more than that."""
 
 
 class Predictor:
@@ -93,7 +94,6 @@ class Predictor:
         if len(rows) > FEW:
             many: list[float] = self.probability_of_rows(rows).tolist()
             return many
-        # A dozen array operations cost more than all else for a single row.
         return [_calibrated(p, calibration) for _, p in self._incident(rows).tolist()]
 
     def types_of_rows(self, rows: NDArray[np.float32]) -> FloatArray:
@@ -154,11 +154,12 @@ def read_usable(directory: Path) -> Manifest:
     manifest = read_manifest(directory)
     unknown = [name for name in manifest.features if name not in NAMES]
     if unknown:
-        raise ArtefactError(f"{directory}: expected known features, got {', '.join(unknown)}")
+        raise ArtefactError(directory, f"expected known features, got {', '.join(unknown)}")
     if manifest.types != tuple(INCIDENT_TYPES):
         raise ArtefactError(
-            f"{directory}: expected the incident types {', '.join(INCIDENT_TYPES)}, got "
-            f"{', '.join(manifest.types)}"
+            directory,
+            f"expected the incident types {', '.join(INCIDENT_TYPES)}, got "
+            f"{', '.join(manifest.types)}",
         )
     return manifest
 
@@ -214,14 +215,14 @@ class Trees:
             (taken,), (_, given) = session.get_inputs(), session.get_outputs()
             shapes = (taken.shape[1], given.shape[1])
         except Exception as error:  # ONNX Runtime has a class of its own for each kind of failure
-            raise ArtefactError(f"{path}: expected a converted classifier: {error}") from error
+            raise ArtefactError(path, f"expected a converted classifier: {error}") from error
         inputs = len(features)
         if shapes != (inputs, classes):
             raise ArtefactError(
-                f"{path}: expected {inputs} inputs and {classes} classes, got {shapes}"
+                path, f"expected {inputs} inputs and {classes} classes, got {shapes}"
             )
         if session.get_modelmeta().custom_metadata_map.get("features", "") != ",".join(features):
-            raise ArtefactError(f"{path}: expected the features of the manifest, in their order")
+            raise ArtefactError(path, "expected the features of the manifest, in their order")
         self._session, self._taken, self._given = session, taken.name, [given.name]
 
     def __call__(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -10,7 +10,6 @@ import time
 from dataclasses import dataclass
 
 import grpc
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
 
@@ -32,9 +31,9 @@ from server.loop_lag import LoopLag
 from server.rpc.access import Authenticated
 from server.rpc.broadcast import Broadcaster
 from server.rpc.event_feed import EventFeed
-from server.rpc.health import MOST_WATCHERS, Health
+from server.rpc.health_service import MOST_WATCHERS, HealthServicer
 from server.rpc.observed import Observed
-from server.rpc.registration import SERVICES, register
+from server.rpc.registration import HEALTH, SERVICES, register
 from server.rpc.server_info import ServerInfo
 from server.settings import MAX_MESSAGE_BYTES, Settings, SettingsError, host_and_port
 from server.store import Store, open_store, place
@@ -82,6 +81,8 @@ class App:
         What it serves.
     store, learning
         What outlives it, and what it learns.
+    health
+        What it says of itself.
     address, metrics_address
         Where it listens, with the ports that it got.
     """
@@ -92,16 +93,16 @@ class App:
     ticker: Ticker
     store: Store
     learning: Learning
+    health: HealthServicer
     address: str
     metrics_address: str
     _server: grpc.aio.Server
-    _health: Health
     _running: tuple[asyncio.Task[None], ...]
     _http: Http
 
     async def stop(self) -> None:
         """Drain: no longer healthy, streams end, calls finish, nothing is left."""
-        await self._health.enter_graceful_shutdown()
+        self.health.serving = False
         for running in self._running:
             running.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -156,14 +157,19 @@ async def _start(settings: Settings, topology: Topology, store: Store) -> App:
         + MOST_WATCHERS
         + SPARE_CALLS,
     )
-    register(server, engine, broadcaster, ticker, info, learning, observed, journal, feed, settings)
-    healthy, names = _described(server)
+    names = [service.full_name for service in SERVICES]
+    healthy = HealthServicer(names, settings.write_timeout_s)
+    register(
+        server, healthy, engine, broadcaster, ticker, info, learning, observed, journal, feed,
+        settings,
+    )  # fmt: skip
+    told = [*names, HEALTH.full_name, reflection.SERVICE_NAME]
+    reflection.enable_server_reflection(told, server)
     address = _bind(server, settings, certs)
     loop = asyncio.get_running_loop()
     http = Http(settings, registry, lambda: _serving(healthy, loop), certs, secret)
     await server.start()
-    for name in ("", *names):
-        await healthy.set(name, health_pb2.HealthCheckResponse.SERVING)
+    healthy.serving = True
     return App(
         engine=engine,
         broadcaster=broadcaster,
@@ -174,7 +180,7 @@ async def _start(settings: Settings, topology: Topology, store: Store) -> App:
         address=address,
         metrics_address=http.address,
         _server=server,
-        _health=healthy,
+        health=healthy,
         _running=(asyncio.create_task(ticker.run()), asyncio.create_task(lag.run())),
         _http=http,
     )
@@ -192,17 +198,6 @@ def _engine(settings: Settings, topology: Topology, learning: Learning, journal:
         clock=Clock(speed=settings.speed),
         watch=learning.recorder.observe,
     )
-
-
-def _described(server: grpc.aio.Server) -> tuple[Health, list[str]]:
-    """Add health and reflection; gives the names of the services whose health is told."""
-    healthy = Health()
-    health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
-    names = [service.full_name for service in SERVICES]
-    reflection.enable_server_reflection(
-        [*names, health.SERVICE_NAME, reflection.SERVICE_NAME], server
-    )
-    return healthy, names
 
 
 def _bind(server: grpc.aio.Server, settings: Settings, certs: Watched[Certificates] | None) -> str:
@@ -228,11 +223,13 @@ def _bind(server: grpc.aio.Server, settings: Settings, certs: Watched[Certificat
     return f"{host}:{port}"
 
 
-def _serving(healthy: Health, loop: asyncio.AbstractEventLoop) -> bool:
+def _serving(healthy: HealthServicer, loop: asyncio.AbstractEventLoop) -> bool:
     """Whether the server says that it serves; from another thread, so that a stuck loop shows."""
-    request = health_pb2.HealthCheckRequest()
-    asked = asyncio.run_coroutine_threadsafe(healthy.Check(request, None), loop)
+
+    async def asked() -> bool:
+        return healthy.serving
+
     try:
-        return bool(asked.result(HEALTH_TIMEOUT_S).status == health_pb2.HealthCheckResponse.SERVING)
+        return asyncio.run_coroutine_threadsafe(asked(), loop).result(HEALTH_TIMEOUT_S)
     except (TimeoutError, concurrent.futures.CancelledError):
         return False

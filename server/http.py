@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import ssl
 import threading
@@ -41,13 +42,21 @@ class _Server(ThreadingMixIn, WSGIServer):
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
-        self._free = threading.BoundedSemaphore(MOST_CONNECTIONS)
+        self._lock = threading.Lock()
+        self._open: dict[Any, socket.socket] = {}
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Give a connection a thread; one too many is closed."""
-        if self._free.acquire(blocking=False):
+        """Give a connection a thread; where there are too many, the oldest one is closed."""
+        with self._lock:
+            self._open[request] = request
+            oldest = next(iter(self._open.values())) if len(self._open) > MOST_CONNECTIONS else None
+        if oldest is not None:
+            with contextlib.suppress(OSError):
+                oldest.shutdown(socket.SHUT_RDWR)  # its thread sees the end
+        try:
             super().process_request(request, client_address)
-        else:
+        except RuntimeError:  # no more threads
+            self._forget(request)
             self.shutdown_request(request)
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
@@ -55,7 +64,11 @@ class _Server(ThreadingMixIn, WSGIServer):
         try:
             super().process_request_thread(request, client_address)
         finally:
-            self._free.release()
+            self._forget(request)
+
+    def _forget(self, request: Any) -> None:
+        with self._lock:
+            self._open.pop(request, None)
 
     def finish_request(self, request: Any, client_address: Any) -> None:
         """Do the handshake, if there is one, and answer."""
@@ -64,12 +77,14 @@ class _Server(ThreadingMixIn, WSGIServer):
         if context is None:
             super().finish_request(request, client_address)
             return
-        try:
-            encrypted = context.wrap_socket(request, server_side=True)
-        except OSError:
-            return  # no TLS from the other side, or it went away
-        with encrypted:
-            super().finish_request(encrypted, client_address)
+        with context.wrap_socket(request, server_side=True, do_handshake_on_connect=False) as coded:
+            with self._lock:
+                self._open[request] = coded  # the other socket is an empty shell now
+            try:
+                coded.do_handshake()
+            except OSError:
+                return  # no TLS from the other side, or it went away
+            super().finish_request(coded, client_address)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Forget a client that went away."""

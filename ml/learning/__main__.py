@@ -43,7 +43,7 @@ def main(path: Path) -> int:
     try:
         manifest, verdict = learn(Job.read(path), _progress)
     except (ArtefactError, ContinueError, ExamplesError, ExportError) as error:
-        _say(failed=str(error))
+        _say(failed=error.problem if isinstance(error, ArtefactError) else str(error))
         return 1
     _say(
         version=manifest.version,

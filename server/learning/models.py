@@ -185,7 +185,7 @@ class Models:
             try:
                 predictor = Predictor(model.directory)
             except ArtefactError as error:
-                raise unusable_model(version, _problem(error, model.directory)) from error
+                raise unusable_model(version, error.problem) from error
             now = datetime.now(UTC)
             activation = Activation(version, now, reason)
             self._store.ask(lambda c: activations.add(c, activation))
@@ -248,14 +248,9 @@ class Models:
                 self._read[key] = KnownModel(manifest.version, directory, built_in, manifest)
             except ArtefactError as error:
                 self._read[key] = KnownModel(
-                    _stated(directory), directory, built_in, None, _problem(error, directory)
+                    _stated(directory), directory, built_in, None, error.problem
                 )
         return self._read[key]
-
-
-def _problem(error: ArtefactError, directory: Path) -> str:
-    """Say what is wrong with a model, not where it lies: callers are told."""
-    return str(error).replace(f"{directory}/", "").removeprefix(f"{directory}: ")
 
 
 def _stated(directory: Path) -> str:

@@ -147,8 +147,11 @@ class Trainer:
             ended = self._worked(training, known, order)
         except Exception as error:
             _log.exception("training %d failed", training.id)
-            told = isinstance(error, (ServerError, StoreError, ArtefactError))
-            message = str(error) if told else "something went wrong; the log has the details"
+            message = "something went wrong; the log has the details"
+            if isinstance(error, ArtefactError):
+                message = error.problem
+            elif isinstance(error, ServerError | StoreError):
+                message = str(error)
             ended = replace(self._last(training), state=TrainingState.FAILED, message=message)
         if self._stopping and ended.state is TrainingState.FAILED:
             ended = replace(ended, state=TrainingState.INTERRUPTED, message=INTERRUPTED)

@@ -35,6 +35,7 @@ class Column(NamedTuple):
 def tag(message: Descriptor, field: str, wire_type: int) -> int:
     """Give what is written before the values of one of the first 15 fields of a message."""
     number: int = message.fields_by_name[field].number
+    assert number < 16, f"{field}: expected a tag of one byte"  # noqa: S101
     return number << 3 | wire_type
 
 
@@ -85,8 +86,9 @@ def nested(message: Descriptor, field: str, parts: Sequence[Column]) -> list[Col
     """Make messages of some parts the values of a field of other messages."""
     size = np.stack([part.size for part in parts]).sum(axis=0)
     before = bytes([tag(message, field, BYTES)])
-    starts = column(before + varint(length) for length in range(int(size.max(initial=0)) + 1))
-    return [starts.of(size), *parts]
+    lengths, places = np.unique(size, return_inverse=True)
+    starts = column(before + varint(length) for length in lengths.tolist())
+    return [starts.of(places), *parts]
 
 
 def joined(parts: Sequence[Column]) -> bytes:

@@ -22,6 +22,7 @@ _STATUSES = {
     status: snapshot_pb2.ServiceMetrics(status=convert.STATUSES.value[status]).SerializeToString()
     for status in Status
 }
+# In the order of `RiskLevel`, which rises.
 _RISKS = np.array([convert.RISK[level] for level in RiskLevel], dtype=np.uint8)
 
 
@@ -86,9 +87,7 @@ def _more(taken: Snapshot, forecast: Forecast, service: int, *, advised: bool) -
 
 @lru_cache(maxsize=2)
 def _names(graph: ServiceGraph) -> Column:
-    """Give the name of each service, in its metrics as in its prediction."""
+    """Give the name of each service, written alike in its metrics and in its prediction."""
+    assert tag(_SERVICE, "service", BYTES) == tag(_PREDICTION, "service", BYTES)  # noqa: S101
     named = (snapshot_pb2.ServiceMetrics(service=name) for name in graph.names)
     return columns.column(one.SerializeToString() for one in named)
-
-
-assert tag(_SERVICE, "service", BYTES) == tag(_PREDICTION, "service", BYTES)  # noqa: S101

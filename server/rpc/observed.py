@@ -11,8 +11,9 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 from server.rpc.access import Context
 
 SECONDS = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
-READS = ("Get", "List", "Query", "Predict", "Stream")
-USUAL = ("OK", "CANCELLED", "NOT_FOUND")
+READS = ("Get", "List", "Query", "Predict", "Stream", "Check", "Watch")
+QUIET_CODES = ("OK", "CANCELLED", "NOT_FOUND")
+"""How a read usually ends."""
 
 Ended = Callable[[Context, str, float], None]
 """Is told of a call that ended: its status code, and how many seconds it took."""
@@ -51,7 +52,7 @@ class Observed:
             (good if code == "OK" else self._calls.labels(method, code)).inc()
             if timed:
                 seconds.observe(spent_s)
-            level = logging.DEBUG if quiet and code in USUAL else logging.INFO
+            level = logging.DEBUG if quiet and code in QUIET_CODES else logging.INFO
             if _log.isEnabledFor(level):
                 facts = {"method": method, "code": code, "seconds": spent_s}
                 facts["peer"] = context.peer()

@@ -9,6 +9,7 @@ import grpc
 from google.protobuf import message_factory
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import DecodeError
+from grpc_health.v1 import health_pb2
 
 from server.engine import Engine
 from server.journal import Journal
@@ -18,6 +19,7 @@ from server.rpc.answering import Behaviour, answering
 from server.rpc.broadcast import Broadcaster
 from server.rpc.chaos_service import ChaosServicer
 from server.rpc.event_feed import EventFeed
+from server.rpc.health_service import HealthServicer
 from server.rpc.incident_service import IncidentServicer
 from server.rpc.observed import Observed
 from server.rpc.prediction_service import PredictionServicer
@@ -38,10 +40,12 @@ SERVICES: tuple[ServiceDescriptor, ...] = (
     prediction_service_pb2.DESCRIPTOR.services_by_name["PredictionService"],
     incident_service_pb2.DESCRIPTOR.services_by_name["IncidentService"],
 )
+HEALTH: ServiceDescriptor = health_pb2.DESCRIPTOR.services_by_name["Health"]
 
 
 def register(
     server: grpc.aio.Server,
+    health: HealthServicer,
     engine: Engine,
     broadcaster: Broadcaster,
     ticker: Ticker,
@@ -62,12 +66,23 @@ def register(
     )
     limits = Limits(settings.max_calls, settings.max_streams_per_connection)
     for descriptor, servicer in zip(SERVICES, servicers, strict=True):
-        handlers = {
-            method.name: _handler(method, getattr(servicer, method.name), limits, observed)
-            for method in descriptor.methods
-        }
-        generic = grpc.method_handlers_generic_handler(descriptor.full_name, handlers)
-        server.add_generic_rpc_handlers((generic,))
+        _add(server, descriptor, servicer, limits, observed)
+    _add(server, HEALTH, health, health.limits, observed)
+
+
+def _add(
+    server: grpc.aio.Server,
+    descriptor: ServiceDescriptor,
+    servicer: Any,
+    limits: Limits,
+    observed: Observed,
+) -> None:
+    handlers = {
+        method.name: _handler(method, getattr(servicer, method.name), limits, observed)
+        for method in descriptor.methods
+    }
+    generic = grpc.method_handlers_generic_handler(descriptor.full_name, handlers)
+    server.add_generic_rpc_handlers((generic,))
 
 
 def _handler(

@@ -17,8 +17,11 @@ from server.history import FRAME_METRICS
 from server.rpc import convert, encoded_services, faults, snapshots, times
 from server.rpc.columns import varint
 from server.rpc.prediction_service import expected
-from server.snapshot import Snapshot
+from server.snapshot import ActiveFault, Snapshot
+from simulator.document import parse
+from simulator.faults import Fault, FaultKind
 from simulator.topologies import shipped
+from simulator.topology_file import parse_topology
 from sre_edge.v1 import prediction_pb2, simulation_service_pb2, snapshot_pb2
 
 
@@ -31,6 +34,7 @@ def slowly(taken: Snapshot, wanted: tuple[int, ...] | None) -> snapshot_pb2.Snap
         produced_time=times.timestamp(taken.produced_time),
         active_faults=[faults.fault(injected(fault, taken.run)) for fault in taken.faults],
         clock=convert.clock(taken.clock),
+        kill_switch=taken.kill_switch,
     )
     for i, name in enumerate(graph.names):
         if wanted is None or i in wanted:
@@ -102,6 +106,26 @@ def test_fast_and_slow_agree(taken: Snapshot, wanted: tuple[int, ...] | None) ->
     assert streamed(taken, wanted) == slowly(taken, wanted)
     without = replace(taken, forecast=None)
     assert snapshots.snapshot(without, wanted) == slowly(without, wanted)
+
+
+def test_the_ends_of_every_range_are_encoded_rightly(taken: Snapshot) -> None:
+    assert taken.forecast is not None
+    services, frame = taken.run.graph.services, taken.frame
+    unseen = replace(frame, **{name: np.full((1, services), np.nan) for name in FRAME_METRICS})
+    for probability in (0.0, 1.0):
+        forecast = replace(taken.forecast, probability=np.full(services, probability))
+        fault = ActiveFault("f-1", Fault("cart", FaultKind.SERVICE_KILL, 0.0, 10.0), "e-1")
+        last = replace(
+            taken, frame=unseen, forecast=forecast, kill_switch=True, faults=(fault,)
+        )  # fmt: skip
+        assert streamed(last, None) == slowly(last, None)
+
+
+def test_a_system_without_calls_and_with_a_long_name_is_encoded_rightly() -> None:
+    document = f"services: [{{name: {'x' * 63}, ingress_rps: 100}}]"
+    taken = Engine(parse_topology(parse(document, "t"), source="t"), Predictor()).latest
+    assert not taken.run.graph.edges
+    assert streamed(taken, None) == slowly(taken, None) != snapshot_pb2.Snapshot()
 
 
 def test_only_those_most_at_risk_come_with_advice(

@@ -53,7 +53,7 @@ async def test_streams_of_one_connection_are_limited(start_server: StartServer) 
 async def test_those_who_watch_the_health_are_limited(
     start_server: StartServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("server.rpc.health.MOST_WATCHERS", 2)
+    monkeypatch.setattr("server.rpc.health_service.MOST_WATCHERS", 2)
     app = await start_server()
     async with grpc.aio.insecure_channel(app.address) as channel:
         health = health_pb2_grpc.HealthStub(channel)
@@ -85,6 +85,45 @@ async def _watches(health: health_pb2_grpc.HealthStub) -> bool:
         stream.cancel()
 
 
+async def test_a_watcher_of_the_health_that_does_not_read_holds_nobody_up(
+    start_server: StartServer,
+) -> None:
+    app = await start_server()
+    host, port = app.address.split(":")
+    _, stalled = await asyncio.open_connection(host, int(port))
+    fields = {
+        ":method": "POST", ":scheme": "http", ":path": "/grpc.health.v1.Health/Watch",
+        ":authority": "x", "content-type": "application/grpc", "te": "trailers",
+    }  # fmt: skip
+    headers = b"".join(
+        b"\0%c%b%c%b" % (len(name), name.encode(), len(value), value.encode())
+        for name, value in fields.items()
+    )
+    no_window = b"\x00\x04" + bytes(4)  # SETTINGS_INITIAL_WINDOW_SIZE is 0
+    stalled.write(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+    for kind, flags, stream, payload in (
+        (4, 0, 0, no_window),
+        (1, 4, 1, headers),
+        (0, 1, 1, bytes(5)),
+    ):
+        stalled.write(
+            len(payload).to_bytes(3) + bytes([kind, flags]) + stream.to_bytes(4) + payload
+        )
+    await stalled.drain()
+    async with asyncio.timeout(20):
+        while not app.health.watchers:
+            await asyncio.sleep(0.05)
+    async with grpc.aio.insecure_channel(app.address) as channel:
+        watching = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest())
+        async with asyncio.timeout(5):
+            assert (await watching.read()).status == health_pb2.HealthCheckResponse.SERVING
+        stopping = asyncio.create_task(app.stop())
+        async with asyncio.timeout(15):
+            assert (await watching.read()).status == health_pb2.HealthCheckResponse.NOT_SERVING
+            await stopping
+    stalled.close()
+
+
 async def test_connections_to_the_http_port_are_limited(
     start_server: StartServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -97,19 +136,12 @@ async def test_connections_to_the_http_port_are_limited(
         writer.write(b"GET /healthz HTTP/1.0\r\n\r\n")
         try:
             return await asyncio.wait_for(reader.read(), 10)
-        except ConnectionError:
-            return b""
         finally:
             writer.close()
 
     idle = [await asyncio.open_connection(host, int(port)) for _ in range(3)]
-    assert await answer() == b""
-    idle[0][1].close()
-
-    async def answered() -> bool:
-        return b"200 OK" in await answer()
-
-    await eventually(answered)
+    assert b"200 OK" in await answer()
+    assert await asyncio.wait_for(idle[0][0].read(), 5) == b""  # the oldest gave way, at once
     for _, writer in idle:
         writer.close()
 

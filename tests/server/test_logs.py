@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from server.logs import LineFormatter, LogFormat
-from sre_edge import Client, Connection, InvalidRequest
+from sre_edge import Client, Connection, InvalidRequest, NotFound
 from tests.processes import Program
 
 
@@ -55,6 +55,8 @@ def test_a_run_of_the_server_as_json(tmp_path: Path, level: str) -> None:
         address = program.expect(r"grpc://(\S+)")[1]
         with Client(Connection(address, token_file=str(token_file))) as client:
             client.metrics()
+            with pytest.raises(NotFound):
+                client.metrics(services=["nobody"])
             client.set_clock(speed=10)
             with pytest.raises(InvalidRequest):
                 client.set_clock(speed=1e6)
@@ -68,5 +70,6 @@ def test_a_run_of_the_server_as_json(tmp_path: Path, level: str) -> None:
     assert started["token_file"] == str(token_file)
     calls = [(e["method"].rpartition("/")[2], e["code"]) for e in events if e["event"] == "call"]
     changes = [("SetClock", "OK"), ("SetClock", "INVALID_ARGUMENT")]
-    assert calls == (changes if level == "info" else [("GetMetrics", "OK"), *changes])
+    reads = [("GetMetrics", "OK"), ("GetMetrics", "NOT_FOUND")]
+    assert calls == (changes if level == "info" else [*reads, *changes])
     assert events[-1]["event"] == "stopped"

@@ -1,0 +1,91 @@
+"""The health of the server, as gRPC's own protocol tells it.
+
+The servicer of `grpc_health` writes to a watcher while it holds what all others need: one that does
+not read would hold up every other, and the end of the server. Here nobody waits for anybody.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+
+from grpc_health.v1 import health_pb2
+
+from server.errors import slow_subscriber, too_many_streams, unknown_service
+from server.rpc.access import Context, Limits
+
+MOST_WATCHERS, MOST_OF_ONE_CONNECTION, MOST_CHECKS = 100, 10, 100
+"""They need no token, and have limits of their own."""
+
+_STATUS = health_pb2.HealthCheckResponse.ServingStatus
+
+
+class HealthServicer:
+    """Tells how the server as a whole ("") and its gRPC services are.
+
+    Parameters
+    ----------
+    names
+        Of the services.
+    patience_s
+        For a watcher that does not read.
+
+    Attributes
+    ----------
+    limits
+        Of those who ask.
+    watchers
+        How many watch.
+    """
+
+    def __init__(self, names: Iterable[str], patience_s: float) -> None:
+        self.limits = Limits(MOST_CHECKS, MOST_OF_ONE_CONNECTION)
+        self._names = ("", *names)
+        self._patience_s = patience_s
+        self._status = _STATUS.NOT_SERVING
+        self._changed = asyncio.Event()
+        self.watchers = 0
+
+    @property
+    def serving(self) -> bool:
+        """Whether the server serves."""
+        return bool(self._status == _STATUS.SERVING)
+
+    @serving.setter
+    def serving(self, serves: bool) -> None:
+        self._status = _STATUS.SERVING if serves else _STATUS.NOT_SERVING
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    async def Check(
+        self, request: health_pb2.HealthCheckRequest, context: Context
+    ) -> health_pb2.HealthCheckResponse:
+        """Say it once."""
+        if request.service not in self._names:
+            raise unknown_service(request.service, self._names[1:])
+        return health_pb2.HealthCheckResponse(status=self._status)
+
+    async def Watch(self, request: health_pb2.HealthCheckRequest, context: Context) -> None:
+        """Say it now and whenever it changes."""
+        if self.watchers >= MOST_WATCHERS:
+            raise too_many_streams(MOST_WATCHERS)
+        self.watchers += 1
+        try:
+            await self._watch(request.service in self._names, context)
+        finally:
+            self.watchers -= 1
+
+    async def _watch(self, known: bool, context: Context) -> None:
+        told = None
+        while True:
+            changed = self._changed
+            status = self._status if known else _STATUS.SERVICE_UNKNOWN
+            if status != told:
+                message = health_pb2.HealthCheckResponse(status=status)
+                try:
+                    async with asyncio.timeout(self._patience_s):
+                        await context.write(message.SerializeToString())
+                except TimeoutError as error:
+                    raise slow_subscriber(self._patience_s) from error
+                told = status
+            await changed.wait()
