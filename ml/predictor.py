@@ -215,7 +215,8 @@ class Trees:
             (taken,), (_, given) = session.get_inputs(), session.get_outputs()
             shapes = (taken.shape[1], given.shape[1])
         except Exception as error:  # ONNX Runtime has a class of its own for each kind of failure
-            raise ArtefactError(path, f"expected a converted classifier: {error}") from error
+            said = str(error).replace(str(path), path.name)
+            raise ArtefactError(path, f"expected a converted classifier: {said}") from error
         inputs = len(features)
         if shapes != (inputs, classes):
             raise ArtefactError(

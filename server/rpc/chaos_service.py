@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
-
-import grpc
 
 from server.chaos.records import Experiment, ExperimentState, InjectedFault, injected
 from server.engine import Engine
 from server.errors import Violation, invalid, unknown_experiment
 from server.journal import Journal
 from server.rpc import experiments, faults, paging
+from server.rpc.access import Context
 from sre_edge.v1 import chaos_service_pb2 as pb
-
-Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class ChaosServicer:

@@ -9,6 +9,7 @@ that anyone would make.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -64,7 +65,7 @@ def records(rows: NDArray[np.void]) -> Column:
     return Column(data, np.full(len(rows), rows.itemsize))
 
 
-def doubles(message: Descriptor, fields: Sequence[str], values: Sequence[FloatArray]) -> Column:
+def doubles(message: Descriptor, fields: tuple[str, ...], values: Sequence[FloatArray]) -> Column:
     """Encode fields of type double, (N,) values each; one that is not finite is left out."""
     kinds = np.zeros(len(values[0]), dtype=np.intp)
     for place, value in enumerate(values):
@@ -72,14 +73,22 @@ def doubles(message: Descriptor, fields: Sequence[str], values: Sequence[FloatAr
     data, size = np.empty(len(kinds), dtype=np.object_), np.empty(len(kinds), dtype=np.intp)
     for kind in np.unique(kinds).tolist():
         alike = np.flatnonzero(kinds == kind)
-        seen = [place for place in range(len(fields)) if kind >> place & 1]
-        layout = [part for p in seen for part in ((f"tag {p}", "u1"), (fields[p], "<f8"))]
-        rows = np.empty(len(alike), dtype=layout)
+        seen = tuple(place for place in range(len(fields)) if kind >> place & 1)
+        rows = np.repeat(_record(message, tuple(fields[place] for place in seen)), len(alike))
         for place in seen:
-            rows[f"tag {place}"] = tag(message, fields[place], DOUBLE)
             rows[fields[place]] = values[place][alike]
         data[alike], size[alike] = records(rows) if seen else (b"", 0)
     return Column(data, size)
+
+
+@lru_cache(maxsize=256)
+def _record(message: Descriptor, fields: tuple[str, ...]) -> NDArray[np.void]:
+    """Make a record (1,) of fields of type double, with their tags and without their values."""
+    layout = [part for name in fields for part in ((f"tag of {name}", "u1"), (name, "<f8"))]
+    record = np.zeros(1, dtype=layout)
+    for name in fields:
+        record[f"tag of {name}"] = tag(message, name, DOUBLE)
+    return record
 
 
 def nested(message: Descriptor, field: str, parts: Sequence[Column]) -> list[Column]:

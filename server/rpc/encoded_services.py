@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ml.risk import CRITICAL_FROM, HIGH_FROM, MEDIUM_FROM, RiskLevel
 from server.history import FRAME_METRICS
@@ -47,25 +48,10 @@ def _predictions(
 ) -> list[Column]:
     """Give what is expected of each service: its name, then all else."""
     probability = forecast.probability[chosen]
-    same = prediction_pb2.Prediction(
-        horizon=convert.horizon(forecast.horizon_s), model_version=forecast.model_version
-    ).SerializeToString()
-    rows = np.empty(
-        len(chosen),
-        dtype=[
-            ("tag of probability", "u1"), ("probability", "<f8"),
-            ("tag of risk", "u1"), ("risk", "u1"),
-            ("tag of cascade", "u1"), ("cascade", "<f8"),
-            ("same", f"V{len(same)}"),
-        ],
-    )  # fmt: skip
-    rows["tag of probability"] = tag(_PREDICTION, "incident_probability", DOUBLE)
+    rows = np.repeat(_record(forecast.horizon_s, forecast.model_version), len(chosen))
     rows["probability"] = probability
-    rows["tag of risk"] = tag(_PREDICTION, "risk_level", ENUM)
     rows["risk"] = _RISKS[np.digitize(probability, (MEDIUM_FROM, HIGH_FROM, CRITICAL_FROM))]
-    rows["tag of cascade"] = tag(_PREDICTION, "cascade_risk", DOUBLE)
     rows["cascade"] = forecast.cascade_risk[chosen]
-    rows["same"] = np.void(same)
     rest = columns.records(rows)
     at_risk = np.flatnonzero(probability >= MEDIUM_FROM)
     ranked = at_risk[np.argsort(-probability[at_risk], kind="stable")].tolist()
@@ -74,6 +60,27 @@ def _predictions(
         rest.data[place] += more
         rest.size[place] += len(more)
     return [names, rest]
+
+
+@lru_cache(maxsize=8)
+def _record(horizon_s: float, version: str) -> NDArray[np.void]:
+    """Make a record (1,) of what all predictions of a model say, without their values."""
+    same = prediction_pb2.Prediction(horizon=convert.horizon(horizon_s), model_version=version)
+    data = same.SerializeToString()
+    record = np.zeros(
+        1,
+        dtype=[
+            ("tag of probability", "u1"), ("probability", "<f8"),
+            ("tag of risk", "u1"), ("risk", "u1"),
+            ("tag of cascade", "u1"), ("cascade", "<f8"),
+            ("same", f"V{len(data)}"),
+        ],
+    )  # fmt: skip
+    record["tag of probability"] = tag(_PREDICTION, "incident_probability", DOUBLE)
+    record["tag of risk"] = tag(_PREDICTION, "risk_level", ENUM)
+    record["tag of cascade"] = tag(_PREDICTION, "cascade_risk", DOUBLE)
+    record["same"] = np.void(data)
+    return record
 
 
 def _more(taken: Snapshot, forecast: Forecast, service: int, *, advised: bool) -> bytes:

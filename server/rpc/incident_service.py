@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
-
-import grpc
 
 from server.engine import Engine
 from server.errors import slow_subscriber
 from server.journal import Journal
 from server.rpc import events, incidents, paging, slos, times
+from server.rpc.access import Context
 from server.rpc.event_feed import EventFeed, EventFilter
 from server.watch.records import IncidentState
 from sre_edge.v1 import incident_service_pb2 as pb
-
-Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class IncidentServicer:

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any
-
-import grpc
 
 from ml.factors import Factor, top_factors
 from ml.features.health import health
@@ -16,6 +13,7 @@ from server.errors import Violation, invalid
 from server.journal import Journal
 from server.learning.learning import Learning
 from server.rpc import analysis, convert, incidents, learned, paging, times
+from server.rpc.access import Context
 from server.snapshot import Forecast, Snapshot
 from server.watch.records import AlarmOutcome
 from simulator.graph import FloatArray
@@ -24,8 +22,6 @@ from sre_edge.v1 import prediction_service_pb2 as pb
 MOST_EXPLAINED = 64
 MOST_AT_ONCE = 8
 """Services that are predicted for on the event loop; more of them get a thread."""
-
-Context = grpc.aio.ServicerContext[Any, Any]
 
 
 def expected(

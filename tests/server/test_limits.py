@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import urllib.request
+from socketserver import ThreadingMixIn
+from typing import Any
 
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from server.app import App
+from server.rpc import health_service
 from sre_edge.v1 import simulation_service_pb2 as pb
 from tests.conftest import StartServer
+from tests.server.model_calls import until
 from tests.server.stubs import Stubs, reason
 
 OWN_CONNECTION = [("grpc.use_local_subchannel_pool", 1)]
@@ -50,47 +55,62 @@ async def test_streams_of_one_connection_are_limited(start_server: StartServer) 
             stream.cancel()
 
 
+@pytest.mark.parametrize("limit", ["MOST_WATCHERS", "MOST_OF_ONE_CONNECTION"])
 async def test_those_who_watch_the_health_are_limited(
-    start_server: StartServer, monkeypatch: pytest.MonkeyPatch
+    start_server: StartServer, monkeypatch: pytest.MonkeyPatch, limit: str
 ) -> None:
-    monkeypatch.setattr("server.rpc.health_service.MOST_WATCHERS", 2)
+    monkeypatch.setattr(health_service, limit, 2)
     app = await start_server()
     async with grpc.aio.insecure_channel(app.address) as channel:
         health = health_pb2_grpc.HealthStub(channel)
-        watching = [health.Watch(health_pb2.HealthCheckRequest()) for _ in range(2)]
-        for stream in watching:
+
+        async def watch() -> Any:
+            stream = health.Watch(health_pb2.HealthCheckRequest())
             assert (await stream.read()).status == health_pb2.HealthCheckResponse.SERVING
+            return stream
+
+        watching = [await watch() for _ in range(2)]
         with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await health.Watch(health_pb2.HealthCheckRequest()).read()
+            await watch()
         assert reason(caught.value)[:2] == ("TOO_MANY_STREAMS", {"limit": "2"})
         assert await health.Check(health_pb2.HealthCheckRequest())
         watching[0].cancel()
-        await eventually(lambda: _watches(health))
-        watching[1].cancel()
-
-
-async def eventually(holds: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(30):
-        while not await holds():
-            await asyncio.sleep(0.05)
-
-
-async def _watches(health: health_pb2_grpc.HealthStub) -> bool:
-    stream = health.Watch(health_pb2.HealthCheckRequest())
-    try:
-        return bool(await stream.read())
-    except grpc.aio.AioRpcError:
-        return False
-    finally:
-        stream.cancel()
+        await until(lambda: app.health.watchers == 1)
+        watching[0] = await watch()
+        for stream in watching:
+            stream.cancel()
 
 
 async def test_a_watcher_of_the_health_that_does_not_read_holds_nobody_up(
     start_server: StartServer,
 ) -> None:
     app = await start_server()
+    stalled = await stalled_watcher(app)
+    async with grpc.aio.insecure_channel(app.address) as channel:
+        watching = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest())
+        async with asyncio.timeout(5):
+            assert (await watching.read()).status == health_pb2.HealthCheckResponse.SERVING
+        assert app.health.watchers == 2
+        stopping = asyncio.create_task(app.stop())
+        async with asyncio.timeout(15):
+            assert (await watching.read()).status == health_pb2.HealthCheckResponse.NOT_SERVING
+            await stopping
+    stalled.close()
+
+
+async def test_a_watcher_of_the_health_that_does_not_read_is_ended(
+    start_server: StartServer,
+) -> None:
+    app = await start_server(write_timeout_s=1.0)
+    stalled = await stalled_watcher(app)
+    await until(lambda: not app.health.watchers)
+    stalled.close()
+
+
+async def stalled_watcher(app: App) -> asyncio.StreamWriter:
+    """Watch the health over a connection that lets nothing through."""
     host, port = app.address.split(":")
-    _, stalled = await asyncio.open_connection(host, int(port))
+    _, writer = await asyncio.open_connection(host, int(port))
     fields = {
         ":method": "POST", ":scheme": "http", ":path": "/grpc.health.v1.Health/Watch",
         ":authority": "x", "content-type": "application/grpc", "te": "trailers",
@@ -100,28 +120,13 @@ async def test_a_watcher_of_the_health_that_does_not_read_holds_nobody_up(
         for name, value in fields.items()
     )
     no_window = b"\x00\x04" + bytes(4)  # SETTINGS_INITIAL_WINDOW_SIZE is 0
-    stalled.write(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
-    for kind, flags, stream, payload in (
-        (4, 0, 0, no_window),
-        (1, 4, 1, headers),
-        (0, 1, 1, bytes(5)),
-    ):
-        stalled.write(
-            len(payload).to_bytes(3) + bytes([kind, flags]) + stream.to_bytes(4) + payload
-        )
-    await stalled.drain()
-    async with asyncio.timeout(20):
-        while not app.health.watchers:
-            await asyncio.sleep(0.05)
-    async with grpc.aio.insecure_channel(app.address) as channel:
-        watching = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest())
-        async with asyncio.timeout(5):
-            assert (await watching.read()).status == health_pb2.HealthCheckResponse.SERVING
-        stopping = asyncio.create_task(app.stop())
-        async with asyncio.timeout(15):
-            assert (await watching.read()).status == health_pb2.HealthCheckResponse.NOT_SERVING
-            await stopping
-    stalled.close()
+    frames = ((4, 0, 0, no_window), (1, 4, 1, headers), (0, 1, 1, bytes(5)))
+    writer.write(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+    for kind, flags, stream, payload in frames:
+        writer.write(len(payload).to_bytes(3) + bytes([kind, flags]) + stream.to_bytes(4) + payload)
+    await writer.drain()
+    await until(lambda: app.health.watchers)
+    return writer
 
 
 async def test_connections_to_the_http_port_are_limited(
@@ -144,6 +149,27 @@ async def test_connections_to_the_http_port_are_limited(
     assert await asyncio.wait_for(idle[0][0].read(), 5) == b""  # the oldest gave way, at once
     for _, writer in idle:
         writer.close()
+
+
+async def test_a_connection_for_which_there_is_no_thread_leaves_room_for_others(
+    start_server: StartServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = await start_server()
+    begin, failed = ThreadingMixIn.process_request, []
+
+    def once(server: Any, request: Any, client: Any) -> None:
+        if not failed:
+            failed.append(client)
+            raise RuntimeError("can't start new thread")
+        begin(server, request, client)
+
+    monkeypatch.setattr(ThreadingMixIn, "process_request", once)
+    url = f"http://{app.metrics_address}/healthz"
+    with pytest.raises(OSError, match=r"reset|closed"):
+        await asyncio.to_thread(urllib.request.urlopen, url, timeout=10)
+    with await asyncio.to_thread(urllib.request.urlopen, url, timeout=10) as page:
+        assert page.status == 200
+    await until(lambda: not app._http._server._open)
 
 
 async def test_a_message_that_is_too_large_is_refused(stubs: Stubs) -> None:

@@ -10,7 +10,16 @@ from pathlib import Path
 import grpc
 import pytest
 
-from ml.artefact import CARD, MANIFEST, METRICS, SHIPPED, TREES, read_manifest
+from ml.artefact import (
+    CARD,
+    INCIDENT_MODEL,
+    MANIFEST,
+    METRICS,
+    SHIPPED,
+    TREES,
+    read_manifest,
+    write_manifest,
+)
 from ml.predictor import Predictor
 from server.engine import Engine
 from server.learning.models import Models
@@ -31,6 +40,25 @@ from tests.server.model_calls import (
     training,
 )
 from tests.server.stubs import reason
+
+
+async def test_a_model_that_only_onnx_finds_damaged_is_refused_without_a_path(
+    start_server: StartServer, tmp_path: Path
+) -> None:
+    garbage = another_model(tmp_path / "models" / "2-garbage", 9)
+    (garbage / INCIDENT_MODEL).write_bytes(b"garbage")
+    known = read_manifest(SHIPPED)
+    stated = (known.features, known.types, known.calibration, known.threshold)
+    version = write_manifest(garbage, *stated).version
+    app = await start_server(data=tmp_path)
+    async with called(app) as stubs:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await activate(stubs, version)
+        assert reason(caught.value)[0] == "UNUSABLE_MODEL"
+        told = str(caught.value.details())
+        assert "incident.onnx: expected a converted classifier" in told
+        assert str(tmp_path) not in told
+        assert await live(stubs) == BUILT_IN
 
 
 async def test_what_cannot_be_done_is_said_and_the_live_model_stays(

@@ -208,6 +208,24 @@ async def test_a_client_that_does_not_speak_tls_holds_nobody_up(
         connection.close()
 
 
+async def test_the_oldest_connection_gives_way_with_tls_too(
+    start_server: StartServer, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("server.http.MOST_CONNECTIONS", 3)
+    cert, key = authority.issue("edge")
+    app = await start_server(tls_cert=cert, tls_key=key)
+    host, _, port = app.metrics_address.rpartition(":")
+    context = ssl.create_default_context(cafile=str(authority.certificate))
+    idle = [await asyncio.open_connection(host, int(port), ssl=context) for _ in range(3)]
+    url = f"https://{app.metrics_address}/healthz"
+    with await asyncio.to_thread(urllib.request.urlopen, url, context=context, timeout=10) as page:
+        assert page.status == 200
+    # It would have 10 s.
+    assert await asyncio.wait_for(idle[0][0].read(), 5) == b""
+    for _, writer in idle:
+        writer.close()
+
+
 def files(authority: Authority, token_file: Path) -> dict[str, Path]:
     cert, key = authority.issue("edge")
     return {"tls_cert": cert, "tls_key": key, "token_file": token_file}

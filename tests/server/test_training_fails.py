@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ml.artefact import SHIPPED
+from ml.artefact import SHIPPED, TREES, read_manifest
 from ml.learning.booster import ContinueError, booster
 from ml.learning.candidate import learn
 from ml.learning.job import Job
@@ -21,9 +21,10 @@ from server.store import trainings
 from sre_edge.v1 import training_pb2
 from tests.conftest import StartServer
 from tests.processes import sre_edge
-from tests.server.learning import TINY, fill, trainers
+from tests.server.learning import TINY, another_model, fill, trainers
 from tests.server.model_calls import (
     BUILT_IN,
+    activate,
     called,
     ended,
     live,
@@ -92,6 +93,22 @@ async def test_experiments_of_which_nothing_can_be_read_are_not_learned_from(
         assert {one["id"] for one in told} == {2}
         assert told[-1]["state"] == "TRAINING_STATE_FAILED"
         assert "recorded ones can be used" in told[-1]["message"]
+
+
+async def test_a_live_model_that_was_damaged_is_named_and_not_where_it_lies(
+    start_server: StartServer, tmp_path: Path, known: list[Experiment]
+) -> None:
+    fill(tmp_path, known)
+    directory = another_model(tmp_path / "models" / "2-live", 20)
+    app = await start_server(data=tmp_path)
+    async with called(app) as stubs:
+        await activate(stubs, read_manifest(directory).version)
+        (directory / TREES).write_text("{}")
+        begun = await start_training(stubs, **TINY)
+        last = (await ended(stubs, begun.id))[-1]
+        assert (last.state, last.message) == (
+            FAILED, "trees.json: differs from what was trained",
+        )  # fmt: skip
 
 
 def test_a_model_does_not_grow_without_end(
