@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ml.breach import breached
 from ml.features import FeatureExtractor, stirred
@@ -13,7 +14,7 @@ from ml.predictor import Predictor
 from ml.risk import MEDIUM_FROM
 from server.snapshot import Forecast
 from simulator.frame import Frame
-from simulator.graph import ServiceGraph
+from simulator.graph import FloatArray, ServiceGraph
 
 
 class Forecaster:
@@ -39,17 +40,12 @@ class Forecaster:
         if not self._extractor.ready:
             return None
         model, rows, moved = self._predictor, self._predictor.rows(features), stirred(features)
-        probability = np.full(len(rows), model.manifest.calibration.quiet)
-        if moved.any():
-            probability[moved] = model.probability_of_rows(rows[moved])
-        probability[self._incidents.ongoing[0]] = 1.0
-        at_risk = probability >= MEDIUM_FROM
-        types = np.full((len(probability), len(model.manifest.types)), np.nan)
-        types[at_risk] = model.types_of_rows(rows[at_risk])
+        ongoing = self._incidents.ongoing[0].copy()
+        probability, types = expected(model, rows, moved, ongoing)
         entries = probability[self._graph.entry]
         return Forecast(
             probability=probability,
-            ongoing=self._incidents.ongoing[0].copy(),
+            ongoing=ongoing,
             system_probability=float(entries.max(initial=0.0)),
             types=types,
             cascade_risk=model.spread.risk(self._graph, features),
@@ -58,3 +54,23 @@ class Forecaster:
             moved=moved,
             predictor=model,
         )
+
+
+def expected(
+    model: Predictor,
+    rows: NDArray[np.float32],
+    moved: NDArray[np.bool_],
+    ongoing: NDArray[np.bool_],
+) -> tuple[FloatArray, FloatArray]:
+    """Ask a model for services, (S, M), (S,), (S,) -> (S,), (S, K).
+
+    Gives the probability of an incident of each and, at risk, that of each type; else NaN.
+    """
+    probability = np.full(len(rows), model.manifest.calibration.quiet)
+    if moved.any():
+        probability[moved] = model.probability_of_rows(rows[moved])
+    probability[ongoing] = 1.0
+    at_risk = probability >= MEDIUM_FROM
+    types = np.full((len(rows), len(model.manifest.types)), np.nan)
+    types[at_risk] = model.types_of_rows(rows[at_risk])
+    return probability, types

@@ -57,13 +57,14 @@ def prediction(
     `make` is the class, or `add` of a repeated field; `types` is None at low risk; `factors` are
     empty unless they were asked for.
     """
+    model = forecast.predictor.manifest
     message = make(
         service=taken.run.graph.names[service],
         incident_probability=probability,
         risk_level=RISK[risk_level(probability)],
         cascade_risk=forecast.cascade_risk.item(service),
-        horizon=horizon(forecast.horizon_s),
-        model_version=forecast.model_version,
+        horizon=horizon(model.horizon_s),
+        model_version=model.version,
     )
     if types is not None:
         add_type(message, types)

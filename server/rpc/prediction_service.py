@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+
+import numpy as np
 
 from ml.factors import Factor, top_factors
 from ml.features.health import health
 from ml.risk import MEDIUM_FROM
+from server import forecaster
 from server.engine import Engine
 from server.errors import Violation, invalid
 from server.journal import Journal
@@ -24,21 +27,34 @@ MOST_AT_ONCE = 8
 """Services that are predicted for on the event loop; more of them get a thread."""
 
 
-def expected(
-    forecast: Forecast, services: Sequence[int]
-) -> list[tuple[int, float, FloatArray | None]]:
-    """Ask the model for some services: their probability and, at risk, that of each type."""
-    model, rows, ongoing = forecast.predictor, forecast.rows, forecast.ongoing
-    likely: dict[int, float] = {}
-    if asked := [service for service in services if forecast.moved[service]]:
-        chosen = rows[asked[0] : asked[0] + 1] if len(asked) == 1 else rows.take(asked, axis=0)
-        likely = dict(zip(asked, model.each_of_rows(chosen), strict=True))
-    quiet = model.manifest.calibration.quiet
-    found = [(s, 1.0 if ongoing[s] else likely.get(s, quiet)) for s in services]
-    types: dict[int, FloatArray] = {}
-    if at_risk := [service for service, probability in found if probability >= MEDIUM_FROM]:
-        types = dict(zip(at_risk, model.types_of_rows(rows.take(at_risk, axis=0)), strict=True))
-    return [(service, probability, types.get(service)) for service, probability in found]
+Expected = tuple[int, float, FloatArray | None]
+"""A service, the probability of its incident and, at risk, that of each type."""
+
+
+def expected(forecast: Forecast, services: Sequence[int]) -> Iterator[Expected]:
+    """Ask the model for some services; a few of them one by one, which takes less time."""
+    model, rows, moved, ongoing = (
+        forecast.predictor, forecast.rows, forecast.moved, forecast.ongoing
+    )  # fmt: skip
+    if len(services) > MOST_AT_ONCE:
+        chosen = np.array(services)
+        found = forecaster.expected(model, rows[chosen], moved[chosen], ongoing[chosen])
+        for service, probability, types in zip(services, found[0].tolist(), found[1], strict=True):
+            yield service, probability, types if probability >= MEDIUM_FROM else None
+        return
+    for service in services:
+        row = rows[service : service + 1]
+        if ongoing[service]:
+            probability = 1.0
+        elif moved[service]:
+            probability = model.probability_of_row(row)
+        else:
+            probability = model.manifest.calibration.quiet
+        yield (
+            service,
+            probability,
+            model.types_of_rows(row)[0] if probability >= MEDIUM_FROM else None,
+        )
 
 
 class PredictionServicer:

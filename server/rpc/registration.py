@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import grpc
 from google.protobuf import message_factory
@@ -40,6 +40,7 @@ SERVICES: tuple[ServiceDescriptor, ...] = (
     prediction_service_pb2.DESCRIPTOR.services_by_name["PredictionService"],
     incident_service_pb2.DESCRIPTOR.services_by_name["IncidentService"],
 )
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"  # at run time it takes no parameters
 HEALTH: ServiceDescriptor = health_pb2.DESCRIPTOR.services_by_name["Health"]
 
 
@@ -65,29 +66,34 @@ def register(
         IncidentServicer(engine, journal, feed, patience_s),
     )
     limits = Limits(settings.max_calls, settings.max_streams_per_connection)
+    handlers = _Handlers()
     for descriptor, servicer in zip(SERVICES, servicers, strict=True):
-        _add(server, descriptor, servicer, limits, observed)
-    _add(server, HEALTH, health, health.limits, observed)
+        handlers.add(descriptor, servicer, limits, observed)
+    handlers.add(HEALTH, health, health.limits, observed)
+    server.add_generic_rpc_handlers((handlers,))
 
 
-def _add(
-    server: grpc.aio.Server,
-    descriptor: ServiceDescriptor,
-    servicer: Any,
-    limits: Limits,
-    observed: Observed,
-) -> None:
-    handlers = {
-        method.name: _handler(method, getattr(servicer, method.name), limits, observed)
-        for method in descriptor.methods
-    }
-    generic = grpc.method_handlers_generic_handler(descriptor.full_name, handlers)
-    server.add_generic_rpc_handlers((generic,))
+class _Handlers(grpc.GenericRpcHandler):
+    """Finds the handler of any method at once; one for each service would be asked in turn."""
+
+    def __init__(self) -> None:
+        self._by_path: dict[str, Handler] = {}
+
+    def add(
+        self, service: ServiceDescriptor, servicer: Any, limits: Limits, observed: Observed
+    ) -> None:
+        for method in service.methods:
+            path = f"/{service.full_name}/{method.name}"
+            behaviour = getattr(servicer, method.name)
+            self._by_path[path] = _handler(method, behaviour, limits, observed)
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> Handler | None:
+        return self._by_path.get(handler_call_details.method)
 
 
 def _handler(
     method: MethodDescriptor, behaviour: Behaviour, limits: Limits, observed: Observed
-) -> grpc.RpcMethodHandler[Any, Any]:
+) -> Handler:
     request = message_factory.GetMessageClass(method.input_type)
     response = message_factory.GetMessageClass(method.output_type)
     answer = answering(method, behaviour, limits, observed)
