@@ -8,7 +8,7 @@ that anyone would make.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -23,14 +23,21 @@ ENUM, DOUBLE, BYTES = 0, 1, 2
 
 
 class Column(NamedTuple):
-    """One part of N messages; `size` is how many bytes of each."""
+    """One part of N messages: of each, `size` bytes of `data` from `start` on."""
 
-    data: NDArray[np.object_]
+    data: NDArray[np.uint8]
+    start: IntArray
     size: IntArray
 
     def of(self, rows: IntArray) -> Column:
         """Give the same of some of the messages."""
-        return Column(self.data[rows], self.size[rows])
+        return Column(self.data, self.start[rows], self.size[rows])
+
+    def among(self, rows: IntArray, messages: int) -> Column:
+        """Make this the part of some of so many messages; the others have none."""
+        start, size = np.zeros(messages, dtype=np.intp), np.zeros(messages, dtype=np.intp)
+        start[rows], size[rows] = self.start, self.size
+        return Column(self.data, start, size)
 
 
 def tag(message: Descriptor, field: str, wire_type: int) -> int:
@@ -53,16 +60,15 @@ def varint(number: int) -> bytes:
 def column(parts: Iterable[bytes]) -> Column:
     """Make a column of parts that are given."""
     given = list(parts)
-    data = np.empty(len(given), dtype=np.object_)
-    data[:] = given
-    return Column(data, np.array([len(part) for part in given], dtype=np.intp))
+    size = np.array([len(part) for part in given], dtype=np.intp)
+    return Column(np.frombuffer(b"".join(given), dtype=np.uint8), size.cumsum() - size, size)
 
 
 def records(rows: NDArray[np.void]) -> Column:
     """Make a column of records, each of which is written as it is."""
-    data = np.empty(len(rows), dtype=np.object_)
-    data[:] = rows.view(f"V{rows.itemsize}").tolist()
-    return Column(data, np.full(len(rows), rows.itemsize))
+    size = rows.itemsize
+    start = np.arange(0, len(rows) * size, size, dtype=np.intp)
+    return Column(rows.view(np.uint8), start, np.full(len(rows), size, dtype=np.intp))
 
 
 def doubles(message: Descriptor, fields: tuple[str, ...], values: Sequence[FloatArray]) -> Column:
@@ -70,15 +76,21 @@ def doubles(message: Descriptor, fields: tuple[str, ...], values: Sequence[Float
     kinds = np.zeros(len(values[0]), dtype=np.intp)
     for place, value in enumerate(values):
         kinds |= np.isfinite(value).astype(np.intp) << place
-    data, size = np.empty(len(kinds), dtype=np.object_), np.empty(len(kinds), dtype=np.intp)
-    for kind in np.unique(kinds).tolist():
-        alike = np.flatnonzero(kinds == kind)
-        seen = tuple(place for place in range(len(fields)) if kind >> place & 1)
-        rows = np.repeat(_record(message, tuple(fields[place] for place in seen)), len(alike))
+    start, size = np.zeros((2, len(kinds)), dtype=np.intp)
+    written, length = [np.empty(0, dtype=np.uint8)], 0
+    for kind, alike in _alike(kinds):
+        seen = [place for place in range(len(fields)) if kind >> place & 1]
+        if not seen:
+            continue
+        one = _record(message, tuple(fields[place] for place in seen))
+        rows = np.repeat(one, len(kinds[alike]))
         for place in seen:
             rows[fields[place]] = values[place][alike]
-        data[alike], size[alike] = records(rows) if seen else (b"", 0)
-    return Column(data, size)
+        part = records(rows)
+        start[alike], size[alike] = part.start + length, part.size
+        written.append(part.data)
+        length += len(part.data)
+    return Column(np.concatenate(written), start, size)
 
 
 @lru_cache(maxsize=256)
@@ -93,16 +105,44 @@ def _record(message: Descriptor, fields: tuple[str, ...]) -> NDArray[np.void]:
 
 def nested(message: Descriptor, field: str, parts: Sequence[Column]) -> list[Column]:
     """Make messages of some parts the values of a field of other messages."""
-    size = np.stack([part.size for part in parts]).sum(axis=0)
+    size = _sizes(parts)
     before = bytes([tag(message, field, BYTES)])
-    lengths, places = np.unique(size, return_inverse=True)
+    found = np.bincount(size)
+    lengths = found.nonzero()[0]
+    found[lengths] = np.arange(len(lengths))
     starts = column(before + varint(length) for length in lengths.tolist())
-    return [starts.of(places), *parts]
+    return [starts.of(found[size]), *parts]
 
 
 def joined(parts: Sequence[Column]) -> bytes:
     """Write all messages, one after the other."""
-    together = np.empty((len(parts[0].size), len(parts)), dtype=np.object_)
-    for place, part in enumerate(parts):
-        together[:, place] = part.data
-    return b"".join(together.ravel().tolist())
+    size = _sizes(parts)
+    end = size.cumsum()
+    place = end - size
+    written = np.empty(int(size.sum()), dtype=np.uint8)
+    for part in parts:
+        for length, alike in _alike(part.size):
+            if length:
+                there = _windows(part.data, length)[part.start[alike]]
+                _windows(written, length)[place[alike]] = there
+        place += part.size
+    return written.tobytes()
+
+
+def _sizes(parts: Sequence[Column]) -> IntArray:
+    size = parts[0].size.copy()
+    for part in parts[1:]:
+        size += part.size
+    return size
+
+
+def _alike(kinds: IntArray) -> Iterator[tuple[int, IntArray | slice]]:
+    """Give each of a few kinds, with the places where it is."""
+    found = np.bincount(kinds).nonzero()[0].tolist()
+    for kind in found:
+        yield kind, slice(None) if len(found) == 1 else (kinds == kind).nonzero()[0]
+
+
+def _windows(data: NDArray[np.uint8], size: int) -> NDArray[np.void]:
+    """View bytes as pieces of so many of them; one begins at each byte."""
+    return np.ndarray((len(data) - size + 1,), f"V{size}", data, 0, (1,))

@@ -19,10 +19,11 @@ MOST_ADVISED = 100
 """Services of a snapshot, those most at risk, that come with recommendations; `Predict` has all."""
 
 _SERVICE, _PREDICTION = snapshot_pb2.ServiceMetrics.DESCRIPTOR, prediction_pb2.Prediction.DESCRIPTOR
-_STATUSES = {
-    status: snapshot_pb2.ServiceMetrics(status=convert.STATUSES.value[status]).SerializeToString()
+_STATUSES = columns.column(
+    snapshot_pb2.ServiceMetrics(status=convert.STATUSES.value[status]).SerializeToString()
     for status in Status
-}
+)
+_STATUS = {status: place for place, status in enumerate(Status)}
 # In the order of `RiskLevel`, which rises.
 _RISKS = np.array([convert.RISK[level] for level in RiskLevel], dtype=np.uint8)
 
@@ -33,7 +34,7 @@ def encoded(taken: Snapshot, chosen: IntArray, *, predictions: bool) -> bytes:
     values = [getattr(taken.frame, name)[0, chosen] for name in FRAME_METRICS]
     parts = [
         names,
-        columns.column(_STATUSES[taken.statuses[place]] for place in chosen.tolist()),
+        _STATUSES.of(np.array([_STATUS[taken.statuses[place]] for place in chosen.tolist()], int)),
         columns.doubles(_SERVICE, FRAME_METRICS, values),
     ]
     if predictions and taken.forecast is not None:
@@ -46,20 +47,19 @@ def encoded(taken: Snapshot, chosen: IntArray, *, predictions: bool) -> bytes:
 def _predictions(
     taken: Snapshot, forecast: Forecast, chosen: IntArray, names: Column
 ) -> list[Column]:
-    """Give what is expected of each service: its name, then all else."""
+    """Give what is expected of each service: its name, the figures, and more of those at risk."""
     probability = forecast.probability[chosen]
     rows = np.repeat(_record(forecast.horizon_s, forecast.model_version), len(chosen))
     rows["probability"] = probability
     rows["risk"] = _RISKS[np.digitize(probability, (MEDIUM_FROM, HIGH_FROM, CRITICAL_FROM))]
     rows["cascade"] = forecast.cascade_risk[chosen]
-    rest = columns.records(rows)
     at_risk = np.flatnonzero(probability >= MEDIUM_FROM)
-    ranked = at_risk[np.argsort(-probability[at_risk], kind="stable")].tolist()
-    for rank, place in enumerate(ranked):
-        more = _more(taken, forecast, int(chosen[place]), advised=rank < MOST_ADVISED)
-        rest.data[place] += more
-        rest.size[place] += len(more)
-    return [names, rest]
+    ranked = at_risk[np.argsort(-probability[at_risk], kind="stable")]
+    more = columns.column(
+        _more(taken, forecast, service, advised=rank < MOST_ADVISED)
+        for rank, service in enumerate(chosen[ranked].tolist())
+    )
+    return [names, columns.records(rows), more.among(ranked, len(chosen))]
 
 
 @lru_cache(maxsize=8)

@@ -16,7 +16,7 @@ from server.engine import Engine
 from server.history import FRAME_METRICS
 from server.rpc import convert, encoded_services, faults, snapshots, times
 from server.rpc.columns import varint
-from server.rpc.prediction_service import expected
+from server.rpc.prediction_service import MOST_AT_ONCE, expected
 from server.snapshot import ActiveFault, Snapshot
 from simulator.document import parse
 from simulator.faults import Fault, FaultKind
@@ -141,16 +141,25 @@ def test_only_those_most_at_risk_come_with_advice(
 
 
 def test_each_prediction_asked_for_is_the_models_own_answer() -> None:
-    engine = Engine(shipped("default"), Predictor())
+    engine = Engine(shipped("boutique"), Predictor())
     _, forecast = engine.forecast()
-    for services in ([0], [3, 1], list(range(4))):
-        for service, probability, _ in expected(forecast, services):
+    everyone = range(len(forecast.probability))
+    assert len(everyone) > MOST_AT_ONCE
+    known = replace(
+        forecast, moved=np.arange(len(everyone)) % 2 == 0, ongoing=np.arange(len(everyone)) % 3 == 2
+    )
+    together = list(expected(known, everyone))
+    assert [service for service, _, _ in expected(known, [3, 1])] == [3, 1]
+    for service in everyone:
+        one, (_, probability, types) = next(expected(known, [service])), together[service]
+        assert one[1] == pytest.approx(probability, rel=1e-6)
+        if known.ongoing[service]:
+            assert probability == 1.0
+            assert types is not None
+            assert types.sum() == pytest.approx(1.0, abs=1e-5)
+            np.testing.assert_allclose(one[2], types, rtol=1e-5)
+        elif known.moved[service] == forecast.moved[service]:
             assert probability == pytest.approx(float(forecast.probability[service]), abs=1e-6)
-    going_on = replace(forecast, ongoing=np.array([False, False, False, True]))
-    assert [p for _, p, _ in expected(going_on, [3])] == [1.0]
-    [(_, _, types)] = expected(going_on, [3])
-    assert types is not None
-    assert types.sum() == pytest.approx(1.0, abs=1e-5)
 
 
 def test_one_inference_runs_for_each_call(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -168,5 +177,5 @@ def test_one_inference_runs_for_each_call(monkeypatch: pytest.MonkeyPatch) -> No
         rows.clear()
         known = replace(forecast, moved=np.full(4, moved))
         for _ in range(3):
-            assert expected(known, [2])[0][1] < MEDIUM_FROM
+            assert next(expected(known, [2]))[1] < MEDIUM_FROM
         assert rows == asked
