@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Self
 
@@ -28,6 +29,9 @@ EDGE_INPUTS = (
 """Of a call: required; logarithm of calls per request; retries; logarithm of the timeout over the
 caller's latency objective; mean strain of 10 s and CPU of the caller, strain and availability of
 the callee, as shares."""
+
+_PARTS = (4, 6)
+"""Those of the call itself end, those of its caller end; the rest are of its callee."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +65,10 @@ class Spread:
 
     def along_edges(self, graph: ServiceGraph, features: NDArray[Any]) -> FloatArray:
         """Probability for each edge, (..., S, F) -> (..., E)."""
-        logit = edge_inputs(graph, features) @ self.weights + self.intercept
+        of_call, of_caller, of_callee = np.split(self.weights, _PARTS)
+        logit = (_caller_inputs(features) @ of_caller).take(graph.caller, axis=-1)
+        logit += (_callee_inputs(features) @ of_callee).take(graph.callee, axis=-1)
+        logit += _call_inputs(graph) @ of_call + self.intercept
         probability: FloatArray = 1.0 / (1.0 + np.exp(-np.clip(logit, -30.0, 30.0)))
         return probability
 
@@ -72,26 +79,39 @@ class Spread:
 
 def edge_inputs(graph: ServiceGraph, features: NDArray[Any]) -> FloatArray:
     """Give `EDGE_INPUTS` for each edge, (..., S, F) -> (..., E, K); what is not known is usual."""
+    callers = _caller_inputs(features)[..., graph.caller, :]
+    callees = _callee_inputs(features)[..., graph.callee, :]
+    calls = np.broadcast_to(_call_inputs(graph), (*callers.shape[:-1], _PARTS[0]))
+    return np.concatenate([calls, callers, callees], axis=-1)
 
-    def column(name: str, services: NDArray[np.intp], missing: float) -> FloatArray:
-        values = features[..., services, NAMES.index(name)].astype(np.float64)
-        return np.where(np.isnan(values), missing, values)
 
-    caller, callee = graph.caller, graph.callee
+@lru_cache(maxsize=2)
+def _call_inputs(graph: ServiceGraph) -> FloatArray:
+    """Give what is fixed about each call, (E, 4)."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        patience = np.log(graph.timeout_ms / graph.slo_latency_ms[caller])
+        patience = np.log(graph.timeout_ms / graph.slo_latency_ms[graph.caller])
         calls = np.log(graph.calls_per_request)
-    now = [
-        column("strain_mean_10s", caller, 0.3),
-        column("cpu_percent", caller, 40.0) / 100.0,
-        column("strain_mean_10s", callee, 0.3),
-        column("availability_percent", callee, 100.0) / 100.0,
-    ]
-    static = [
+    inputs = [
         graph.required.astype(np.float64),
         np.clip(np.nan_to_num(calls), -3.0, 2.0),
         np.nan_to_num(graph.retries),
         np.clip(np.nan_to_num(patience), -3.0, 3.0),
     ]
-    shape = now[0].shape
-    return np.stack([*(np.broadcast_to(values, shape) for values in static), *now], axis=-1)
+    return np.stack(inputs, axis=-1)
+
+
+def _caller_inputs(features: NDArray[Any]) -> FloatArray:
+    """Give what matters of each service as a caller, (..., S, F) -> (..., S, 2)."""
+    strain = _known(features, "strain_mean_10s", 0.3)
+    return np.stack([strain, _known(features, "cpu_percent", 40.0) / 100.0], axis=-1)
+
+
+def _callee_inputs(features: NDArray[Any]) -> FloatArray:
+    """Give what matters of each service as a callee, (..., S, F) -> (..., S, 2)."""
+    strain = _known(features, "strain_mean_10s", 0.3)
+    return np.stack([strain, _known(features, "availability_percent", 100.0) / 100.0], axis=-1)
+
+
+def _known(features: NDArray[Any], name: str, missing: float) -> FloatArray:
+    values = features[..., NAMES.index(name)].astype(np.float64)
+    return np.where(np.isnan(values), missing, values)
