@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.graph import FloatArray, IntArray
-from simulator.latency_law import tail
+from simulator.latency_law import tails
 
 SHORTEST_S = 1e-9
 NODES = 12
@@ -52,17 +52,18 @@ class FanOut:
         mean_s = np.maximum(mean_s, SHORTEST_S)
         variance = np.maximum(square_s2 - mean_s * mean_s, 0.0)
         scale_s = np.maximum.reduceat(mean_s, self._first, axis=0)
-        ended = tail(mean_s, variance, _X[:, None, None] * scale_s[self._group])
-        ended *= -(self._chance * made)
-        ended += 1.0
-        if self._repeated:
-            ended = np.exp(self._number * np.log(np.maximum(ended, 1e-300)))
-        not_all = 1.0 - np.multiply.reduceat(ended, self._first, axis=1)
+        chance, longest_s = -(self._chance * made), scale_s[self._group]
         mean, second = np.zeros_like(scale_s), np.zeros_like(scale_s)
-        for x, dx, chance in zip(_X, _DX, not_all, strict=True):
-            chance *= dx
-            mean += chance
-            second += 2.0 * x * chance
+        late = tails(mean_s, variance, (x * longest_s for x in _X))
+        for x, dx, ended in zip(_X, _DX, late, strict=True):
+            ended *= chance
+            ended += 1.0
+            if self._repeated:
+                ended = np.exp(self._number * np.log(np.maximum(ended, 1e-300)))
+            not_all = 1.0 - np.multiply.reduceat(ended, self._first, axis=0)
+            not_all *= dx
+            mean += not_all
+            second += 2.0 * x * not_all
         return mean * scale_s, np.maximum(second - mean * mean, 0.0) * scale_s * scale_s
 
 

@@ -147,11 +147,10 @@ def _cancelled(
     p, routes = system.parameters, system.routes
     if not len(p.cancelling):
         return state.cancelled  # none
-    cancelled = np.zeros_like(state.in_system)
     route = routes.of_call[p.cancelling]
     taken = one.seen - one.lost
     given_up = (taken * one.late)[route] * outcome.attempts[p.cancelling]
-    np.add.at(cancelled, p.callee[p.cancelling], given_up)
+    cancelled = system.wiring.into_cancelled(given_up)
     cancelled *= 1.0 - state.dependency_s / usual.mean_s
     return cancelled
 

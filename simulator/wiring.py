@@ -19,6 +19,10 @@ class Wiring:
         edges = np.arange(p.edges)
         self._made = incidence(edges, p.caller, p.calls, p.services, p.calls_per_request)
         self._callees = incidence(p.callee, np.arange(p.calls), p.services, p.calls)
+        cancelling = p.callee[p.cancelling]
+        self._cancelling = incidence(
+            cancelling, np.arange(len(cancelling)), p.services, len(cancelling)
+        )
 
     def calls_of(self, requests: FloatArray) -> FloatArray:
         """Count the calls that requests of each service make, (S, B) -> (C, B).
@@ -30,6 +34,10 @@ class Wiring:
     def into_callee(self, calls: FloatArray) -> FloatArray:
         """Sum over the calls into each service, (C, B) -> (S, B)."""
         return multiply(self._callees, calls)
+
+    def into_cancelled(self, calls: FloatArray) -> FloatArray:
+        """Do the same for the calls that can be cancelled alone, (cancelling, B) -> (S, B)."""
+        return multiply(self._cancelling, calls)
 
 
 def incidence(
