@@ -5,22 +5,20 @@ Everything is counted in requests per sub-step.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
 
 from simulator import breaker, cache, gate, throttle
 from simulator.attempt import Attempt
+from simulator.columns import parts
 from simulator.conditions import Conditions
 from simulator.graph import FloatArray
 from simulator.parameters import Parameters
 from simulator.routes import Routes
 from simulator.state import State
 from simulator.wiring import Wiring
-
-PART_NUMBERS = 8192
-"""Calls times copies that are resolved at a time."""
 
 
 class Offered(NamedTuple):
@@ -167,26 +165,18 @@ def _over_levels(values: FloatArray) -> FloatArray:
     return total
 
 
-def _parts(p: Parameters, copies: int) -> Iterator[slice]:
-    """Cut the calls into parts; none has both edges and ways in from outside."""
-    rows = max(1, PART_NUMBERS // copies)
-    for first, last in ((0, p.edges), (p.edges, p.calls)):
-        for begin in range(first, last, rows):
-            yield slice(begin, min(begin + rows, last))
-
-
 def resolve(p: Parameters, routes: Routes, state: State, offered: Offered, one: Attempt) -> Outcome:
     """Resolve the attempts that end in this sub-step.
 
     An attempt stays outstanding for its time, on average (simulation.md, equation 5); if it
-    fails, it enters the orbit, one level per attempt (equation 1). It goes part by part, so that
-    what is between the state before and the one after stays in a processor's cache.
+    fails, it enters the orbit, one level per attempt (equation 1). It goes part by part.
     """
     ending_route, failing_route = p.step_s / (p.step_s + one.time_s), 1.0 - one.success
     outstanding, orbit = np.empty_like(state.outstanding), np.empty_like(state.orbit)
     attempts, failed = np.empty((2, *offered.first.shape))
     exhausted, ended = np.empty((2, *orbit.shape[1:]))
-    for part in _parts(p, copies=attempts.shape[1]):
+    copies = attempts.shape[1]
+    for part in chain(parts(0, p.edges, copies), parts(p.edges, p.calls, copies)):
         route = routes.of_call[part]
         ending = ending_route.take(route, axis=0, mode="clip")
         failing = failing_route.take(route, axis=0, mode="clip")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
 from simulator.graph import FloatArray, IntArray
+
+PART_NUMBERS = 8192
+"""Rows times copies that are worked on at a time."""
 
 
 def column(values: Iterable[float]) -> FloatArray:
@@ -26,3 +29,13 @@ def collapsed(columns: FloatArray) -> FloatArray:
     """
     alike = columns.shape[-2] > 0 and bool((columns == columns[..., :1, :]).all())
     return columns[..., :1, :] if alike else columns
+
+
+def parts(first: int, last: int, copies: int) -> Iterator[slice]:
+    """Cut rows of so many copies into parts: what is computed of one stays in a processor's cache.
+
+    Going through a whole column again and again takes two to three times as long for 100,000 rows.
+    """
+    rows = max(1, PART_NUMBERS // copies)
+    for begin in range(first, last, rows):
+        yield slice(begin, min(begin + rows, last))

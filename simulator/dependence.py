@@ -9,6 +9,7 @@ from scipy.sparse import csr_array
 
 from simulator.attempt import CallTime
 from simulator.calls import Offered, Outcome
+from simulator.columns import parts
 from simulator.fan_out import FanOut
 from simulator.graph import FloatArray
 from simulator.parameters import Parameters
@@ -45,10 +46,7 @@ class Dependence:
         self._callers = p.caller[self._required]
         self._often = p.calls_per_request[self._required]
         self._all_required = bool(p.required.all())
-        self._seldom, self._repeated = (
-            bool((self._often < 1.0).any()),
-            bool((self._often > 1.0).any()),
-        )
+        self._once, self._repeated = np.minimum(self._often, 1.0), np.maximum(self._often, 1.0)
         places = np.arange(len(self._required))
         self._failing: csr_array = incidence(self._callers, places, p.services, len(places))
         self._fan_out = FanOut(p.caller, p.calls_per_request, p.parallel)
@@ -81,20 +79,20 @@ class Dependence:
 
     def _success(self, offered: Offered, outcome: Outcome) -> FloatArray:
         """Share of the requests whose required calls all succeed."""
-        often = self._often
-        if offered.misses is not None:
-            often = often * offered.misses[self._callers]
         exhausted, ended = outcome.exhausted, outcome.ended
         if not self._all_required:
             exhausted, ended = exhausted.take(self._required, 0), ended.take(self._required, 0)
-        failing = exhausted / (ended + 1e-300)
-        if self._seldom or offered.misses is not None:
-            failing *= np.minimum(often, 1.0)
-        succeeds = np.subtract(1.0, failing, out=failing)
+        logarithm = np.empty_like(ended)
         with np.errstate(divide="ignore"):
-            logarithm = np.log(succeeds, out=succeeds)
-        if self._repeated or offered.misses is not None:
-            logarithm *= np.maximum(often, 1.0)
+            for part in parts(0, *ended.shape):
+                once, repeated = self._once[part], self._repeated[part]
+                if offered.misses is not None:
+                    often = self._often[part] * offered.misses.take(self._callers[part], axis=0)
+                    once, repeated = np.minimum(often, 1.0), np.maximum(often, 1.0)
+                failing = exhausted[part] / (ended[part] + 1e-300)
+                failing *= once
+                np.log(np.subtract(1.0, failing, out=failing), out=failing)
+                np.multiply(failing, repeated, out=logarithm[part])
         success: FloatArray = np.exp(multiply(self._failing, logarithm))
         return success
 
