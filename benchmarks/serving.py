@@ -39,6 +39,7 @@ MLSERVER_PATH = "/inference.GRPCInferenceService/ModelInfer"
 ENVIRONMENT = Path("build/mlserver")
 
 OURS, ECHO = "Predict, one client", "a bare echo call"
+LEAST = "an echo call that runs the inference"
 PEER = f"MLServer {MLSERVER}, gRPC, XGBoost runtime"
 FLASK, FLASK_LEAN = "Flask, pandas, XGBoost's wrapper", "Flask on Waitress, no pandas"
 MOST = {ECHO: 1.5, FLASK: 0.2, PEER: 0.6}
@@ -172,6 +173,7 @@ def measure(*, quick: bool = False) -> Part:
         booster(SHIPPED).save_model(model)
         python = sys.executable
         echoing = stack.enter_context(running(python, "-m", "benchmarks.peers.echo"))
+        least = stack.enter_context(running(python, "-m", "benchmarks.peers.echo", "--infer"))
         ours = stack.enter_context(server(directory / "data"))
         wrapper = (python, "-m", "benchmarks.peers.flask_wrapper", str(model))
         flask = stack.enter_context(running(*wrapper))
@@ -181,6 +183,7 @@ def measure(*, quick: bool = False) -> Part:
         calls = {
             OURS: grpc_call(stack, ours.port, path, request),
             ECHO: grpc_call(stack, echoing.port, echo.PATH, request),
+            LEAST: grpc_call(stack, least.port, echo.PATH, request),
             FLASK: http_call(stack, flask.port, dict.fromkeys(names, 1.0)),
             FLASK_LEAN: http_call(stack, lean.port, [1.0] * len(names)),
         }

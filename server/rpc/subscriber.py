@@ -98,9 +98,13 @@ class Subscriber:
         if taken.run.id != self._run_id:
             self._run_ended(self._waiting[0][0].sequence if self._waiting else None)
             self._waiting.clear()
-        elif taken.sequence <= self._last:
+            self._run_id, self._last = taken.run.id, 0
+        if taken.sequence <= self._last:
             return False
-        self._run_id, self._last = taken.run.id, taken.sequence
+        if taken.sequence > self._last + 1:
+            self._catch_up()  # one was never offered: its tick failed after it was published
+            return False
+        self._last = taken.sequence
         self._waiting.append((taken, data))
         if len(self._waiting) <= SLOTS:
             return False
@@ -166,6 +170,13 @@ class Subscriber:
             return history[self._last + 1 - oldest]
         self._catching_up = False
         return None
+
+    def _catch_up(self) -> None:
+        """Take what waits from the history, too."""
+        if self._waiting:
+            self._last = self._waiting[0][0].sequence - 1
+            self._waiting.clear()
+        self._catching_up = True
 
     def _run_ended(self, first_lost: int | None) -> None:
         first = self._gap.first if self._gap and self._gap.run_id == self._run_id else first_lost

@@ -45,6 +45,26 @@ async def test_snapshots_come_in_order_without_holes(start_server: StartServer) 
     assert all([s.service for s in m.snapshot.services] == ["database"] for m in got)
 
 
+async def test_a_tick_that_fails_once_it_is_published_leaves_no_hole(
+    start_server: StartServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = await start_server(speed=0.1)
+    subscriber = app.broadcaster.subscribe(EVERYTHING)
+    first = await app.broadcaster.next(subscriber)
+    for _ in range(2):  # they wait to be read
+        await app.broadcaster.publish(app.engine.tick())
+    with monkeypatch.context() as patched:
+        patched.setattr(app.engine, "_tell", lambda _: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            app.engine.tick()
+    for _ in range(2):
+        await app.broadcaster.publish(app.engine.tick())
+    got = [first, *[await app.broadcaster.next(subscriber) for _ in range(5)]]
+    messages = map(simulation_service_pb2.StreamMetricsResponse.FromString, got)
+    assert [message.snapshot.cursor.sequence for message in messages] == [1, 2, 3, 4, 5, 6]
+    app.broadcaster.unsubscribe(subscriber)
+
+
 async def test_edges_and_predictions_can_be_left_out(start_server: StartServer) -> None:
     app = await start_server(speed=0.1)
     async with grpc.aio.insecure_channel(app.address) as channel:
