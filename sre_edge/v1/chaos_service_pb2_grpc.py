@@ -28,6 +28,10 @@ if _version_not_supported:
 class ChaosServiceStub:
     """ChaosService injects faults into the system and ends them, and tells what they led to. Each
     InjectChaos and each RunScenario is an experiment; several may go on at a time.
+
+    Besides what is said of each, any call may end with UNAUTHENTICATED for lack of the token,
+    RESOURCE_EXHAUSTED when too many calls go on, and UNAVAILABLE while the server stops or its
+    records do not answer.
     """
 
     def __init__(self, channel):
@@ -71,6 +75,10 @@ class ChaosServiceStub:
 class ChaosServiceServicer:
     """ChaosService injects faults into the system and ends them, and tells what they led to. Each
     InjectChaos and each RunScenario is an experiment; several may go on at a time.
+
+    Besides what is said of each, any call may end with UNAUTHENTICATED for lack of the token,
+    RESOURCE_EXHAUSTED when too many calls go on, and UNAVAILABLE while the server stops or its
+    records do not answer.
     """
 
     def InjectChaos(self, request, context):
@@ -170,6 +178,10 @@ def add_ChaosServiceServicer_to_server(servicer, server):
 class ChaosService:
     """ChaosService injects faults into the system and ends them, and tells what they led to. Each
     InjectChaos and each RunScenario is an experiment; several may go on at a time.
+
+    Besides what is said of each, any call may end with UNAUTHENTICATED for lack of the token,
+    RESOURCE_EXHAUSTED when too many calls go on, and UNAVAILABLE while the server stops or its
+    records do not answer.
     """
 
     @staticmethod

@@ -29,6 +29,10 @@ GRPC_VERSION: str
 class ChaosServiceStub:
     """ChaosService injects faults into the system and ends them, and tells what they led to. Each
     InjectChaos and each RunScenario is an experiment; several may go on at a time.
+
+    Besides what is said of each, any call may end with UNAUTHENTICATED for lack of the token,
+    RESOURCE_EXHAUSTED when too many calls go on, and UNAVAILABLE while the server stops or its
+    records do not answer.
     """
 
     @_typing.overload
@@ -68,6 +72,10 @@ class ChaosServiceStub:
 class ChaosServiceAsyncStub(ChaosServiceStub):
     """ChaosService injects faults into the system and ends them, and tells what they led to. Each
     InjectChaos and each RunScenario is an experiment; several may go on at a time.
+
+    Besides what is said of each, any call may end with UNAUTHENTICATED for lack of the token,
+    RESOURCE_EXHAUSTED when too many calls go on, and UNAVAILABLE while the server stops or its
+    records do not answer.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -103,6 +111,10 @@ class ChaosServiceAsyncStub(ChaosServiceStub):
 class ChaosServiceServicer(metaclass=_abc_1.ABCMeta):
     """ChaosService injects faults into the system and ends them, and tells what they led to. Each
     InjectChaos and each RunScenario is an experiment; several may go on at a time.
+
+    Besides what is said of each, any call may end with UNAUTHENTICATED for lack of the token,
+    RESOURCE_EXHAUSTED when too many calls go on, and UNAVAILABLE while the server stops or its
+    records do not answer.
     """
 
     @_abc_1.abstractmethod

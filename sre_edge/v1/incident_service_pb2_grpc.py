@@ -27,6 +27,10 @@ if _version_not_supported:
 
 class IncidentServiceStub:
     """IncidentService tells what is broken, what happened, and what is promised.
+
+    Besides what is said of each, any call may end with UNAUTHENTICATED for lack of the token,
+    RESOURCE_EXHAUSTED when too many calls go on, and UNAVAILABLE while the server stops or its
+    records do not answer.
     """
 
     def __init__(self, channel):
@@ -54,6 +58,10 @@ class IncidentServiceStub:
 
 class IncidentServiceServicer:
     """IncidentService tells what is broken, what happened, and what is promised.
+
+    Besides what is said of each, any call may end with UNAUTHENTICATED for lack of the token,
+    RESOURCE_EXHAUSTED when too many calls go on, and UNAVAILABLE while the server stops or its
+    records do not answer.
     """
 
     def ListIncidents(self, request, context):
@@ -114,6 +122,10 @@ def add_IncidentServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class IncidentService:
     """IncidentService tells what is broken, what happened, and what is promised.
+
+    Besides what is said of each, any call may end with UNAUTHENTICATED for lack of the token,
+    RESOURCE_EXHAUSTED when too many calls go on, and UNAVAILABLE while the server stops or its
+    records do not answer.
     """
 
     @staticmethod

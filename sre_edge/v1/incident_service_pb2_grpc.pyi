@@ -27,7 +27,12 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class IncidentServiceStub:
-    """IncidentService tells what is broken, what happened, and what is promised."""
+    """IncidentService tells what is broken, what happened, and what is promised.
+
+    Besides what is said of each, any call may end with UNAUTHENTICATED for lack of the token,
+    RESOURCE_EXHAUSTED when too many calls go on, and UNAVAILABLE while the server stops or its
+    records do not answer.
+    """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -54,7 +59,12 @@ class IncidentServiceStub:
 
 @_typing.type_check_only
 class IncidentServiceAsyncStub(IncidentServiceStub):
-    """IncidentService tells what is broken, what happened, and what is promised."""
+    """IncidentService tells what is broken, what happened, and what is promised.
+
+    Besides what is said of each, any call may end with UNAUTHENTICATED for lack of the token,
+    RESOURCE_EXHAUSTED when too many calls go on, and UNAVAILABLE while the server stops or its
+    records do not answer.
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListIncidents: _aio.UnaryUnaryMultiCallable[_incident_service_pb2.ListIncidentsRequest, _incident_service_pb2.ListIncidentsResponse]  # type: ignore[assignment]
@@ -77,7 +87,12 @@ class IncidentServiceAsyncStub(IncidentServiceStub):
     """
 
 class IncidentServiceServicer(metaclass=_abc_1.ABCMeta):
-    """IncidentService tells what is broken, what happened, and what is promised."""
+    """IncidentService tells what is broken, what happened, and what is promised.
+
+    Besides what is said of each, any call may end with UNAUTHENTICATED for lack of the token,
+    RESOURCE_EXHAUSTED when too many calls go on, and UNAVAILABLE while the server stops or its
+    records do not answer.
+    """
 
     @_abc_1.abstractmethod
     def ListIncidents(

@@ -27,6 +27,10 @@ if _version_not_supported:
 
 class PredictionServiceStub:
     """PredictionService foretells incidents, and keeps the models that do.
+
+    Besides what is said of each, any call may end with UNAUTHENTICATED for lack of the token,
+    RESOURCE_EXHAUSTED when too many calls go on, and UNAVAILABLE while the server stops or its
+    records do not answer.
     """
 
     def __init__(self, channel):
@@ -79,6 +83,10 @@ class PredictionServiceStub:
 
 class PredictionServiceServicer:
     """PredictionService foretells incidents, and keeps the models that do.
+
+    Besides what is said of each, any call may end with UNAUTHENTICATED for lack of the token,
+    RESOURCE_EXHAUSTED when too many calls go on, and UNAVAILABLE while the server stops or its
+    records do not answer.
     """
 
     def Predict(self, request, context):
@@ -201,6 +209,10 @@ def add_PredictionServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class PredictionService:
     """PredictionService foretells incidents, and keeps the models that do.
+
+    Besides what is said of each, any call may end with UNAUTHENTICATED for lack of the token,
+    RESOURCE_EXHAUSTED when too many calls go on, and UNAVAILABLE while the server stops or its
+    records do not answer.
     """
 
     @staticmethod

@@ -27,7 +27,12 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class PredictionServiceStub:
-    """PredictionService foretells incidents, and keeps the models that do."""
+    """PredictionService foretells incidents, and keeps the models that do.
+
+    Besides what is said of each, any call may end with UNAUTHENTICATED for lack of the token,
+    RESOURCE_EXHAUSTED when too many calls go on, and UNAVAILABLE while the server stops or its
+    records do not answer.
+    """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -69,7 +74,12 @@ class PredictionServiceStub:
 
 @_typing.type_check_only
 class PredictionServiceAsyncStub(PredictionServiceStub):
-    """PredictionService foretells incidents, and keeps the models that do."""
+    """PredictionService foretells incidents, and keeps the models that do.
+
+    Besides what is said of each, any call may end with UNAUTHENTICATED for lack of the token,
+    RESOURCE_EXHAUSTED when too many calls go on, and UNAVAILABLE while the server stops or its
+    records do not answer.
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Predict: _aio.UnaryUnaryMultiCallable[_prediction_service_pb2.PredictRequest, _prediction_service_pb2.PredictResponse]  # type: ignore[assignment]
@@ -107,7 +117,12 @@ class PredictionServiceAsyncStub(PredictionServiceStub):
     """
 
 class PredictionServiceServicer(metaclass=_abc_1.ABCMeta):
-    """PredictionService foretells incidents, and keeps the models that do."""
+    """PredictionService foretells incidents, and keeps the models that do.
+
+    Besides what is said of each, any call may end with UNAUTHENTICATED for lack of the token,
+    RESOURCE_EXHAUSTED when too many calls go on, and UNAVAILABLE while the server stops or its
+    records do not answer.
+    """
 
     @_abc_1.abstractmethod
     def Predict(

@@ -27,6 +27,10 @@ if _version_not_supported:
 
 class SimulationServiceStub:
     """SimulationService shows the observed system: its topology and its metrics.
+
+    Besides what is said of each, any call may end with UNAUTHENTICATED for lack of the token,
+    RESOURCE_EXHAUSTED when too many calls go on, and UNAVAILABLE while the server stops or its
+    records do not answer.
     """
 
     def __init__(self, channel):
@@ -74,6 +78,10 @@ class SimulationServiceStub:
 
 class SimulationServiceServicer:
     """SimulationService shows the observed system: its topology and its metrics.
+
+    Besides what is said of each, any call may end with UNAUTHENTICATED for lack of the token,
+    RESOURCE_EXHAUSTED when too many calls go on, and UNAVAILABLE while the server stops or its
+    records do not answer.
     """
 
     def GetTopology(self, request, context):
@@ -185,6 +193,10 @@ def add_SimulationServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class SimulationService:
     """SimulationService shows the observed system: its topology and its metrics.
+
+    Besides what is said of each, any call may end with UNAUTHENTICATED for lack of the token,
+    RESOURCE_EXHAUSTED when too many calls go on, and UNAVAILABLE while the server stops or its
+    records do not answer.
     """
 
     @staticmethod

@@ -27,7 +27,12 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class SimulationServiceStub:
-    """SimulationService shows the observed system: its topology and its metrics."""
+    """SimulationService shows the observed system: its topology and its metrics.
+
+    Besides what is said of each, any call may end with UNAUTHENTICATED for lack of the token,
+    RESOURCE_EXHAUSTED when too many calls go on, and UNAVAILABLE while the server stops or its
+    records do not answer.
+    """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -67,7 +72,12 @@ class SimulationServiceStub:
 
 @_typing.type_check_only
 class SimulationServiceAsyncStub(SimulationServiceStub):
-    """SimulationService shows the observed system: its topology and its metrics."""
+    """SimulationService shows the observed system: its topology and its metrics.
+
+    Besides what is said of each, any call may end with UNAUTHENTICATED for lack of the token,
+    RESOURCE_EXHAUSTED when too many calls go on, and UNAVAILABLE while the server stops or its
+    records do not answer.
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetTopology: _aio.UnaryUnaryMultiCallable[_simulation_service_pb2.GetTopologyRequest, _simulation_service_pb2.GetTopologyResponse]  # type: ignore[assignment]
@@ -103,7 +113,12 @@ class SimulationServiceAsyncStub(SimulationServiceStub):
     """Says what the server is, what it allows, and how it fares."""
 
 class SimulationServiceServicer(metaclass=_abc_1.ABCMeta):
-    """SimulationService shows the observed system: its topology and its metrics."""
+    """SimulationService shows the observed system: its topology and its metrics.
+
+    Besides what is said of each, any call may end with UNAUTHENTICATED for lack of the token,
+    RESOURCE_EXHAUSTED when too many calls go on, and UNAVAILABLE while the server stops or its
+    records do not answer.
+    """
 
     @_abc_1.abstractmethod
     def GetTopology(
