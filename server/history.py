@@ -111,9 +111,11 @@ def series(history: Sequence[Snapshot], query: Query) -> Series:
     points = query.max_points or DEFAULT_POINTS
     _check(query, metrics, len(services), min(points, len(chosen)))
     per_bucket = max(1, -(-len(chosen) // points))
-    values = np.array([[_values(taken, m)[list(services)] for m in metrics] for taken in chosen])
-    values = values.reshape(len(chosen), len(metrics), len(services))
-    minimum, maximum, mean, last = _reduced(values, per_bucket)
+    found, where = [], list(services)
+    for metric in metrics:  # one at a time: all metrics of a large system take 100 MB
+        values = np.array([_values(taken, metric)[where] for taken in chosen])
+        found.append(_reduced(values.reshape(len(chosen), len(services)), per_bucket))
+    minimum, maximum, mean, last = (np.stack(parts, axis=1) for parts in zip(*found, strict=True))
     return Series(
         run=run,
         services=services,
@@ -159,7 +161,7 @@ def _values(taken: Snapshot, metric: str) -> FloatArray:
 
 
 def _reduced(values: FloatArray, per_bucket: int) -> tuple[FloatArray, ...]:
-    """Reduce (T, M, S) values to minimum, maximum, mean and last of each bucket, (N, M, S)."""
+    """Reduce values, (T, ...), to minimum, maximum, mean and last of each bucket, (N, ...)."""
     missing = -len(values) % per_bucket
     padding = np.full((missing, *values.shape[1:]), np.nan)
     shape = (-1, per_bucket, *values.shape[1:])
