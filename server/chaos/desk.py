@@ -18,7 +18,8 @@ from simulator.scenario import Scenario
 from simulator.simulation import Simulation
 
 MAX_REQUEST_ID = 128
-REMEMBERED_REQUESTS = 10_000
+REMEMBERED_FAULTS = 10_000
+"""Faults in the answers to requests that may be sent again."""
 
 Answer = TypeVar("Answer")
 
@@ -55,7 +56,8 @@ class ChaosDesk:
     ) -> None:
         self.book = ChaosBook(simulation, run, watched, max_faults)
         self._simulation, self._run, self._switch = simulation, run, switch
-        self._answers: OrderedDict[str, tuple[object, Any]] = OrderedDict()
+        self._answers: OrderedDict[str, tuple[object, Any, int]] = OrderedDict()
+        self._remembered_faults = 0
         self._happened: list[Happening] = []
 
     def inject(self, order: FaultOrder, request_id: str = "") -> ActiveFault:
@@ -73,7 +75,7 @@ class ChaosDesk:
             fault = order.fault(self._simulation.time_s, self._simulation.most_depended_on)
             return self.book.inject(Plan((fault,))).parts[0].active
 
-        return self._once(request_id, order, begin)
+        return self._once(request_id, order, 1, begin)
 
     def run(self, scenario: Scenario, request_id: str = "") -> Experiment:
         """Inject the faults of a scenario, whose time begins now, as one experiment.
@@ -93,7 +95,7 @@ class ChaosDesk:
             plan = Plan(faults, scenario.name, now_s + scenario.seconds)
             return self.book.inject(plan).record()
 
-        return self._once(request_id, scenario, begin)
+        return self._once(request_id, scenario, max(1, len(scenario.faults)), begin)
 
     def set_kill_switch(self, engaged: bool, time: datetime) -> list[InjectedFault]:
         """Stop everything and refuse what is new, or take orders again; return what was stopped.
@@ -122,13 +124,15 @@ class ChaosDesk:
         self._happened = []
         return changed, happened
 
-    def _once(self, request_id: str, content: object, begin: Callable[[], Answer]) -> Answer:
+    def _once(
+        self, request_id: str, content: object, faults: int, begin: Callable[[], Answer]
+    ) -> Answer:
         """Do what is asked, unless it was done under this identifier already."""
         if len(request_id) > MAX_REQUEST_ID:
             expected = f"expected at most {MAX_REQUEST_ID} characters, got {len(request_id)}"
             raise invalid([Violation("request_id", expected)])
         if request_id in self._answers:
-            known, answer = self._answers[request_id]
+            known, answer, _ = self._answers[request_id]
             if known != content:
                 raise request_id_reused(request_id)
             given: Answer = answer
@@ -137,7 +141,8 @@ class ChaosDesk:
             raise kill_switch_engaged()
         result = begin()
         if request_id:
-            self._answers[request_id] = (content, result)
-            if len(self._answers) > REMEMBERED_REQUESTS:
-                self._answers.popitem(last=False)
+            self._answers[request_id] = (content, result, faults)
+            self._remembered_faults += faults
+            while self._remembered_faults > REMEMBERED_FAULTS:
+                self._remembered_faults -= self._answers.popitem(last=False)[1][2]
         return result
