@@ -165,7 +165,10 @@ def disturb(stack: ExitStack, port: int) -> Callable[[], float]:
 def measure(*, quick: bool = False) -> Part:
     """Set our `Predict` beside an echo and the peers; a quick run installs none."""
     names = Predictor().manifest.features
-    notes = ["The client keeps to one core, the servers to the others."]
+    notes = [
+        "The client keeps to one core, the servers to the others.",
+        f"{LEAST.capitalize()} is the least that a prediction can cost over `grpc.aio`.",
+    ]
     with ExitStack() as stack:
         stack.enter_context(on_one_core())
         directory = Path(stack.enter_context(TemporaryDirectory()))
