@@ -5,7 +5,6 @@ Everything is counted in requests per sub-step.
 
 from __future__ import annotations
 
-from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -175,33 +174,29 @@ def resolve(p: Parameters, routes: Routes, state: State, offered: Offered, one: 
     outstanding, orbit = np.empty_like(state.outstanding), np.empty_like(state.orbit)
     attempts, failed = np.empty((2, *offered.first.shape))
     exhausted, ended = np.empty((2, *orbit.shape[1:]))
-    copies = attempts.shape[1]
-    for part in chain(parts(0, p.edges, copies), parts(p.edges, p.calls, copies)):
+    for part in parts(0, *attempts.shape):
         route = routes.of_call[part]
         ending = ending_route.take(route, axis=0, mode="clip")
         failing = failing_route.take(route, axis=0, mode="clip")
-        retried, now = part.stop <= p.edges, outstanding[:, part]
+        n = max(0, min(part.stop, p.edges) - part.start)  # edges come first; users do not retry
+        edges, now = slice(part.start, part.start + n), outstanding[:, part]
+        done, lost, again = attempts[part], exhausted[edges], orbit[:, edges]
         np.add(state.outstanding[0, part], offered.first[part], out=now[0])
-        if retried:
-            np.add(state.outstanding[1:, part], offered.retries[:, part], out=now[1:])
-        else:
-            now[1:] = 0.0  # users do not retry
-        resolved = now.sum(axis=0)
-        resolved *= ending
-        attempts[part] = resolved
-        np.multiply(resolved, failing, out=failed[part])
-        if retried:
-            failing *= ending
-            again, lost = now[:-1] * failing, now[-1] * failing
-            if not p.all_retried:
-                may_retry = p.may_retry[:, part]
-                lost += _over_levels((1.0 - may_retry) * again)
-                again *= may_retry
-            again += state.orbit[:, part] - offered.left[:, part]
-            orbit[:, part], exhausted[part] = again, lost
-            resolved -= failed[part]
-            resolved += lost
-            ended[part] = resolved
+        np.add(state.outstanding[1:, edges], offered.retries[:, edges], out=now[1:, :n])
+        now[1:, n:] = 0.0
+        np.add.reduce(now, axis=0, out=done)
+        done *= ending
+        np.multiply(done, failing, out=failed[part])
+        failing *= ending
+        np.multiply(now[-1, :n], failing[:n], out=lost)
+        np.multiply(now[:-1, :n], failing[:n], out=again)
+        if not p.all_retried:
+            may_retry = p.may_retry[:, edges]
+            lost += _over_levels((1.0 - may_retry) * again)
+            again *= may_retry
+        again += state.orbit[:, edges] - offered.left[:, edges]
+        np.subtract(done[:n], failed[edges], out=ended[edges])
+        ended[edges] += lost
         now *= np.subtract(1.0, ending, out=ending)
     if len(p.budgeted):
         exhausted[p.budgeted] += offered.denied

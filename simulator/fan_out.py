@@ -11,8 +11,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from simulator.columns import parts
 from simulator.graph import FloatArray, IntArray
-from simulator.latency_law import tails
+from simulator.latency_law import tail
 
 SHORTEST_S = 1e-9
 NODES = 12
@@ -54,16 +55,17 @@ class FanOut:
         scale_s = np.maximum.reduceat(mean_s, self._first, axis=0)
         chance, longest_s = -(self._chance * made), scale_s[self._group]
         mean, second = np.zeros_like(scale_s), np.zeros_like(scale_s)
-        late = tails(mean_s, variance, (x * longest_s for x in _X))
-        for x, dx, ended in zip(_X, _DX, late, strict=True):
+        for part in parts(0, NODES, max(1, mean_s.size)):
+            ended = tail(mean_s, variance, _X[part, None, None] * longest_s)
             ended *= chance
             ended += 1.0
             if self._repeated:
                 ended = np.exp(self._number * np.log(np.maximum(ended, 1e-300)))
-            not_all = 1.0 - np.multiply.reduceat(ended, self._first, axis=0)
-            not_all *= dx
-            mean += not_all
-            second += 2.0 * x * not_all
+            not_all = 1.0 - np.multiply.reduceat(ended, self._first, axis=1)
+            for x, dx, late in zip(_X[part], _DX[part], not_all, strict=True):
+                late *= dx
+                mean += late
+                second += 2.0 * x * late
         return mean * scale_s, np.maximum(second - mean * mean, 0.0) * scale_s * scale_s
 
 

@@ -7,7 +7,6 @@ u = x / (1 + x), x the limit over the mean, so that a look-up needs no special f
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from functools import cache
 from math import lgamma
 from typing import NamedTuple
@@ -45,7 +44,7 @@ class Truncated(NamedTuple):
 def truncated(mean: FloatArray, variance: FloatArray, limit: FloatArray) -> Truncated:
     """Cut a Gamma law with `mean` and `variance` off at `limit`, which broadcasts to them."""
     square = mean * mean
-    cell, weight = _cells(_rows(square, variance), mean, limit)
+    cell, weight = _cells(mean, square, variance, limit)
     _, means, seconds = _truncation_tables()
     cut_mean = means.at(cell, weight)
     cut_mean *= mean
@@ -56,16 +55,8 @@ def truncated(mean: FloatArray, variance: FloatArray, limit: FloatArray) -> Trun
 
 def tail(mean: FloatArray, variance: FloatArray, limit: FloatArray) -> FloatArray:
     """Probability that a Gamma law with `mean` and `variance` exceeds `limit`; they broadcast."""
-    return next(tails(mean, variance, [limit]))
-
-
-def tails(
-    mean: FloatArray, variance: FloatArray, limits: Iterable[FloatArray]
-) -> Iterator[FloatArray]:
-    """Give `tail` for one limit after the other, so that all of it stays in a processor's cache."""
-    row, tail = _rows(mean * mean, variance), _truncation_tables()[0]
-    for limit in limits:
-        yield tail.at(*_cells(row, mean, limit))
+    cell, weight = _cells(mean, mean * mean, variance, limit)
+    return _truncation_tables()[0].at(cell, weight)
 
 
 class _Table(NamedTuple):
@@ -82,21 +73,18 @@ class _Table(NamedTuple):
         return value
 
 
-def _rows(square: FloatArray, variance: FloatArray) -> FloatArray:
-    """Begin of the row of the table for each shape; `square` is the mean's."""
+def _cells(
+    mean: FloatArray, square: FloatArray, variance: FloatArray, limit: FloatArray
+) -> tuple[IntArray, FloatArray]:
+    """Cell of the table for each limit, and the weight of the next one; `square` is mean^2."""
     row = square + variance
     np.divide(square, row, out=row)
     row *= _ROWS_PER_Y
     row += _FIRST_ROW
-    np.floor(row, out=row)
-    row *= _LIMITS
-    return row
-
-
-def _cells(row: FloatArray, mean: FloatArray, limit: FloatArray) -> tuple[IntArray, FloatArray]:
-    """Cell of the table for each limit, and the weight of the next one."""
     column = mean + limit
     np.divide(limit * (_LIMITS - 1), column, out=column)
+    np.floor(row, out=row)
+    row *= _LIMITS
     left = np.floor(column)
     column -= left
     left += row
