@@ -74,7 +74,7 @@ def test_any_graph_is_healthy(edges: list[tuple[int, int]]) -> None:
 @settings(max_examples=10, deadline=None)
 @given(services=st.integers(2, 40), seed=st.integers(0, 1000))
 def test_generated_systems_are_healthy(services: int, seed: int) -> None:
-    expect_health(random_topology(services, seed), seconds=60.0, copies=2)
+    expect_health(random_topology(services, seed), seconds=60.0, copies=8)
 
 
 @pytest.mark.slow
