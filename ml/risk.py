@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from bisect import bisect
 from enum import StrEnum
 
-MEDIUM_FROM, HIGH_FROM, CRITICAL_FROM = 0.3, 0.6, 0.8
+MEDIUM_FROM, HIGH_FROM, CRITICAL_FROM = RISES_AT = 0.3, 0.6, 0.8
 
 
 class RiskLevel(StrEnum):
-    """What a calibrated incident probability means to people."""
+    """What a calibrated incident probability means to people; the levels rise."""
 
     LOW = "low"
     MEDIUM = "medium"
@@ -16,10 +17,9 @@ class RiskLevel(StrEnum):
     CRITICAL = "critical"
 
 
+_LEVELS = tuple(RiskLevel)
+
+
 def risk_level(probability: float) -> RiskLevel:
     """Classify a calibrated probability in [0, 1]."""
-    if probability >= CRITICAL_FROM:
-        return RiskLevel.CRITICAL
-    if probability >= HIGH_FROM:
-        return RiskLevel.HIGH
-    return RiskLevel.MEDIUM if probability >= MEDIUM_FROM else RiskLevel.LOW
+    return _LEVELS[bisect(RISES_AT, probability)]

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
+from bisect import bisect
+from collections.abc import Sequence
 
 from ml.factors import Factor
 from ml.features import NAMES
 from ml.incident_types import INCIDENT_TYPES, IncidentType
 from ml.recommendations import recommendations
-from ml.risk import RiskLevel, risk_level
+from ml.risk import RISES_AT, RiskLevel
 from server.clock import Clock
 from server.rpc import times
 from server.rpc.names import Names
@@ -25,17 +25,13 @@ from sre_edge.v1 import (
 )
 
 STATUSES = Names(Status, snapshot_pb2.Status, "STATUS")
-RISK: Mapping[RiskLevel, prediction_pb2.RiskLevel.ValueType] = {
-    level: prediction_pb2.RiskLevel.Value(f"RISK_LEVEL_{level.name}") for level in RiskLevel
-}
+RISKS = tuple(prediction_pb2.RiskLevel.Value(f"RISK_LEVEL_{level.name}") for level in RiskLevel)
+"""In the order of `RiskLevel`, and of `ml.risk.RISES_AT`."""
+
 INCIDENT_TYPE_NAMES = Names(IncidentType, prediction_pb2.IncidentType, "INCIDENT_TYPE")
 
 Indices = tuple[int, ...] | None
 """Services that a client wants, in topology order; None: all."""
-
-
-horizon = lru_cache(maxsize=8)(times.duration)
-"""How far a model looks ahead, seconds; made once, and copied into each message."""
 
 
 def cursor(taken: Snapshot) -> snapshot_pb2.Cursor:
@@ -43,35 +39,9 @@ def cursor(taken: Snapshot) -> snapshot_pb2.Cursor:
     return snapshot_pb2.Cursor(run_id=taken.run.id, sequence=taken.sequence)
 
 
-def prediction(
-    make: Callable[..., prediction_pb2.Prediction],
-    taken: Snapshot,
-    forecast: Forecast,
-    service: int,
-    probability: float,
-    types: FloatArray | None,
-    factors: Sequence[Factor] = (),
-) -> prediction_pb2.Prediction:
-    """Say what the model expects of one service.
-
-    `make` is the class, or `add` of a repeated field; `types` is None at low risk; `factors` are
-    empty unless they were asked for.
-    """
-    model = forecast.predictor.manifest
-    message = make(
-        service=taken.run.graph.names[service],
-        incident_probability=probability,
-        risk_level=RISK[risk_level(probability)],
-        cascade_risk=forecast.cascade_risk.item(service),
-        horizon=horizon(model.horizon_s),
-        model_version=model.version,
-    )
-    if types is not None:
-        add_type(message, types)
-        add_advice(message, taken, service, types, factors)
-    if factors:
-        message.top_factors.extend(map(factor, factors))
-    return message
+def risk(probability: float) -> prediction_pb2.RiskLevel.ValueType:
+    """Classify a calibrated probability, as `ml.risk.risk_level` does."""
+    return RISKS[bisect(RISES_AT, probability)]
 
 
 def add_features(message: prediction_pb2.Prediction, row: FloatArray) -> None:
@@ -117,9 +87,9 @@ def system_prediction(taken: Snapshot, forecast: Forecast) -> prediction_pb2.Sys
     """Convert what the model expects of the system."""
     return prediction_pb2.SystemPrediction(
         incident_probability=forecast.system_probability,
-        risk_level=RISK[risk_level(forecast.system_probability)],
+        risk_level=risk(forecast.system_probability),
         service_most_at_risk=taken.run.graph.names[int(forecast.probability.argmax())],
-        horizon=horizon(forecast.horizon_s),
+        horizon=times.duration(forecast.horizon_s),
         model_version=forecast.model_version,
     )
 

@@ -7,9 +7,9 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.risk import CRITICAL_FROM, HIGH_FROM, MEDIUM_FROM, RiskLevel
+from ml.risk import MEDIUM_FROM, RISES_AT
 from server.history import FRAME_METRICS
-from server.rpc import columns, convert
+from server.rpc import columns, convert, times
 from server.rpc.columns import BYTES, DOUBLE, ENUM, Column, tag
 from server.snapshot import Forecast, Snapshot, Status
 from simulator.graph import IntArray, ServiceGraph
@@ -24,8 +24,7 @@ _STATUSES = columns.column(
     for status in Status
 )
 _STATUS = {status: place for place, status in enumerate(Status)}
-# In the order of `RiskLevel`, which rises.
-_RISKS = np.array([convert.RISK[level] for level in RiskLevel], dtype=np.uint8)
+_RISKS = np.array(convert.RISKS, dtype=np.uint8)
 
 
 def encoded(taken: Snapshot, chosen: IntArray, *, predictions: bool) -> bytes:
@@ -51,7 +50,7 @@ def _predictions(
     probability = forecast.probability[chosen]
     rows = np.repeat(_record(forecast.horizon_s, forecast.model_version), len(chosen))
     rows["probability"] = probability
-    rows["risk"] = _RISKS[np.digitize(probability, (MEDIUM_FROM, HIGH_FROM, CRITICAL_FROM))]
+    rows["risk"] = _RISKS[np.digitize(probability, RISES_AT)]
     rows["cascade"] = forecast.cascade_risk[chosen]
     at_risk = np.flatnonzero(probability >= MEDIUM_FROM)
     ranked = at_risk[np.argsort(-probability[at_risk], kind="stable")]
@@ -65,7 +64,7 @@ def _predictions(
 @lru_cache(maxsize=8)
 def _record(horizon_s: float, version: str) -> NDArray[np.void]:
     """Make a record (1,) of what all predictions of a model say, without their values."""
-    same = prediction_pb2.Prediction(horizon=convert.horizon(horizon_s), model_version=version)
+    same = prediction_pb2.Prediction(horizon=times.duration(horizon_s), model_version=version)
     data = same.SerializeToString()
     record = np.zeros(
         1,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from bisect import bisect_left
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from itertools import accumulate
 
@@ -47,37 +47,38 @@ class Observed(Collector):
     would cost a call a twentieth of its time.
 
     The log has what changes something and what is refused at level INFO; reads at DEBUG, those of
-    what is not there included.
+    what is not there included, if that is the level when the server starts.
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self._calls: Counter[tuple[str, str]] = Counter()
+        self._calls: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self._spent: dict[str, Spent] = {}
         registry.register(self)
 
     def of(self, method: str, *, timed: bool) -> Ended:
         """Observe a method; `method` is its full name, `timed` that it has one answer."""
-        calls, spent = self._calls, Spent()
+        calls, spent = self._calls[method], Spent()
         if timed:
             self._spent[method] = spent
-        calls[method, "OK"] = 0  # so that it is there before the first call
-        quiet = method.rpartition("/")[2].startswith(READS)
+        calls["OK"] = 0  # so that it is there before the first call
+        quiet = QUIET_CODES if method.rpartition("/")[2].startswith(READS) else ()
+        unheard = () if _log.isEnabledFor(logging.DEBUG) else quiet
 
         def ended(context: Context, code: str, spent_s: float) -> None:
-            calls[method, code] += 1
+            calls[code] += 1
             spent.calls[bisect_left(SECONDS, spent_s)] += 1
             spent.sum_s += spent_s
-            level = logging.DEBUG if quiet and code in QUIET_CODES else logging.INFO
-            if _log.isEnabledFor(level):
-                facts = {"method": method, "code": code, "seconds": spent_s}
-                facts["peer"] = context.peer()
-                _log.log(level, "call", extra={"fields": facts})
+            if code in unheard:
+                return
+            facts = {"method": method, "code": code, "seconds": spent_s, "peer": context.peer()}
+            level = logging.DEBUG if code in quiet else logging.INFO
+            _log.log(level, "call", extra={"fields": facts})
 
         return ended
 
     def refused(self, method: str) -> None:
         """Count a call that came without the token."""
-        self._calls[method, grpc.StatusCode.UNAUTHENTICATED.name] += 1
+        self._calls[method][grpc.StatusCode.UNAUTHENTICATED.name] += 1
 
     def collect(self) -> Iterator[Metric]:
         """Give what was counted to Prometheus."""
@@ -86,8 +87,9 @@ class Observed(Collector):
             "Calls that ended, by method and status code.",
             labels=["method", "code"],
         )
-        for ended, count in list(self._calls.items()):
-            calls.add_metric(ended, count)
+        for method, codes in list(self._calls.items()):
+            for code, count in list(codes.items()):
+                calls.add_metric([method, code], count)
         yield calls
         seconds = HistogramMetricFamily(
             "sre_edge_grpc_call_seconds", "Time of calls with one answer.", labels=["method"]

@@ -3,58 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
 
-import numpy as np
-
-from ml.factors import Factor, top_factors
 from ml.features.health import health
-from ml.risk import MEDIUM_FROM
-from server import forecaster
 from server.engine import Engine
 from server.errors import Violation, invalid
 from server.journal import Journal
 from server.learning.learning import Learning
 from server.rpc import analysis, convert, incidents, learned, paging, times
 from server.rpc.access import Context
-from server.snapshot import Forecast, Snapshot
+from server.rpc.encoded_predictions import MOST_AT_ONCE, Predictions
 from server.watch.records import AlarmOutcome
-from simulator.graph import FloatArray
 from sre_edge.v1 import prediction_service_pb2 as pb
-
-MOST_EXPLAINED = 64
-MOST_AT_ONCE = 8
-"""Services that are predicted for on the event loop; more of them get a thread."""
-
-
-Expected = tuple[int, float, FloatArray | None]
-"""A service, the probability of its incident and, at risk, that of each type."""
-
-
-def expected(forecast: Forecast, services: Sequence[int]) -> Iterator[Expected]:
-    """Ask the model for some services; a few of them one by one, which takes less time."""
-    model, rows, moved, ongoing = (
-        forecast.predictor, forecast.rows, forecast.moved, forecast.ongoing
-    )  # fmt: skip
-    if len(services) > MOST_AT_ONCE:
-        chosen = np.array(services)
-        found = forecaster.expected(model, rows[chosen], moved[chosen], ongoing[chosen])
-        for service, probability, types in zip(services, found[0].tolist(), found[1], strict=True):
-            yield service, probability, types if probability >= MEDIUM_FROM else None
-        return
-    for service in services:
-        row = rows[service : service + 1]
-        if ongoing[service]:
-            probability = 1.0
-        elif moved[service]:
-            probability = model.probability_of_row(row)
-        else:
-            probability = model.manifest.calibration.quiet
-        yield (
-            service,
-            probability,
-            model.types_of_rows(row)[0] if probability >= MEDIUM_FROM else None,
-        )
 
 
 class PredictionServicer:
@@ -64,13 +23,14 @@ class PredictionServicer:
         self._engine, self._journal = engine, journal
         self._models = learning.models
         self._trainer = learning.trainer
-        self._frame: tuple[Snapshot, pb.PredictResponse] | None = None
+        self._predictions: Predictions | None = None
 
-    async def Predict(self, request: pb.PredictRequest, context: Context) -> pb.PredictResponse:
-        """Predict for one service, several, or all, and for the system."""
+    async def Predict(self, request: pb.PredictRequest, context: Context) -> bytes:
+        """Predict for one service, several, or all, and for the system; encoded already."""
+        latest = self._latest()
         if 0 < len(request.services) <= MOST_AT_ONCE and not request.explain:
-            return self._answer(request)  # takes less time than a thread would
-        return await asyncio.to_thread(self._answer, request)
+            return latest.answer(request)  # takes less time than a thread would
+        return await asyncio.to_thread(latest.answer, request)
 
     async def GetAnalysis(
         self, request: pb.GetAnalysisRequest, context: Context
@@ -159,59 +119,10 @@ class PredictionServicer:
             time=times.timestamp(taken.end_time),
         )
 
-    def _answer(self, request: pb.PredictRequest) -> pb.PredictResponse:
+    def _latest(self) -> Predictions:
+        """Give what can be asked of the latest snapshot."""
         taken, forecast = self._engine.forecast()
-        wanted = taken.run.indices(request.services)
-        chosen = tuple(range(taken.run.graph.services)) if wanted is None else wanted
-        answer = pb.PredictResponse()
-        answer.CopyFrom(self._same_for_all(taken, forecast))
-        reasons = _reasons(taken, forecast, chosen) if request.explain else {}
-        make, with_features = answer.predictions.add, request.include_features
-        for i, likely, types in expected(forecast, chosen):
-            factors = reasons.get(i, ())
-            message = convert.prediction(make, taken, forecast, i, likely, types, factors)
-            if with_features:
-                convert.add_features(message, forecast.features[i])
-        return answer
-
-    def _same_for_all(self, taken: Snapshot, forecast: Forecast) -> pb.PredictResponse:
-        """Give what every answer from one snapshot says, whatever services are asked for."""
-        frame = self._frame
-        if frame is None or frame[0] is not taken:
-            answer = pb.PredictResponse(
-                system=convert.system_prediction(taken, forecast),
-                cursor=convert.cursor(taken),
-                time=times.timestamp(taken.end_time),
-            )
-            self._frame = frame = taken, answer
-        return frame[1]
-
-
-def _reasons(
-    taken: Snapshot, forecast: Forecast, services: tuple[int, ...]
-) -> dict[int, list[Factor]]:
-    """Find the strongest reasons for the prediction of each service.
-
-    Raises
-    ------
-    ServerError
-        INVALID_FIELD, for too many services.
-    """
-    if len(services) > MOST_EXPLAINED:
-        raise invalid(
-            [
-                Violation(
-                    "explain",
-                    f"expected at most {MOST_EXPLAINED} services at a time, got {len(services)}: "
-                    "name them in `services`",
-                )
-            ]
-        )
-    model = forecast.predictor
-    contributions = model.contributions(forecast.features[list(services)])
-    return {
-        service: top_factors(
-            taken.run.graph, taken.frame, forecast.features, service, model.manifest.features, row
-        )
-        for service, row in zip(services, contributions, strict=True)
-    }
+        known = self._predictions
+        if known is None or known.taken is not taken:
+            self._predictions = known = Predictions(taken, forecast)
+        return known

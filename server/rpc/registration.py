@@ -41,6 +41,9 @@ SERVICES: tuple[ServiceDescriptor, ...] = (
     incident_service_pb2.DESCRIPTOR.services_by_name["IncidentService"],
 )
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"  # at run time it takes no parameters
+ENCODED = ("Predict",)
+"""Calls with one answer whose servicer encodes it."""
+
 HEALTH: ServiceDescriptor = health_pb2.DESCRIPTOR.services_by_name["Health"]
 
 
@@ -95,16 +98,16 @@ def _handler(
     method: MethodDescriptor, behaviour: Behaviour, limits: Limits, observed: Observed
 ) -> Handler:
     request = message_factory.GetMessageClass(method.input_type)
-    response = message_factory.GetMessageClass(method.output_type)
     answer = answering(method, behaviour, limits, observed)
     if method.server_streaming:
         return grpc.unary_stream_rpc_method_handler(
             answer, request_deserializer=_decoder(request), response_serializer=bytes
         )
+    response = message_factory.GetMessageClass(method.output_type)
     return grpc.unary_unary_rpc_method_handler(
         answer,
         request_deserializer=_decoder(request),
-        response_serializer=response.SerializeToString,
+        response_serializer=bytes if method.name in ENCODED else response.SerializeToString,
     )
 
 

@@ -16,13 +16,18 @@ from server.engine import Engine
 from server.history import FRAME_METRICS
 from server.rpc import convert, encoded_services, faults, snapshots, times
 from server.rpc.columns import varint
-from server.rpc.prediction_service import MOST_AT_ONCE, expected
-from server.snapshot import ActiveFault, Snapshot
+from server.rpc.encoded_predictions import MOST_AT_ONCE, Predictions
+from server.snapshot import ActiveFault, Forecast, Snapshot
 from simulator.document import parse
 from simulator.faults import Fault, FaultKind
 from simulator.topologies import shipped
 from simulator.topology_file import parse_topology
-from sre_edge.v1 import prediction_pb2, simulation_service_pb2, snapshot_pb2
+from sre_edge.v1 import (
+    prediction_pb2,
+    prediction_service_pb2,
+    simulation_service_pb2,
+    snapshot_pb2,
+)
 
 
 def slowly(taken: Snapshot, wanted: tuple[int, ...] | None) -> snapshot_pb2.Snapshot:
@@ -47,9 +52,7 @@ def slowly(taken: Snapshot, wanted: tuple[int, ...] | None) -> snapshot_pb2.Snap
             if forecast is not None:
                 probability = float(forecast.probability[i])
                 types = forecast.types[i] if probability >= MEDIUM_FROM else None
-                make = prediction_pb2.Prediction
-                told = convert.prediction(make, taken, forecast, i, probability, types)
-                service.prediction.CopyFrom(told)
+                service.prediction.CopyFrom(prediction(taken, forecast, i, probability, types))
     for e in range(graph.edges):
         caller, callee = int(graph.caller[e]), int(graph.callee[e])
         if wanted is None or caller in wanted or callee in wanted:
@@ -60,6 +63,24 @@ def slowly(taken: Snapshot, wanted: tuple[int, ...] | None) -> snapshot_pb2.Snap
                     setattr(edge, metric, value)
     if forecast is not None:
         message.system.CopyFrom(convert.system_prediction(taken, forecast))
+    return message
+
+
+def prediction(
+    taken: Snapshot, forecast: Forecast, service: int, probability: float, types: np.ndarray | None
+) -> prediction_pb2.Prediction:
+    level = f"RISK_LEVEL_{risk_level(probability).name}"
+    message = prediction_pb2.Prediction(
+        service=taken.run.graph.names[service],
+        incident_probability=probability,
+        risk_level=prediction_pb2.RiskLevel.Value(level),
+        cascade_risk=float(forecast.cascade_risk[service]),
+        horizon=times.duration(forecast.horizon_s),
+        model_version=forecast.model_version,
+    )
+    if types is not None:
+        convert.add_type(message, types)
+        convert.add_advice(message, taken, service, types)
     return message
 
 
@@ -142,16 +163,17 @@ def test_only_those_most_at_risk_come_with_advice(
 
 def test_each_prediction_asked_for_is_the_models_own_answer() -> None:
     engine = Engine(shipped("boutique"), Predictor())
-    _, forecast = engine.forecast()
+    latest, forecast = engine.forecast()
     everyone = range(len(forecast.probability))
     assert len(everyone) > MOST_AT_ONCE
     known = replace(
         forecast, moved=np.arange(len(everyone)) % 2 == 0, ongoing=np.arange(len(everyone)) % 3 == 2
     )
-    together = list(expected(known, everyone))
-    assert [service for service, _, _ in expected(known, [3, 1])] == [3, 1]
+    asked = Predictions(latest, known)
+    together = list(asked.expected(everyone))
+    assert [service for service, _, _ in asked.expected([3, 1])] == [3, 1]
     for service in everyone:
-        one, (_, probability, types) = next(expected(known, [service])), together[service]
+        one, (_, probability, types) = next(iter(asked.expected([service]))), together[service]
         assert one[1] == pytest.approx(probability, rel=1e-6)
         if known.ongoing[service]:
             assert probability == 1.0
@@ -162,10 +184,31 @@ def test_each_prediction_asked_for_is_the_models_own_answer() -> None:
             assert probability == pytest.approx(float(forecast.probability[service]), abs=1e-6)
 
 
+@pytest.mark.parametrize("at_once", [1, 3, 100])
+def test_an_answer_is_the_message_that_anyone_would_make(at_once: int) -> None:
+    engine = Engine(shipped("boutique"), Predictor())
+    latest, forecast = engine.forecast()
+    services = len(forecast.probability)
+    known = replace(
+        forecast, moved=np.arange(services) % 2 == 0, ongoing=np.arange(services) % 3 == 2
+    )
+    asked, names = Predictions(latest, known), latest.run.graph.names[:at_once]
+    answers = list(asked.expected(range(len(names))))
+    request = prediction_service_pb2.PredictRequest(services=names)
+    for _ in range(2):  # what is fixed is encoded the first time
+        told = prediction_service_pb2.PredictResponse.FromString(asked.answer(request))
+        for message, answer in zip(told.predictions, answers, strict=True):
+            assert message == prediction(latest, known, *answer)
+        assert told.system == convert.system_prediction(latest, known)
+        assert told.cursor == convert.cursor(latest)
+        assert told.time == times.timestamp(latest.end_time)
+
+
 def test_one_inference_runs_for_each_call(monkeypatch: pytest.MonkeyPatch) -> None:
     engine = Engine(shipped("default"), Predictor())
-    _, forecast = engine.forecast()
+    latest, forecast = engine.forecast()
     rows: list[int] = []
+    request = prediction_service_pb2.PredictRequest(services=latest.run.graph.names[2:3])
     real = Trees.__call__
 
     def counted(trees: Trees, inputs: np.ndarray) -> np.ndarray:
@@ -175,7 +218,8 @@ def test_one_inference_runs_for_each_call(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(Trees, "__call__", counted)
     for moved, asked in ((True, [1, 1, 1]), (False, [])):
         rows.clear()
-        known = replace(forecast, moved=np.full(4, moved))
+        known = Predictions(latest, replace(forecast, moved=np.full(4, moved)))
         for _ in range(3):
-            assert next(expected(known, [2]))[1] < MEDIUM_FROM
+            told = prediction_service_pb2.PredictResponse.FromString(known.answer(request))
+            assert 0.0 < told.predictions[0].incident_probability < MEDIUM_FROM
         assert rows == asked
