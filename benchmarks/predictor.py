@@ -21,6 +21,7 @@ import onnxruntime
 import tl2cgen
 import treelite
 import xgboost
+from scipy.special import expit
 
 from benchmarks.figures import Curve, Figure, Part, compared, limited, progress
 from benchmarks.report import show
@@ -72,14 +73,14 @@ def ways(known: xgboost.Booster, directory: Path) -> tuple[dict[str, Way], list[
     session = onnxruntime.InferenceSession(
         str(SHIPPED / INCIDENT_MODEL), options, providers=["CPUExecutionProvider"]
     )
-    name = session.get_outputs()[1].name
+    name = session.get_outputs()[0].name
     wrapper = xgboost.XGBClassifier(n_jobs=1)
     path = directory / "model.json"
     known.save_model(path)
     wrapper.load_model(path)
     forest = treelite.frontend.load_xgboost_model(str(path))
     found: dict[str, Way] = {
-        OURS: lambda rows: session.run([name], {"features": rows})[0][:, 1],
+        OURS: lambda rows: expit(session.run([name], {"features": rows})[0][:, 0]),
         "XGBoost inplace_predict": known.inplace_predict,
         "XGBoost's scikit-learn wrapper": lambda rows: wrapper.predict_proba(rows)[:, 1],
         "treelite (GTIL)": lambda rows: treelite.gtil.predict(forest, rows, nthread=1).ravel(),

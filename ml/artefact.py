@@ -10,7 +10,7 @@ from typing import Any
 
 from ml.labels import HORIZON_S
 
-FORMAT = 3
+FORMAT = 4
 MANIFEST, CONFIG, METRICS, CARD = "manifest.json", "config.json", "metrics.json", "card.md"
 INCIDENT_MODEL, TYPE_MODEL = "incident.onnx", "type.onnx"
 LOGISTIC, TREES, CASCADE = "logistic_regression.json", "trees.json", "cascade.json"
@@ -73,7 +73,7 @@ class Manifest:
     types
         Names of the incident types, in the order of the second model's outputs.
     calibration
-        From the first model's output to a probability.
+        From the first model's probability to a calibrated one; its output is the log-odds.
     threshold
         Probability from which on an alarm is raised.
     horizon_s

@@ -72,6 +72,23 @@ def without_base(booster: xgboost.Booster) -> xgboost.Booster:
     return result
 
 
+def of_log_odds(booster: xgboost.Booster) -> xgboost.Booster:
+    """Let a booster of two classes answer with the log-odds of the second.
+
+    ONNX Runtime takes a third less time for them than for the probabilities of both: each leaf has
+    one value then, which is stored in it.
+    """
+    document = json.loads(bytes(booster.save_raw("json")))
+    learner = document["learner"]
+    stated = learner["learner_model_param"]
+    base = float(str(stated["base_score"]).strip("[]"))
+    stated["base_score"] = f"[{np.log(base / (1.0 - base)):.9g}]"
+    learner["objective"] = {"name": "reg:squarederror", "reg_loss_param": {}}
+    result = xgboost.Booster()
+    result.load_model(bytearray(json.dumps(document).encode()))
+    return result
+
+
 def export(
     booster: xgboost.Booster,
     names: tuple[str, ...],
@@ -79,6 +96,9 @@ def export(
     path: Path,
 ) -> float:
     """Write a booster as ONNX, unless it answers differently there.
+
+    One of two classes becomes a model that answers with the log-odds of the second, (N, 1); one of
+    more becomes a classifier.
 
     Parameters
     ----------
@@ -99,8 +119,9 @@ def export(
         If a probability differs by more than 1e-6.
     """
     booster.feature_names = None
+    two_classes = booster.inplace_predict(rows[:1]).ndim == 1
     model = onnxmltools.convert_xgboost(
-        booster,
+        of_log_odds(booster) if two_classes else booster,
         initial_types=[("features", FloatTensorType([None, len(names)]))],
         target_opset=OPSET,
         name=path.stem,  # the default is a random one
@@ -114,8 +135,8 @@ def export(
     compared = np.concatenate([rows, holes]).astype(np.float32)
     expected = booster.inplace_predict(compared)
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
-    (got,) = session.run([session.get_outputs()[1].name], {"features": compared})
-    answer = got[:, 1] if expected.ndim == 1 else got
+    (got,) = session.run([session.get_outputs()[-1].name], {"features": compared})
+    answer = 1.0 / (1.0 + np.exp(-got[:, 0].astype(np.float64))) if two_classes else got
     difference = float(np.abs(answer - expected).max())
     if not difference <= MAX_DIFFERENCE:
         raise ExportError(f"{path.name}: ONNX differs from XGBoost by up to {difference:.1e}")

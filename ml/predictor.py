@@ -49,7 +49,7 @@ class Predictor:
         self._trees = (directory / TREES).read_bytes()  # another model may take its place later
         self._explainer: Explainer | None = None
         features = self.manifest.features
-        self._incident = Trees(directory / INCIDENT_MODEL, features, 2)
+        self._incident = Trees(directory / INCIDENT_MODEL, features, 1)  # log-odds
         self._type = Trees(directory / TYPE_MODEL, features, len(self.manifest.types))
 
     def probability(self, features: Features) -> FloatArray:
@@ -66,8 +66,8 @@ class Predictor:
         """
         _check(features)
 
-        def raw(rows: Features) -> NDArray[np.float32]:
-            return self._incident(self._rows(rows))[:, 1]
+        def raw(rows: Features) -> FloatArray:
+            return self._raw(self._rows(rows))
 
         return where_stirred(features, raw, self.manifest.calibration)
 
@@ -84,12 +84,12 @@ class Predictor:
 
     def probability_of_rows(self, rows: NDArray[np.float32]) -> FloatArray:
         """Ask the trees for some of `rows`, where something has moved, (N, M) -> (N,)."""
-        return calibrated(self._incident(rows)[:, 1], self.manifest.calibration)
+        return calibrated(self._raw(rows), self.manifest.calibration)
 
     def probability_of_row(self, row: NDArray[np.float32]) -> float:
         """Answer as `probability_of_rows` does for one, (1, M); a dozen array operations less."""
         calibration = self.manifest.calibration
-        p = min(max(self._incident(row).item(1), LEAST), MOST)
+        p = min(max(1.0 / (1.0 + math.exp(-self._incident(row).item())), LEAST), MOST)
         logit = calibration.a * math.log(p) - calibration.b * math.log1p(-p) + calibration.c
         return 1.0 / (1.0 + math.exp(-min(max(logit, -30.0), 30.0)))
 
@@ -129,6 +129,10 @@ class Predictor:
             contributions[moved] = self._explainer.contributions(self._rows(features[moved]))
         return contributions
 
+    def _raw(self, rows: NDArray[np.float32]) -> FloatArray:
+        """Give the probabilities as the trees have them, before calibration, (N, M) -> (N,)."""
+        return 1.0 / (1.0 + np.exp(-self._incident(rows)[:, 0].astype(np.float64)))
+
     def _rows(self, features: Features) -> NDArray[np.float32]:
         return features.take(self._columns, axis=1).astype(np.float32)
 
@@ -163,7 +167,7 @@ def read_usable(directory: Path) -> Manifest:
 
 def where_stirred(
     features: Features,
-    raw: Callable[[Features], NDArray[np.float32]],
+    raw: Callable[[Features], Features],
     calibration: Calibration,
 ) -> FloatArray:
     """Probabilities of rows, (..., F) -> (...): calibrated raw ones where something has moved.
@@ -186,15 +190,15 @@ def calibrated(probability: Features, calibration: Calibration) -> FloatArray:
 
 
 class Trees:
-    """A converted classifier, (N, M) features -> (N, classes) probabilities.
+    """Converted trees, (N, M) features -> (N, K): log-odds, or the probabilities of K classes.
 
     Raises
     ------
     ArtefactError
-        If the file does not hold one of these features and classes.
+        If the file does not hold trees with these inputs and so many outputs.
     """
 
-    def __init__(self, path: Path, features: tuple[str, ...], classes: int) -> None:
+    def __init__(self, path: Path, features: tuple[str, ...], outputs: int) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
@@ -203,15 +207,15 @@ class Trees:
             session = onnxruntime.InferenceSession(
                 str(path), sess_options=options, providers=["CPUExecutionProvider"]
             )
-            (taken,), (_, given) = session.get_inputs(), session.get_outputs()
+            (taken,), (*_, given) = session.get_inputs(), session.get_outputs()
             shapes = (taken.shape[1], given.shape[1])
         except Exception as error:  # ONNX Runtime has a class of its own for each kind of failure
             said = str(error).replace(str(path), path.name)
-            raise ArtefactError(path, f"expected a converted classifier: {said}") from error
+            raise ArtefactError(path, f"expected converted trees: {said}") from error
         inputs = len(features)
-        if shapes != (inputs, classes):
+        if shapes != (inputs, outputs):
             raise ArtefactError(
-                path, f"expected {inputs} inputs and {classes} classes, got {shapes}"
+                path, f"expected {inputs} inputs and {outputs} outputs, got {shapes}"
             )
         if session.get_modelmeta().custom_metadata_map.get("features", "") != ",".join(features):
             raise ArtefactError(path, "expected the features of the manifest, in their order")
@@ -221,7 +225,7 @@ class Trees:
         self._run = session._sess.run
 
     def __call__(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Run the classifier."""
-        (probabilities,) = self._run(self._given, {self._taken: rows}, self._options)
-        result: NDArray[np.float32] = probabilities
+        """Ask the trees."""
+        (answers,) = self._run(self._given, {self._taken: rows}, self._options)
+        result: NDArray[np.float32] = answers
         return result

@@ -28,7 +28,7 @@ def _inferring() -> Callable[[bytes, Any], Awaitable[bytes]]:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(str(SHIPPED / INCIDENT_MODEL), sess_options=options)
-    (rows,), outputs = session.get_inputs(), [session.get_outputs()[1].name]
+    (rows,), outputs = session.get_inputs(), [session.get_outputs()[0].name]
     row = np.ones((1, rows.shape[1]), dtype=np.float32)
 
     async def infer(request: bytes, _: Any) -> bytes:

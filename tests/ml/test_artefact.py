@@ -106,8 +106,8 @@ def test_features_or_types_in_another_order_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "content", "expected"),
     [
-        ("incident.onnx", b"no model", "incident.onnx: expected a converted classifier"),
-        ("type.onnx", b"", "type.onnx: expected a converted classifier"),
+        ("incident.onnx", b"no model", "incident.onnx: expected converted trees"),
+        ("type.onnx", b"", "type.onnx: expected converted trees"),
         ("cascade.json", b'{"weights": {}}', "cascade.json: expected the spread of failures"),
     ],
 )

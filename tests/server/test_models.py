@@ -56,7 +56,7 @@ async def test_a_model_that_only_onnx_finds_damaged_is_refused_without_a_path(
             await activate(stubs, version)
         assert reason(caught.value)[0] == "UNUSABLE_MODEL"
         told = str(caught.value.details())
-        assert "incident.onnx: expected a converted classifier" in told
+        assert "incident.onnx: expected converted trees" in told
         assert str(tmp_path) not in told
         assert await live(stubs) == BUILT_IN
 
