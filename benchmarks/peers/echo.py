@@ -13,9 +13,9 @@ from typing import Any
 
 import grpc
 import numpy as np
-import onnxruntime
 
-from ml.artefact import INCIDENT_MODEL, SHIPPED
+from ml.artefact import INCIDENT_MODEL, SHIPPED, read_manifest
+from ml.predictor import Trees
 
 PATH = "/echo.Echo/Echo"
 
@@ -25,14 +25,11 @@ async def _echo(request: bytes, _: Any) -> bytes:
 
 
 def _inferring() -> Callable[[bytes, Any], Awaitable[bytes]]:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(str(SHIPPED / INCIDENT_MODEL), sess_options=options)
-    (rows,), outputs = session.get_inputs(), [session.get_outputs()[0].name]
-    row = np.ones((1, rows.shape[1]), dtype=np.float32)
+    features = read_manifest(SHIPPED).features
+    trees, row = Trees(SHIPPED / INCIDENT_MODEL, features, 1), np.ones(len(features), np.float32)
 
     async def infer(request: bytes, _: Any) -> bytes:
-        session.run(outputs, {rows.name: row})
+        trees.first_of_row(row)
         return request
 
     return infer

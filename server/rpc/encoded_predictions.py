@@ -84,8 +84,7 @@ class Predictions:
         return zip(services, probability.tolist(), known, strict=True)
 
     def _one(self, service: int) -> Expected:
-        forecast = self._forecast
-        model, row = forecast.predictor, forecast.rows[service : service + 1]
+        model, row = self._forecast.predictor, self._forecast.rows[service]
         if self._ongoing[service]:
             probability = 1.0
         elif self._moved[service]:
@@ -94,7 +93,7 @@ class Predictions:
             probability = model.manifest.calibration.quiet
         if probability < MEDIUM_FROM:
             return service, probability, None
-        return service, probability, model.types_of_rows(row)[0]
+        return service, probability, model.types_of_rows(row[None])[0]
 
     def _encoded(self, service: int, probability: float, more: bytes) -> bytes:
         """Encode what is expected of a service, as a value of `predictions`."""

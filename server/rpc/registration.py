@@ -107,7 +107,7 @@ def _handler(
     return grpc.unary_unary_rpc_method_handler(
         answer,
         request_deserializer=_decoder(request),
-        response_serializer=bytes if method.name in ENCODED else response.SerializeToString,
+        response_serializer=None if method.name in ENCODED else response.SerializeToString,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -207,19 +208,20 @@ def test_an_answer_is_the_message_that_anyone_would_make(at_once: int) -> None:
 def test_one_inference_runs_for_each_call(monkeypatch: pytest.MonkeyPatch) -> None:
     engine = Engine(shipped("default"), Predictor())
     latest, forecast = engine.forecast()
-    rows: list[int] = []
+    asked_for: list[int] = []
     request = prediction_service_pb2.PredictRequest(services=latest.run.graph.names[2:3])
-    real = Trees.__call__
+    for name in ("__call__", "first_of_row"):
+        real = getattr(Trees, name)
 
-    def counted(trees: Trees, inputs: np.ndarray) -> np.ndarray:
-        rows.append(len(inputs))
-        return real(trees, inputs)
+        def counted(trees: Trees, inputs: np.ndarray, real: Any = real) -> Any:
+            asked_for.append(np.atleast_2d(inputs).shape[0])
+            return real(trees, inputs)
 
-    monkeypatch.setattr(Trees, "__call__", counted)
+        monkeypatch.setattr(Trees, name, counted)
     for moved, asked in ((True, [1, 1, 1]), (False, [])):
-        rows.clear()
+        asked_for.clear()
         known = Predictions(latest, replace(forecast, moved=np.full(4, moved)))
         for _ in range(3):
             told = prediction_service_pb2.PredictResponse.FromString(known.answer(request))
             assert 0.0 < told.predictions[0].incident_probability < MEDIUM_FROM
-        assert rows == asked
+        assert asked_for == asked
