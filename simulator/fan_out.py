@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from simulator.columns import parts
 from simulator.graph import FloatArray, IntArray
-from simulator.latency_law import tail
+from simulator.latency_law import Law
 
 SHORTEST_S = 1e-9
 NODES = 12
@@ -51,12 +51,13 @@ class FanOut:
         `made` (X, B) is the share of the calls that are made at all.
         """
         mean_s = np.maximum(mean_s, SHORTEST_S)
-        variance = np.maximum(square_s2 - mean_s * mean_s, 0.0)
+        square = mean_s * mean_s
+        law = Law.of(mean_s, square, np.maximum(square_s2 - square, 0.0))
         scale_s = np.maximum.reduceat(mean_s, self._first, axis=0)
         chance, longest_s = -(self._chance * made), scale_s[self._group]
         mean, second = np.zeros_like(scale_s), np.zeros_like(scale_s)
         for part in parts(0, NODES, max(1, mean_s.size)):
-            ended = tail(mean_s, variance, _X[part, None, None] * longest_s)
+            ended = law.tail(_X[part, None, None] * longest_s)
             ended *= chance
             ended += 1.0
             if self._repeated:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from functools import cache
 from math import lgamma
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 
@@ -41,10 +41,42 @@ class Truncated(NamedTuple):
     second: FloatArray
 
 
+class Law(NamedTuple):
+    """A Gamma law, for several limits: its mean, and where in the tables its shape is."""
+
+    mean: FloatArray
+    row: FloatArray
+
+    @classmethod
+    def of(cls, mean: FloatArray, square: FloatArray, variance: FloatArray) -> Self:
+        """Take its mean and variance, and the square of the mean."""
+        row = square + variance
+        np.divide(square, row, out=row)
+        row *= _ROWS_PER_Y
+        row += _FIRST_ROW
+        np.floor(row, out=row)
+        row *= _LIMITS
+        return cls(mean, row)
+
+    def tail(self, limit: FloatArray) -> FloatArray:
+        """Probability that it exceeds `limit`, which broadcasts to it."""
+        return _truncation_tables()[0].at(*self.cells(limit))
+
+    def cells(self, limit: FloatArray) -> tuple[IntArray, FloatArray]:
+        """Cell of the table for each limit, and the weight of the next one."""
+        column = self.mean + limit
+        np.divide(limit * (_LIMITS - 1), column, out=column)
+        left = np.floor(column)
+        column -= left
+        left += self.row
+        # NumPy turns floats into short integers three times as fast as into long ones.
+        return left.astype(np.int32).astype(np.intp), column
+
+
 def truncated(mean: FloatArray, variance: FloatArray, limit: FloatArray) -> Truncated:
     """Cut a Gamma law with `mean` and `variance` off at `limit`, which broadcasts to them."""
     square = mean * mean
-    cell, weight = _cells(mean, square, variance, limit)
+    cell, weight = Law.of(mean, square, variance).cells(limit)
     _, means, seconds = _truncation_tables()
     cut_mean = means.at(cell, weight)
     cut_mean *= mean
@@ -55,8 +87,7 @@ def truncated(mean: FloatArray, variance: FloatArray, limit: FloatArray) -> Trun
 
 def tail(mean: FloatArray, variance: FloatArray, limit: FloatArray) -> FloatArray:
     """Probability that a Gamma law with `mean` and `variance` exceeds `limit`; they broadcast."""
-    cell, weight = _cells(mean, mean * mean, variance, limit)
-    return _truncation_tables()[0].at(cell, weight)
+    return Law.of(mean, mean * mean, variance).tail(limit)
 
 
 class _Table(NamedTuple):
@@ -71,25 +102,6 @@ class _Table(NamedTuple):
         value *= weight
         value += self.values.take(cell, mode="clip")
         return value
-
-
-def _cells(
-    mean: FloatArray, square: FloatArray, variance: FloatArray, limit: FloatArray
-) -> tuple[IntArray, FloatArray]:
-    """Cell of the table for each limit, and the weight of the next one; `square` is mean^2."""
-    row = square + variance
-    np.divide(square, row, out=row)
-    row *= _ROWS_PER_Y
-    row += _FIRST_ROW
-    column = mean + limit
-    np.divide(limit * (_LIMITS - 1), column, out=column)
-    np.floor(row, out=row)
-    row *= _LIMITS
-    left = np.floor(column)
-    column -= left
-    left += row
-    # NumPy turns floats into short integers three times as fast as into long ones.
-    return left.astype(np.int32).astype(np.intp), column
 
 
 def percentiles(mean: FloatArray, variance: FloatArray) -> tuple[FloatArray, ...]:
