@@ -57,8 +57,8 @@ def advance(
     if not len(p.guarded):
         return breakers
     kept = exp(-p.step_s / WINDOW_S)
-    volume = breakers.volume * kept + attempts[p.guarded]
-    failures = breakers.failures * kept + failed[p.guarded]
+    volume = breakers.volume * kept + attempts.take(p.guarded, axis=0)
+    failures = breakers.failures * kept + failed.take(p.guarded, axis=0)
     failing = (failures >= p.breaker_errors * volume) & (volume > 0.0)
     if not (failing.any() or breakers.probe_s.any()):  # a breaker that is open will probe, too
         return Breakers(volume, failures, breakers.open_s, breakers.probe_s)

@@ -116,7 +116,7 @@ def offer(
     made = first.copy()
     for again in retries:
         made[: p.edges] += again
-    wanted = passing = made[p.gated]
+    wanted = passing = made.take(p.gated, axis=0)
     if len(p.gated):
         passing = gate.passing(p, state, conditions, wanted)
     stopped = bool((passing < 1.0).any())
@@ -151,15 +151,17 @@ def _denied(p: Parameters, first: FloatArray, retries: FloatArray) -> FloatArray
     if not len(p.budgeted):
         return np.empty((0, first.shape[1]))
     asked = _over_levels(retries.take(p.budgeted, axis=1))
-    most = p.retry_budget[p.budgeted] * first[p.budgeted]
+    most = p.retry_budget.take(p.budgeted, axis=0) * first.take(p.budgeted, axis=0)
     denied: FloatArray = np.maximum(asked - most, 0.0)
     return denied
 
 
 def _over_levels(values: FloatArray) -> FloatArray:
     """Sum over the levels, always in their order: (K, ...) -> (...)."""
-    total = np.zeros(values.shape[1:])
-    for value in values:
+    if not len(values):
+        return np.zeros(values.shape[1:])
+    total: FloatArray = values[0].copy()
+    for value in values[1:]:
         total += value
     return total
 
@@ -190,15 +192,15 @@ def resolve(p: Parameters, routes: Routes, state: State, offered: Offered, one: 
         failing *= ending
         np.multiply(now[-1, :n], failing[:n], out=lost)
         np.multiply(now[:-1, :n], failing[:n], out=again)
+        retried = again
         if not p.all_retried:
-            may_retry = p.may_retry[:, edges]
-            lost += _over_levels((1.0 - may_retry) * again)
-            again *= may_retry
-        again += state.orbit[:, edges] - offered.left[:, edges]
+            retried = again * p.may_retry[:, edges]
+            lost += _over_levels(again - retried)
+        np.add(retried, state.orbit[:, edges] - offered.left[:, edges], out=again)
         np.subtract(done[:n], failed[edges], out=ended[edges])
         ended[edges] += lost
         now *= np.subtract(1.0, ending, out=ending)
-    if len(p.budgeted):
+    if offered.denied.any():
         exhausted[p.budgeted] += offered.denied
         ended[p.budgeted] += offered.denied
     if offered.stopped:

@@ -45,7 +45,6 @@ class Dependence:
         self._required = np.flatnonzero(p.required)
         self._callers = p.caller[self._required]
         self._often = p.calls_per_request[self._required]
-        self._all_required = bool(p.required.all())
         self._once, self._repeated = np.minimum(self._often, 1.0), np.maximum(self._often, 1.0)
         places = np.arange(len(self._required))
         self._failing: csr_array = incidence(self._callers, places, p.services, len(places))
@@ -70,7 +69,7 @@ class Dependence:
                 passing[self._p.gated] = offered.passing
                 made = passing[edges]
             wait_s[callers], variance[callers] = self._fan_out.longest(
-                call.mean_s[route], call.square_s2[route], made
+                call.mean_s.take(route, axis=0), call.square_s2.take(route, axis=0), made
             )
         if offered.misses is not None:
             wait_s *= offered.misses
@@ -79,17 +78,18 @@ class Dependence:
 
     def _success(self, offered: Offered, outcome: Outcome) -> FloatArray:
         """Share of the requests whose required calls all succeed."""
-        exhausted, ended = outcome.exhausted, outcome.ended
-        if not self._all_required:
-            exhausted, ended = exhausted.take(self._required, 0), ended.take(self._required, 0)
-        logarithm = np.empty_like(ended)
+        required, copies = self._required, outcome.ended.shape[1]
+        logarithm = np.empty((len(required), copies))
         with np.errstate(divide="ignore"):
-            for part in parts(0, *ended.shape):
+            for part in parts(0, *logarithm.shape):
+                exhausted = outcome.exhausted.take(required[part], axis=0, mode="clip")
+                ended = outcome.ended.take(required[part], axis=0, mode="clip")
                 once, repeated = self._once[part], self._repeated[part]
                 if offered.misses is not None:
                     often = self._often[part] * offered.misses.take(self._callers[part], axis=0)
                     once, repeated = np.minimum(often, 1.0), np.maximum(often, 1.0)
-                failing = exhausted[part] / (ended[part] + 1e-300)
+                ended += 1e-300
+                failing = np.divide(exhausted, ended, out=exhausted)
                 failing *= once
                 np.log(np.subtract(1.0, failing, out=failing), out=failing)
                 np.multiply(failing, repeated, out=logarithm[part])

@@ -54,7 +54,7 @@ class FanOut:
         square = mean_s * mean_s
         law = Law.of(mean_s, square, np.maximum(square_s2 - square, 0.0))
         scale_s = np.maximum.reduceat(mean_s, self._first, axis=0)
-        chance, longest_s = -(self._chance * made), scale_s[self._group]
+        chance, longest_s = -(self._chance * made), scale_s.take(self._group, axis=0)
         mean, second = np.zeros_like(scale_s), np.zeros_like(scale_s)
         for part in parts(0, NODES, max(1, mean_s.size)):
             ended = law.tail(_X[part, None, None] * longest_s)

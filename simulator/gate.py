@@ -22,6 +22,7 @@ def passing(p: Parameters, state: State, conditions: Conditions, wanted: FloatAr
     if len(p.throttled):
         share[p.gated_throttled] *= throttle.passing(state.throttles)
     if len(p.pooled):
-        left = share[p.gated_pooled] * wanted[p.gated_pooled]
-        share[p.gated_pooled] *= pool.passing(p, state, conditions.delay_s, left)
+        before = share.take(p.gated_pooled, axis=0)
+        left = before * wanted.take(p.gated_pooled, axis=0)
+        share[p.gated_pooled] = before * pool.passing(p, state, conditions.delay_s, left)
     return share

@@ -58,6 +58,7 @@ def advance(
         return throttles
     kept = exp(-p.step_s / WINDOW_S)
     return Throttles(
-        throttles.requests * kept + wanted[p.gated_throttled],
-        throttles.accepted * kept + (attempts - failed)[p.throttled],
+        throttles.requests * kept + wanted.take(p.gated_throttled, axis=0),
+        throttles.accepted * kept
+        + (attempts.take(p.throttled, axis=0) - failed.take(p.throttled, axis=0)),
     )
