@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from ml.export import ExportError, check_options, export, without_base
 from ml.features import LEARNED, NAMES, FeatureExtractor
 from ml.fitting import TooFewIncidentsError, fit_spread
 from ml.incident_types import INCIDENT_TYPES
-from ml.predictor import Predictor, calibrated
+from ml.predictor import Predictor, Trees, calibrated
 from simulator.faults import Fault, FaultKind
 from simulator.load import Load
 from simulator.simulation import Simulation
@@ -54,6 +55,18 @@ def test_onnx_answers_as_xgboost_does(tmp_path: Path, classes: int) -> None:
     difference = export(model, tuple("abcde"), rows, tmp_path / "model.onnx")
     assert difference < 1e-6
     assert (tmp_path / "model.onnx").exists()
+
+
+def test_a_model_of_two_classes_answers_with_log_odds(tmp_path: Path) -> None:
+    model, rows = booster()
+    export(model, tuple("abcde"), rows, tmp_path / "model.onnx")
+    trees = Trees(tmp_path / "model.onnx", tuple("abcde"), 1)
+    margins = model.predict(xgboost.DMatrix(rows), output_margin=True)
+    np.testing.assert_allclose(trees(rows)[:, 0], margins, atol=1e-5)
+    one_by_one = [trees.first_of_row(row) for row in rows]
+    np.testing.assert_allclose(one_by_one, trees(rows)[:, 0], rtol=1e-6)
+    with ThreadPoolExecutor(4) as pool:  # they share the memory of one row
+        assert list(pool.map(trees.first_of_row, rows)) == one_by_one
 
 
 @pytest.mark.parametrize("classes", [0, 3])
