@@ -225,16 +225,15 @@ class Trees:
         self._options = onnxruntime.RunOptions()  # each run would make its own
         # `InferenceSession.run` checks for WebGPU first: a fifth of the time of one row.
         self._session = session._sess
-        self._row, self._answer = (
-            np.empty((1, inputs), np.float32),
-            np.empty((1, outputs), np.float32),
+        self._row = np.empty((1, inputs), np.float32)
+        self._answer = np.empty((1, outputs), np.float32)
+        binding, answer = (
+            session.io_binding(),
+            onnxruntime.OrtValue.ortvalue_from_numpy(self._answer),
         )
-        binding = session.io_binding()
         binding.bind_cpu_input(taken.name, self._row)
-        binding.bind_ortvalue_output(
-            given.name, onnxruntime.OrtValue.ortvalue_from_numpy(self._answer)
-        )
-        self._binding, self._bound, self._one_at_a_time = binding, binding._iobinding, Lock()
+        binding.bind_ortvalue_output(given.name, answer)
+        self._bound, self._one_at_a_time = binding._iobinding, Lock()
 
     def __call__(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
         """Ask the trees."""
