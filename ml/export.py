@@ -45,6 +45,26 @@ def check_options(options: dict[str, Any]) -> None:
         raise ExportError(f"an objective that ONNX may not reproduce: {options.get('objective')}")
 
 
+def document_of(booster: xgboost.Booster) -> dict[str, Any]:
+    """Give a booster as XGBoost writes it in JSON."""
+    document: dict[str, Any] = json.loads(bytes(booster.save_raw("json")))
+    return document
+
+
+def booster_of(document: dict[str, Any]) -> xgboost.Booster:
+    """Make a booster of what XGBoost would have written of it."""
+    booster = xgboost.Booster()
+    booster.load_model(bytearray(json.dumps(document).encode()))
+    return booster
+
+
+def _base(learner: dict[str, Any]) -> list[float]:
+    """Give what the sum over the trees begins with: log-odds of two classes, or one per class."""
+    stated = learner["learner_model_param"]
+    base = [float(score) for score in str(stated["base_score"]).strip("[]").split(",")]
+    return base if int(stated["num_class"]) > 1 else [float(np.log(base[0] / (1.0 - base[0])))]
+
+
 def without_base(booster: xgboost.Booster) -> xgboost.Booster:
     """Put the base score of a booster into its first trees: the same probabilities.
 
@@ -52,12 +72,11 @@ def without_base(booster: xgboost.Booster) -> xgboost.Booster:
     differed by up to 2e-6 of a probability over some hundred trees; now both add the same numbers
     in the same order.
     """
-    document = json.loads(bytes(booster.save_raw("json")))
+    document = document_of(booster)
     learner = document["learner"]
     stated = learner["learner_model_param"]
-    base = [float(score) for score in str(stated["base_score"]).strip("[]").split(",")]
     classes = max(int(stated["num_class"]), 1)
-    logits = base if classes > 1 else [float(np.log(base[0] / (1.0 - base[0])))]
+    logits = _base(learner)
     model = learner["gradient_booster"]["model"]
     for tree, kind in zip(model["trees"][:classes], model["tree_info"], strict=False):
         added = logits[kind % len(logits)]
@@ -67,9 +86,7 @@ def without_base(booster: xgboost.Booster) -> xgboost.Booster:
         ]
     neutral = ",".join(["0E0"] * classes) if classes > 1 else "5E-1"
     stated["base_score"] = f"[{neutral}]"
-    result = xgboost.Booster()
-    result.load_model(bytearray(json.dumps(document).encode()))
-    return result
+    return booster_of(document)
 
 
 def of_log_odds(booster: xgboost.Booster) -> xgboost.Booster:
@@ -78,15 +95,12 @@ def of_log_odds(booster: xgboost.Booster) -> xgboost.Booster:
     ONNX Runtime takes a third less time for them than for the probabilities of both: each leaf has
     one value then, which is stored in it.
     """
-    document = json.loads(bytes(booster.save_raw("json")))
+    document = document_of(booster)
     learner = document["learner"]
-    stated = learner["learner_model_param"]
-    base = float(str(stated["base_score"]).strip("[]"))
-    stated["base_score"] = f"[{np.log(base / (1.0 - base)):.9g}]"
+    (base,) = _base(learner)
+    learner["learner_model_param"]["base_score"] = f"[{base:.9g}]"
     learner["objective"] = {"name": "reg:squarederror", "reg_loss_param": {}}
-    result = xgboost.Booster()
-    result.load_model(bytearray(json.dumps(document).encode()))
-    return result
+    return booster_of(document)
 
 
 def export(
@@ -150,10 +164,10 @@ def trees(booster: xgboost.Booster) -> dict[str, Any]:
 
     `limit` is the split of an inner node and the value of a leaf, whose `left` is -1.
     """
-    learner = json.loads(bytes(booster.save_raw("json")))["learner"]
-    score = float(str(learner["learner_model_param"]["base_score"]).strip("[]"))
+    learner = document_of(booster)["learner"]
+    (base,) = _base(learner)
     return {
-        "base": float(np.log(score / (1.0 - score))),
+        "base": base,
         "trees": [
             {
                 "left": tree["left_children"],

@@ -227,12 +227,10 @@ class Trees:
         self._session = session._sess
         self._row = np.empty((1, inputs), np.float32)
         self._answer = np.empty((1, outputs), np.float32)
-        binding, answer = (
-            session.io_binding(),
-            onnxruntime.OrtValue.ortvalue_from_numpy(self._answer),
-        )
+        binding = session.io_binding()
         binding.bind_cpu_input(taken.name, self._row)
-        binding.bind_ortvalue_output(given.name, answer)
+        kept = onnxruntime.OrtValue.ortvalue_from_numpy(self._answer)
+        binding.bind_ortvalue_output(given.name, kept)
         self._bound, self._one_at_a_time = binding._iobinding, Lock()
 
     def __call__(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:

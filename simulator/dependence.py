@@ -78,8 +78,8 @@ class Dependence:
 
     def _success(self, offered: Offered, outcome: Outcome) -> FloatArray:
         """Share of the requests whose required calls all succeed."""
-        required, copies = self._required, outcome.ended.shape[1]
-        logarithm = np.empty((len(required), copies))
+        required = self._required
+        logarithm = np.empty((len(required), outcome.ended.shape[1]))
         with np.errstate(divide="ignore"):
             for part in parts(0, *logarithm.shape):
                 exhausted = outcome.exhausted.take(required[part], axis=0, mode="clip")

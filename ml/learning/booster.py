@@ -10,6 +10,7 @@ import numpy as np
 import xgboost
 
 from ml.artefact import TREES, read_manifest
+from ml.export import booster_of, document_of
 from ml.features import LEARNED
 
 _ROOT = 2**31 - 1
@@ -45,9 +46,7 @@ def booster(directory: Path) -> xgboost.Booster:
     model["tree_info"] = [0] * len(model["trees"])
     model["iteration_indptr"] = list(range(len(model["trees"]) + 1))
     model["gbtree_model_param"]["num_trees"] = str(len(model["trees"]))
-    found = xgboost.Booster()
-    found.load_model(bytearray(json.dumps(document).encode()))
-    return found
+    return booster_of(document)
 
 
 def _template() -> dict[str, Any]:
@@ -55,8 +54,7 @@ def _template() -> dict[str, Any]:
     rows = np.zeros((2, len(LEARNED)), dtype=np.float32)
     options = {"objective": "binary:logistic", "tree_method": "hist", "nthread": 1}
     made = xgboost.train(options, xgboost.DMatrix(rows, np.array([0.0, 1.0])), 1)
-    document: dict[str, Any] = json.loads(bytes(made.save_raw("json")))
-    return document
+    return document_of(made)
 
 
 def _tree(number: int, tree: dict[str, list[Any]]) -> dict[str, Any]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from bisect import bisect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ml.factors import Factor
 from ml.features import NAMES
 from ml.incident_types import INCIDENT_TYPES, IncidentType
 from ml.recommendations import recommendations
-from ml.risk import RISES_AT, RiskLevel
+from ml.risk import RiskLevel, risk_level
 from server.clock import Clock
 from server.rpc import times
 from server.rpc.names import Names
@@ -25,9 +24,9 @@ from sre_edge.v1 import (
 )
 
 STATUSES = Names(Status, snapshot_pb2.Status, "STATUS")
-RISKS = tuple(prediction_pb2.RiskLevel.Value(f"RISK_LEVEL_{level.name}") for level in RiskLevel)
-"""In the order of `RiskLevel`, and of `ml.risk.RISES_AT`."""
-
+RISK: Mapping[RiskLevel, prediction_pb2.RiskLevel.ValueType] = {
+    level: prediction_pb2.RiskLevel.Value(f"RISK_LEVEL_{level.name}") for level in RiskLevel
+}
 INCIDENT_TYPE_NAMES = Names(IncidentType, prediction_pb2.IncidentType, "INCIDENT_TYPE")
 
 Indices = tuple[int, ...] | None
@@ -37,11 +36,6 @@ Indices = tuple[int, ...] | None
 def cursor(taken: Snapshot) -> snapshot_pb2.Cursor:
     """Place of a snapshot in the stream."""
     return snapshot_pb2.Cursor(run_id=taken.run.id, sequence=taken.sequence)
-
-
-def risk(probability: float) -> prediction_pb2.RiskLevel.ValueType:
-    """Classify a calibrated probability, as `ml.risk.risk_level` does."""
-    return RISKS[bisect(RISES_AT, probability)]
 
 
 def add_features(message: prediction_pb2.Prediction, row: FloatArray) -> None:
@@ -87,7 +81,7 @@ def system_prediction(taken: Snapshot, forecast: Forecast) -> prediction_pb2.Sys
     """Convert what the model expects of the system."""
     return prediction_pb2.SystemPrediction(
         incident_probability=forecast.system_probability,
-        risk_level=risk(forecast.system_probability),
+        risk_level=RISK[risk_level(forecast.system_probability)],
         service_most_at_risk=taken.run.graph.names[int(forecast.probability.argmax())],
         horizon=times.duration(forecast.horizon_s),
         model_version=forecast.model_version,

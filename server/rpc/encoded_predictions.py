@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from ml.factors import Factor, top_factors
-from ml.risk import MEDIUM_FROM
+from ml.risk import MEDIUM_FROM, risk_level
 from server import forecaster
 from server.errors import Violation, invalid
 from server.rpc import convert, times
@@ -97,7 +97,8 @@ class Predictions:
 
     def _encoded(self, service: int, probability: float, more: bytes) -> bytes:
         """Encode what is expected of a service, as a value of `predictions`."""
-        rest = _figures(_PROBABILITY, probability, _RISK, convert.risk(probability)) + more
+        risk = convert.RISK[risk_level(probability)]
+        rest = _figures(_PROBABILITY, probability, _RISK, risk) + more
         begun = self._begun.get((service, len(rest))) or self._begin(service, len(rest))
         return begun + rest
 

@@ -7,7 +7,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.risk import MEDIUM_FROM, RISES_AT
+from ml.risk import MEDIUM_FROM, RISES_AT, RiskLevel
 from server.history import FRAME_METRICS
 from server.rpc import columns, convert, times
 from server.rpc.columns import BYTES, DOUBLE, ENUM, Column, tag
@@ -24,7 +24,8 @@ _STATUSES = columns.column(
     for status in Status
 )
 _STATUS = {status: place for place, status in enumerate(Status)}
-_RISKS = np.array(convert.RISKS, dtype=np.uint8)
+# In the order of `RiskLevel`, which rises.
+_RISKS = np.array([convert.RISK[level] for level in RiskLevel], dtype=np.uint8)
 
 
 def encoded(taken: Snapshot, chosen: IntArray, *, predictions: bool) -> bytes:

@@ -41,7 +41,7 @@ SERVICES: tuple[ServiceDescriptor, ...] = (
     incident_service_pb2.DESCRIPTOR.services_by_name["IncidentService"],
 )
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"  # at run time it takes no parameters
-ENCODED = ("Predict",)
+ENCODED = ("Predict", "GetMetrics")
 """Calls with one answer whose servicer encodes it."""
 
 HEALTH: ServiceDescriptor = health_pb2.DESCRIPTOR.services_by_name["Health"]

@@ -51,16 +51,13 @@ class SimulationServicer:
         topology = await asyncio.to_thread(convert.topology, run.topology)
         return pb.GetTopologyResponse(topology=topology, run_id=run.id)
 
-    async def GetMetrics(
-        self, request: pb.GetMetricsRequest, context: Context
-    ) -> pb.GetMetricsResponse:
-        """Return the latest snapshot, or the one at a past time."""
+    async def GetMetrics(self, request: pb.GetMetricsRequest, context: Context) -> bytes:
+        """Return the latest snapshot, or the one at a past time; encoded already."""
         taken = self._engine.latest
         if request.HasField("time"):
             taken = history.at(self._engine.history(), times.time(request.time, "time"))
         wanted = taken.run.indices(request.services)
-        snapshot = await asyncio.to_thread(snapshots.snapshot, taken, wanted)
-        return pb.GetMetricsResponse(snapshot=snapshot)
+        return await asyncio.to_thread(snapshots.encoded, taken, wanted)
 
     async def StreamMetrics(self, request: pb.StreamMetricsRequest, context: Context) -> None:
         """Stream snapshots until the client cancels; messages are encoded already."""

@@ -1,4 +1,4 @@
-"""Snapshots as messages, and as bytes without a message in between."""
+"""Snapshots as bytes, without a message in between."""
 
 from __future__ import annotations
 
@@ -12,19 +12,20 @@ from simulator.graph import IntArray
 from sre_edge.v1 import simulation_service_pb2, snapshot_pb2
 
 _TAG = tag(simulation_service_pb2.StreamMetricsResponse.DESCRIPTOR, "snapshot", BYTES)
-
-
-def snapshot(taken: Snapshot, wanted: convert.Indices) -> snapshot_pb2.Snapshot:
-    """Convert a snapshot, with the services wanted."""
-    return snapshot_pb2.Snapshot.FromString(_bytes(taken, wanted, edges=True, predictions=True))
+assert tag(simulation_service_pb2.GetMetricsResponse.DESCRIPTOR, "snapshot", BYTES) == _TAG  # noqa: S101
 
 
 def encoded(
     taken: Snapshot, wanted: convert.Indices, *, edges: bool = True, predictions: bool = True
 ) -> bytes:
-    """Encode a snapshot as a message of the stream."""
-    data = _bytes(taken, wanted, edges=edges, predictions=predictions)
-    return b"%c%b%b" % (_TAG, varint(len(data)), data)
+    """Encode a snapshot as a message of the stream, which is an answer of `GetMetrics` as well."""
+    everyone = np.arange(taken.run.graph.services)
+    chosen = everyone if wanted is None else everyone[list(wanted)]
+    whole = _whole(taken).SerializeToString()
+    services = encoded_services.encoded(taken, chosen, predictions=predictions)
+    shown = encoded_edges.encoded(taken, touching(taken, wanted)) if edges else b""
+    size = varint(len(whole) + len(services) + len(shown))
+    return b"%c%b%b%b%b" % (_TAG, size, whole, services, shown)
 
 
 def touching(taken: Snapshot, wanted: convert.Indices) -> IntArray:
@@ -35,14 +36,6 @@ def touching(taken: Snapshot, wanted: convert.Indices) -> IntArray:
     among = np.zeros(graph.services, dtype=np.bool_)
     among[list(wanted)] = True
     return np.flatnonzero(among[graph.caller] | among[graph.callee])
-
-
-def _bytes(taken: Snapshot, wanted: convert.Indices, *, edges: bool, predictions: bool) -> bytes:
-    everyone = np.arange(taken.run.graph.services)
-    chosen = everyone if wanted is None else everyone[list(wanted)]
-    whole = _whole(taken).SerializeToString()
-    shown = encoded_edges.encoded(taken, touching(taken, wanted)) if edges else b""
-    return whole + encoded_services.encoded(taken, chosen, predictions=predictions) + shown
 
 
 def _whole(taken: Snapshot) -> snapshot_pb2.Snapshot:

@@ -124,10 +124,9 @@ def test_a_length_is_encoded_as_protobuf_does(number: int) -> None:
 def test_fast_and_slow_agree(taken: Snapshot, wanted: tuple[int, ...] | None) -> None:
     levels = {risk_level(p) for p in taken.forecast.probability}  # type: ignore[union-attr]
     assert len(levels) == 4
-    assert snapshots.snapshot(taken, wanted) == slowly(taken, wanted)
     assert streamed(taken, wanted) == slowly(taken, wanted)
     without = replace(taken, forecast=None)
-    assert snapshots.snapshot(without, wanted) == slowly(without, wanted)
+    assert streamed(without, wanted) == slowly(without, wanted)
 
 
 def test_the_ends_of_every_range_are_encoded_rightly(taken: Snapshot) -> None:
@@ -154,7 +153,7 @@ def test_only_those_most_at_risk_come_with_advice(
     taken: Snapshot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(encoded_services, "MOST_ADVISED", 2)
-    services = snapshots.snapshot(taken, None).services
+    services = streamed(taken, None).services
     assert [bool(s.prediction.recommendations) for s in services[-3:]] == [False, True, True]
     typed = [
         s.prediction.incident_type != prediction_pb2.INCIDENT_TYPE_UNSPECIFIED for s in services
@@ -203,6 +202,25 @@ def test_an_answer_is_the_message_that_anyone_would_make(at_once: int) -> None:
         assert told.system == convert.system_prediction(latest, known)
         assert told.cursor == convert.cursor(latest)
         assert told.time == times.timestamp(latest.end_time)
+
+
+@pytest.mark.parametrize("probability", [0.0, 0.299, 0.3, 0.599, 0.6, 0.799, 0.8, 0.999])
+def test_an_answer_has_the_risk_and_what_follows_from_it(
+    monkeypatch: pytest.MonkeyPatch, probability: float
+) -> None:
+    engine = Engine(shipped("default"), Predictor())
+    latest, forecast = engine.forecast()
+    known = replace(forecast, moved=np.full(4, True))
+    monkeypatch.setattr(Predictor, "probability_of_row", lambda *_: probability)
+    asked = Predictions(latest, known)
+    request = prediction_service_pb2.PredictRequest(services=latest.run.graph.names[1:2])
+    (message,) = prediction_service_pb2.PredictResponse.FromString(
+        asked.answer(request)
+    ).predictions
+    types = (
+        known.predictor.types_of_rows(known.rows[1:2])[0] if probability >= MEDIUM_FROM else None
+    )
+    assert message == prediction(latest, known, 1, probability, types)
 
 
 def test_one_inference_runs_for_each_call(monkeypatch: pytest.MonkeyPatch) -> None:
