@@ -18,7 +18,7 @@ import simpy
 from benchmarks.figures import Figure, Part, compared, progress, spread
 from benchmarks.report import show
 from simulator.simulation import Simulation
-from simulator.topology_file import parse_topology
+from simulator.topology.file import parse_topology
 from tests.simulator.closed_forms import sojourn_s
 from tests.simulator.discrete_event import Call, Clock, Service, poisson
 

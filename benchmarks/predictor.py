@@ -26,11 +26,11 @@ from scipy.special import expit
 from benchmarks.figures import Curve, Figure, Part, compared, limited, progress
 from benchmarks.report import show
 from benchmarks.simulator import plain_topology
-from ml.artefact import INCIDENT_MODEL, SHIPPED
 from ml.features import FeatureExtractor
 from ml.learning.booster import booster
-from ml.predictor import Predictor
-from simulator.faults import Fault, FaultKind
+from ml.serving.artefact import INCIDENT_MODEL, SHIPPED
+from ml.serving.predictor import Predictor
+from simulator.faults.kinds import Fault, FaultKind
 from simulator.simulation import Simulation
 
 TICKS, MANY_TICKS, SKIPPED_TICKS = 90, 12, 2
@@ -145,7 +145,7 @@ def peers(turns: int, sizes: Sequence[int]) -> tuple[list[Figure], list[str]]:
 def imports_of_serving() -> list[str]:
     """Which of the training libraries the server's process has loaded."""
     code = (
-        "import sys, server.app, ml.predictor; "
+        "import sys, server.app, ml.serving.predictor; "
         "print(*(m for m in ('xgboost', 'pandas', 'sklearn', 'matplotlib') if m in sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

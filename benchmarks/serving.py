@@ -23,10 +23,10 @@ from benchmarks.figures import Figure, Part, UnavailableError, compared, progres
 from benchmarks.peers import echo, flask_wrapper
 from benchmarks.programs import on_one_core, running, server
 from benchmarks.report import show
-from ml.artefact import SHIPPED
+from ml.definitions.risk import MEDIUM_FROM
 from ml.learning.booster import booster
-from ml.predictor import Predictor
-from ml.risk import MEDIUM_FROM
+from ml.serving.artefact import SHIPPED
+from ml.serving.predictor import Predictor
 from sre_edge.v1 import chaos_service_pb2 as chaos_pb
 from sre_edge.v1 import chaos_service_pb2_grpc as chaos_rpc
 from sre_edge.v1 import fault_pb2

@@ -16,8 +16,8 @@ import numpy as np
 from benchmarks.figures import Curve, Part, compared, limited, progress
 from benchmarks.report import show
 from simulator.simulation import Simulation
-from simulator.topology import Topology
-from simulator.topology_file import parse_topology
+from simulator.topology.file import parse_topology
+from simulator.topology.resolved import Topology
 
 LAYERS, EDGES_PER_SERVICE = 5, 3
 BLOCKS, BLOCK_STEPS, WARM_STEPS = 12, 64, 30

@@ -10,7 +10,7 @@ from typing import IO, Any, NoReturn
 
 import click
 
-from ml.artefact import SHIPPED, ArtefactError, read_manifest
+from ml.serving.artefact import SHIPPED, ArtefactError, read_manifest
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -53,8 +53,8 @@ def train(
 ) -> None:
     """Train a model on simulated runs of many systems, and export it as ONNX."""
     try:
-        from ml import training
-        from ml.fitting import TooFewIncidentsError
+        from ml.training import train as training
+        from ml.training.fitting import TooFewIncidentsError
     except ImportError as error:
         _fail(f"training needs the 'train' extra: pip install 'sre-edge[train]' ({error.name})")
     config = training.quick() if quick else training.Config()
@@ -171,7 +171,7 @@ def features() -> None:
 
 
 def _compute(scheduler: str | None, workers: int | None) -> Any:
-    from ml.compute import Cluster, Local
+    from ml.training.compute import Cluster, Local
 
     if scheduler is None:
         return Local(workers)

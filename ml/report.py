@@ -6,17 +6,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ml.artefact import read_manifest
-from ml.compute import Local
-from ml.dataset import explain_one, held_out_topology
-from ml.episodes import Recording, record
-from ml.evaluation import compare, evaluate
-from ml.oracle import oracle
-from ml.plots import plots
-from simulator.graph import FloatArray
-from simulator.scenario import Scenario, load_scenarios
-from simulator.topology import Topology
-from simulator.topology_file import load_topology
+from ml.episodes.recording import Recording, record
+from ml.episodes.systems import explain_one, held_out_topology
+from ml.evaluation.evaluate import compare, evaluate
+from ml.evaluation.oracle import oracle
+from ml.evaluation.plots import plots
+from ml.serving.artefact import read_manifest
+from ml.training.compute import Local
+from simulator.faults.scenario import Scenario, load_scenarios
+from simulator.topology.file import load_topology
+from simulator.topology.resolved import Topology
+from telemetry.graph import FloatArray
 
 VALIDATION_SYSTEMS, VALIDATION_EPISODES = 8, 16
 

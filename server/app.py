@@ -13,7 +13,7 @@ import grpc
 from grpc_reflection.v1alpha import reflection
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
 
-from ml.artefact import read_manifest
+from ml.serving.artefact import read_manifest
 from server import metrics
 from server.clock import Clock
 from server.credentials import (
@@ -40,8 +40,8 @@ from server.store import Store, open_store, place
 from server.ticker import Ticker
 from server.watch.watcher import SloSettings
 from simulator.topologies import SHIPPED, shipped
-from simulator.topology import Topology
-from simulator.topology_file import load_topology
+from simulator.topology.file import load_topology
+from simulator.topology.resolved import Topology
 
 GRACE_S = 3.0
 HEALTH_TIMEOUT_S = 2.0

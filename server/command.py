@@ -13,12 +13,12 @@ from typing import Any
 
 import click
 
-from ml.artefact import SHIPPED, ArtefactError
+from ml.serving.artefact import SHIPPED, ArtefactError
 from server.app import start
 from server.logs import LogFormat, configure
 from server.settings import LISTEN, METRICS_LISTEN, Settings, SettingsError, default_data
 from server.store import StoreError
-from simulator.topology_file import TopologyError
+from simulator.topology.file import TopologyError
 
 FILE = click.Path(path_type=Path)
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from ml.predictor import Predictor
+from ml.serving.predictor import Predictor
 from server.chaos.desk import ChaosDesk
 from server.chaos.orders import FaultOrder, parse_scenario
 from server.chaos.records import Experiment, InjectedFault
@@ -20,8 +20,8 @@ from server.snapshot import ActiveFault, Forecast, Run, Snapshot
 from server.watch.events import EventKind, EventLog, Happening, ModelChange
 from server.watch.records import Alarm, Incident
 from server.watch.watcher import Watched
-from simulator.frame import Truth
-from simulator.topology import Topology
+from simulator.topology.resolved import Topology
+from telemetry.frame import Truth
 
 MAX_SERVICE_SNAPSHOTS = 2_000_000
 LEAST_HISTORY = 60

@@ -7,14 +7,14 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.breach import breached
+from ml.definitions.breach import breached
+from ml.definitions.incidents import IncidentTracker
+from ml.definitions.risk import MEDIUM_FROM
 from ml.features import FeatureExtractor, stirred
-from ml.incidents import IncidentTracker
-from ml.predictor import Predictor
-from ml.risk import MEDIUM_FROM
+from ml.serving.predictor import Predictor
 from server.snapshot import Forecast
-from simulator.frame import Frame
-from simulator.graph import FloatArray, ServiceGraph
+from telemetry.frame import Frame
+from telemetry.graph import FloatArray, ServiceGraph
 
 
 class Forecaster:

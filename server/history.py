@@ -10,7 +10,7 @@ import numpy as np
 
 from server.errors import Violation, invalid, not_in_history
 from server.snapshot import Run, Snapshot
-from simulator.graph import FloatArray
+from telemetry.graph import FloatArray
 
 MAX_POINTS, DEFAULT_POINTS = 2000, 300
 MAX_VALUES = 200_000

@@ -5,14 +5,14 @@ from __future__ import annotations
 import uuid
 from datetime import datetime, timedelta
 
-from ml.anomalies import AnomalyDetector
-from ml.predictor import Predictor
+from ml.serving.anomalies import AnomalyDetector
+from ml.serving.predictor import Predictor
 from server.clock import Clock
 from server.forecaster import Forecaster
 from server.snapshot import Run, Snapshot, statuses
-from simulator.frame import FRAME_INTERVAL_S
 from simulator.simulation import Load, Simulation
-from simulator.topology import Topology
+from simulator.topology.resolved import Topology
+from telemetry.frame import FRAME_INTERVAL_S
 
 WARM_UP_FRAMES = 60
 """Simulated before a run is shown, so that the model knows what is normal."""

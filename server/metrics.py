@@ -24,7 +24,7 @@ from server.ticker import Ticker
 from server.watch.objectives import OBJECTIVES
 from server.watch.slos import SEVERITIES
 from server.watch.watcher import Watched
-from simulator.graph import FloatArray
+from telemetry.graph import FloatArray
 
 _SERVICE_METRICS = (
     ("cpu_percent", "CPU, percent of the limit."),

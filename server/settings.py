@@ -8,7 +8,7 @@ import os
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
-from ml.artefact import SHIPPED
+from ml.serving.artefact import SHIPPED
 from server.clock import MAX_SPEED, MIN_SPEED
 
 LISTEN = "127.0.0.1:50051"

@@ -10,15 +10,15 @@ from enum import Enum, auto
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.anomalies import Anomaly
-from ml.breach import breached
-from ml.predictor import Predictor
+from ml.definitions.breach import breached
+from ml.serving.anomalies import Anomaly
+from ml.serving.predictor import Predictor
 from server.clock import Clock
 from server.errors import unknown_service
-from simulator.faults import Fault
-from simulator.frame import Frame
-from simulator.graph import FloatArray, ServiceGraph
-from simulator.topology import Topology
+from simulator.faults.kinds import Fault
+from simulator.topology.resolved import Topology
+from telemetry.frame import Frame
+from telemetry.graph import FloatArray, ServiceGraph
 
 
 class Status(Enum):

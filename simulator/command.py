@@ -13,18 +13,18 @@ import click
 import numpy as np
 import yaml
 
-from simulator.document import Checker, DocumentError, read
-from simulator.faults import Fault, FaultKind
-from simulator.frame import FRAME_INTERVAL_S, Frame
-from simulator.generator import random_document
+from simulator.dynamics.load import Load
+from simulator.faults.kinds import Fault, FaultKind
+from simulator.faults.scenario import Scenario, ScenarioError, checked_fault, load_scenarios
 from simulator.importers import FORMATS
-from simulator.load import Load
-from simulator.scenario import Scenario, ScenarioError, checked_fault, load_scenarios
 from simulator.simulation import Simulation
 from simulator.statistics import RunStatistics
 from simulator.topologies import SHIPPED, shipped
-from simulator.topology import Topology
-from simulator.topology_file import load_topology, parse_topology
+from simulator.topology.document import Checker, DocumentError, read
+from simulator.topology.file import load_topology, parse_topology
+from simulator.topology.generator import random_document
+from simulator.topology.resolved import Topology
+from telemetry.frame import FRAME_INTERVAL_S, Frame
 
 FAULT_FORM = "TARGET:KIND:START_S:DURATION_S[:INTENSITY[:RAMP_S]]"
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from simulator.fault_schedule import EDGE
-from simulator.faults import Fault
-from simulator.topology import Service, Topology
+from simulator.faults.kinds import Fault
+from simulator.faults.schedule import EDGE
+from simulator.topology.resolved import Service, Topology
 
 
 def side_by_side(topologies: Sequence[Topology]) -> Topology:

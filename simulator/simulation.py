@@ -7,22 +7,22 @@ from dataclasses import replace
 
 import numpy as np
 
-from simulator.allocation import keep_freed_memory
-from simulator.conditions import calm
-from simulator.dependence import Dependence
-from simulator.fault_schedule import FaultError, FaultSchedule, most_depended_on
-from simulator.faults import Fault
-from simulator.frame import FRAME_INTERVAL_S, Frame, Truth
-from simulator.graph import ServiceGraph
-from simulator.load import Load, LoadProfile
-from simulator.observation import Observer, ServiceLatency
-from simulator.parameters import Parameters, parameters
-from simulator.routes import Routes
-from simulator.state import State, initial, taken
-from simulator.step import Flows, System, step
-from simulator.streams import Purpose, Stream
-from simulator.topology import Topology
-from simulator.wiring import Wiring
+from simulator.dynamics.allocation import keep_freed_memory
+from simulator.dynamics.conditions import calm
+from simulator.dynamics.dependence import Dependence
+from simulator.dynamics.load import Load, LoadProfile
+from simulator.dynamics.parameters import Parameters, parameters
+from simulator.dynamics.routes import Routes
+from simulator.dynamics.state import State, initial, taken
+from simulator.dynamics.step import Flows, System, step
+from simulator.dynamics.streams import Purpose, Stream
+from simulator.dynamics.wiring import Wiring
+from simulator.faults.kinds import Fault
+from simulator.faults.schedule import FaultError, FaultSchedule, most_depended_on
+from simulator.observation.observer import Observer, ServiceLatency
+from simulator.topology.resolved import Topology
+from telemetry.frame import FRAME_INTERVAL_S, Frame, Truth
+from telemetry.graph import ServiceGraph
 
 __all__ = ["FaultError", "Load", "Simulation"]
 
@@ -31,7 +31,7 @@ SETTLED = 1e-6
 
 
 class Simulation:
-    """B independent copies of one system; implements `simulator.frame.FrameSource`.
+    """B independent copies of one system; implements `telemetry.frame.FrameSource`.
 
     Parameters
     ----------

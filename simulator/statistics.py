@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from simulator.frame import Frame
-from simulator.graph import FloatArray
-from simulator.latency_law import quantiles
+from simulator.laws.latency_law import quantiles
 from simulator.simulation import Simulation
+from telemetry.frame import Frame
+from telemetry.graph import FloatArray
 
 # Each frame's law is taken at the middle of these steps, which are finer in the tail.
 _STEPS = np.concatenate([np.linspace(0.0, 0.95, 96), np.linspace(0.95, 1.0, 101)[1:]])

@@ -13,7 +13,7 @@ import pytest_asyncio
 
 from server.app import App, start
 from server.settings import Settings
-from simulator.load import Load
+from simulator.dynamics.load import Load
 
 StartServer = Callable[..., Awaitable[App]]
 

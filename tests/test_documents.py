@@ -8,16 +8,17 @@ import runpy
 from pathlib import Path
 
 from dashboard.__main__ import main as dashboard
-from ml.artefact import SHIPPED, read_manifest
-from ml.training import Config
+from ml.serving.artefact import SHIPPED, read_manifest
+from ml.training.train import Config
 from server.__main__ import main as server
 from server.errors import Reason
 from server.rpc.registration import SERVICES
 from server.watch.slos import POLICIES
-from simulator import nested_keys, topology_file
-from simulator.defaults import KIND_DEFAULTS
-from simulator.faults import FaultKind
+from simulator.faults.kinds import FaultKind
 from simulator.topologies import SHIPPED as TOPOLOGIES
+from simulator.topology import file as topology_file
+from simulator.topology import nested_keys
+from simulator.topology.defaults import KIND_DEFAULTS
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 SIMULATOR = (DOCS / "simulator.md").read_text()

@@ -20,7 +20,7 @@ import pytest
 from tests.processes import QUIET, Program
 
 ROOT = Path(__file__).resolve().parent.parent
-PARTS = ("simulator", "ml", "server", "dashboard", "sre_edge")
+PARTS = ("telemetry", "simulator", "ml", "server", "dashboard", "sre_edge")
 COPYLEFT = re.compile(r"\bA?GPL|GNU (Affero )?General Public", re.IGNORECASE)
 
 

@@ -14,8 +14,8 @@ from typing import Any
 import grpc
 import numpy as np
 
-from ml.artefact import INCIDENT_MODEL, SHIPPED, read_manifest
-from ml.predictor import Trees
+from ml.serving.artefact import INCIDENT_MODEL, SHIPPED, read_manifest
+from ml.serving.predictor import Trees
 
 PATH = "/echo.Echo/Echo"
 

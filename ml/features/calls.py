@@ -8,8 +8,8 @@ from ml.features.columns import Columns
 from ml.features.health import health
 from ml.features.neighbours import Neighbours
 from ml.features.trends import Baseline, filled
-from simulator.frame import Frame
-from simulator.graph import FloatArray, ServiceGraph
+from telemetry.frame import Frame
+from telemetry.graph import FloatArray, ServiceGraph
 
 MOST_RETRY_RATIO = 20.0
 LEAST_WEIGHT_RPS = 1e-3

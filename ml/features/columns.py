@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 
 from ml.features.table import NAMES
-from simulator.graph import FloatArray, IntArray
+from telemetry.graph import FloatArray, IntArray
 
 BETWEEN = ("seed_risk", "violations", "violations_below")
 """What is carried along the graph without being a feature itself."""

@@ -11,8 +11,8 @@ from ml.features.health import seed_cascade_risk
 from ml.features.neighbours import Neighbours
 from ml.features.table import ELSEWHERE
 from ml.features.trends import filled
-from simulator.frame import Frame
-from simulator.graph import FloatArray, ServiceGraph
+from telemetry.frame import Frame
+from telemetry.graph import FloatArray, ServiceGraph
 
 _CARRIED = (
     *ELSEWHERE,

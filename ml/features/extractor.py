@@ -13,8 +13,8 @@ from ml.features.elsewhere import Elsewhere
 from ml.features.neighbours import Neighbours
 from ml.features.past import Past
 from ml.features.static import static_columns
-from simulator.frame import Frame
-from simulator.graph import FloatArray, ServiceGraph
+from telemetry.frame import Frame
+from telemetry.graph import FloatArray, ServiceGraph
 
 WARM_UP_FRAMES = 30
 """Frames before the features mean anything: the longest window, and a first baseline."""

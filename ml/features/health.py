@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ml.features.trends import filled
-from simulator.frame import Frame
-from simulator.graph import FloatArray, ServiceGraph
+from telemetry.frame import Frame
+from telemetry.graph import FloatArray, ServiceGraph
 
 
 def health(frame: Frame, graph: ServiceGraph) -> FloatArray:

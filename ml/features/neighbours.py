@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.graph import FloatArray, IntArray, ServiceGraph
+from telemetry.graph import FloatArray, IntArray, ServiceGraph
 
 MAX_DEPTH = 8
 """Effects further down than so many calls are not followed."""

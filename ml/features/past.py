@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.breach import breached
+from ml.definitions.breach import breached
 from ml.features.columns import Columns, places
 from ml.features.strain import Jumps, StrainWindow, strain
 from ml.features.table import DEVIATIONS, SINCE_JUMP, SLOPED, SLOPES
 from ml.features.trends import Baseline, Smoothed, Window, filled
-from simulator.frame import Frame
-from simulator.graph import FloatArray, ServiceGraph
+from telemetry.frame import Frame
+from telemetry.graph import FloatArray, ServiceGraph
 
 LONGEST_S = 600.0
 RECENT_FRAMES = 15

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ml.features.neighbours import distance_from, longest_paths
-from ml.reach import failure_spread
-from simulator.graph import FloatArray, ServiceGraph
+from ml.features.reach import failure_spread
+from telemetry.graph import FloatArray, ServiceGraph
 
 
 def static_columns(graph: ServiceGraph, shape: tuple[int, int]) -> dict[str, FloatArray]:

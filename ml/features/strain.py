@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.breach import MIN_ERROR_RATE_PERCENT, MIN_FAILED_REQUESTS
+from ml.definitions.breach import MIN_ERROR_RATE_PERCENT, MIN_FAILED_REQUESTS
 from ml.features.columns import Columns
 from ml.features.trends import Window, filled
-from simulator.frame import Frame
-from simulator.graph import FloatArray, ServiceGraph
+from telemetry.frame import Frame
+from telemetry.graph import FloatArray, ServiceGraph
 
 MOST = 3.0
 SHORT_FRAMES, LONG_FRAMES = 5, 15

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from simulator.graph import FloatArray
+from telemetry.graph import FloatArray
 
 BASELINE_FRAMES = 150
 WARM_FRAMES = 15

@@ -33,12 +33,12 @@ def main(path: Path) -> int:
         Path("/proc/self/oom_score_adj").write_text("1000")  # if memory runs out, this one ends
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _say(stage="starting", share_done=0.0, message="")
-    from ml.artefact import ArtefactError
-    from ml.export import ExportError
     from ml.learning.booster import ContinueError
     from ml.learning.candidate import learn
     from ml.learning.job import Job
     from ml.learning.live import ExamplesError
+    from ml.serving.artefact import ArtefactError
+    from ml.training.export import ExportError
 
     try:
         manifest, verdict = learn(Job.read(path), _progress)

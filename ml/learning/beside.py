@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import xgboost
 
-from ml.compute import Matrix, boosted
+from ml.training.compute import Matrix, boosted
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -18,7 +18,7 @@ FITTING = "fitting trees"
 
 
 class Beside:
-    """Implements `ml.compute.Compute`.
+    """Implements `ml.training.compute.Compute`.
 
     Parameters
     ----------

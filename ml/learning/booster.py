@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import xgboost
 
-from ml.artefact import TREES, read_manifest
-from ml.export import booster_of, document_of
 from ml.features import LEARNED
+from ml.serving.artefact import TREES, read_manifest
+from ml.training.export import booster_of, document_of
 
 _ROOT = 2**31 - 1
 """Parent of a root, as XGBoost writes it."""

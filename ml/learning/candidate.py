@@ -12,7 +12,18 @@ from typing import Any
 import numpy as np
 import xgboost
 
-from ml.artefact import (
+from ml.definitions.incident_types import INCIDENT_TYPES
+from ml.episodes.recording import Recording
+from ml.episodes.systems import explain_one, held_out_jobs
+from ml.evaluation.evaluate import model_score
+from ml.evaluation.pool import Scored
+from ml.features import LEARNED
+from ml.learning.beside import Beside, Progress
+from ml.learning.booster import ContinueError, booster
+from ml.learning.comparison import Pair, Verdict, judged
+from ml.learning.job import Job, Split, split
+from ml.learning.live import ExamplesError, from_bytes
+from ml.serving.artefact import (
     CASCADE,
     CONFIG,
     LEARNING,
@@ -24,30 +35,18 @@ from ml.artefact import (
     write_json,
     write_manifest,
 )
-from ml.calibration import calibrate, threshold
-from ml.dataset import (
+from ml.serving.predictor import Predictor
+from ml.training.calibration import calibrate, threshold
+from ml.training.dataset import (
     Rows,
-    explain_one,
-    held_out_jobs,
     joined,
     sample,
     sample_together,
     training_jobs,
 )
-from ml.description import describe, write_incident
-from ml.episodes import Recording
-from ml.evaluation import model_score
-from ml.features import LEARNED
-from ml.fitting import Fitting, fit_incident
-from ml.incident_types import INCIDENT_TYPES
-from ml.learning.beside import Beside, Progress
-from ml.learning.booster import ContinueError, booster
-from ml.learning.comparison import Pair, Verdict, judged
-from ml.learning.job import Job, Split, split
-from ml.learning.live import ExamplesError, from_bytes
-from ml.pool import Scored
-from ml.predictor import Predictor
-from ml.training import Config
+from ml.training.description import describe, write_incident
+from ml.training.fitting import Fitting, fit_incident
+from ml.training.train import Config
 
 EVERY_ROW = 1.0
 CHANGES = "changes"

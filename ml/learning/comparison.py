@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.metrics import BOOTSTRAPS, ECE_BINS, ECE_FROM, ahead, curve
-from ml.pool import Pool, Scored
-from simulator.graph import FloatArray
+from ml.evaluation.metrics import BOOTSTRAPS, ECE_BINS, ECE_FROM, ahead, curve
+from ml.evaluation.pool import Pool, Scored
+from telemetry.graph import FloatArray
 
 FALSE_ALARMS_PER_EPISODE = 0.5
 ALL, SIMULATED, LIVE = "all", "simulated", "live"

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from ml.artefact import write_json
+from ml.serving.artefact import write_json
 
 COMPARED_SHARE, MOST_COMPARED = 4, 20
 CHECKED_EVERY = 4

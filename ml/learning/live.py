@@ -12,13 +12,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.episodes import Recording
+from ml.definitions.incident_types import INCIDENT_TYPES, incident_type
+from ml.definitions.incidents import WINDOW_FRAMES, Incident
+from ml.definitions.labels import HORIZON_FRAMES, MIN_LEAD_FRAMES, labels, unscored
+from ml.episodes.recording import Recording
 from ml.features import NAMES
-from ml.incident_types import INCIDENT_TYPES, incident_type
-from ml.incidents import WINDOW_FRAMES, Incident
-from ml.labels import HORIZON_FRAMES, MIN_LEAD_FRAMES, labels, unscored
-from simulator.frame import Truth
-from simulator.graph import ServiceGraph
+from telemetry.frame import Truth
+from telemetry.graph import ServiceGraph
 
 COMPLETE_FRAMES = HORIZON_FRAMES + WINDOW_FRAMES
 """Frames after a row until its label is known: an onset 60 s ahead is told 16 s after it."""

@@ -12,10 +12,10 @@ import numpy as np
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import breadth_first_order
 
-from ml.incidents import BoolArray
-from simulator.fault_schedule import EDGE
-from simulator.faults import Fault, FaultKind
-from simulator.graph import IntArray, ServiceGraph
+from ml.definitions.incidents import BoolArray
+from simulator.faults.kinds import Fault, FaultKind
+from simulator.faults.schedule import EDGE
+from telemetry.graph import IntArray, ServiceGraph
 
 FOLLOWS_WITHIN_S = 60.0
 """What breaks later than this after the end of a fault is not put down to it."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from server.chaos.watched import WatchedExperiment
 from server.watch.watcher import Watched
-from simulator.graph import FloatArray
+from telemetry.graph import FloatArray
 
 
 def put_down(watched: Watched, experiments: Sequence[WatchedExperiment]) -> set[str]:

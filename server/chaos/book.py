@@ -17,8 +17,8 @@ from server.errors import too_many_faults, unknown_experiment, unknown_fault
 from server.snapshot import ActiveFault, Run
 from server.watch.events import EventKind, Happening
 from server.watch.watcher import Watched
-from simulator.fault_schedule import FaultError
-from simulator.faults import Fault
+from simulator.faults.kinds import Fault
+from simulator.faults.schedule import FaultError
 from simulator.simulation import Simulation
 
 MOST_WATCHED = 200

@@ -14,7 +14,7 @@ from server.errors import Violation, invalid, kill_switch_engaged, request_id_re
 from server.snapshot import ActiveFault, Run
 from server.watch.events import EventKind, Happening
 from server.watch.watcher import Watched
-from simulator.scenario import Scenario
+from simulator.faults.scenario import Scenario
 from simulator.simulation import Simulation
 
 MAX_REQUEST_ID = 128

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from server.errors import ServerError, Violation, invalid, unknown_service
-from simulator.fault_schedule import EDGE, FaultError, check
-from simulator.faults import Fault, FaultKind
-from simulator.graph import ServiceGraph
-from simulator.scenario import Scenario, ScenarioError, parse_scenarios
+from simulator.faults.kinds import Fault, FaultKind
+from simulator.faults.scenario import Scenario, ScenarioError, parse_scenarios
+from simulator.faults.schedule import EDGE, FaultError, check
+from telemetry.graph import ServiceGraph
 
 MAX_DURATION_S = 3600.0
 MAX_INTENSITY = 10.0
@@ -26,7 +26,7 @@ class FaultOrder:
     Attributes
     ----------
     target, kind, duration_s, intensity, ramp_s, share
-        As in `simulator.faults.Fault`.
+        As in `simulator.faults.kinds.Fault`.
     """
 
     target: str

@@ -10,7 +10,7 @@ from server.watch.joining import MIN_LEAD_S
 from server.watch.objectives import OBJECTIVES
 from server.watch.records import Alarm, AlarmOutcome
 from server.watch.slos import SloView
-from simulator.graph import FloatArray
+from telemetry.graph import FloatArray
 
 
 def outcome(

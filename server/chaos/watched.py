@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ml.incidents import BoolArray
+from ml.definitions.incidents import BoolArray
 from server.chaos.attribution import FOLLOWS_WITHIN_S, Ways
 from server.chaos.outcome import outcome, spent
 from server.chaos.records import (
@@ -27,7 +27,7 @@ from server.watch.joining import AT_ONCE_FRAMES
 from server.watch.records import Alarm, ServiceIncident
 from server.watch.service_incidents import described
 from server.watch.watcher import Watched
-from simulator.graph import FloatArray, IntArray
+from telemetry.graph import FloatArray, IntArray
 
 GIVEN_UP_AFTER_S = 3600.0
 """What has not recovered so long after the last fault is not waited for."""

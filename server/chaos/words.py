@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from server.chaos.records import InjectedFault
 from server.watch.events import EventKind
-from simulator.fault_schedule import EDGE
-from simulator.faults import FaultKind
+from simulator.faults.kinds import FaultKind
+from simulator.faults.schedule import EDGE
 
 
 def kind_of(kind: FaultKind) -> str:

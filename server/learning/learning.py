@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ml.predictor import Predictor
+from ml.serving.predictor import Predictor
 from server.engine import Engine
 from server.learning.examples import Examples
 from server.learning.models import Models

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ml.artefact import (
+from ml.serving.artefact import (
     CARD,
     CONFIG,
     LEARNING,
@@ -20,7 +20,7 @@ from ml.artefact import (
     ArtefactError,
     Manifest,
 )
-from ml.predictor import Predictor, read_usable
+from ml.serving.predictor import Predictor, read_usable
 from server.engine import Engine
 from server.errors import unknown_model, unusable_model
 from server.store import Store, activations

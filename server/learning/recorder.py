@@ -11,11 +11,11 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.breach import breached
-from ml.incidents import QUIET_FRAMES, Incident, IncidentTracker
+from ml.definitions.breach import breached
+from ml.definitions.incidents import QUIET_FRAMES, Incident, IncidentTracker
 from ml.learning.live import COMPLETE_FRAMES, Seen, surroundings
 from server.snapshot import ActiveFault, Snapshot
-from simulator.frame import Truth
+from telemetry.frame import Truth
 
 BEFORE_FRAMES, BEFORE_ROWS = 15, 30_000
 """Recorded from 30 s before the fault on; from 4 s on of systems with so many services."""

@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ml.artefact import ArtefactError
 from ml.learning.job import Job
+from ml.serving.artefact import ArtefactError
 from server.errors import (
     ServerError,
     nothing_to_learn,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 
-from ml.critical_path import critical_paths
 from ml.features import NAMES
+from ml.serving.critical_path import critical_paths
 from server.rpc.times import timestamp
 from server.snapshot import Forecast, Snapshot
-from simulator.graph import FloatArray
 from sre_edge.v1 import analysis_pb2
+from telemetry.graph import FloatArray
 
 
 def service(

@@ -16,7 +16,7 @@ import numpy as np
 from google.protobuf.descriptor import Descriptor
 from numpy.typing import NDArray
 
-from simulator.graph import FloatArray, IntArray
+from telemetry.graph import FloatArray, IntArray
 
 ENUM, DOUBLE, BYTES = 0, 1, 2
 """How the values of a field are written: wire types of protobuf."""

@@ -5,23 +5,23 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from ml.factors import Factor
+from ml.definitions.incident_types import INCIDENT_TYPES, IncidentType
+from ml.definitions.risk import RiskLevel, risk_level
 from ml.features import NAMES
-from ml.incident_types import INCIDENT_TYPES, IncidentType
-from ml.recommendations import recommendations
-from ml.risk import RiskLevel, risk_level
+from ml.serving.factors import Factor
+from ml.serving.recommendations import recommendations
 from server.clock import Clock
 from server.rpc import times
 from server.rpc.names import Names
 from server.snapshot import Forecast, Snapshot, Status
-from simulator.graph import FloatArray
-from simulator.topology import Service, Topology
+from simulator.topology.resolved import Service, Topology
 from sre_edge.v1 import (
     clock_pb2,
     prediction_pb2,
     snapshot_pb2,
     topology_pb2,
 )
+from telemetry.graph import FloatArray
 
 STATUSES = Names(Status, snapshot_pb2.Status, "STATUS")
 RISK: Mapping[RiskLevel, prediction_pb2.RiskLevel.ValueType] = {

@@ -7,8 +7,8 @@ from functools import lru_cache
 from server.rpc import columns
 from server.rpc.columns import Column
 from server.snapshot import Snapshot
-from simulator.graph import IntArray, ServiceGraph
 from sre_edge.v1 import snapshot_pb2
+from telemetry.graph import IntArray, ServiceGraph
 
 VALUES = ("call_rate_rps", "error_rate_percent", "latency_ms")
 

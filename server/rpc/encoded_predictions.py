@@ -7,16 +7,16 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from ml.factors import Factor, top_factors
-from ml.risk import MEDIUM_FROM, risk_level
+from ml.definitions.risk import MEDIUM_FROM, risk_level
+from ml.serving.factors import Factor, top_factors
 from server import forecaster
 from server.errors import Violation, invalid
 from server.rpc import convert, times
 from server.rpc.columns import BYTES, DOUBLE, ENUM, tag, varint
 from server.snapshot import Forecast, Snapshot
-from simulator.graph import FloatArray
 from sre_edge.v1 import prediction_pb2
 from sre_edge.v1 import prediction_service_pb2 as pb
+from telemetry.graph import FloatArray
 
 MOST_EXPLAINED = 64
 MOST_AT_ONCE = 8

@@ -7,13 +7,13 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.risk import MEDIUM_FROM, RISES_AT, RiskLevel
+from ml.definitions.risk import MEDIUM_FROM, RISES_AT, RiskLevel
 from server.history import FRAME_METRICS
 from server.rpc import columns, convert, times
 from server.rpc.columns import BYTES, DOUBLE, ENUM, Column, tag
 from server.snapshot import Forecast, Snapshot, Status
-from simulator.graph import IntArray, ServiceGraph
 from sre_edge.v1 import prediction_pb2, snapshot_pb2
+from telemetry.graph import IntArray, ServiceGraph
 
 MOST_ADVISED = 100
 """Services of a snapshot, those most at risk, that come with recommendations; `Predict` has all."""

@@ -7,7 +7,7 @@ from server.chaos.records import FaultEnd, InjectedFault
 from server.errors import ServerError, Violation, invalid
 from server.rpc import times
 from server.rpc.names import Names
-from simulator.faults import FaultKind
+from simulator.faults.kinds import FaultKind
 from sre_edge.v1 import chaos_service_pb2, fault_pb2
 
 KINDS = Names(FaultKind, fault_pb2.FaultKind, "FAULT_KIND")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ml.incident_types import IncidentType
+from ml.definitions.incident_types import IncidentType
 from server.errors import Violation, invalid
 from server.rpc import times
 from server.rpc.convert import INCIDENT_TYPE_NAMES

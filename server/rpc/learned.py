@@ -10,8 +10,8 @@ from google.protobuf import json_format
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.struct_pb2 import Struct
 
-from ml.artefact import LEARNING
 from ml.learning.job import COMPARED_SYSTEMS, HELD_OUT_EPISODES
+from ml.serving.artefact import LEARNING
 from server.errors import Violation, invalid
 from server.learning.models import KnownModel
 from server.learning.order import TrainingOrder

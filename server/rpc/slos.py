@@ -7,8 +7,8 @@ from server.rpc.names import Names
 from server.watch.objectives import OBJECTIVES
 from server.watch.records import Objective, Severity, SloAlert
 from server.watch.slos import Policy, SloView, alerts
-from simulator.graph import ServiceGraph
 from sre_edge.v1 import slo_pb2
+from telemetry.graph import ServiceGraph
 
 OBJECTIVE_NAMES = Names(Objective, slo_pb2.Objective, "OBJECTIVE")
 _SEVERITIES = Names(Severity, slo_pb2.AlertSeverity, "ALERT_SEVERITY")

@@ -8,8 +8,8 @@ from server.chaos.records import injected
 from server.rpc import convert, encoded_edges, encoded_services, faults, times
 from server.rpc.columns import BYTES, tag, varint
 from server.snapshot import Snapshot
-from simulator.graph import IntArray
 from sre_edge.v1 import simulation_service_pb2, snapshot_pb2
+from telemetry.graph import IntArray
 
 _TAG = tag(simulation_service_pb2.StreamMetricsResponse.DESCRIPTOR, "snapshot", BYTES)
 assert tag(simulation_service_pb2.GetMetricsResponse.DESCRIPTOR, "snapshot", BYTES) == _TAG  # noqa: S101

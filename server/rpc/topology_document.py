@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from server.errors import Violation, invalid
-from simulator.topology import Topology
-from simulator.topology_file import TopologyError, parse_topology
+from simulator.topology.file import TopologyError, parse_topology
+from simulator.topology.resolved import Topology
 
 FIELD = "topology"
 MAX_SERVICES, MAX_DEPENDENCIES = 10_000, 50_000

@@ -7,14 +7,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from ml.alarms import MAX_LEAD_FRAMES, AlarmTracker
-from ml.incident_types import INCIDENT_TYPES
-from ml.incidents import MIN_BREACHED_FRAMES, QUIET_FRAMES, WINDOW_FRAMES
-from ml.labels import MIN_LEAD_FRAMES
+from ml.definitions.alarms import MAX_LEAD_FRAMES, AlarmTracker
+from ml.definitions.incident_types import INCIDENT_TYPES
+from ml.definitions.incidents import MIN_BREACHED_FRAMES, QUIET_FRAMES, WINDOW_FRAMES
+from ml.definitions.labels import MIN_LEAD_FRAMES
 from server.snapshot import Forecast
 from server.watch.records import Alarm, AlarmOutcome
 from server.watch.service_incidents import FrameClock, Standing
-from simulator.graph import FloatArray, IntArray, ServiceGraph
+from telemetry.graph import FloatArray, IntArray, ServiceGraph
 
 RECOGNISED_WITHIN = max(WINDOW_FRAMES, MIN_BREACHED_FRAMES) - 1
 """An incident is recognised at most so many frames after its onset."""
@@ -29,7 +29,7 @@ class _Open:
 
 
 class AlarmWatch:
-    """Follows the alarms of all services of one run with the rules of `ml.alarms`.
+    """Follows the alarms of all services of one run with the rules of `ml.definitions.alarms`.
 
     Live, an incident is known a few frames after its onset only. So what became of an alarm that
     ended by itself is known a little later, and an alarm that is raised between an onset and its

@@ -16,7 +16,7 @@ from scipy.sparse.csgraph import connected_components
 
 from server.watch.records import Alarm, Incident, IncidentEnd, IncidentState, ServiceIncident
 from server.watch.service_incidents import NEVER, FrameClock, Standing, described
-from simulator.graph import IntArray, ServiceGraph
+from telemetry.graph import IntArray, ServiceGraph
 
 AT_ONCE_FRAMES = 2
 """A callee that breaks so much later may still be why its caller broke."""

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from server.watch.records import Objective
-from simulator.frame import Frame
-from simulator.graph import FloatArray
-from simulator.topology import Topology
+from simulator.topology.resolved import Topology
+from telemetry.frame import Frame
+from telemetry.graph import FloatArray
 
 OBJECTIVES = tuple(Objective)
 SLOWER_ALLOWED = 0.05

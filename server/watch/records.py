@@ -58,7 +58,7 @@ class Peak:
 
 @dataclass(frozen=True, slots=True)
 class ServiceIncident:
-    """One incident of one service, as `ml.incidents` tells it; all times on the simulated clock.
+    """One incident of one service, as `ml.definitions.incidents` tells it; simulated times.
 
     Attributes
     ----------
@@ -146,7 +146,7 @@ class Alarm:
     probability, highest_probability
         When it was raised; the highest while it is.
     incident_type
-        Most likely one when it was raised, a value of `ml.incident_types.IncidentType`.
+        Most likely one when it was raised, a value of `ml.definitions.incident_types.IncidentType`.
     model_version
         Which model raised it.
     outcome

@@ -7,11 +7,11 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
-from ml.breach import breached
-from ml.incidents import WINDOW_FRAMES, BoolArray, IncidentTracker
+from ml.definitions.breach import breached
+from ml.definitions.incidents import WINDOW_FRAMES, BoolArray, IncidentTracker
 from server.watch.records import Peak, ServiceIncident
-from simulator.frame import Frame
-from simulator.graph import FloatArray, IntArray, ServiceGraph
+from telemetry.frame import Frame
+from telemetry.graph import FloatArray, IntArray, ServiceGraph
 
 NEVER = -1
 

@@ -7,13 +7,13 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
-from ml.incidents import BoolArray
+from ml.definitions.incidents import BoolArray
 from server.watch.objectives import OBJECTIVES, Objectives
 from server.watch.records import Severity, SloAlert
 from server.watch.windows import SlidingSum
-from simulator.frame import Frame
-from simulator.graph import FloatArray, IntArray, ServiceGraph
-from simulator.topology import Topology
+from simulator.topology.resolved import Topology
+from telemetry.frame import Frame
+from telemetry.graph import FloatArray, IntArray, ServiceGraph
 
 HOUR_S = 3600.0
 PERIOD_S = 30 * 24 * HOUR_S

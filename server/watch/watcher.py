@@ -15,7 +15,7 @@ from server.watch.joining import JoinedIncidents
 from server.watch.records import Alarm, Incident, IncidentState, SloAlert
 from server.watch.service_incidents import FrameClock, ServiceIncidents, Standing
 from server.watch.slos import SloView, SloWatch
-from simulator.graph import IntArray
+from telemetry.graph import IntArray
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from simulator.graph import FloatArray
+from telemetry.graph import FloatArray
 
 BUCKETS = 30
 

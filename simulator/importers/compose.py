@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from simulator.document import parse
 from simulator.importers.imported import Builder, ForeignFileError, Imported, number
+from simulator.topology.document import parse
 
 _KINDS = {
     "database": ("postgres", "mysql", "mariadb", "mongo", "cassandra", "cockroach", "mssql"),

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from simulator.document import DocumentError
+from simulator.topology.document import DocumentError
 
 MAX_NAME = 63
 
@@ -23,7 +23,7 @@ class Imported:
     Attributes
     ----------
     document
-        As `simulator.topology_file.parse_topology` takes it.
+        As `simulator.topology.file.parse_topology` takes it.
     warnings
         One sentence each.
     """

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from simulator.document import parse
 from simulator.importers.imported import (
     Builder,
     ForeignFileError,
@@ -13,6 +12,7 @@ from simulator.importers.imported import (
     number,
     rates,
 )
+from simulator.topology.document import parse
 
 
 def read_jaeger(text: str, source: str) -> Imported:

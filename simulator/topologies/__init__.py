@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from importlib.resources import files
 
-from simulator.topology import Topology
-from simulator.topology_file import parse_topology
+from simulator.topology.file import parse_topology
+from simulator.topology.resolved import Topology
 
 SHIPPED = ("default", "boutique", "deep-chain", "wide-fan-out")
 

@@ -7,14 +7,14 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-from ml.anomalies import METRICS, AnomalyDetector
-from ml.critical_path import critical_paths
-from simulator.faults import Fault, FaultKind
-from simulator.frame import Frame
-from simulator.load import Load
+from ml.serving.anomalies import METRICS, AnomalyDetector
+from ml.serving.critical_path import critical_paths
+from simulator.dynamics.load import Load
+from simulator.faults.kinds import Fault, FaultKind
 from simulator.simulation import Simulation
 from simulator.topologies import shipped
-from simulator.topology_file import parse_topology
+from simulator.topology.file import parse_topology
+from telemetry.frame import Frame
 
 START = datetime(2026, 1, 5, 9, tzinfo=UTC)
 

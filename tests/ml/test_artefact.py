@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ml.artefact import SHIPPED, ArtefactError, Calibration, read_manifest, write_manifest
 from ml.features import NAMES
-from ml.predictor import Predictor
+from ml.serving.artefact import SHIPPED, ArtefactError, Calibration, read_manifest, write_manifest
+from ml.serving.predictor import Predictor
 
 
 def test_a_changed_or_missing_model_is_refused(tmp_path: Path) -> None:

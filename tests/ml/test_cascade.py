@@ -7,15 +7,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ml.cascade import EDGE_INPUTS, Spread, edge_inputs
-from ml.cascade_events import cascade_figures, spread_rows
-from ml.episodes import Recording
+from ml.definitions.incidents import Incident
+from ml.episodes.recording import Recording
+from ml.evaluation.cascade_events import cascade_figures, spread_rows
 from ml.features import NAMES
-from ml.incidents import Incident
-from ml.reach import reach
+from ml.features.reach import reach
+from ml.serving.cascade import EDGE_INPUTS, Spread, edge_inputs
 from simulator.topologies import shipped
-from simulator.topology import Topology
-from simulator.topology_file import parse_topology
+from simulator.topology.file import parse_topology
+from simulator.topology.resolved import Topology
 
 
 def diamond() -> Topology:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from ml.counterfactual import Counterfactuals, foreseeable
-from ml.episodes import record
-from simulator.faults import Fault, FaultKind
-from simulator.load import Load
-from simulator.scenario import Scenario
+from ml.episodes.counterfactual import Counterfactuals, foreseeable
+from ml.episodes.recording import record
+from simulator.dynamics.load import Load
+from simulator.faults.kinds import Fault, FaultKind
+from simulator.faults.scenario import Scenario
 from simulator.topologies import shipped
 
 KILL = Fault("database", FaultKind.SERVICE_KILL, 300.0, 60.0)

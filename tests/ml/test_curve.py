@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ml.metrics import Curve, ahead, candidates, curve
-from ml.pool import Pool, Scored
+from ml.evaluation.metrics import Curve, ahead, candidates, curve
+from ml.evaluation.pool import Pool, Scored
 from tests.ml.test_cascade import recording
 
 

@@ -7,15 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ml.alarms import Alarm, alarms, match
-from ml.breach import breached
-from ml.incidents import Incident, IncidentTracker, incidents
-from ml.labels import labels, unscored
-from ml.metrics import calibration_error
-from ml.risk import RiskLevel, risk_level
-from simulator.frame import Frame
+from ml.definitions.alarms import Alarm, alarms, match
+from ml.definitions.breach import breached
+from ml.definitions.incidents import Incident, IncidentTracker, incidents
+from ml.definitions.labels import labels, unscored
+from ml.definitions.risk import RiskLevel, risk_level
+from ml.evaluation.metrics import calibration_error
 from simulator.simulation import Simulation
 from simulator.topologies import shipped
+from telemetry.frame import Frame
 
 
 def series(text: str) -> np.ndarray:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from ml.dataset import TOGETHER, sample_together
-from ml.episodes import record, record_together
+from ml.episodes.recording import record, record_together
 from ml.features import LEARNED, NAMES
-from simulator.faults import Fault, FaultKind
-from simulator.load import Load
-from simulator.scenario import Scenario
+from ml.training.dataset import TOGETHER, sample_together
+from simulator.dynamics.load import Load
+from simulator.faults.kinds import Fault, FaultKind
+from simulator.faults.scenario import Scenario
 from simulator.topologies import shipped
 
 SYSTEMS = [shipped("default"), shipped("boutique")]

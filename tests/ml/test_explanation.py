@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 import xgboost
 
-from ml.explanation import Explainer, paths
-from ml.export import trees
-from ml.factors import top_factors
 from ml.features import LEARNED, NAMES, FeatureExtractor
 from ml.features.table import ELSEWHERE
-from simulator.faults import Fault, FaultKind
-from simulator.frame import Frame
+from ml.serving.explanation import Explainer, paths
+from ml.serving.factors import top_factors
+from ml.training.export import trees
+from simulator.faults.kinds import Fault, FaultKind
 from simulator.simulation import Simulation
 from simulator.topologies import shipped
+from telemetry.frame import Frame
 
 
 def trained(depth: int, inputs: int = 12) -> tuple[xgboost.Booster, np.ndarray]:

@@ -9,19 +9,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ml.breach import breached
+from ml.definitions.breach import breached
 from ml.features import FEATURES, LEARNED, NAMES, FeatureExtractor
+from ml.features.reach import failure_spread
 from ml.features.strain import Jumps, strain
 from ml.features.table import markdown
 from ml.features.trends import Baseline, Window
-from ml.reach import failure_spread
-from simulator.faults import Fault, FaultKind
-from simulator.frame import Frame
-from simulator.graph import ServiceGraph
-from simulator.load import Load
+from simulator.dynamics.load import Load
+from simulator.faults.kinds import Fault, FaultKind
 from simulator.simulation import Simulation
 from simulator.topologies import shipped
-from simulator.topology_file import parse_topology
+from simulator.topology.file import parse_topology
+from telemetry.frame import Frame
+from telemetry.graph import ServiceGraph
 
 ROOT = Path(__file__).resolve().parents[2]
 SEEDS = ("dependency_health", "cascade_risk", "slo_violations", "critical_path_latency_ms",

@@ -11,14 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ml.artefact import INCIDENT_MODEL, MANIFEST, SHIPPED
-from ml.breach import breached
-from ml.dataset import LEARNED_COLUMNS
-from ml.episodes import FIRST_SCORED, LAST_SCORED, Recording, record
-from ml.export import trees
+from ml.definitions.breach import breached
+from ml.definitions.incidents import Incident, incidents
+from ml.definitions.labels import labels
+from ml.episodes.recording import FIRST_SCORED, LAST_SCORED, Recording, record
+from ml.evaluation.pool import Scored
 from ml.features import LEARNED, NAMES, FeatureExtractor
-from ml.incidents import Incident, incidents
-from ml.labels import labels
 from ml.learning.booster import ContinueError, booster
 from ml.learning.comparison import LIVE, Pair, judged
 from ml.learning.job import split
@@ -31,11 +29,13 @@ from ml.learning.live import (
     surroundings,
     to_bytes,
 )
-from ml.pool import Scored
-from ml.predictor import Predictor
-from simulator.faults import Fault, FaultKind
-from simulator.load import Load
-from simulator.scenario import Scenario
+from ml.serving.artefact import INCIDENT_MODEL, MANIFEST, SHIPPED
+from ml.serving.predictor import Predictor
+from ml.training.dataset import LEARNED_COLUMNS
+from ml.training.export import trees
+from simulator.dynamics.load import Load
+from simulator.faults.kinds import Fault, FaultKind
+from simulator.faults.scenario import Scenario
 from simulator.simulation import Simulation
 from simulator.topologies import shipped
 

@@ -15,19 +15,20 @@ import onnxmltools
 import pytest
 import xgboost
 
-from ml import artefact, training
-from ml.artefact import SHIPPED, read_manifest
-from ml.baselines import baselines
-from ml.cascade import EDGE_INPUTS
-from ml.cascade_events import SpreadRows
-from ml.compute import Cluster, Local
-from ml.export import ExportError, check_options, export, without_base
+from ml.definitions.incident_types import INCIDENT_TYPES
+from ml.evaluation.baselines import baselines
+from ml.evaluation.cascade_events import SpreadRows
 from ml.features import LEARNED, NAMES, FeatureExtractor
-from ml.fitting import TooFewIncidentsError, fit_spread
-from ml.incident_types import INCIDENT_TYPES
-from ml.predictor import Predictor, Trees, calibrated
-from simulator.faults import Fault, FaultKind
-from simulator.load import Load
+from ml.serving import artefact
+from ml.serving.artefact import SHIPPED, read_manifest
+from ml.serving.cascade import EDGE_INPUTS
+from ml.serving.predictor import Predictor, Trees, calibrated
+from ml.training import train as training
+from ml.training.compute import Cluster, Local
+from ml.training.export import ExportError, check_options, export, without_base
+from ml.training.fitting import TooFewIncidentsError, fit_spread
+from simulator.dynamics.load import Load
+from simulator.faults.kinds import Fault, FaultKind
 from simulator.simulation import Simulation
 from simulator.topologies import shipped
 
@@ -243,7 +244,7 @@ def test_calibration_keeps_the_order_of_probabilities() -> None:
 
 def probabilities(fault: Fault | None, frames: int, seed: int = 5) -> tuple[np.ndarray, int]:
     """Probability per frame and service, and the first frame that is breached anywhere."""
-    from ml.breach import breached
+    from ml.definitions.breach import breached
 
     simulation = Simulation(shipped("default"), seed=seed, loads=[Load(diurnal=True, hour=15)])
     extractor, predictor = FeatureExtractor(simulation.graph), Predictor()

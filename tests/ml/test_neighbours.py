@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from ml.features.neighbours import MAX_DEPTH, Neighbours
-from simulator.graph import FloatArray, ServiceGraph
-from simulator.topology_file import parse_topology
+from simulator.topology.file import parse_topology
+from telemetry.graph import FloatArray, ServiceGraph
 
 COPIES = 3
 SHAPES: dict[str, list[list[int]]] = {

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from ml.episodes import record
-from ml.oracle import oracle
-from simulator.faults import Fault, FaultKind
-from simulator.load import Load
-from simulator.scenario import Scenario
+from ml.episodes.recording import record
+from ml.evaluation.oracle import oracle
+from simulator.dynamics.load import Load
+from simulator.faults.kinds import Fault, FaultKind
+from simulator.faults.scenario import Scenario
 from simulator.topologies import shipped
 
 

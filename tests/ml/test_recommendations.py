@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from ml.factors import Factor
-from ml.incident_types import INCIDENT_TYPES, IncidentType
-from ml.recommendations import recommendations
-from simulator.faults import Fault, FaultKind
+from ml.definitions.incident_types import INCIDENT_TYPES, IncidentType
+from ml.serving.factors import Factor
+from ml.serving.recommendations import recommendations
+from simulator.faults.kinds import Fault, FaultKind
 from simulator.simulation import Simulation
 from simulator.topologies import shipped
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from ml.episodes import record
-from ml.incidents import Incident
-from ml.pool import Scored
-from ml.system_view import of_system
-from simulator.faults import Fault, FaultKind
-from simulator.load import Load
-from simulator.scenario import Scenario
-from simulator.topology_file import parse_topology
+from ml.definitions.incidents import Incident
+from ml.episodes.recording import record
+from ml.evaluation.pool import Scored
+from ml.evaluation.system_view import of_system
+from simulator.dynamics.load import Load
+from simulator.faults.kinds import Fault, FaultKind
+from simulator.faults.scenario import Scenario
+from simulator.topology.file import parse_topology
 
 
 def test_incidents_of_entries_that_overlap_are_one_of_the_system() -> None:

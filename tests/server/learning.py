@@ -10,7 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ml.artefact import (
+from ml.features import LEARNED
+from ml.learning.booster import booster
+from ml.learning.live import labelled, to_bytes
+from ml.serving.artefact import (
     CARD,
     CONFIG,
     INCIDENT_MODEL,
@@ -23,17 +26,14 @@ from ml.artefact import (
     write_compact_json,
     write_manifest,
 )
-from ml.export import export, trees
-from ml.features import LEARNED
-from ml.learning.booster import booster
-from ml.learning.live import labelled, to_bytes
-from ml.predictor import Predictor
+from ml.serving.predictor import Predictor
+from ml.training.export import export, trees
 from server.chaos.orders import FaultOrder
 from server.engine import Engine
 from server.learning.recorder import Experiment, Recorder
 from server.store import experiments, open_store, place
 from server.store.experiments import LearnedExperiment
-from simulator.faults import FaultKind
+from simulator.faults.kinds import FaultKind
 from simulator.topologies import shipped
 
 TINY = {"systems": 1, "episodes": 2, "held_out_systems": 1, "rounds": 3}

@@ -10,7 +10,7 @@ from typing import Any
 import grpc
 import pytest
 
-from ml.artefact import SHIPPED, read_manifest
+from ml.serving.artefact import SHIPPED, read_manifest
 from server.app import App
 from sre_edge.v1 import model_pb2, training_pb2
 from sre_edge.v1 import prediction_service_pb2 as pb

@@ -10,7 +10,7 @@ import grpc
 import pytest
 from prometheus_client import CollectorRegistry
 
-from ml.predictor import Predictor
+from ml.serving.predictor import Predictor
 from server import metrics
 from server.app import App
 from server.clock import Clock

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from google.protobuf import wrappers_pb2
 
-from ml.predictor import Predictor, Trees
-from ml.risk import MEDIUM_FROM, risk_level
+from ml.definitions.risk import MEDIUM_FROM, risk_level
+from ml.serving.predictor import Predictor, Trees
 from server.chaos.records import injected
 from server.engine import Engine
 from server.history import FRAME_METRICS
@@ -19,10 +19,10 @@ from server.rpc import convert, encoded_services, faults, snapshots, times
 from server.rpc.columns import varint
 from server.rpc.encoded_predictions import MOST_AT_ONCE, Predictions
 from server.snapshot import ActiveFault, Forecast, Snapshot
-from simulator.document import parse
-from simulator.faults import Fault, FaultKind
+from simulator.faults.kinds import Fault, FaultKind
 from simulator.topologies import shipped
-from simulator.topology_file import parse_topology
+from simulator.topology.document import parse
+from simulator.topology.file import parse_topology
 from sre_edge.v1 import (
     prediction_pb2,
     prediction_service_pb2,

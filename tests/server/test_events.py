@@ -10,7 +10,7 @@ from typing import Any
 import grpc
 import pytest
 
-from ml.artefact import read_manifest
+from ml.serving.artefact import read_manifest
 from server.app import App
 from server.watch.events import KEPT, EventKind, Happening
 from sre_edge.v1 import (

@@ -7,16 +7,16 @@ from pathlib import Path
 
 import numpy as np
 
-from ml.artefact import SHIPPED
 from ml.features import NAMES
 from ml.learning.live import COMPLETE_FRAMES, LEAST_FRAMES, Seen, from_bytes
-from ml.predictor import Predictor
+from ml.serving.artefact import SHIPPED
+from ml.serving.predictor import Predictor
 from server.chaos.orders import FaultOrder
 from server.engine import Engine
 from server.learning.examples import MOST_WAITING, Examples
 from server.learning.recorder import BEFORE_FRAMES, Experiment, Recorder
 from server.store import experiments, open_store, place
-from simulator.faults import FaultKind
+from simulator.faults.kinds import FaultKind
 from simulator.topologies import shipped
 from tests.conftest import StartServer
 from tests.server.model_calls import (

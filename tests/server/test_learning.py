@@ -12,8 +12,8 @@ from pathlib import Path
 import grpc
 import pytest
 
-from ml.artefact import CONFIG, LEARNING, METRICS, SHIPPED, TREES, read_manifest
 from ml.learning.__main__ import NICEST
+from ml.serving.artefact import CONFIG, LEARNING, METRICS, SHIPPED, TREES, read_manifest
 from server.learning.recorder import BEFORE_FRAMES, Experiment
 from sre_edge import Client
 from sre_edge.v1 import model_pb2, simulation_service_pb2, training_pb2

@@ -10,7 +10,7 @@ from pathlib import Path
 import grpc
 import pytest
 
-from ml.artefact import (
+from ml.serving.artefact import (
     CARD,
     INCIDENT_MODEL,
     MANIFEST,
@@ -20,7 +20,7 @@ from ml.artefact import (
     read_manifest,
     write_manifest,
 )
-from ml.predictor import Predictor
+from ml.serving.predictor import Predictor
 from server.engine import Engine
 from server.learning.models import Models
 from server.store import activations, open_store, place

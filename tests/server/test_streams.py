@@ -11,7 +11,7 @@ import grpc
 import pytest
 
 import server.app
-from ml.predictor import Predictor
+from ml.serving.predictor import Predictor
 from server.app import App
 from server.engine import Engine
 from server.rpc.broadcast import Broadcaster

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from ml.artefact import SHIPPED, TREES, read_manifest
 from ml.learning.booster import ContinueError, booster
 from ml.learning.candidate import learn
 from ml.learning.job import Job
 from ml.learning.live import labelled, to_bytes
+from ml.serving.artefact import SHIPPED, TREES, read_manifest
 from server.learning.recorder import Experiment
 from server.store import trainings
 from sre_edge.v1 import training_pb2

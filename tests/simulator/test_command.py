@@ -8,8 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from simulator.generator import random_topology
-from simulator.topology_file import load_topology
+from simulator.topology.file import load_topology
+from simulator.topology.generator import random_topology
 
 
 def simulate(*arguments: str) -> subprocess.CompletedProcess[str]:

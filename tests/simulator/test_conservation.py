@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulator.faults import Fault, FaultKind
-from simulator.frame import Frame
-from simulator.generator import random_topology
-from simulator.load import Load
+from simulator.dynamics.load import Load
+from simulator.faults.kinds import Fault, FaultKind
 from simulator.simulation import Simulation
 from simulator.topologies import shipped
+from simulator.topology.generator import random_topology
+from telemetry.frame import Frame
 
 
 @settings(max_examples=25, deadline=None)

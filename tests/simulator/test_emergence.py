@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ml.breach import breached
-from simulator.faults import Fault, FaultKind
-from simulator.frame import Frame
+from ml.definitions.breach import breached
+from simulator.faults.kinds import Fault, FaultKind
 from simulator.simulation import Simulation
 from simulator.topologies import shipped
-from simulator.topology import Topology
-from simulator.topology_file import parse_topology
+from simulator.topology.file import parse_topology
+from simulator.topology.resolved import Topology
+from telemetry.frame import Frame
 
 
 def run(topology: Topology, seconds: float, *faults: Fault, seed: int = 1) -> list[Frame]:

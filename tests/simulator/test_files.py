@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from simulator.fault_schedule import FaultError
-from simulator.faults import Fault, FaultKind
-from simulator.scenario import ScenarioError, load_scenarios, parse_scenarios
+from simulator.faults.kinds import Fault, FaultKind
+from simulator.faults.scenario import ScenarioError, load_scenarios, parse_scenarios
+from simulator.faults.schedule import FaultError
 from simulator.simulation import Simulation
-from simulator.specification import Backoff, CircuitBreaker, Warmup
 from simulator.topologies import shipped
-from simulator.topology_file import TopologyError, load_topology, parse_topology
+from simulator.topology.file import TopologyError, load_topology, parse_topology
+from simulator.topology.specification import Backoff, CircuitBreaker, Warmup
 
 
 def problems(document: Any) -> str:

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ml.breach import breached
-from simulator.generator import random_topology
+from ml.definitions.breach import breached
 from simulator.simulation import Simulation
 from simulator.topologies import SHIPPED, shipped
-from simulator.topology import Topology
-from simulator.topology_file import parse_topology
+from simulator.topology.file import parse_topology
+from simulator.topology.generator import random_topology
+from simulator.topology.resolved import Topology
 
 
 def expect_health(topology: Topology, seconds: float = 120.0, copies: int = 4) -> None:

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from ml.breach import breached
-from simulator.document import DocumentError
+from ml.definitions.breach import breached
 from simulator.importers import FORMATS
 from simulator.simulation import Simulation
-from simulator.topology import Topology
-from simulator.topology_file import load_topology, parse_topology
+from simulator.topology.document import DocumentError
+from simulator.topology.file import load_topology, parse_topology
+from simulator.topology.resolved import Topology
 
 FILES = Path(__file__).parent / "files"
 EXAMPLES = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from simulator.load import Load, LoadProfile, day_shape, week_shape
+from simulator.dynamics.load import Load, LoadProfile, day_shape, week_shape
 
 
 def test_the_peak_of_a_day_is_one_and_a_half_to_three_times_its_trough() -> None:

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from simulator.fan_out import FanOut
-from simulator.faults import Fault, FaultKind
-from simulator.frame import Frame
+from simulator.faults.kinds import Fault, FaultKind
+from simulator.laws.fan_out import FanOut
 from simulator.simulation import Simulation
-from simulator.topology_file import parse_topology
+from simulator.topology.file import parse_topology
+from telemetry.frame import Frame
 from tests.simulator.discrete_event import Call, Clock, Service, attempt, poisson
 
 

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from simulator.latency_law import percentiles, tail, truncated
+from simulator.laws.latency_law import percentiles, tail, truncated
+from simulator.laws.waiting import exponents, stationary_wait
 from simulator.simulation import Simulation
 from simulator.statistics import RunStatistics
-from simulator.topology import Topology
-from simulator.topology_file import parse_topology
-from simulator.waiting import exponents, stationary_wait
+from simulator.topology.file import parse_topology
+from simulator.topology.resolved import Topology
 from tests.simulator.closed_forms import sojourn_quantile_s, sojourn_s
 
 COPIES = 48

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from simulator.faults import Fault, FaultKind
+from simulator.faults.kinds import Fault, FaultKind
 from simulator.side_by_side import placed, side_by_side
 from simulator.simulation import Simulation
 from simulator.topologies import shipped

@@ -34,7 +34,7 @@ from server.watch.records import (
     ServiceIncident,
 )
 from server.watch.watcher import SloSettings
-from simulator.faults import FaultKind
+from simulator.faults.kinds import FaultKind
 
 NOW = datetime(2030, 3, 1, 12, 30, 15, 250_000, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

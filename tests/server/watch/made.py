@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 import numpy as np
 
 from server.watch.service_incidents import FrameClock
-from simulator.frame import Frame
-from simulator.graph import ServiceGraph
-from simulator.topology import Topology
-from simulator.topology_file import parse_topology
+from simulator.topology.file import parse_topology
+from simulator.topology.resolved import Topology
+from telemetry.frame import Frame
+from telemetry.graph import ServiceGraph
 
 START = datetime(2030, 1, 7, 12, 0, tzinfo=UTC)
 CLOCK = FrameClock(START, 2.0)

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ml.alarms import alarms, match
-from ml.incidents import incidents
+from ml.definitions.alarms import alarms, match
+from ml.definitions.incidents import incidents
 from server.snapshot import Forecast
 from server.watch.alarms import AlarmWatch
 from server.watch.records import Alarm, AlarmOutcome
 from server.watch.service_incidents import ServiceIncidents
-from simulator.graph import FloatArray
+from telemetry.graph import FloatArray
 from tests.server.watch.made import CLOCK, FAILING, NAMES, frame, graph
 
 STORE = NAMES.index("store")

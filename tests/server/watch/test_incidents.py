@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pytest
 
-from ml.breach import breached
-from ml.incidents import incidents
+from ml.definitions.breach import breached
+from ml.definitions.incidents import incidents
 from server.watch.joining import JoinedIncidents, probable_origin
 from server.watch.records import Incident, IncidentEnd, IncidentState
 from server.watch.service_incidents import ServiceIncidents, described
-from simulator.frame import Frame
+from telemetry.frame import Frame
 from tests.server.watch.made import CLOCK, FAILING, NAMES, frame, graph
 
 SLOW = {"latency_p95_ms": 900.0}

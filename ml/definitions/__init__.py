@@ -1,0 +1,1 @@
+"""What is foretold: breaches, incidents, their types, labels, alarms, levels of risk."""

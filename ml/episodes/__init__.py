@@ -1,0 +1,1 @@
+"""Simulated episodes of systems: what happens in them, and what would have been."""

@@ -1,0 +1,203 @@
+"""Simulated recordings of one system: features, incidents, labels, and their types."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml.definitions.breach import breached
+from ml.definitions.incident_types import INCIDENT_TYPES, incident_type
+from ml.definitions.incidents import BoolArray, Incident, incidents
+from ml.definitions.labels import MIN_LEAD_FRAMES, labels, unscored
+from ml.episodes.counterfactual import Counterfactuals, foreseeable
+from ml.episodes.scenarios import SCORED_S, TAIL_S, WARM_UP_S, draw
+from ml.features import NAMES, FeatureExtractor
+from simulator.dynamics.load import Load
+from simulator.faults.kinds import Fault
+from simulator.faults.scenario import Scenario
+from simulator.side_by_side import placed, side_by_side
+from simulator.simulation import Simulation
+from simulator.topology.resolved import Topology
+from telemetry.frame import FRAME_INTERVAL_S, Truth
+from telemetry.graph import ServiceGraph
+
+FIRST_SCORED = round(WARM_UP_S / FRAME_INTERVAL_S)
+LAST_SCORED = round((WARM_UP_S + SCORED_S) / FRAME_INTERVAL_S)
+LABELLED_TAIL_S = 90.0
+"""Beyond what is scored, until labels are complete; ends of incidents are not."""
+_MIDNIGHT = datetime(2026, 1, 5)
+
+
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """B episodes of one system, the T frames that are scored; B x S series.
+
+    Attributes
+    ----------
+    name, graph
+        The system.
+    scenarios
+        What happened in each episode.
+    features
+        (T, B, S, F) float32, in the order of `ml.features.NAMES`.
+    label
+        (T, B, S) whether an incident begins within the horizon.
+    timely
+        (T, B, S) whether one does that an alarm now would still be in time for.
+    scored
+        (T, B, S) False in an incident and in the 30 s after it.
+    incidents
+        Those with their onset in the scored frames, which are numbered from 0.
+    types
+        Index into `INCIDENT_TYPES` of each of them.
+    causes
+        Fault that caused each of them, None for a spontaneous one; empty if not asked for.
+    counterfactuals
+        What would have been; None if not asked for.
+    """
+
+    name: str
+    graph: ServiceGraph
+    scenarios: tuple[Scenario, ...]
+    features: NDArray[np.float32]
+    label: BoolArray
+    timely: BoolArray
+    scored: BoolArray
+    incidents: tuple[Incident, ...]
+    types: tuple[int, ...]
+    causes: tuple[Fault | None, ...] = ()
+    counterfactuals: Counterfactuals | None = None
+
+    def foreseeable(self, number: int) -> bool:
+        """Whether incident `number` had been caused for at least 10 s when it began."""
+        onset_s = seconds(self.incidents[number].onset)
+        return bool(self.causes) and foreseeable(self.causes[number], onset_s)
+
+
+def seconds(frame: int) -> float:
+    """Start of a scored frame, seconds since the start of the simulation."""
+    return (FIRST_SCORED + frame) * FRAME_INTERVAL_S
+
+
+def scenarios(graph: ServiceGraph, count: int, seed: int) -> list[Scenario]:
+    """Draw scenarios from the default mix."""
+    rng = np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, 0x5CE])))
+    return [draw(graph, rng, f"{seed}-{i}") for i in range(count)]
+
+
+def record(
+    topology: Topology,
+    chosen: Sequence[Scenario],
+    seed: int,
+    *,
+    explained: bool = False,
+) -> Recording:
+    """Simulate scenarios of one system side by side; `explained`: with what caused incidents."""
+    simulation = _simulation(topology, [s.load for s in chosen], [s.faults for s in chosen], seed)
+    seen = _seen(simulation, chosen, TAIL_S)
+    recording = _recording(topology, chosen, seen, 0)
+    if not explained:
+        return recording
+    affected = {incident.copy for incident in recording.incidents}
+    counterfactuals = Counterfactuals(topology, chosen, seed, affected)
+    causes = tuple(
+        counterfactuals.cause(replace(i, onset=i.onset + FIRST_SCORED, end=i.end + FIRST_SCORED))
+        for i in recording.incidents
+    )
+    return replace(recording, causes=causes, counterfactuals=counterfactuals)
+
+
+def record_together(
+    topologies: Sequence[Topology], chosen: Sequence[Sequence[Scenario]], seed: int
+) -> list[Recording]:
+    """Simulate scenarios of several systems in one simulation, which is several times as fast.
+
+    It is for what is only learned from: it ends as soon as labels are complete. Each system has as
+    many scenarios. Episode n of all systems has the load of the first one's.
+    """
+    loads = [scenario.load for scenario in chosen[0]]
+    chosen = [
+        [replace(scenario, load=load) for scenario, load in zip(of_system, loads, strict=True)]
+        for of_system in chosen
+    ]
+    faults = [
+        tuple(placed(fault, n) for n, scenario in enumerate(of_copy) for fault in scenario.faults)
+        for of_copy in zip(*chosen, strict=True)
+    ]
+    simulation = _simulation(side_by_side(topologies), loads, faults, seed)
+    seen = _seen(simulation, chosen[0], LABELLED_TAIL_S)
+    first = np.cumsum([0, *(len(topology.services) for topology in topologies)])
+    return [
+        _recording(topology, of_system, seen, int(place))
+        for topology, of_system, place in zip(topologies, chosen, first, strict=False)
+    ]
+
+
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """What happened in a simulation: features of the scored frames, all breaches and truths."""
+
+    features: NDArray[np.float32]
+    breaches: BoolArray
+    truths: list[Truth]
+
+
+def _simulation(
+    topology: Topology, loads: Sequence[Load], faults: Sequence[tuple[Fault, ...]], seed: int
+) -> Simulation:
+    """Prepare one copy per load, with the faults of each."""
+    simulation = Simulation(topology, copies=len(loads), seed=seed, loads=loads)
+    for copy, of_copy in enumerate(faults):
+        for fault in of_copy:
+            simulation.inject(fault, copy)
+    return simulation
+
+
+def _seen(simulation: Simulation, chosen: Sequence[Scenario], tail_s: float) -> _Seen:
+    graph, copies = simulation.graph, simulation.copies
+    extractor = FeatureExtractor(graph, copies)
+    started = [_MIDNIGHT + timedelta(days=i % 7, hours=s.load.hour) for i, s in enumerate(chosen)]
+    scored = LAST_SCORED - FIRST_SCORED
+    features = np.empty((scored, copies, graph.services, len(NAMES)), dtype=np.float32)
+    breaches: list[BoolArray] = []
+    truths: list[Truth] = []
+    for k in range(round((WARM_UP_S + SCORED_S + tail_s) / FRAME_INTERVAL_S)):
+        frame = simulation.next_frame()
+        if k < LAST_SCORED:
+            row = extractor.update(frame, [s + timedelta(seconds=frame.t_s) for s in started])
+            if k >= FIRST_SCORED:
+                features[k - FIRST_SCORED] = row
+        breaches.append(breached(frame, graph))
+        truths.append(simulation.truth)
+    return _Seen(features, np.stack(breaches), truths)
+
+
+def _recording(
+    topology: Topology, chosen: Sequence[Scenario], seen: _Seen, first: int
+) -> Recording:
+    """Record the system whose services begin at place `first`, without causes."""
+    services = slice(first, first + len(topology.services))
+    breaches = seen.breaches[..., services]
+    happened = incidents(breaches)
+    window = slice(FIRST_SCORED, LAST_SCORED)
+    counted = [i for i in happened if FIRST_SCORED <= i.onset < LAST_SCORED]
+    return Recording(
+        name=topology.name,
+        graph=topology.graph(),
+        scenarios=tuple(chosen),
+        features=seen.features[:, :, services],
+        label=labels(breaches.shape, happened)[window],
+        timely=labels(breaches.shape, happened, MIN_LEAD_FRAMES + 1)[window],
+        scored=~unscored(breaches.shape, happened)[window],
+        incidents=tuple(
+            replace(i, onset=i.onset - FIRST_SCORED, end=i.end - FIRST_SCORED) for i in counted
+        ),
+        types=tuple(
+            INCIDENT_TYPES.index(incident_type(seen.truths, i.copy, first + i.service, i.onset))
+            for i in counted
+        ),
+    )

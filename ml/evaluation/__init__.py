@@ -1,0 +1,1 @@
+"""How good a model is, beside simple baselines and an oracle."""

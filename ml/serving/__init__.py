@@ -1,0 +1,1 @@
+"""From features to predictions, reasons and advice: NumPy and ONNX Runtime alone."""

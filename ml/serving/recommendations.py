@@ -1,0 +1,172 @@
+"""What to do about a predicted incident: from its likely types, reasons, and the calls below it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from ml.definitions.incident_types import INCIDENT_TYPES, IncidentType
+from ml.serving.factors import Factor
+from telemetry.frame import Frame
+from telemetry.graph import FloatArray, IntArray, ServiceGraph
+
+
+class Recommendation(NamedTuple):
+    """One piece of advice: on which service, and what."""
+
+    service: str
+    action: str
+
+
+_ACTIONS: dict[IncidentType, tuple[str, ...]] = {
+    IncidentType.CPU_SATURATION: (
+        "Add replicas or raise the CPU limit of {service}: its CPU is at {cpu}.",
+        "Look for background work on {service} and move it elsewhere.",
+    ),
+    IncidentType.MEMORY_EXHAUSTION: (
+        "Restart the replicas of {service} one by one before they reach their limit: memory is at "
+        "{memory}.",
+        "Raise the memory limit of {service}, and look for a leak since its last release.",
+    ),
+    IncidentType.LATENCY_DEGRADATION: (
+        "Add capacity to {service}, or take load off it: p95 is at {p95}.",
+        "Check the disk and the slow queries of {service}.",
+    ),
+    IncidentType.ERROR_SURGE: (
+        "Roll the last change of {service} back: {errors} of its answers are errors.",
+        "Route traffic away from the failing replicas of {service}.",
+    ),
+    IncidentType.DEPENDENCY_FAILURE: (
+        "Look after {service} first: others wait for it.",
+        "Open the circuit breakers to {service} and serve a fallback.",
+    ),
+    IncidentType.TRAFFIC_OVERLOAD: (
+        "Shed load before {service}, least important requests first.",
+        "Add replicas to {service} until the surge is over.",
+    ),
+    IncidentType.SERVICE_DOWN: (
+        "Bring the replicas of {service} back: {availability} of them are ready.",
+        "Fail over from {service}, or serve a fallback until it is back.",
+    ),
+}
+
+
+_SIGNALS: dict[IncidentType, tuple[str, ...]] = {
+    IncidentType.CPU_SATURATION: ("cpu", "capacity"),
+    IncidentType.MEMORY_EXHAUSTION: ("memory",),
+    IncidentType.LATENCY_DEGRADATION: ("latency", "p95", "slo_reached", "critical_path"),
+    IncidentType.ERROR_SURGE: ("error", "failed"),
+    IncidentType.DEPENDENCY_FAILURE: ("",),
+    IncidentType.TRAFFIC_OVERLOAD: ("request", "throughput"),
+    IncidentType.SERVICE_DOWN: ("availability", "loss"),
+}
+"""Parts of the names of inputs that speak for a type, at the service that is acted on."""
+
+NEARLY_FULL = 80.0
+LIKELY = 0.2
+"""Types below this probability are not acted on, except the most likely one."""
+
+
+def recommendations(
+    graph: ServiceGraph,
+    frame: Frame,
+    service: int,
+    types: FloatArray,
+    factors: Sequence[Factor] = (),
+) -> list[Recommendation]:
+    """Advice for a service of copy 0 at risk, the most promising first.
+
+    Parameters
+    ----------
+    types
+        (K,) probability of each incident type. Advice counts by that of its type, a second one on
+        the same half.
+    factors
+        Reasons for the prediction, if they are known. Advice counts up to twice as much, by the
+        share of their contribution that speaks for it: of its type, at the service to act on.
+    """
+    ranked: list[tuple[float, Recommendation]] = []
+    for place in np.argsort(-types, kind="stable"):
+        probability = float(types[place])
+        if probability < LIKELY and ranked:
+            break
+        kind = INCIDENT_TYPES[place]
+        advice = _advice(graph, frame, service, kind)
+        worth = probability * (1.0 + _support(kind, advice[0].service, factors))
+        ranked += [(worth / (n + 1), one) for n, one in enumerate(advice)]
+    ranked.sort(key=lambda pair: -pair[0])
+    return list(dict.fromkeys(advice for _, advice in ranked))
+
+
+def _advice(
+    graph: ServiceGraph, frame: Frame, service: int, kind: IncidentType
+) -> list[Recommendation]:
+    acted_on = _worst_dependency(graph, frame, service) if _elsewhere(kind) else service
+    name = graph.names[acted_on]
+    seen = {
+        "cpu": _percent(frame.cpu_percent[0, acted_on]),
+        "memory": _percent(frame.memory_percent[0, acted_on]),
+        "errors": _percent(frame.error_rate_percent[0, acted_on]),
+        "availability": _percent(frame.availability_percent[0, acted_on]),
+        "p95": _milliseconds(frame.latency_p95_ms[0, acted_on]),
+    }
+    return [Recommendation(name, _filled(text, name, seen)) for text in _ACTIONS[kind]]
+
+
+def _filled(text: str, service: str, seen: Mapping[str, str | None]) -> str:
+    """Fill a sentence in; evidence after its colon that was not observed is left out."""
+    advice, _, evidence = text.partition(": ")
+    if any(value is None and f"{{{name}}}" in evidence for name, value in seen.items()):
+        text = f"{advice}."
+    return text.format(service=service, **seen)
+
+
+def _support(kind: IncidentType, acted_on: str, factors: Sequence[Factor]) -> float:
+    """Share of the contribution of all factors that speaks for a type at a service, 0 to 1."""
+    speaking = sum(
+        factor.contribution
+        for factor in factors
+        if factor.service == acted_on and any(part in factor.feature for part in _SIGNALS[kind])
+    )
+    return speaking / max(sum(factor.contribution for factor in factors), 1e-12)
+
+
+def _elsewhere(kind: IncidentType) -> bool:
+    return kind is IncidentType.DEPENDENCY_FAILURE
+
+
+def _worst_dependency(graph: ServiceGraph, frame: Frame, service: int) -> int:
+    """Follow the worst calls down to where the trouble sits."""
+    seen = {service}
+    while True:
+        edges = np.flatnonzero(graph.caller == service)
+        edges = (
+            edges[[int(graph.callee[edge]) not in seen for edge in edges]] if len(edges) else edges
+        )
+        if not len(edges):
+            return service
+        late = np.nan_to_num(frame.edge_latency_ms[0, edges] / graph.timeout_ms[edges])
+        failing = np.nan_to_num(frame.edge_error_rate_percent[0, edges]) / 100.0
+        trouble = failing + late + _shortage(frame, graph.callee[edges])
+        if trouble.max() < 0.05 and len(seen) > 1:
+            return service
+        service = int(graph.callee[edges[int(trouble.argmax())]])
+        seen.add(service)
+
+
+def _shortage(frame: Frame, services: IntArray) -> FloatArray:
+    """Replicas that are missing, and how near CPU and memory are to their limits."""
+    missing = 1.0 - np.nan_to_num(frame.availability_percent[0, services], nan=100.0) / 100.0
+    full = np.fmax(frame.cpu_percent[0, services], frame.memory_percent[0, services])
+    shortage: FloatArray = missing + np.clip((np.nan_to_num(full) - NEARLY_FULL) / 40.0, 0.0, 0.5)
+    return shortage
+
+
+def _percent(value: float) -> str | None:
+    return f"{value:.0f} %" if np.isfinite(value) else None
+
+
+def _milliseconds(value: float) -> str | None:
+    return f"{value:.0f} ms" if np.isfinite(value) else None

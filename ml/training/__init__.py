@@ -1,0 +1,1 @@
+"""From simulated episodes to a model directory."""

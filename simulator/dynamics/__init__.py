@@ -1,0 +1,1 @@
+"""How a system behaves, sub-step by sub-step: one module per mechanism."""

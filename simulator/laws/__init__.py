@@ -1,0 +1,1 @@
+"""Laws of waiting and latency, free of any system."""

@@ -1,0 +1,1 @@
+"""What monitoring sees of an interval, and what was so."""

@@ -1,0 +1,1 @@
+"""What a system is: its file, its defaults, its sizes."""

@@ -1,0 +1,1 @@
+"""What is observed of a system: its graph, its frames; the ground floor of everything else."""
