@@ -15,7 +15,6 @@ from prometheus_client import CollectorRegistry, PlatformCollector, ProcessColle
 
 from ml.serving.artefact import read_manifest
 from server import metrics
-from server.clock import Clock
 from server.credentials import (
     Certificates,
     Watched,
@@ -23,11 +22,10 @@ from server.credentials import (
     server_credentials,
     token,
 )
-from server.engine import Engine
 from server.http import Http
-from server.journal import Journal
 from server.learning.learning import Learning
 from server.loop_lag import LoopLag
+from server.pipeline.stages import SloSettings
 from server.rpc.access import Authenticated
 from server.rpc.broadcast import Broadcaster
 from server.rpc.event_feed import EventFeed
@@ -37,8 +35,10 @@ from server.rpc.registration import HEALTH, SERVICES, register
 from server.rpc.server_info import ServerInfo
 from server.settings import MAX_MESSAGE_BYTES, Settings, SettingsError, host_and_port
 from server.store import Store, open_store, place
-from server.ticker import Ticker
-from server.watch.watcher import SloSettings
+from server.systems.clock import Clock
+from server.systems.repository import Journal
+from server.systems.system import Engine
+from server.systems.ticker import Ticker
 from simulator.topologies import SHIPPED, shipped
 from simulator.topology.file import load_topology
 from simulator.topology.resolved import Topology

@@ -14,16 +14,16 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
-from server.engine import Engine
+from server.pipeline.budgets import SEVERITIES
+from server.pipeline.objectives import OBJECTIVES
+from server.pipeline.snapshot import Snapshot
+from server.pipeline.stages import Watched
 from server.rpc.broadcast import Broadcaster
 from server.rpc.event_feed import EventFeed
 from server.rpc.server_info import VERSION
-from server.snapshot import Snapshot
 from server.store import Store
-from server.ticker import Ticker
-from server.watch.objectives import OBJECTIVES
-from server.watch.slos import SEVERITIES
-from server.watch.watcher import Watched
+from server.systems.system import Engine
+from server.systems.ticker import Ticker
 from telemetry.graph import FloatArray
 
 _SERVICE_METRICS = (

@@ -12,8 +12,8 @@ from ml.serving.artefact import SHIPPED, read_manifest
 from ml.training.train import Config
 from server.__main__ import main as server
 from server.errors import Reason
+from server.pipeline.budgets import POLICIES
 from server.rpc.registration import SERVICES
-from server.watch.slos import POLICIES
 from simulator.faults.kinds import FaultKind
 from simulator.topologies import SHIPPED as TOPOLOGIES
 from simulator.topology import file as topology_file

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from ml.serving.predictor import Predictor
-from server.engine import Engine
 from server.learning.examples import Examples
 from server.learning.models import Models
 from server.learning.recorder import Recorder
 from server.learning.trainer import Trainer
 from server.settings import Settings
 from server.store import Store
+from server.systems.system import Engine
 
 WORK = "trainings"
 

@@ -21,10 +21,10 @@ from ml.serving.artefact import (
     Manifest,
 )
 from ml.serving.predictor import Predictor, read_usable
-from server.engine import Engine
 from server.errors import unknown_model, unusable_model
 from server.store import Store, activations
 from server.store.activations import Activation
+from server.systems.system import Engine
 
 UNFINISHED = ".unfinished-"
 """Beginning of the name of a model directory that is still written; never one of a version."""

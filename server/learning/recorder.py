@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ml.definitions.breach import breached
 from ml.definitions.incidents import QUIET_FRAMES, Incident, IncidentTracker
 from ml.learning.live import COMPLETE_FRAMES, Seen, surroundings
-from server.snapshot import ActiveFault, Snapshot
+from server.pipeline.snapshot import ActiveFault, Snapshot
 from telemetry.frame import Truth
 
 BEFORE_FRAMES, BEFORE_ROWS = 15, 30_000

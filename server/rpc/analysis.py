@@ -6,8 +6,8 @@ import math
 
 from ml.features import NAMES
 from ml.serving.critical_path import critical_paths
+from server.pipeline.snapshot import Forecast, Snapshot
 from server.rpc.times import timestamp
-from server.snapshot import Forecast, Snapshot
 from sre_edge.v1 import analysis_pb2
 from telemetry.graph import FloatArray
 

@@ -7,11 +7,11 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from server.clock import NORMAL, Clock
 from server.errors import ServerError, Violation, invalid, shutting_down, too_many_streams
+from server.pipeline.snapshot import Snapshot
 from server.rpc import snapshots
 from server.rpc.subscriber import Filter, Gap, Subscriber
-from server.snapshot import Snapshot
+from server.systems.clock import NORMAL, Clock
 from sre_edge.v1 import snapshot_pb2
 
 _Key = tuple[str, int, Filter]

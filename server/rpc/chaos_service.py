@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
-from server.chaos.records import Experiment, ExperimentState, InjectedFault, injected
-from server.engine import Engine
 from server.errors import Violation, invalid, unknown_experiment
-from server.journal import Journal
+from server.records.experiments import Experiment, ExperimentState, InjectedFault, injected
 from server.rpc import experiments, faults, paging
 from server.rpc.access import Context
+from server.systems.repository import Journal
+from server.systems.system import Engine
 from sre_edge.v1 import chaos_service_pb2 as pb
 
 

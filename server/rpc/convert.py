@@ -10,10 +10,10 @@ from ml.definitions.risk import RiskLevel, risk_level
 from ml.features import NAMES
 from ml.serving.factors import Factor
 from ml.serving.recommendations import recommendations
-from server.clock import Clock
+from server.pipeline.snapshot import Forecast, Snapshot, Status
 from server.rpc import times
 from server.rpc.names import Names
-from server.snapshot import Forecast, Snapshot, Status
+from server.systems.clock import Clock
 from simulator.topology.resolved import Service, Topology
 from sre_edge.v1 import (
     clock_pb2,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+from server.pipeline.snapshot import Snapshot
 from server.rpc import columns
 from server.rpc.columns import Column
-from server.snapshot import Snapshot
 from sre_edge.v1 import snapshot_pb2
 from telemetry.graph import IntArray, ServiceGraph
 

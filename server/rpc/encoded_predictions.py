@@ -9,11 +9,11 @@ import numpy as np
 
 from ml.definitions.risk import MEDIUM_FROM, risk_level
 from ml.serving.factors import Factor, top_factors
-from server import forecaster
 from server.errors import Violation, invalid
+from server.pipeline import forecast as forecaster
+from server.pipeline.snapshot import Forecast, Snapshot
 from server.rpc import convert, times
 from server.rpc.columns import BYTES, DOUBLE, ENUM, tag, varint
-from server.snapshot import Forecast, Snapshot
 from sre_edge.v1 import prediction_pb2
 from sre_edge.v1 import prediction_service_pb2 as pb
 from telemetry.graph import FloatArray

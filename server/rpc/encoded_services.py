@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.definitions.risk import MEDIUM_FROM, RISES_AT, RiskLevel
-from server.history import FRAME_METRICS
+from server.pipeline.snapshot import Forecast, Snapshot, Status
 from server.rpc import columns, convert, times
 from server.rpc.columns import BYTES, DOUBLE, ENUM, Column, tag
-from server.snapshot import Forecast, Snapshot, Status
+from server.systems.history import FRAME_METRICS
 from sre_edge.v1 import prediction_pb2, snapshot_pb2
 from telemetry.graph import IntArray, ServiceGraph
 

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from server.errors import Violation, invalid, shutting_down, too_many_streams
+from server.records.events import Event, EventKind, EventLog
 from server.rpc import events
-from server.watch.events import Event, EventKind, EventLog
 from sre_edge.v1 import incident_service_pb2
 
 AT_ONCE = 256

@@ -2,14 +2,7 @@
 
 from __future__ import annotations
 
-from server.chaos.records import InjectedFault
-from server.rpc import times
-from server.rpc.convert import STATUSES
-from server.rpc.faults import fault
-from server.rpc.incidents import alarm, incident
-from server.rpc.names import Names
-from server.rpc.slos import alert
-from server.watch.events import (
+from server.records.events import (
     Detail,
     Event,
     EventKind,
@@ -18,7 +11,14 @@ from server.watch.events import (
     RunStart,
     StatusChange,
 )
-from server.watch.records import Alarm, Incident, SloAlert
+from server.records.experiments import InjectedFault
+from server.records.findings import Alarm, Incident, SloAlert
+from server.rpc import times
+from server.rpc.convert import STATUSES
+from server.rpc.faults import fault
+from server.rpc.incidents import alarm, incident
+from server.rpc.names import Names
+from server.rpc.slos import alert
 from sre_edge.v1 import event_pb2, incident_service_pb2, snapshot_pb2
 
 KINDS = Names(EventKind, event_pb2.EventKind, "EVENT_KIND")

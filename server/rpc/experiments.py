@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from server.chaos.records import Breakage, Experiment, ExperimentEnd, ExperimentState
+from server.records.experiments import Breakage, Experiment, ExperimentEnd, ExperimentState
 from server.rpc import times
 from server.rpc.faults import fault
 from server.rpc.names import Names

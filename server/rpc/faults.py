@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from server.chaos.orders import FaultOrder
-from server.chaos.records import FaultEnd, InjectedFault
 from server.errors import ServerError, Violation, invalid
+from server.experiments.requests import FaultOrder
+from server.records.experiments import FaultEnd, InjectedFault
 from server.rpc import times
 from server.rpc.names import Names
 from simulator.faults.kinds import FaultKind

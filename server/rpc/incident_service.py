@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 
-from server.engine import Engine
 from server.errors import slow_subscriber
-from server.journal import Journal
+from server.records.findings import IncidentState
 from server.rpc import events, incidents, paging, slos, times
 from server.rpc.access import Context
 from server.rpc.event_feed import EventFeed, EventFilter
-from server.watch.records import IncidentState
+from server.systems.repository import Journal
+from server.systems.system import Engine
 from sre_edge.v1 import incident_service_pb2 as pb
 
 

@@ -4,12 +4,7 @@ from __future__ import annotations
 
 from ml.definitions.incident_types import IncidentType
 from server.errors import Violation, invalid
-from server.rpc import times
-from server.rpc.convert import INCIDENT_TYPE_NAMES
-from server.rpc.names import Names
-from server.store.alarms import AlarmFilter
-from server.store.incidents import IncidentFilter
-from server.watch.records import (
+from server.records.findings import (
     Alarm,
     AlarmOutcome,
     Incident,
@@ -18,6 +13,11 @@ from server.watch.records import (
     Peak,
     ServiceIncident,
 )
+from server.rpc import times
+from server.rpc.convert import INCIDENT_TYPE_NAMES
+from server.rpc.names import Names
+from server.store.alarms import AlarmFilter
+from server.store.incidents import IncidentFilter
 from sre_edge.v1 import alarm_pb2, incident_pb2, incident_service_pb2, prediction_service_pb2
 
 _STATES = Names(IncidentState, incident_pb2.IncidentState, "INCIDENT_STATE")

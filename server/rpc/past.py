@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from server.history import Query, Series
 from server.rpc import times
+from server.systems.history import Query, Series
 from sre_edge.v1 import history_pb2
 from sre_edge.v1 import simulation_service_pb2 as pb
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 
 from ml.features.health import health
-from server.engine import Engine
 from server.errors import Violation, invalid
-from server.journal import Journal
 from server.learning.learning import Learning
+from server.records.findings import AlarmOutcome
 from server.rpc import analysis, convert, incidents, learned, paging, times
 from server.rpc.access import Context
 from server.rpc.encoded_predictions import MOST_AT_ONCE, Predictions
-from server.watch.records import AlarmOutcome
+from server.systems.repository import Journal
+from server.systems.system import Engine
 from sre_edge.v1 import prediction_service_pb2 as pb
 
 

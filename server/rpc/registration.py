@@ -11,8 +11,6 @@ from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import DecodeError
 from grpc_health.v1 import health_pb2
 
-from server.engine import Engine
-from server.journal import Journal
 from server.learning.learning import Learning
 from server.rpc.access import Limits
 from server.rpc.answering import Behaviour, answering
@@ -26,7 +24,9 @@ from server.rpc.prediction_service import PredictionServicer
 from server.rpc.server_info import ServerInfo
 from server.rpc.simulation_service import SimulationServicer
 from server.settings import Settings
-from server.ticker import Ticker
+from server.systems.repository import Journal
+from server.systems.system import Engine
+from server.systems.ticker import Ticker
 from sre_edge.v1 import (
     chaos_service_pb2,
     incident_service_pb2,

@@ -6,7 +6,6 @@ import time
 from dataclasses import dataclass
 from importlib.metadata import version
 
-from server.engine import Engine
 from server.loop_lag import LoopLag
 from server.rpc import convert, times
 from server.rpc.broadcast import Broadcaster
@@ -14,7 +13,8 @@ from server.rpc.event_feed import EventFeed
 from server.rpc.topology_document import MAX_SERVICES
 from server.settings import MAX_MESSAGE_BYTES, Settings
 from server.store import Store
-from server.ticker import Ticker
+from server.systems.system import Engine
+from server.systems.ticker import Ticker
 from sre_edge.v1 import server_info_pb2
 from sre_edge.v1 import simulation_service_pb2 as pb
 

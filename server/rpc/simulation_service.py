@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 
-from server import history
-from server.engine import Engine
 from server.errors import Violation, invalid, slow_subscriber
 from server.rpc import convert, past, snapshots, times
 from server.rpc.access import Context
@@ -13,7 +11,9 @@ from server.rpc.broadcast import Broadcaster
 from server.rpc.server_info import ServerInfo
 from server.rpc.subscriber import Filter
 from server.rpc.topology_document import parsed
-from server.ticker import Ticker
+from server.systems import history
+from server.systems.system import Engine
+from server.systems.ticker import Ticker
 from sre_edge.v1 import simulation_service_pb2 as pb
 
 

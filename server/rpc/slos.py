@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from server.pipeline.budgets import Policy, SloView, alerts
+from server.pipeline.objectives import OBJECTIVES
+from server.records.findings import Objective, Severity, SloAlert
 from server.rpc import times
 from server.rpc.names import Names
-from server.watch.objectives import OBJECTIVES
-from server.watch.records import Objective, Severity, SloAlert
-from server.watch.slos import Policy, SloView, alerts
 from sre_edge.v1 import slo_pb2
 from telemetry.graph import ServiceGraph
 

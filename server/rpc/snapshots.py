@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from server.chaos.records import injected
+from server.pipeline.snapshot import Snapshot
+from server.records.experiments import injected
 from server.rpc import convert, encoded_edges, encoded_services, faults, times
 from server.rpc.columns import BYTES, tag, varint
-from server.snapshot import Snapshot
 from sre_edge.v1 import simulation_service_pb2, snapshot_pb2
 from telemetry.graph import IntArray
 

@@ -8,10 +8,10 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.engine import Connection
 
+from server.records.findings import Alarm, AlarmOutcome
 from server.store.documents import parsed, plain, prune, save
 from server.store.pages import Page, newest
 from server.store.schema import alarms
-from server.watch.records import Alarm, AlarmOutcome
 
 KEPT = 50_000
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import insert, select
 from sqlalchemy.engine import Connection
 
-from server.chaos.records import Experiment, ExperimentEnd, ExperimentState, FaultEnd
+from server.records.experiments import Experiment, ExperimentEnd, ExperimentState, FaultEnd
 from server.store.documents import parsed, plain, prune, save
 from server.store.pages import Page, newest
 from server.store.schema import chaos_experiments, kill_switch

@@ -8,11 +8,11 @@ from typing import Any
 from sqlalchemy import insert, select
 from sqlalchemy.engine import Connection, Row
 
-from server.chaos.records import InjectedFault
+from server.records.events import KEPT, Event, EventKind, ModelChange, RunStart, StatusChange
+from server.records.experiments import InjectedFault
+from server.records.findings import Alarm, Incident, SloAlert
 from server.store.documents import parsed, plain, prune
 from server.store.schema import events
-from server.watch.events import KEPT, Event, EventKind, ModelChange, RunStart, StatusChange
-from server.watch.records import Alarm, Incident, SloAlert
 
 _DETAILS: dict[EventKind, type[Any]] = {
     EventKind.RUN_STARTED: RunStart,

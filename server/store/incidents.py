@@ -8,10 +8,10 @@ from datetime import datetime
 from sqlalchemy import or_, select
 from sqlalchemy.engine import Connection
 
+from server.records.findings import Incident, IncidentEnd, IncidentState
 from server.store.documents import parsed, plain, prune, save
 from server.store.pages import Page, newest
 from server.store.schema import incidents
-from server.watch.records import Incident, IncidentEnd, IncidentState
 
 KEPT = 20_000
 

@@ -28,11 +28,11 @@ from ml.serving.artefact import (
 )
 from ml.serving.predictor import Predictor
 from ml.training.export import export, trees
-from server.chaos.orders import FaultOrder
-from server.engine import Engine
+from server.experiments.requests import FaultOrder
 from server.learning.recorder import Experiment, Recorder
 from server.store import experiments, open_store, place
 from server.store.experiments import LearnedExperiment
+from server.systems.system import Engine
 from simulator.faults.kinds import FaultKind
 from simulator.topologies import shipped
 

@@ -9,8 +9,8 @@ import grpc
 import pytest
 
 from server.errors import Reason
+from server.pipeline.snapshot import Run
 from server.rpc.errors import CODES
-from server.snapshot import Run
 from sre_edge.v1 import (
     chaos_service_pb2,
     error_reason_pb2,

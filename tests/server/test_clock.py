@@ -13,10 +13,10 @@ from prometheus_client import CollectorRegistry
 from ml.serving.predictor import Predictor
 from server import metrics
 from server.app import App
-from server.clock import Clock
-from server.engine import Engine
 from server.rpc.broadcast import Broadcaster
-from server.ticker import Ticker
+from server.systems.clock import Clock
+from server.systems.system import Engine
+from server.systems.ticker import Ticker
 from simulator.topologies import shipped
 from sre_edge.v1 import simulation_service_pb2 as pb
 from tests.conftest import StartServer

@@ -11,7 +11,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from server.live_run import LiveRun
+from server.systems.run import LiveRun
 from sre_edge.v1 import incident_service_pb2, simulation_service_pb2
 from tests.conftest import StartServer
 from tests.processes import Program

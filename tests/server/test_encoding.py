@@ -12,13 +12,13 @@ from google.protobuf import wrappers_pb2
 
 from ml.definitions.risk import MEDIUM_FROM, risk_level
 from ml.serving.predictor import Predictor, Trees
-from server.chaos.records import injected
-from server.engine import Engine
-from server.history import FRAME_METRICS
+from server.pipeline.snapshot import ActiveFault, Forecast, Snapshot
+from server.records.experiments import injected
 from server.rpc import convert, encoded_services, faults, snapshots, times
 from server.rpc.columns import varint
 from server.rpc.encoded_predictions import MOST_AT_ONCE, Predictions
-from server.snapshot import ActiveFault, Forecast, Snapshot
+from server.systems.history import FRAME_METRICS
+from server.systems.system import Engine
 from simulator.faults.kinds import Fault, FaultKind
 from simulator.topologies import shipped
 from simulator.topology.document import parse

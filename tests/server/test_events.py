@@ -12,7 +12,7 @@ import pytest
 
 from ml.serving.artefact import read_manifest
 from server.app import App
-from server.watch.events import KEPT, EventKind, Happening
+from server.records.events import KEPT, EventKind, Happening
 from sre_edge.v1 import (
     alarm_pb2,
     event_pb2,

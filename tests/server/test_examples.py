@@ -11,11 +11,11 @@ from ml.features import NAMES
 from ml.learning.live import COMPLETE_FRAMES, LEAST_FRAMES, Seen, from_bytes
 from ml.serving.artefact import SHIPPED
 from ml.serving.predictor import Predictor
-from server.chaos.orders import FaultOrder
-from server.engine import Engine
+from server.experiments.requests import FaultOrder
 from server.learning.examples import MOST_WAITING, Examples
 from server.learning.recorder import BEFORE_FRAMES, Experiment, Recorder
 from server.store import experiments, open_store, place
+from server.systems.system import Engine
 from simulator.faults.kinds import FaultKind
 from simulator.topologies import shipped
 from tests.conftest import StartServer

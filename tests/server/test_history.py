@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from google.protobuf.json_format import ParseDict
 
-from server.history import Query, _reduced, series
+from server.systems.history import Query, _reduced, series
 from sre_edge.v1 import simulation_service_pb2 as pb
 from tests.conftest import StartServer
 from tests.server.stubs import SERVICES, Stubs, reason, violations
@@ -112,7 +112,7 @@ async def test_an_impossible_query_names_its_field(
 
 
 async def test_too_many_values_are_refused(stubs: Stubs, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("server.history.MAX_VALUES", 3)
+    monkeypatch.setattr("server.systems.history.MAX_VALUES", 3)
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await asked(stubs, metrics=["cpu_percent"])
     assert "4 services x 1 metrics" in violations(caught.value)["max_points"]

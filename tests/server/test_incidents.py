@@ -10,7 +10,7 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from server.app import App
-from server.watch import events
+from server.records import events
 from sre_edge.v1 import (
     alarm_pb2,
     event_pb2,

@@ -21,10 +21,10 @@ from ml.serving.artefact import (
     write_manifest,
 )
 from ml.serving.predictor import Predictor
-from server.engine import Engine
 from server.learning.models import Models
 from server.store import activations, open_store, place
 from server.store.activations import Activation
+from server.systems.system import Engine
 from simulator.topologies import shipped
 from sre_edge.v1 import prediction_service_pb2 as pb
 from tests.conftest import StartServer

@@ -6,7 +6,7 @@ import grpc
 import pytest
 
 from server.app import App
-from server.chaos import desk
+from server.experiments import service as desk
 from sre_edge.v1 import chaos_service_pb2 as pb
 from sre_edge.v1 import experiment_pb2, snapshot_pb2
 from tests.conftest import StartServer

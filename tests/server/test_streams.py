@@ -13,10 +13,10 @@ import pytest
 import server.app
 from ml.serving.predictor import Predictor
 from server.app import App
-from server.engine import Engine
+from server.pipeline.snapshot import Snapshot
 from server.rpc.broadcast import Broadcaster
 from server.rpc.subscriber import EVERYTHING, SLOTS, Filter
-from server.snapshot import Snapshot
+from server.systems.system import Engine
 from simulator.topologies import shipped
 from sre_edge.v1 import simulation_service_pb2, simulation_service_pb2_grpc, snapshot_pb2
 from tests.conftest import StartServer

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from server.chaos.records import (
+from server.pipeline.snapshot import Status
+from server.pipeline.stages import SloSettings
+from server.records.events import Event, EventKind, StatusChange
+from server.records.experiments import (
     Breakage,
     BudgetSpent,
     Experiment,
@@ -15,15 +18,7 @@ from server.chaos.records import (
     FaultEnd,
     InjectedFault,
 )
-from server.chronicle import Changes
-from server.journal import Journal
-from server.snapshot import Status
-from server.store import Place, Store, chaos, events, incidents, open_store
-from server.store.alarms import AlarmFilter
-from server.store.documents import parsed, plain
-from server.store.incidents import IncidentFilter
-from server.watch.events import Event, EventKind, StatusChange
-from server.watch.records import (
+from server.records.findings import (
     Alarm,
     AlarmOutcome,
     Incident,
@@ -33,7 +28,12 @@ from server.watch.records import (
     Peak,
     ServiceIncident,
 )
-from server.watch.watcher import SloSettings
+from server.store import Place, Store, chaos, events, incidents, open_store
+from server.store.alarms import AlarmFilter
+from server.store.documents import parsed, plain
+from server.store.incidents import IncidentFilter
+from server.systems.recorder import Changes
+from server.systems.repository import Journal
 from simulator.faults.kinds import FaultKind
 
 NOW = datetime(2030, 3, 1, 12, 30, 15, 250_000, tzinfo=UTC)

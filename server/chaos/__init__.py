@@ -1,1 +1,0 @@
-"""Experiments: faults that somebody asks for, and what became of them."""

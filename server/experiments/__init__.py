@@ -1,0 +1,1 @@
+"""Faults that are asked for, and what became of them: experiments."""

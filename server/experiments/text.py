@@ -1,0 +1,28 @@
+"""What happened to faults, in one plain sentence each."""
+
+from __future__ import annotations
+
+from server.records.events import EventKind
+from server.records.experiments import InjectedFault
+from simulator.faults.kinds import FaultKind
+from simulator.faults.schedule import EDGE
+
+
+def kind_of(kind: FaultKind) -> str:
+    """Name a kind of fault as people say it."""
+    return kind.value.replace("_", " ")
+
+
+def concerned(fault: InjectedFault) -> tuple[str, ...]:
+    """Services that a fault concerns: its target, or both ends of its edge."""
+    return tuple(fault.target.split(EDGE, 1))
+
+
+def of_fault(fault: InjectedFault, kind: EventKind) -> str:
+    """Say that a fault began, ended, or was stopped."""
+    what = f"{kind_of(fault.kind)} on {fault.target} ({fault.id})"
+    if kind is EventKind.FAULT_STARTED:
+        return f"{what} begins, intensity {fault.intensity:g}, for {fault.duration_s:g} s"
+    if kind is EventKind.FAULT_STOPPED:
+        return f"{what} was stopped"
+    return f"{what} is over"

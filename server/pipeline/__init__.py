@@ -1,0 +1,1 @@
+"""What follows a system, stage by stage, from frames alone."""

@@ -1,0 +1,150 @@
+"""Alarms, live: when they are raised, when they end, and how they turned out."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import replace
+
+import numpy as np
+
+from ml.definitions.alarms import MAX_LEAD_FRAMES, AlarmTracker
+from ml.definitions.incident_types import INCIDENT_TYPES
+from ml.definitions.incidents import MIN_BREACHED_FRAMES, QUIET_FRAMES, WINDOW_FRAMES
+from ml.definitions.labels import MIN_LEAD_FRAMES
+from server.pipeline.snapshot import Forecast
+from server.pipeline.state import FrameClock, Standing
+from server.records.findings import Alarm, AlarmOutcome
+from telemetry.graph import FloatArray, IntArray, ServiceGraph
+
+RECOGNISED_WITHIN = max(WINDOW_FRAMES, MIN_BREACHED_FRAMES) - 1
+"""An incident is recognised at most so many frames after its onset."""
+
+
+class _Open:
+    """An alarm whose outcome is not known yet."""
+
+    def __init__(self, alarm: Alarm, service: int, frame: int) -> None:
+        self.alarm, self.service, self.raised = alarm, service, frame
+        self.ended: int | None = None
+
+
+class AlarmWatch:
+    """Follows the alarms of all services of one run with the rules of `ml.definitions.alarms`.
+
+    Live, an incident is known a few frames after its onset only. So what became of an alarm that
+    ended by itself is known a little later, and an alarm that is raised between an onset and its
+    recognition, which a look back would not find, counts neither way: it is late.
+    """
+
+    def __init__(self, graph: ServiceGraph, clock: FrameClock, run_id: str) -> None:
+        self._graph, self._clock, self._run_id = graph, clock, run_id
+        self._tracker: AlarmTracker | None = None
+        self._raised = np.zeros(graph.services, dtype=np.bool_)
+        self._open: dict[int, _Open] = {}
+        self._undecided: deque[_Open] = deque()
+        self._number = 0
+        self.foretold: dict[int, Alarm] = {}
+
+    def update(
+        self, forecast: Forecast | None, standing: Standing, began: IntArray
+    ) -> tuple[list[Alarm], list[Alarm]]:
+        """Take a prediction, and the services whose incidents were recognised with its frame.
+
+        Returns
+        -------
+        The alarms that were raised, and those whose outcome is known now.
+        """
+        frame = standing.frames - 1
+        if forecast is not None:
+            threshold = forecast.predictor.manifest.threshold
+            if self._tracker is None:
+                self._tracker = AlarmTracker((self._graph.services,), threshold)
+            self._tracker.threshold = threshold  # another model may have gone live
+            known_quiet = (standing.end >= 0) & (frame < standing.end + QUIET_FRAMES)
+            raised = self._tracker.update(forecast.probability, standing.open | known_quiet)
+        else:
+            raised = self._raised
+        return self._raise(raised, frame, forecast), self._decide(raised, standing, began)
+
+    def close(self) -> list[Alarm]:
+        """Give the alarms that are undecided when the run ends."""
+        left = [*self._undecided, *self._open.values()]
+        return [replace(found.alarm, outcome=AlarmOutcome.RUN_ENDED) for found in left]
+
+    def pending(self) -> list[Alarm]:
+        """Alarms that are raised, or whose outcome is not known yet, by number."""
+        return sorted(
+            (found.alarm for found in (*self._undecided, *self._open.values())),
+            key=lambda alarm: alarm.number,
+        )
+
+    def _raise(self, raised: np.ndarray, frame: int, forecast: Forecast | None) -> list[Alarm]:
+        if forecast is None:
+            return []
+        found = []
+        for service in np.flatnonzero(raised & ~self._raised).tolist():
+            self._number += 1
+            probability = float(forecast.probability[service])
+            alarm = Alarm(
+                id=f"a-{self._run_id}-{self._number}",
+                run_id=self._run_id,
+                number=self._number,
+                service=self._graph.names[service],
+                raised=self._clock.end_of(frame),
+                ended=None,
+                probability=probability,
+                highest_probability=probability,
+                incident_type=_likely(forecast.types[service]),
+                model_version=forecast.model_version,
+                outcome=AlarmOutcome.PENDING,
+                lead_s=None,
+            )
+            self._open[service] = _Open(alarm, service, frame)
+            found.append(alarm)
+        for service, one in self._open.items():
+            higher = float(forecast.probability[service])
+            if raised[service] and higher > one.alarm.highest_probability:
+                one.alarm = replace(one.alarm, highest_probability=higher)
+        return found
+
+    def _decide(self, raised: np.ndarray, standing: Standing, began: IntArray) -> list[Alarm]:
+        frame = standing.frames - 1
+        for service in np.flatnonzero(self._raised & ~raised).tolist():
+            ended = self._open.pop(service)
+            ended.ended = frame
+            ended.alarm = replace(ended.alarm, ended=self._clock.end_of(frame))
+            self._undecided.append(ended)
+        self._raised = raised
+        decided, waiting = [], deque[_Open]()
+        onsets = {service: int(standing.onset[service]) for service in began.tolist()}
+        self.foretold = {}
+        for one in self._undecided:
+            alarm = self._judged(one, onsets.get(one.service), frame)
+            if alarm is None:
+                waiting.append(one)
+                continue
+            decided.append(alarm)
+            if alarm.outcome is AlarmOutcome.FORETOLD:
+                self.foretold[one.service] = alarm
+        self._undecided = waiting
+        return decided
+
+    def _judged(self, one: _Open, onset: int | None, frame: int) -> Alarm | None:
+        """Say how an alarm that has ended turned out; None if that is not known yet."""
+        ended = one.ended
+        if ended is None:
+            return None
+        if onset is not None and onset <= ended:
+            lead = onset - one.raised - 1
+            if lead < 0:
+                return replace(one.alarm, outcome=AlarmOutcome.LATE)
+            if MIN_LEAD_FRAMES <= lead <= MAX_LEAD_FRAMES:
+                lead_s = lead * self._clock.interval_s
+                return replace(one.alarm, outcome=AlarmOutcome.FORETOLD, lead_s=lead_s)
+        elif onset is None and frame < ended + RECOGNISED_WITHIN:
+            return None
+        return replace(one.alarm, outcome=AlarmOutcome.FALSE)
+
+
+def _likely(types: FloatArray) -> str:
+    return "" if np.isnan(types).all() else INCIDENT_TYPES[int(np.nanargmax(types))].value

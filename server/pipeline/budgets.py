@@ -1,0 +1,217 @@
+"""Error budgets, how fast they burn, and when somebody is told (Google SRE workbook, chapter 5)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+import numpy as np
+
+from ml.definitions.incidents import BoolArray
+from server.pipeline.objectives import OBJECTIVES, Objectives
+from server.pipeline.windows import SlidingSum
+from server.records.findings import Severity, SloAlert
+from simulator.topology.resolved import Topology
+from telemetry.frame import Frame
+from telemetry.graph import FloatArray, IntArray, ServiceGraph
+
+HOUR_S = 3600.0
+PERIOD_S = 30 * 24 * HOUR_S
+CLEARED_BELOW = 0.5
+"""Share of a policy's burn rate below which an alert calms down: hysteresis."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Burn rates over two windows that are too fast together.
+
+    Attributes
+    ----------
+    long_s, short_s
+        Lengths of the windows, seconds; the short one makes an alert end soon.
+    burn_rate
+        1 spends exactly the whole budget within its period.
+    severity
+        Of the alert.
+    """
+
+    long_s: float
+    short_s: float
+    burn_rate: float
+    severity: Severity
+
+    def scaled(self, scale: float) -> Policy:
+        """Give the same policy with shorter or longer windows."""
+        return replace(self, long_s=scale * self.long_s, short_s=scale * self.short_s)
+
+
+POLICIES = (
+    Policy(HOUR_S, HOUR_S / 12, 14.4, Severity.PAGE),
+    Policy(6 * HOUR_S, HOUR_S / 2, 6.0, Severity.PAGE),
+    Policy(72 * HOUR_S, 6 * HOUR_S, 1.0, Severity.TICKET),
+)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class SloView:
+    """How the budgets stand after a frame; nothing in it is ever changed.
+
+    P is the number of policies, O that of objectives (`OBJECTIVES`), S that of services.
+
+    Attributes
+    ----------
+    objectives, policies, period_s, least_rps
+        What is promised, when somebody is told, what a budget is for (seconds), and below which
+        request rate nobody is told.
+    time, frames, seconds
+        End of the frame, simulated clock; how many were watched by then, and how long they are.
+    counted
+        (2, O, S): bad and all since the run began; see `Objectives.judge`.
+    long_burn, short_burn
+        (P, O, S): burn rates over the windows of each policy.
+    spent
+        (O, S): share of the period's budget that is spent, 0 or more; above 1 it is overspent.
+    request_rps
+        (S,): mean request rate over the longest window that pages.
+    firing, since
+        (2, O, S): whether tickets and pages fire, and since which frame, counted from 0.
+    """
+
+    objectives: Objectives
+    policies: tuple[Policy, ...]
+    period_s: float
+    least_rps: float
+    time: datetime
+    frames: int
+    seconds: float
+    counted: FloatArray
+    long_burn: FloatArray
+    short_burn: FloatArray
+    spent: FloatArray
+    request_rps: FloatArray
+    firing: BoolArray
+    since: IntArray
+
+
+SEVERITIES = (Severity.TICKET, Severity.PAGE)
+"""In the order of `SloView.firing`."""
+
+
+class SloWatch:
+    """Follows the objectives of all services of one run.
+
+    Parameters
+    ----------
+    topology
+        States the objectives.
+    interval_s
+        Length of a frame.
+    scale
+        Length of every window, the budget's period included, over that of real operations: 1
+        takes an hour for an hour, 1/60 a minute.
+    least_rps
+        Below this request rate over the long window of a policy, it does not fire.
+    """
+
+    def __init__(
+        self, topology: Topology, interval_s: float, *, scale: float, least_rps: float
+    ) -> None:
+        self._graph: ServiceGraph = topology.graph()
+        self._objectives = Objectives.of(topology)
+        self._policies = tuple(policy.scaled(scale) for policy in POLICIES)
+        self._period_s = scale * PERIOD_S
+        self._interval_s, self._least_rps = interval_s, least_rps
+        shape = (2, len(OBJECTIVES), self._graph.services)
+        lengths = {p.long_s for p in self._policies} | {p.short_s for p in self._policies}
+        self._sums = {s: SlidingSum(shape, s, interval_s) for s in lengths}
+        self._period = SlidingSum(shape, self._period_s, interval_s)
+        self._counted = np.zeros(shape)
+        self._frames = 0
+        self._firing = np.zeros(shape, dtype=np.bool_)
+        self._since = np.zeros(shape, dtype=np.intp)
+        self._calm = np.zeros((len(self._policies), *shape[1:]), dtype=np.intp)
+        self._exceeded = np.zeros(self._calm.shape, dtype=np.bool_)
+
+    def update(self, frame: Frame, end: datetime) -> tuple[SloView, list[SloAlert]]:
+        """Take a frame that ends at a time; return how it stands, and the alerts that changed."""
+        judged = self._objectives.judge(frame)
+        self._counted = self._counted + judged
+        self._frames += 1
+        sums = {length: window.add(judged) for length, window in self._sums.items()}
+        long_burn = np.array([self._burn(sums[p.long_s], p.long_s) for p in self._policies])
+        short_burn = np.array([self._burn(sums[p.short_s], p.short_s) for p in self._policies])
+        rates = np.array([self._request_rps(sums[p.long_s], p.long_s) for p in self._policies])
+        before = self._firing
+        self._alert(long_burn, short_burn, rates)
+        self._since = np.where(self._firing & ~before, self._frames - 1, self._since)
+        view = SloView(
+            objectives=self._objectives,
+            policies=self._policies,
+            period_s=self._period_s,
+            least_rps=self._least_rps,
+            time=end,
+            frames=self._frames,
+            seconds=self._frames * self._interval_s,
+            counted=self._counted,
+            long_burn=long_burn,
+            short_burn=short_burn,
+            spent=self._burn(self._period.add(judged), self._period_s),
+            request_rps=rates[1],
+            firing=self._firing,
+            since=self._since,
+        )
+        return view, [
+            _alert(view, self._graph, *place)
+            for place in np.argwhere(self._firing != before).tolist()
+        ]
+
+    def _burn(self, counted: FloatArray, window_s: float) -> FloatArray:
+        """Burn rate over a window, (O, S); what came before the run counts as good."""
+        bad, total = counted
+        seen = min(1.0, self._frames * self._interval_s / window_s)
+        share = np.divide(bad, total, out=np.zeros_like(bad), where=total > 0.0)
+        burn: FloatArray = share / self._objectives.allowed * seen
+        return burn
+
+    def _request_rps(self, counted: FloatArray, window_s: float) -> FloatArray:
+        rate: FloatArray = counted[1, 1] / min(window_s, self._frames * self._interval_s)
+        return rate
+
+    def _alert(self, long_burn: FloatArray, short_burn: FloatArray, rates: FloatArray) -> None:
+        limits = np.array([policy.burn_rate for policy in self._policies])[:, None, None]
+        busy = (rates >= self._least_rps)[:, None, :]
+        fires = (long_burn >= limits) & (short_burn >= limits) & busy
+        calm = short_burn < CLEARED_BELOW * limits
+        self._calm = np.where(calm, self._calm + 1, 0)
+        needed = np.array([max(1, round(p.short_s / self._interval_s)) for p in self._policies])
+        over = self._calm >= needed[:, None, None]
+        self._exceeded = fires | self._exceeded & ~over
+        self._firing = np.array(
+            [
+                self._exceeded[[p.severity is severity for p in self._policies]].any(axis=0)
+                for severity in SEVERITIES
+            ]
+        )
+
+
+def alerts(view: SloView, graph: ServiceGraph, service: int) -> list[SloAlert]:
+    """Describe the alerts of a service that fire."""
+    return [
+        _alert(view, graph, severity, objective, service)
+        for severity, objective in np.argwhere(view.firing[:, :, service]).tolist()
+    ]
+
+
+def _alert(
+    view: SloView, graph: ServiceGraph, severity: int, objective: int, service: int
+) -> SloAlert:
+    which = [policy.severity is SEVERITIES[severity] for policy in view.policies]
+    frames = view.frames - 1 - int(view.since[severity, objective, service])
+    return SloAlert(
+        service=graph.names[service],
+        objective=OBJECTIVES[objective],
+        severity=SEVERITIES[severity],
+        firing=bool(view.firing[severity, objective, service]),
+        since=view.time - timedelta(seconds=frames * view.seconds / view.frames),
+        burn_rate=float(view.long_burn[which, objective, service].max()),
+    )

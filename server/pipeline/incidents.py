@@ -1,0 +1,197 @@
+"""Incidents of services that belong together, joined along the calls, and where they came from.
+
+The rule: the incident of a service joins an incident that is still open if the service calls, or
+is called by, a service whose own incident is a part of it and overlaps in time with its own. If
+that holds for several open incidents, the oldest goes on and the others are merged into it.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from server.pipeline.state import NEVER, FrameClock, Standing, described
+from server.records.findings import Alarm, Incident, IncidentEnd, IncidentState, ServiceIncident
+from telemetry.graph import IntArray, ServiceGraph
+
+AT_ONCE_FRAMES = 2
+"""A callee that breaks so much later may still be why its caller broke."""
+
+
+@dataclass(eq=False, slots=True)
+class _Joined:
+    number: int
+    open: dict[int, Alarm | None] = field(default_factory=dict)  # services, and who foretold them
+    over: list[ServiceIncident] = field(default_factory=list)
+    origins: dict[int, int] = field(default_factory=dict)  # services and their first onsets
+
+
+class JoinedIncidents:
+    """Joins the incidents of the services of one run."""
+
+    def __init__(self, graph: ServiceGraph, clock: FrameClock, run_id: str) -> None:
+        self._graph, self._clock, self._run_id = graph, clock, run_id
+        self._numbers = itertools.count(1)
+        self._joined: dict[int, _Joined] = {}
+        self._part_of = np.full(graph.services, NEVER, dtype=np.intp)
+
+    def update(
+        self,
+        standing: Standing,
+        began: IntArray,
+        ended: IntArray,
+        foretold: dict[int, Alarm],
+    ) -> list[Incident]:
+        """Take what began and ended with a frame; return every incident that changed, by number."""
+        changed: set[int] = set()
+        told: list[Incident] = []
+        if len(began):
+            for services, numbers in self._components(standing, began):
+                changed.add(self._join(services, numbers, standing, foretold, told))
+        for service in ended.tolist():
+            joined = self._joined[int(self._part_of[service])]
+            joined.over.append(self._described(standing, service, joined.open.pop(service)))
+            changed.add(joined.number)
+        for number in sorted(changed):
+            if number in self._joined:
+                told.append(self._record(self._joined[number], standing))
+                if not self._joined[number].open:
+                    del self._joined[number]
+        return sorted(told, key=lambda incident: incident.number)
+
+    def open(self, standing: Standing) -> list[Incident]:
+        """Describe the incidents that go on, by number."""
+        return [self._record(joined, standing) for _, joined in sorted(self._joined.items())]
+
+    def close(self, standing: Standing) -> list[Incident]:
+        """Close what is open when the run ends."""
+        end = self._clock.start_of(standing.frames)
+        return [
+            replace(incident, state=IncidentState.CLOSED, closed_by=IncidentEnd.RUN_ENDED, end=end)
+            for incident in self.open(standing)
+        ]
+
+    def _components(self, standing: Standing, began: IntArray) -> list[tuple[list[int], list[int]]]:
+        """Group the services that broke with the open incidents that they belong to."""
+        graph, size = self._graph, self._graph.services
+        new = np.zeros(size, dtype=np.bool_)
+        new[began] = True
+        ends = np.stack([graph.caller, graph.callee])
+        pairs = np.concatenate([ends, ends[::-1]], axis=1)
+        pairs = pairs[:, new[pairs[0]]]
+        one, other = pairs
+        overlaps = new[other] | standing.open[other] | (standing.end[other] > standing.onset[one])
+        one, other = one[overlaps], other[overlaps]
+        numbers = np.array(sorted(self._joined), dtype=np.intp)
+        # An incident that is open is a node of its own, behind the services.
+        place = size + np.searchsorted(numbers, self._part_of[other])
+        belongs = np.isin(self._part_of[other], numbers) & ~new[other]
+        other = np.where(new[other], other, np.where(belongs, place, one))
+        nodes = size + len(numbers)
+        links = coo_array((np.ones(len(one)), (one, other)), shape=(nodes, nodes))
+        labels = connected_components(links, directed=False)[1]
+        order = began[np.argsort(standing.onset[began], kind="stable")]
+        found: dict[int, tuple[list[int], list[int]]] = {}
+        for service in order.tolist():
+            found.setdefault(int(labels[service]), ([], []))[0].append(service)
+        for node, number in enumerate(numbers.tolist(), start=size):
+            if int(labels[node]) in found:
+                found[int(labels[node])][1].append(number)
+        return list(found.values())
+
+    def _join(
+        self,
+        services: list[int],
+        numbers: list[int],
+        standing: Standing,
+        foretold: dict[int, Alarm],
+        told: list[Incident],
+    ) -> int:
+        joined = self._joined[numbers[0]] if numbers else _Joined(next(self._numbers))
+        self._joined[joined.number] = joined
+        for number in numbers[1:]:
+            other = self._joined.pop(number)
+            told.append(
+                replace(
+                    self._record(other, standing),
+                    state=IncidentState.CLOSED,
+                    closed_by=IncidentEnd.MERGED,
+                    end=self._clock.end_of(standing.frames - 1),
+                    merged_into=self._id(joined.number),
+                )
+            )
+            self._part_of[self._part_of == number] = joined.number
+            joined.open.update(other.open)
+            joined.over.extend(other.over)
+            joined.origins = {**other.origins, **joined.origins}
+        for service in services:
+            self._part_of[service] = joined.number
+            joined.open[service] = foretold.get(service)
+            joined.origins.setdefault(service, int(standing.onset[service]))
+        return joined.number
+
+    def _record(self, joined: _Joined, standing: Standing) -> Incident:
+        now = [self._described(standing, service, by) for service, by in joined.open.items()]
+        index = self._graph.index
+        services = tuple(
+            sorted([*joined.over, *now], key=lambda found: (found.onset, index[found.service]))
+        )
+        onset = services[0].onset
+        # The lead of the whole is that of the first alarm before its own onset.
+        leads = [
+            found.lead_s - (found.onset - onset).total_seconds()
+            for found in services
+            if found.lead_s is not None
+        ]
+        lead_s = max(leads, default=0.0)
+        return Incident(
+            id=self._id(joined.number),
+            run_id=self._run_id,
+            number=joined.number,
+            state=IncidentState.OPEN if now else IncidentState.CLOSED,
+            closed_by=None if now else IncidentEnd.RECOVERED,
+            merged_into="",
+            onset=onset,
+            end=None if now else max(found.end for found in services if found.end is not None),
+            origin=self._graph.names[probable_origin(self._graph, joined.origins)],
+            lead_s=lead_s if lead_s >= MIN_LEAD_S else None,
+            services=services,
+        )
+
+    def _described(self, standing: Standing, service: int, by: Alarm | None) -> ServiceIncident:
+        found = described(standing, self._graph, self._clock, service)
+        return found if by is None else replace(found, alarm_id=by.id, lead_s=by.lead_s)
+
+    def _id(self, number: int) -> str:
+        return f"i-{self._run_id}-{number}"
+
+
+MIN_LEAD_S = 4.0
+"""An alarm less than 4 s before the onset is too late (evaluation.md, section 1)."""
+
+
+def probable_origin(graph: ServiceGraph, onsets: dict[int, int]) -> int:
+    """Service that an incident probably came from, of those affected and their first onsets.
+
+    Failures spread from callee to caller. So it is the first to break of those that no affected
+    callee explains: none that broke before them, or at most 4 s after. If all explain each other,
+    in a cycle, it is the first to break.
+    """
+    affected = np.fromiter(onsets.keys(), dtype=np.intp, count=len(onsets))
+    onset = np.full(graph.services, np.iinfo(np.intp).max)
+    onset[affected] = np.fromiter(onsets.values(), dtype=np.intp, count=len(onsets))
+    known = np.zeros(graph.services, dtype=np.bool_)
+    known[affected] = True
+    inside = known[graph.caller] & known[graph.callee] & (graph.caller != graph.callee)
+    caller, callee = graph.caller[inside], graph.callee[inside]
+    explained = np.zeros(graph.services, dtype=np.bool_)
+    explained[caller[onset[callee] <= onset[caller] + AT_ONCE_FRAMES]] = True
+    candidates = affected[~explained[affected]]
+    candidates = candidates if len(candidates) else affected
+    callers = np.bincount(callee, minlength=graph.services)
+    order = np.lexsort((candidates, -callers[candidates], onset[candidates]))
+    return int(candidates[order[0]])

@@ -1,0 +1,50 @@
+"""What happened, in one plain sentence each."""
+
+from __future__ import annotations
+
+from server.records.findings import Alarm, AlarmOutcome, Incident, IncidentEnd, Severity, SloAlert
+
+MOST_NAMES = 5
+
+
+def names(services: tuple[str, ...]) -> str:
+    """List services, the first few by name."""
+    if len(services) > MOST_NAMES:
+        return f"{', '.join(services[:MOST_NAMES])} and {len(services) - MOST_NAMES} more"
+    return ", ".join(services[:-1]) + (" and " if len(services) > 1 else "") + services[-1]
+
+
+def of_alarm(alarm: Alarm) -> str:
+    """Say that an alarm was raised, or how it turned out."""
+    if alarm.outcome is AlarmOutcome.PENDING:
+        kind = f", probably {alarm.incident_type.replace('_', ' ')}" if alarm.incident_type else ""
+        return f"an incident of {alarm.service} is expected ({alarm.probability:.0%}{kind})"
+    return f"the alarm of {alarm.service} " + {
+        AlarmOutcome.FORETOLD: f"foretold an incident {alarm.lead_s or 0.0:.0f} s ahead",
+        AlarmOutcome.FALSE: "was false",
+        AlarmOutcome.LATE: "came when the incident had begun",
+        AlarmOutcome.RUN_ENDED: "ended with the run",
+    }.get(alarm.outcome, "")
+
+
+def of_alert(alert: SloAlert) -> str:
+    """Say that a budget burns too fast, or does no more."""
+    budget = f"the {alert.objective.value.replace('_', ' ')} budget of {alert.service}"
+    if not alert.firing:
+        return f"{budget} no longer burns too fast"
+    now = "now" if alert.severity is Severity.PAGE else "soon"
+    return f"{budget} burns {alert.burn_rate:.1f} times as fast as it may: look {now}"
+
+
+def of_incident(incident: Incident, spreads: bool) -> str:
+    """Say that an incident began, spread, or is over."""
+    if incident.closed_by is IncidentEnd.MERGED:
+        return f"{incident.id} proved a part of {incident.merged_into}"
+    if incident.closed_by is IncidentEnd.RUN_ENDED:
+        return f"{incident.id} was open when the run ended"
+    if incident.end is not None:
+        seconds = (incident.end - incident.onset).total_seconds()
+        return f"{incident.id} is over after {seconds:.0f} s: {names(incident.names)}"
+    told = f", foretold {incident.lead_s:.0f} s ahead" if incident.lead_s is not None else ""
+    verb = "has spread over" if spreads else "began at"
+    return f"{incident.id} {verb} {names(incident.names)}, probably from {incident.origin}{told}"

@@ -1,0 +1,1 @@
+"""Where frames come from: one adapter of the ports per kind of source."""

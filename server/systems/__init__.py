@@ -1,0 +1,1 @@
+"""Systems: each a source with its pipeline, history and experiments, under one writer."""

@@ -1,0 +1,177 @@
+"""Looking back: series of metrics over a time, with fewer points than there were snapshots."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+
+from server.errors import Violation, invalid, not_in_history
+from server.pipeline.snapshot import Run, Snapshot
+from telemetry.graph import FloatArray
+
+MAX_POINTS, DEFAULT_POINTS = 2000, 300
+MAX_VALUES = 200_000
+
+FRAME_METRICS = (
+    "cpu_percent", "memory_percent", "latency_ms", "latency_p50_ms", "latency_p95_ms",
+    "latency_p99_ms", "error_rate_percent", "throughput_rps", "availability_percent",
+    "request_count", "failed_count",
+)  # fmt: skip
+PROBABILITY = "incident_probability"
+METRICS = (*FRAME_METRICS, PROBABILITY)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Series:
+    """Metrics over time, by bucket; arrays of shape (N, M, S), NaN where nothing was observed.
+
+    Attributes
+    ----------
+    run
+        Which they belong to.
+    services, metrics
+        Indices of the S services; names of the M metrics.
+    start_time
+        Of the first bucket, simulated clock; None if there are no buckets.
+    bucket_s
+        Length of a bucket, simulated seconds.
+    minimum, maximum, mean, last
+        Of the values observed in each bucket.
+    """
+
+    run: Run
+    services: tuple[int, ...]
+    metrics: tuple[str, ...]
+    start_time: datetime | None
+    bucket_s: float
+    minimum: FloatArray
+    maximum: FloatArray
+    mean: FloatArray
+    last: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What somebody wants to look back at.
+
+    Attributes
+    ----------
+    services
+        Names; none means all.
+    metrics
+        Of `METRICS`.
+    start_time, end_time
+        Simulated clock; the end is not part of it; None: as far as there is something.
+    max_points
+        Buckets at most; 0: the default.
+    """
+
+    services: tuple[str, ...]
+    metrics: tuple[str, ...]
+    start_time: datetime | None
+    end_time: datetime | None
+    max_points: int = 0
+
+
+def at(history: Sequence[Snapshot], time: datetime) -> Snapshot:
+    """Find the snapshot whose interval holds a time.
+
+    Raises
+    ------
+    ServerError
+        NOT_IN_HISTORY.
+    """
+    for taken in reversed(history):
+        if taken.time <= time < taken.end_time:
+            return taken
+    raise not_in_history(history[0].time, history[-1].time)
+
+
+def series(history: Sequence[Snapshot], query: Query) -> Series:
+    """Look back over the snapshots of one run, oldest first.
+
+    Raises
+    ------
+    ServerError
+        INVALID_FIELD or UNKNOWN_SERVICE.
+    """
+    run = history[-1].run
+    wanted = run.indices(query.services)
+    services = tuple(range(run.graph.services)) if wanted is None else wanted
+    metrics = tuple(dict.fromkeys(query.metrics))
+    start, end = query.start_time, query.end_time
+    chosen = [
+        taken
+        for taken in history
+        if (start is None or taken.end_time > start) and (end is None or taken.time < end)
+    ]
+    points = query.max_points or DEFAULT_POINTS
+    _check(query, metrics, len(services), min(points, len(chosen)))
+    per_bucket = max(1, -(-len(chosen) // points))
+    found, where = [], list(services)
+    for metric in metrics:  # one at a time: all metrics of a large system take 100 MB
+        values = np.array([_values(taken, metric)[where] for taken in chosen])
+        found.append(_reduced(values.reshape(len(chosen), len(services)), per_bucket))
+    minimum, maximum, mean, last = (np.stack(parts, axis=1) for parts in zip(*found, strict=True))
+    return Series(
+        run=run,
+        services=services,
+        metrics=metrics,
+        start_time=chosen[0].time if chosen else None,
+        bucket_s=per_bucket * history[-1].frame.interval_s,
+        minimum=minimum,
+        maximum=maximum,
+        mean=mean,
+        last=last,
+    )
+
+
+def _check(query: Query, metrics: tuple[str, ...], services: int, points: int) -> None:
+    wrong = []
+    unknown = [name for name in metrics if name not in METRICS]
+    if unknown or not metrics:
+        got = f", got {unknown[0]!r}" if unknown else ""
+        wrong.append(Violation("metrics", f"expected some of {', '.join(METRICS)}{got}"))
+    if not 0 <= query.max_points <= MAX_POINTS:
+        wrong.append(Violation("max_points", f"expected at most {MAX_POINTS}"))
+    if query.start_time and query.end_time and query.start_time >= query.end_time:
+        wrong.append(Violation("end_time", "expected a time after start_time"))
+    values = services * len(metrics) * points
+    if not wrong and values > MAX_VALUES:
+        expected = (
+            f"expected at most {MAX_VALUES:,} values, got {services:,} services x "
+            f"{len(metrics)} metrics x {points} points"
+        )
+        wrong.append(Violation("max_points", expected))
+    if wrong:
+        raise invalid(wrong)
+
+
+def _values(taken: Snapshot, metric: str) -> FloatArray:
+    """(S,) values of one metric."""
+    if metric != PROBABILITY:
+        values: FloatArray = getattr(taken.frame, metric)[0]
+        return values
+    if taken.forecast is None:
+        return np.full(taken.run.graph.services, np.nan)
+    return taken.forecast.probability
+
+
+def _reduced(values: FloatArray, per_bucket: int) -> tuple[FloatArray, ...]:
+    """Reduce values, (T, ...), to minimum, maximum, mean and last of each bucket, (N, ...)."""
+    missing = -len(values) % per_bucket
+    padding = np.full((missing, *values.shape[1:]), np.nan)
+    shape = (-1, per_bucket, *values.shape[1:])
+    buckets = np.concatenate([values, padding]).reshape(shape)
+    seen = np.isfinite(buckets)
+    count = seen.sum(axis=1)
+    total = np.where(seen, buckets, 0.0).sum(axis=1)
+    mean = np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
+    # The last one observed: the first from behind.
+    place = per_bucket - 1 - seen[:, ::-1].argmax(axis=1)
+    last = np.take_along_axis(buckets, place[:, np.newaxis], axis=1)[:, 0]
+    smallest, largest = np.fmin.reduce(buckets, axis=1), np.fmax.reduce(buckets, axis=1)
+    return smallest, largest, mean, last

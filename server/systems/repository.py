@@ -1,0 +1,132 @@
+"""Keeps what happened in the store, and reads it back."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from sqlalchemy.engine import Connection
+
+from server.errors import store_unavailable
+from server.experiments.service import KillSwitch
+from server.pipeline.stages import SloSettings
+from server.records.events import EventLog
+from server.records.experiments import Experiment
+from server.records.findings import Alarm, Incident
+from server.store import Store, StoreError, alarms, chaos, events, incidents
+from server.store.alarms import AlarmFilter
+from server.store.incidents import IncidentFilter
+from server.store.pages import Page
+from server.systems.recorder import Changes, Keeping
+
+WRITES_BETWEEN_PRUNING = 200
+SETTLES_WITHIN_S = 5.0
+_log = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+
+
+class Journal:
+    """Writes behind the engine, never holding it up; reads what was written before the reading.
+
+    Parameters
+    ----------
+    store
+        Where records are kept.
+
+    Attributes
+    ----------
+    aside
+        See `Store.aside`.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.aside = store.aside
+        self._writes = 0
+
+    def open(self, slos: SloSettings) -> Keeping:
+        """Settle what an earlier server left open, and give what a new engine needs.
+
+        Raises
+        ------
+        StoreError
+            If the database does not answer.
+        """
+
+        def begin(connection: Connection) -> tuple[int, EventLog, bool]:
+            left = sum(kind.end_run(connection) for kind in (incidents, alarms, chaos))
+            log = EventLog(events.latest(connection))
+            return left, log, chaos.kill_switch_engaged(connection)
+
+        left, log, engaged = self._store.ask(begin)
+        if left:
+            _log.info("%d incidents, alarms and experiments ended with the run before", left)
+        if engaged:
+            _log.warning("the kill switch is on: no fault is taken until it is lifted")
+        return Keeping(log, self.keep, KillSwitch(engaged), slos)
+
+    def keep(self, changes: Changes) -> None:
+        """Write soon; what cannot be written is logged and counted by the store."""
+        self._writes += 1
+        now = datetime.now(UTC)
+        prunes = self._writes % WRITES_BETWEEN_PRUNING == 0
+
+        def write(connection: Connection) -> None:
+            for incident in changes.incidents:
+                incidents.put(connection, incident)
+            for alarm in changes.alarms:
+                alarms.put(connection, alarm)
+            for experiment in changes.experiments:
+                chaos.put(connection, experiment)
+            events.add(connection, changes.events)
+            # Looked up each time: a write before this one may have been lost.
+            if chaos.kill_switch_engaged(connection) is not changes.kill_switch:
+                chaos.set_kill_switch(connection, changes.kill_switch, now)
+            if prunes:
+                for kind in (incidents, alarms, chaos, events):
+                    kind.drop_old(connection)
+
+        self._store.offer(write)
+
+    def settle(self) -> None:
+        """Wait until what was to be kept before is written, or was given up, or takes too long."""
+        with contextlib.suppress(StoreError, TimeoutError):
+            self._store.write(lambda _: None).result(SETTLES_WITHIN_S)
+
+    async def settled(self) -> None:
+        """Wait as `settle` does, in an event loop."""
+        await self._store.aside(self.settle)
+
+    def incidents(self, wanted: IncidentFilter, before: int | None, size: int) -> Page[Incident]:
+        """Give a page of incidents, the newest first.
+
+        Raises
+        ------
+        ServerError
+            STORE_UNAVAILABLE.
+        """
+        return self._read(lambda connection: incidents.page(connection, wanted, before, size))
+
+    def alarms(self, wanted: AlarmFilter, before: int | None, size: int) -> Page[Alarm]:
+        """Give a page of alarms, the newest first; raises as `incidents`."""
+        return self._read(lambda connection: alarms.page(connection, wanted, before, size))
+
+    def experiments(self, before: int | None, size: int) -> Page[Experiment]:
+        """Give a page of experiments, the newest first; raises as `incidents`."""
+        return self._read(lambda connection: chaos.page(connection, before, size))
+
+    def experiment(self, experiment_id: str) -> Experiment | None:
+        """Give an experiment; None if there is none; raises as `incidents`."""
+        return self._read(lambda connection: chaos.get(connection, experiment_id))
+
+    def _read(self, work: Callable[[Connection], Result]) -> Result:
+        # Behind the writes that wait, so that whoever changed something finds it.
+        try:
+            return self._store.ask(work)
+        except StoreError as error:
+            _log.exception("records cannot be read")
+            raise store_unavailable() from error

@@ -1,1 +1,0 @@
-"""What happens to the system: incidents, alarms, objectives. Pure, from frames and predictions."""
