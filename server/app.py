@@ -25,7 +25,9 @@ from server.credentials import (
 from server.http import Http
 from server.learning.learning import Learning
 from server.loop_lag import LoopLag
-from server.pipeline.stages import SloSettings
+from server.pipeline.budgets import SloSettings
+from server.pipeline.clock import Clock
+from server.ports import SourceFactory
 from server.rpc.access import Authenticated
 from server.rpc.broadcast import Broadcaster
 from server.rpc.event_feed import EventFeed
@@ -34,14 +36,11 @@ from server.rpc.observed import Observed
 from server.rpc.registration import HEALTH, SERVICES, register
 from server.rpc.server_info import ServerInfo
 from server.settings import MAX_MESSAGE_BYTES, Settings, SettingsError, host_and_port
+from server.sources.simulation import simulation
 from server.store import Store, open_store, place
-from server.systems.clock import Clock
-from server.systems.repository import Journal
-from server.systems.system import Engine
+from server.systems.repository import Repository
+from server.systems.system import System
 from server.systems.ticker import Ticker
-from simulator.topologies import SHIPPED, shipped
-from simulator.topology.file import load_topology
-from simulator.topology.resolved import Topology
 
 GRACE_S = 3.0
 HEALTH_TIMEOUT_S = 2.0
@@ -58,26 +57,13 @@ _OPTIONS = (
 )
 
 
-def load(settings: Settings) -> Topology:
-    """Load the topology that the settings name.
-
-    Raises
-    ------
-    TopologyError
-        If it cannot be used.
-    """
-    if settings.topology in SHIPPED:
-        return shipped(settings.topology)
-    return load_topology(settings.topology)
-
-
 @dataclass(eq=False)
 class App:
     """A running server; `start` makes one.
 
     Attributes
     ----------
-    engine, broadcaster, feed, ticker
+    system, broadcaster, feed, ticker
         What it serves.
     store, learning
         What outlives it, and what it learns.
@@ -87,7 +73,7 @@ class App:
         Where it listens, with the ports that it got.
     """
 
-    engine: Engine
+    system: System
     broadcaster: Broadcaster
     feed: EventFeed
     ticker: Ticker
@@ -120,33 +106,33 @@ async def start(settings: Settings) -> App:
 
     Raises
     ------
-    SettingsError, TopologyError, ArtefactError
+    SettingsError, SourceError, ArtefactError
         If it cannot be started as asked; the message says what to do.
     """
     settings.check()
-    topology = load(settings)
+    factory = simulation(settings.topology, settings.seed)
     read_manifest(settings.model)
     store = await asyncio.to_thread(open_store, place(settings.data, settings.store))
     try:
-        return await _start(settings, topology, store)
+        return await _start(settings, factory, store)
     except BaseException:
         await asyncio.to_thread(store.close)
         raise
 
 
-async def _start(settings: Settings, topology: Topology, store: Store) -> App:
-    learning, journal = await asyncio.to_thread(Learning, settings, store), Journal(store)
-    engine = await asyncio.to_thread(_engine, settings, topology, learning, journal)
-    learning.serve(engine)
-    broadcaster = Broadcaster(engine.history, settings.max_streams, engine.clock)
-    feed = EventFeed(engine.events, settings.max_streams)
+async def _start(settings: Settings, factory: SourceFactory, store: Store) -> App:
+    learning, repository = await asyncio.to_thread(Learning, settings, store), Repository(store)
+    system = await asyncio.to_thread(_system, settings, factory, learning, repository)
+    learning.serve(system)
+    broadcaster = Broadcaster(system.history, settings.max_streams, system.clock)
+    feed = EventFeed(system.events, settings.max_streams)
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
-    ticker = Ticker(engine, broadcaster, metrics.tick_seconds(registry))
-    registry.register(metrics.EngineCollector(engine, broadcaster, feed, ticker, store))
+    ticker = Ticker(system, broadcaster, metrics.tick_seconds(registry))
+    registry.register(metrics.SystemCollector(system, broadcaster, feed, ticker, store))
     lag = LoopLag(registry)
-    info = ServerInfo(settings, engine, broadcaster, feed, ticker, lag, store, time.monotonic())
+    info = ServerInfo(settings, system, broadcaster, feed, ticker, lag, store, time.monotonic())
     certs, secret = certificates(settings), token(settings)
     observed = Observed(registry)
     server = grpc.aio.server(
@@ -160,7 +146,7 @@ async def _start(settings: Settings, topology: Topology, store: Store) -> App:
     names = [service.full_name for service in SERVICES]
     healthy = HealthServicer(names, settings.write_timeout_s)
     register(
-        server, healthy, engine, broadcaster, ticker, info, learning, observed, journal, feed,
+        server, healthy, system, broadcaster, ticker, info, learning, observed, repository, feed,
         settings,
     )  # fmt: skip
     told = [*names, HEALTH.full_name, reflection.SERVICE_NAME]
@@ -171,7 +157,7 @@ async def _start(settings: Settings, topology: Topology, store: Store) -> App:
     await server.start()
     healthy.serving = True
     return App(
-        engine=engine,
+        system=system,
         broadcaster=broadcaster,
         feed=feed,
         ticker=ticker,
@@ -186,17 +172,18 @@ async def _start(settings: Settings, topology: Topology, store: Store) -> App:
     )
 
 
-def _engine(settings: Settings, topology: Topology, learning: Learning, journal: Journal) -> Engine:
-    """Make the engine, which goes on from what was kept; takes a while."""
-    return Engine(
-        topology,
+def _system(
+    settings: Settings, factory: SourceFactory, learning: Learning, repository: Repository
+) -> System:
+    """Make the system, which goes on from what was kept; takes a while."""
+    return System(
+        factory,
         learning.predictor(),
-        seed=settings.seed,
         history=settings.history,
         max_faults=settings.max_faults,
-        keeping=journal.open(SloSettings(settings.slo_scale, settings.slo_min_rps)),
+        persistence=repository.open(SloSettings(settings.slo_scale, settings.slo_min_rps)),
         clock=Clock(speed=settings.speed),
-        watch=learning.recorder.observe,
+        observer=learning.recorder.observe,
     )
 
 

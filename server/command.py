@@ -16,9 +16,9 @@ import click
 from ml.serving.artefact import SHIPPED, ArtefactError
 from server.app import start
 from server.logs import LogFormat, configure
+from server.ports import SourceError
 from server.settings import LISTEN, METRICS_LISTEN, Settings, SettingsError, default_data
 from server.store import StoreError
-from simulator.topology.file import TopologyError
 
 FILE = click.Path(path_type=Path)
 
@@ -164,7 +164,7 @@ def main(log_level: str, log_format: str, **stated: Any) -> None:
     settings = Settings(**stated)
     try:
         asyncio.run(_serve(settings))
-    except (SettingsError, TopologyError, ArtefactError, StoreError) as error:
+    except (SettingsError, SourceError, ArtefactError, StoreError) as error:
         click.echo(str(error), err=True)
         sys.exit(2)
 
@@ -189,7 +189,7 @@ async def _serve(settings: Settings) -> None:
     }
     gc.freeze()  # all that is there by now stays: to go through it takes up to 70 ms, each time
     _log.info("started", extra={"fields": facts})
-    for warning in app.engine.run.topology.warnings:
+    for warning in app.system.warnings:
         click.echo(f"warning: {warning}", err=True)
     grpc, http = ("grpcs", "https") if settings.tls_cert else ("grpc", "http")
     click.echo(

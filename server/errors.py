@@ -35,6 +35,7 @@ class Reason(Enum):
     UNKNOWN_EXPERIMENT = auto()
     KILL_SWITCH_ENGAGED = auto()
     REQUEST_ID_REUSED = auto()
+    NOT_SUPPORTED_BY_SOURCE = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +114,15 @@ def unknown_experiment(experiment_id: str, *, going_on: bool = False) -> ServerE
         Reason.UNKNOWN_EXPERIMENT,
         f"no {which} has the identifier {experiment_id!r}",
         {"experiment_id": experiment_id},
+    )
+
+
+def not_supported_by_source(what: str) -> ServerError:
+    """Report what the source of a system cannot do."""
+    return ServerError(
+        Reason.NOT_SUPPORTED_BY_SOURCE,
+        f"the source of this system cannot do that: {what}",
+        {"what": what},
     )
 
 

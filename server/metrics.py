@@ -17,12 +17,12 @@ from prometheus_client.registry import Collector
 from server.pipeline.budgets import SEVERITIES
 from server.pipeline.objectives import OBJECTIVES
 from server.pipeline.snapshot import Snapshot
-from server.pipeline.stages import Watched
+from server.pipeline.stages import Findings
 from server.rpc.broadcast import Broadcaster
 from server.rpc.event_feed import EventFeed
 from server.rpc.server_info import VERSION
 from server.store import Store
-from server.systems.system import Engine
+from server.systems.system import System
 from server.systems.ticker import Ticker
 from telemetry.graph import FloatArray
 
@@ -37,24 +37,24 @@ _SERVICE_METRICS = (
 )
 
 
-class EngineCollector(Collector):
+class SystemCollector(Collector):
     """Reads the latest snapshot when it is scraped."""
 
     def __init__(
         self,
-        engine: Engine,
+        system: System,
         broadcaster: Broadcaster,
         feed: EventFeed,
         ticker: Ticker,
         store: Store,
     ) -> None:
-        self._engine, self._broadcaster, self._feed = engine, broadcaster, feed
+        self._system, self._broadcaster, self._feed = system, broadcaster, feed
         self._ticker, self._store = ticker, store
 
     def collect(self) -> Iterator[Metric]:
         """Give all metrics."""
-        taken = self._engine.latest
-        names = taken.run.graph.names
+        taken = self._system.latest
+        names = taken.graph.names
         for name, help_text in _SERVICE_METRICS:
             values = getattr(taken.frame, name)[0]
             yield _by_service(f"sre_edge_service_{name}", help_text, names, values)
@@ -71,15 +71,15 @@ class EngineCollector(Collector):
                 "Of an incident of any entry within the horizon.",
                 value=taken.forecast.system_probability,
             )
-        yield from _of_objectives(self._engine.watched)
+        yield from _of_objectives(self._system.findings)
         yield from self._of_the_server(taken)
 
     def _of_the_server(self, taken: Snapshot) -> Iterator[Metric]:
-        clock = self._engine.clock
+        clock = self._system.clock
         for name, help_text, value in (
             ("sequence", "Number of the latest snapshot within its run.", taken.sequence),
             ("active_faults", "Faults that act.", len(taken.faults)),
-            ("kill_switch", "Whether new faults are refused.", self._engine.kill_switch),
+            ("kill_switch", "Whether new faults are refused.", self._system.kill_switch),
             ("streams", "Streams of snapshots that are open.", self._broadcaster.streams),
             ("event_streams", "Streams of events that are open.", self._feed.streams),
             ("clock_paused", "Whether the simulated clock stands still.", clock.paused),
@@ -93,32 +93,32 @@ class EngineCollector(Collector):
             ("lost_records", "Records that could not be written.", self._store.lost),
         ):  # fmt: skip
             yield CounterMetricFamily(f"sre_edge_{name}", help_text, value=count)
-        model = {"model_version": self._engine.model_version, "version": VERSION}
+        model = {"model_version": self._system.model_version, "version": VERSION}
         yield InfoMetricFamily("sre_edge_server", "Versions.", value=model)
 
 
-def _of_objectives(watched: Watched) -> Iterator[Metric]:
+def _of_objectives(findings: Findings) -> Iterator[Metric]:
     """Give how incidents and error budgets stand."""
-    view, names = watched.slos, watched.run.graph.names
+    budgets, names = findings.budgets, findings.graph.names
     yield _by_service(
         "sre_edge_service_in_incident",
         "Whether an incident of the service goes on.",
         names,
-        watched.standing.open.astype(float),
+        findings.states.open.astype(float),
     )
     spent = GaugeMetricFamily(
         "sre_edge_slo_budget_spent_ratio",
         "Error budget of the period that is spent; above 1 it is overspent.",
         labels=["service", "objective"],
     )
-    for objective, shares in zip(OBJECTIVES, view.spent.tolist(), strict=True):
+    for objective, shares in zip(OBJECTIVES, budgets.spent.tolist(), strict=True):
         for service, share in zip(names, shares, strict=True):
             spent.add_metric([service, objective.value], share)
     yield spent
     alerts = GaugeMetricFamily(
         "sre_edge_slo_alerts", "Alerts of error budgets that fire.", labels=["severity"]
     )
-    for severity, firing in zip(SEVERITIES, view.firing, strict=True):
+    for severity, firing in zip(SEVERITIES, budgets.firing, strict=True):
         alerts.add_metric([severity.value], float(firing.sum()))
     yield alerts
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from ml.serving.artefact import SHIPPED
-from server.systems.clock import MAX_SPEED, MIN_SPEED
+from server.pipeline.clock import MAX_SPEED, MIN_SPEED
 
 LISTEN = "127.0.0.1:50051"
 METRICS_LISTEN = "127.0.0.1:9464"

@@ -31,7 +31,7 @@ SETTLED = 1e-6
 
 
 class Simulation:
-    """B independent copies of one system; implements `telemetry.frame.FrameSource`.
+    """B independent copies of one system.
 
     Parameters
     ----------

@@ -1,15 +1,15 @@
-"""Frames: what a monitoring system sees of a system over one interval, and where they come from.
+"""Frames: what a monitoring system sees of a system over one interval.
 
-Everything downstream (features, predictions, detectors, clients) sees frames only. The
-simulator is the first source of frames; others, such as Prometheus, implement `FrameSource`.
+Everything downstream (features, predictions, detectors, clients) sees frames only, and does not
+know where they come from.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Protocol, Self
+from typing import Self
 
-from telemetry.graph import FloatArray, IntArray, ServiceGraph
+from telemetry.graph import FloatArray, IntArray
 
 FRAME_INTERVAL_S = 2.0
 
@@ -65,19 +65,6 @@ class Frame:
     edge_call_rate_rps: FloatArray
     edge_error_rate_percent: FloatArray
     edge_latency_ms: FloatArray
-
-
-class FrameSource(Protocol):
-    """Anything that observes a system, frame by frame."""
-
-    @property
-    def graph(self) -> ServiceGraph:
-        """The system that is observed; it does not change during a run."""
-        ...
-
-    def next_frame(self) -> Frame:
-        """Observe one further interval."""
-        ...
 
 
 @dataclass(frozen=True, eq=False)

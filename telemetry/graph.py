@@ -21,6 +21,8 @@ class ServiceGraph:
 
     Attributes
     ----------
+    name
+        Name of the system.
     names
         S unique names, in the order of the topology file.
     kinds
@@ -39,12 +41,19 @@ class ServiceGraph:
         (E,) attempts after the first.
     replicas
         (S,) configured replicas.
+    ingress_rps
+        (S,) load from outside, requests per second.
     slo_latency_ms
-        (S,) objective for the 95th percentile of the latency.
+        (S,) objective for a percentile of the latency.
+    slo_latency_percentile
+        (S,) which one: 50, 90, 95 or 99.
     slo_error_rate_percent, slo_availability_percent
         (S,) objectives in percent.
+    slo_throughput_rps
+        (S,) objective; it counts only while the offered load is above it.
     """
 
+    name: str
     names: tuple[str, ...]
     kinds: tuple[str, ...]
     entry: NDArray[np.bool_]
@@ -55,9 +64,12 @@ class ServiceGraph:
     timeout_ms: FloatArray
     retries: FloatArray
     replicas: FloatArray
+    ingress_rps: FloatArray
     slo_latency_ms: FloatArray
+    slo_latency_percentile: FloatArray
     slo_error_rate_percent: FloatArray
     slo_availability_percent: FloatArray
+    slo_throughput_rps: FloatArray
 
     @property
     def services(self) -> int:

@@ -45,7 +45,7 @@ async def start_server(
     them it is Wednesday afternoon: how much is asked of a system depends on day and hour.
     """
     afternoon = Load(diurnal=True, hour=15.0, day=2)
-    monkeypatch.setattr("server.systems.run.Load", lambda **_: afternoon)
+    monkeypatch.setattr("server.sources.simulation._load_at", lambda _: afternoon)
     apps: list[App] = []
 
     async def starting(**settings: object) -> App:

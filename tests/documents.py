@@ -9,7 +9,7 @@ what it is, and marks after it, which a reader of the page does not see, what el
   The same name again ends it by Ctrl-C before, as the page says.
 - `prints=NAME`: what a program in the background has printed by now, or will soon.
 - `code=N`: the exit code of the last command, if not 0.
-- `needs=PROGRAM`: without that program, or an engine behind it, the block is left out. What needs
+- `needs=PROGRAM`: without that program, or an system behind it, the block is left out. What needs
   Docker takes the ports as they are written.
 - `elsewhere=FILE`: run by that file, and not here.
 
@@ -217,7 +217,7 @@ def _is_done_here(block: Block) -> bool:
 
 
 def _usable(name: str) -> bool:
-    """Whether a program is there; of Docker, whether an engine answers."""
+    """Whether a program is there; of Docker, whether an system answers."""
     if shutil.which(name) is None:
         return False
     if name != "docker":

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ml.definitions.incidents import BoolArray, Incident
 from ml.definitions.labels import MIN_LEAD_FRAMES, unscored
@@ -39,6 +41,12 @@ class AlarmTracker:
     def raised(self) -> BoolArray:
         """Whether an alarm is raised for each service."""
         return self._raised
+
+    def rearrange(self, place: Callable[[NDArray[Any], Any], NDArray[Any]]) -> None:
+        """Go on with other services; `place` as in `IncidentTracker.rearrange`."""
+        self._above = place(self._above, False)
+        self._calm = place(self._calm, 0)
+        self._raised = place(self._raised, False)
 
     def update(self, probability: FloatArray, suppressed: BoolArray) -> BoolArray:
         """Take one prediction per service.

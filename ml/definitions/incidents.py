@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,6 +75,16 @@ class IncidentTracker:
         self._open = (self._open | begins) & ~ends
         self._frames += 1
         return self._told(ends, self._frames)
+
+    def rearrange(self, place: Callable[[NDArray[Any], Any], NDArray[Any]]) -> None:
+        """Go on with other services.
+
+        `place` takes values of each service, (..., S), and what those of a new one are.
+        """
+        self._recent = place(self._recent, False)
+        self._open = place(self._open, False)
+        self._quiet = place(self._quiet, 0)
+        self._onset = place(self._onset, 0)
 
     def unfinished(self) -> list[Incident]:
         """Incidents that are still open."""

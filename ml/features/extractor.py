@@ -7,6 +7,8 @@ from datetime import datetime
 
 import numpy as np
 
+from ml.definitions.breach import breached
+from ml.definitions.incidents import BoolArray
 from ml.features.calls import Calls
 from ml.features.columns import Columns
 from ml.features.elsewhere import Elsewhere
@@ -59,7 +61,12 @@ class FeatureExtractor:
         """Whether there were enough frames for the features to mean anything."""
         return self._frames >= WARM_UP_FRAMES
 
-    def update(self, frame: Frame, clock: list[datetime] | None = None) -> FloatArray:
+    def update(
+        self,
+        frame: Frame,
+        clock: list[datetime] | None = None,
+        bad: BoolArray | None = None,
+    ) -> FloatArray:
         """Take one frame.
 
         Parameters
@@ -68,6 +75,8 @@ class FeatureExtractor:
             The next one.
         clock
             Simulated time at which it starts, one per copy; None: not known.
+        bad
+            (B, S) what is breached, of `ml.definitions.breach`, if that is known already.
 
         Returns
         -------
@@ -84,7 +93,7 @@ class FeatureExtractor:
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             self._own(frame, columns)
             self._calls.update(frame, columns)
-            self._past.update(frame, columns)
+            self._past.update(frame, breached(frame, self._graph) if bad is None else bad, columns)
             self._elsewhere.update(frame, columns)
             self._clock(clock, columns)
         self._frames += 1

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.definitions.breach import breached
 from ml.features.columns import Columns, places
 from ml.features.strain import Jumps, StrainWindow, strain
 from ml.features.table import DEVIATIONS, SINCE_JUMP, SLOPED, SLOPES
@@ -78,11 +77,13 @@ class Past:
         self._ages = np.full((len(_AGES), *shape), LONGEST_S)
         self._ages[_AGES.index("unusual_for_s")] = 0.0
 
-    def update(self, frame: Frame, c: Columns) -> None:
-        """Take one frame, of which its metrics and calls are in the columns already."""
+    def update(self, frame: Frame, bad: NDArray[np.bool_], c: Columns) -> None:
+        """Take one frame, of which its metrics and calls are in the columns already.
+
+        `bad`, (B, S), says which services are breached in it.
+        """
         z = self._deviate(frame, c)
         self._slope(frame, c)
-        bad = breached(frame, self._graph)
         c["breached_16s"], c["breached_60s"] = self._breaches.update(bad)
         self._age(bad, self._jumps.update(z), c)
         self._strain.update(strain(frame, self._graph), c)

@@ -5,7 +5,11 @@ Everything is incremental from frame to frame and works on arrays of any shape; 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from telemetry.graph import FloatArray
 
@@ -45,6 +49,12 @@ class Baseline:
         self._count = np.zeros(shape)
         self._location = np.full(shape, np.nan)
         self._variance = np.zeros(shape)
+
+    def rearrange(self, place: Callable[[NDArray[Any], Any], NDArray[Any]]) -> None:
+        """Go on with other series; `place` takes values and what those of a new series are."""
+        self._count = place(self._count, 0.0)
+        self._location = place(self._location, np.nan)
+        self._variance = place(self._variance, 0.0)
 
     @property
     def location(self) -> FloatArray:

@@ -81,7 +81,7 @@ def labelled(seen: Seen) -> Recording | None:
     shape, truths = (frames, 1, len(seen.indices)), list(seen.truths)
     return Recording(
         name=seen.system,
-        graph=_discovered(seen.names),
+        graph=_discovered(seen.system, seen.names),
         scenarios=(),
         features=seen.features[:complete, None],
         label=labels(shape, began)[:complete],
@@ -148,7 +148,9 @@ def from_bytes(content: bytes) -> Recording:
         events = stored["incidents"].tolist()
         return Recording(
             name=str(stored["system"]),
-            graph=_discovered(tuple(str(name) for name in stored["services"])),
+            graph=_discovered(
+                str(stored["system"]), tuple(str(name) for name in stored["services"])
+            ),
             scenarios=(),
             features=stored["features"][:, None, :, columns],
             label=stored["label"][:, None],
@@ -167,11 +169,12 @@ def _typed(recording: Recording) -> Iterable[tuple[Incident, int]]:
     return zip(recording.incidents, recording.types, strict=True)
 
 
-def _discovered(names: tuple[str, ...]) -> ServiceGraph:
+def _discovered(name: str, names: tuple[str, ...]) -> ServiceGraph:
     """Give a graph of which nothing but the names of its services is known."""
     unknown = np.full(len(names), np.nan)
     nothing = np.empty(0)
     return ServiceGraph(
+        name=name,
         names=names,
         kinds=("service",) * len(names),
         entry=np.zeros(len(names), dtype=np.bool_),
@@ -182,7 +185,10 @@ def _discovered(names: tuple[str, ...]) -> ServiceGraph:
         timeout_ms=nothing,
         retries=nothing,
         replicas=unknown,
+        ingress_rps=unknown,
         slo_latency_ms=unknown,
+        slo_latency_percentile=unknown,
         slo_error_rate_percent=unknown,
         slo_availability_percent=unknown,
+        slo_throughput_rps=unknown,
     )

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ml.features.trends import Baseline
 from telemetry.frame import Frame
 from telemetry.graph import FloatArray, ServiceGraph
+from telemetry.graph_change import GraphChange
 
 METRICS = (
     ("cpu_percent", 2.0, 0.06),
@@ -78,7 +79,7 @@ class AnomalyDetector:
         self._far = np.zeros((AMONG, *shape), dtype=np.bool_)
         self._anomalous = np.zeros(shape, dtype=np.bool_)
         self._since = np.full(shape, None, dtype=object)
-        self._frames = 0
+        self._frames = np.zeros(graph.services, dtype=np.intp)
 
     def update(self, frame: Frame, now: datetime) -> list[Anomaly]:
         """Take copy 0 of a frame; return what is anomalous now, in topology order."""
@@ -114,6 +115,18 @@ class AnomalyDetector:
             )
             for s, m in np.argwhere(self._anomalous.T)
         ]
+
+    def change_graph(self, change: GraphChange) -> None:
+        """Go on with another graph; of a service that is new nothing is usual yet."""
+        shape = (len(METRICS), change.after.services)
+        self._graph = change.after
+        self._new_baseline = partial(Baseline, shape, *self._new_baseline.args[1:])
+        for baseline in (self._recent, *self._seasonal.values()):
+            baseline.rearrange(change.of_services)
+        self._far = change.of_services(self._far, False)
+        self._anomalous = change.of_services(self._anomalous, False)
+        self._since = change.of_services(self._since, None)
+        self._frames = change.of_services(self._frames, 0)
 
     def _judge(self, z: FloatArray) -> NDArray[np.bool_]:
         """Begin and end anomalies; return those that begin."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from server.pipeline.budgets import SloView
+from server.pipeline.budgets import Budgets
 from server.pipeline.incidents import MIN_LEAD_S
 from server.pipeline.objectives import OBJECTIVES
 from server.records.experiments import Breakage, BudgetSpent, ExperimentOutcome
@@ -37,14 +37,14 @@ def outcome(
     )
 
 
-def spent(slos: SloView, before: FloatArray, service: int) -> tuple[BudgetSpent, ...]:
+def spent(budgets: Budgets, before: FloatArray, service: int) -> tuple[BudgetSpent, ...]:
     """Shares of a period's budgets that a service spent since `before`, (2, O, S).
 
     The period's budget is that of the mean load since the run began.
     """
-    bad = slos.counted[0, :, service] - before[0, :, service]
-    total = slos.counted[1, :, service] / slos.seconds * slos.period_s
-    allowed = slos.objectives.allowed[:, service]
+    bad = budgets.counted[0, :, service] - before[0, :, service]
+    total = budgets.counted[1, :, service] / budgets.seconds * budgets.period_s
+    allowed = budgets.objectives.allowed[:, service]
     return tuple(
         BudgetSpent(objective, float(bad[i] / (allowed[i] * total[i])))
         for i, objective in enumerate(OBJECTIVES)

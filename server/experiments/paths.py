@@ -1,9 +1,8 @@
 """Which services a fault may have broken, by the calls.
 
-A service is on a fault's way if it is the target, or calls it, directly or through others: that
-is how failures spread. Load spreads the other way as well, so the way of a surge or a flood leads
-also to all that the target calls, and to those that call these. What broke on no fault's way is put
-down to an experiment if it calls, or is called by, a service that broke under it no later.
+A service is on a fault's path if it is the target, or calls it, directly or through others: that
+is how failures spread. Load spreads the other way as well, so the path of a surge or a flood leads
+also to all that the target calls, and to those that call these.
 """
 
 from __future__ import annotations
@@ -13,17 +12,16 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import breadth_first_order
 
 from ml.definitions.incidents import BoolArray
-from simulator.faults.kinds import Fault, FaultKind
-from simulator.faults.schedule import EDGE
+from telemetry.faults import EDGE, Fault, FaultKind
 from telemetry.graph import IntArray, ServiceGraph
 
 FOLLOWS_WITHIN_S = 60.0
-"""What breaks later than this after the end of a fault is not put down to it."""
+"""What breaks later than this after the end of a fault is not attributed to it."""
 _LOADS = (FaultKind.TRAFFIC_SURGE, FaultKind.CASCADE_FAILURE)
 
 
-class Ways:
-    """Finds the way of faults through one system."""
+class FaultPaths:
+    """Finds the paths of faults through one system."""
 
     def __init__(self, graph: ServiceGraph) -> None:
         self._graph = graph
@@ -34,16 +32,19 @@ class Ways:
         self._neighbours, self._first = either.indices, either.indptr
 
     def of(self, fault: Fault) -> BoolArray:
-        """Services on the way of a fault, (S,); that of one on an edge begins at its caller."""
+        """Services on the path of a fault, (S,); that of one on an edge begins at its caller."""
         graph = self._graph
-        sources = np.array([graph.index[fault.target.split(EDGE, 1)[0]]])
+        on_path = np.zeros(graph.services, dtype=np.bool_)
+        source = graph.index.get(fault.target.split(EDGE, 1)[0])
+        if source is None:  # its target was removed
+            return on_path
+        sources = np.array([source])
         if fault.kind in _LOADS:
             sources = reached(sources, graph.caller, graph.callee, graph.services)
-        on_way = np.zeros(graph.services, dtype=np.bool_)
-        on_way[reached(sources, graph.callee, graph.caller, graph.services)] = True
-        return on_way
+        on_path[reached(sources, graph.callee, graph.caller, graph.services)] = True
+        return on_path
 
-    def beside(self, service: int) -> IntArray:
+    def neighbours(self, service: int) -> IntArray:
         """Services that call a service or are called by it."""
         found: IntArray = self._neighbours[self._first[service] : self._first[service + 1]]
         return found

@@ -1,62 +1,28 @@
-"""Faults that somebody asks for: what may be asked."""
+"""Faults that somebody asks for: what may be asked, and what was answered already."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
-from server.errors import ServerError, Violation, invalid, unknown_service
-from simulator.faults.kinds import Fault, FaultKind
-from simulator.faults.scenario import Scenario, ScenarioError, parse_scenarios
-from simulator.faults.schedule import EDGE, FaultError, check
+from server.errors import ServerError, Violation, invalid, request_id_reused, unknown_service
+from server.ports import Scenario
+from telemetry.faults import EDGE, FAULTS, Fault, FaultError, beyond_limits, check
 from telemetry.graph import ServiceGraph
 
-MAX_DURATION_S = 3600.0
-MAX_INTENSITY = 10.0
 MAX_DOCUMENT_CHARACTERS = 65_536
+MAX_REQUEST_ID = 128
+MAX_REMEMBERED_FAULTS = 10_000
+"""Faults in the answers to requests that may be sent again."""
 DOCUMENT = "document"
 _PUBLIC_FIELDS = {"duration_s": "duration", "ramp_s": "ramp"}
 
-
-@dataclass(frozen=True, slots=True)
-class FaultOrder:
-    """A fault that somebody asks for; it starts with the next step.
-
-    Attributes
-    ----------
-    target, kind, duration_s, intensity, ramp_s, share
-        As in `simulator.faults.kinds.Fault`.
-    """
-
-    target: str
-    kind: FaultKind
-    duration_s: float
-    intensity: float = 1.0
-    ramp_s: float = 0.0
-    share: float = 1.0
-
-    @staticmethod
-    def of(fault: Fault) -> FaultOrder:
-        """Order a fault like another, whenever that begins."""
-        return FaultOrder(
-            fault.target, fault.kind, fault.duration_s, fault.intensity, fault.ramp_s, fault.share
-        )
-
-    def fault(self, start_s: float, default: str) -> Fault:
-        """Give the fault that is meant, from a second of the run on; `default` is its target."""
-        return Fault(
-            target=self.target or default,
-            kind=self.kind,
-            start_s=start_s,
-            duration_s=self.duration_s,
-            intensity=self.intensity,
-            ramp_s=self.ramp_s,
-            share=self.share,
-        )
+Answer = TypeVar("Answer")
 
 
-def check_order(order: FaultOrder, graph: ServiceGraph) -> None:
+def check_fault(fault: Fault, graph: ServiceGraph) -> None:
     """Check everything at once, so that a client learns of all that is wrong.
 
     Raises
@@ -64,84 +30,119 @@ def check_order(order: FaultOrder, graph: ServiceGraph) -> None:
     ServerError
         INVALID_FIELD or UNKNOWN_SERVICE.
     """
-    wrong = []
-    if not (math.isfinite(order.duration_s) and 0 < order.duration_s <= MAX_DURATION_S):
-        expected = f"expected more than 0 s, at most {MAX_DURATION_S:g} s"
-        wrong.append(Violation("duration", expected))
-    if not (math.isfinite(order.intensity) and 0 < order.intensity <= MAX_INTENSITY):
-        wrong.append(Violation("intensity", f"expected more than 0, at most {MAX_INTENSITY:g}"))
-    if not (math.isfinite(order.ramp_s) and 0 <= order.ramp_s <= max(order.duration_s, 0.0)):
-        wrong.append(Violation("ramp", "expected at least 0 s, at most the duration"))
-    if not (math.isfinite(order.share) and 0 < order.share <= 1):
-        wrong.append(Violation("share", "expected more than 0, at most 1"))
-    if not order.target and order.kind is not FaultKind.CASCADE_FAILURE:
-        wrong.append(Violation("target", "expected the name of a service"))
+    wrong = [_violation(field, expected) for field, expected in beyond_limits(fault)]
     if wrong:
         raise invalid(wrong)
-    for name in order.target.split(EDGE, 1) if order.target else ():
+    for name in fault.target.split(EDGE, 1) if fault.target else ():
         if name not in graph.index:
             raise unknown_service(name, graph.names)
     try:
-        check(Fault(order.target, order.kind, 0.0, order.duration_s), graph)
+        check(fault, graph)
     except FaultError as error:
-        raise explained(error) from error
+        raise impossible(error) from error
 
 
-def parse_scenario(document: str, graph: ServiceGraph) -> Scenario:
-    """Parse a document of one scenario for a system that runs already.
+def check_document(document: str) -> None:
+    """Check the size of a scenario document.
+
+    Raises
+    ------
+    ServerError
+        INVALID_FIELD.
+    """
+    if len(document) > MAX_DOCUMENT_CHARACTERS:
+        expected = f"expected at most {MAX_DOCUMENT_CHARACTERS} characters, got {len(document)}"
+        raise invalid([Violation(DOCUMENT, expected)])
+
+
+def check_scenario(scenario: Scenario) -> None:
+    """Check that a live system takes a scenario.
 
     Raises
     ------
     ServerError
         INVALID_FIELD; each violation's field is `document` with the path inside of it.
     """
-    if len(document) > MAX_DOCUMENT_CHARACTERS:
-        expected = f"expected at most {MAX_DOCUMENT_CHARACTERS} characters, got {len(document)}"
-        raise invalid([Violation(DOCUMENT, expected)])
-    try:
-        scenarios = parse_scenarios(document, graph, source=DOCUMENT)
-    except ScenarioError as error:
-        raise invalid(_located(error.problems)) from error
-    if len(scenarios) > 1:
-        expected = f"expected one scenario, got {len(scenarios)}: run one after the other"
-        raise invalid([Violation(DOCUMENT, expected)])
-    (scenario,) = scenarios
     wrong = list(_beyond_limits(scenario))
     if wrong:
         raise invalid(wrong)
-    return scenario
 
 
-def explained(error: FaultError) -> ServerError:
+def impossible(error: FaultError) -> ServerError:
     """Report what makes a fault impossible in a system."""
-    field = _PUBLIC_FIELDS.get(error.field, error.field)
-    return invalid([Violation(field, str(error).partition(": ")[2])])
+    return invalid([_violation(error.field, str(error).partition(": ")[2])])
 
 
-def _located(problems: Iterable[str]) -> list[Violation]:
-    """Make "document: [0].faults[1].kind: expected ..." a violation of that place."""
-    located = []
-    for problem in problems:
-        path, colon, expected = problem.removeprefix(f"{DOCUMENT}: ").partition(": expected")
-        if colon and path.startswith("["):
-            located.append(Violation(f"{DOCUMENT}{path}", f"expected{expected}"))
-        else:
-            located.append(Violation(DOCUMENT, problem.removeprefix(f"{DOCUMENT}: ")))
-    return located
+@dataclass(frozen=True, slots=True)
+class _Answered:
+    content: object
+    answer: Any
+    faults: int
 
 
-def _beyond_limits(scenario: Scenario) -> Iterable[Violation]:
-    if scenario.load != type(scenario.load)():
+class Answers:
+    """Remembers what was answered to requests that have an identifier: they may be sent again."""
+
+    def __init__(self) -> None:
+        self._answers: OrderedDict[str, _Answered] = OrderedDict()
+        self._faults = 0
+
+    def once(
+        self, request_id: str, content: object, faults: int, act: Callable[[], Answer]
+    ) -> Answer:
+        """Do what is asked, unless it was done under this identifier already.
+
+        Parameters
+        ----------
+        request_id
+            "" is none.
+        content
+            What is asked.
+        faults
+            How many faults the answer holds.
+        act
+            Does it.
+
+        Raises
+        ------
+        ServerError
+            INVALID_FIELD for an identifier that is too long, REQUEST_ID_REUSED, or what `act`
+            raises.
+        """
+        if len(request_id) > MAX_REQUEST_ID:
+            expected = f"expected at most {MAX_REQUEST_ID} characters, got {len(request_id)}"
+            raise invalid([Violation("request_id", expected)])
+        if request_id in self._answers:
+            known = self._answers[request_id]
+            if known.content != content:
+                raise request_id_reused(request_id)
+            answer: Answer = known.answer
+            return answer
+        answer = act()
+        if request_id:
+            self._answers[request_id] = _Answered(content, answer, faults)
+            self._faults += faults
+            while self._faults > MAX_REMEMBERED_FAULTS:
+                self._faults -= self._answers.popitem(last=False)[1].faults
+        return answer
+
+
+def _violation(field: str, expected: str) -> Violation:
+    return Violation(_PUBLIC_FIELDS.get(field, field), expected)
+
+
+def _beyond_limits(scenario: Scenario) -> Iterator[Violation]:
+    if scenario.states_load:
         expected = "expected none: a system that runs keeps its load; use traffic_surge"
         yield Violation(f"{DOCUMENT}[0].load", expected)
     if not scenario.faults:
         yield Violation(f"{DOCUMENT}[0].faults", "expected at least one fault")
     for i, fault in enumerate(scenario.faults):
-        place = f"{DOCUMENT}[0].faults[{i}]"
-        if fault.duration_s > MAX_DURATION_S:
-            yield Violation(f"{place}.duration_s", f"expected at most {MAX_DURATION_S:g}")
-        if fault.intensity > MAX_INTENSITY:
-            yield Violation(f"{place}.intensity", f"expected at most {MAX_INTENSITY:g}")
+        place, limits = f"{DOCUMENT}[0].faults[{i}]", FAULTS[fault.kind]
+        if fault.duration_s > limits.max_duration_s:
+            yield Violation(f"{place}.duration_s", f"expected at most {limits.max_duration_s:g}")
+        if fault.intensity > limits.max_intensity:
+            yield Violation(f"{place}.intensity", f"expected at most {limits.max_intensity:g}")
         if fault.start_s > scenario.seconds:
             expected = f"expected at most the scenario's {scenario.seconds:g} s"
             yield Violation(f"{place}.start_s", expected)

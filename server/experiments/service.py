@@ -1,27 +1,35 @@
-"""Takes orders for faults, and refuses them while the kill switch is on."""
+"""Faults of one run: injected, refused while the kill switch is on, stopped, and tracked."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Callable
+import itertools
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
-from typing import Any, TypeVar
 
-from server.errors import Violation, invalid, kill_switch_engaged, request_id_reused
-from server.experiments.book import ChaosBook, Plan
-from server.experiments.requests import FaultOrder, check_order
-from server.pipeline.snapshot import ActiveFault, Run
-from server.pipeline.stages import Watched
-from server.records.events import EventKind, Happening
-from server.records.experiments import Experiment, InjectedFault
-from simulator.faults.scenario import Scenario
-from simulator.simulation import Simulation
+from server.errors import (
+    kill_switch_engaged,
+    not_supported_by_source,
+    too_many_faults,
+    unknown_experiment,
+    unknown_fault,
+)
+from server.experiments import text
+from server.experiments.attribution import attribute
+from server.experiments.paths import FaultPaths
+from server.experiments.requests import Answers, check_fault, check_scenario, impossible
+from server.experiments.tracked import TrackedExperiment
+from server.experiments.tracked_fault import TrackedFault
+from server.pipeline.snapshot import Run
+from server.pipeline.stages import Findings
+from server.ports import FaultInjector, Scenario
+from server.records.events import Event, EventKind
+from server.records.experiments import Experiment, ExperimentEnd, FaultEnd, InjectedFault
+from telemetry.faults import Fault, FaultError
+from telemetry.graph_change import GraphChange
 
-MAX_REQUEST_ID = 128
-REMEMBERED_FAULTS = 10_000
-"""Faults in the answers to requests that may be sent again."""
-
-Answer = TypeVar("Answer")
+MAX_TRACKED = 200
+"""Experiments whose faults are over are finished early, the oldest first, beyond so many."""
 
 
 class KillSwitch:
@@ -31,53 +39,61 @@ class KillSwitch:
         self.engaged = engaged
 
 
-class ChaosDesk:
-    """Takes the orders of one run; not safe to use from several threads.
+class FaultService:
+    """Injects the faults of one run and tracks its experiments; not safe to use from threads.
 
     Parameters
     ----------
-    simulation, run
-        What the faults act on.
-    watched
+    injector
+        Injects faults; None: the source cannot, and all are refused.
+    time_s
+        Where the run begins to be shown, seconds since its start.
+    findings
         What was found last in the run.
     max_faults
-        That may act or wait at a time.
+        Faults that may act or wait at a time.
     switch
         Outlives the run.
     """
 
     def __init__(
         self,
-        simulation: Simulation,
-        run: Run,
-        watched: Watched,
+        injector: FaultInjector | None,
+        time_s: float,
+        findings: Findings,
         max_faults: int,
         switch: KillSwitch,
     ) -> None:
-        self.book = ChaosBook(simulation, run, watched, max_faults)
-        self._simulation, self._run, self._switch = simulation, run, switch
-        self._answers: OrderedDict[str, tuple[object, Any, int]] = OrderedDict()
-        self._remembered_faults = 0
-        self._happened: list[Happening] = []
+        self._injector, self._now_s = injector, time_s
+        self._run: Run = findings.run
+        self._findings, self._max_faults, self._switch = findings, max_faults, switch
+        self._paths = FaultPaths(findings.graph)
+        self._answers = Answers()
+        self._fault_numbers, self._numbers = itertools.count(1), itertools.count(1)
+        self._experiments: dict[str, TrackedExperiment] = {}
+        self._changed: dict[str, Experiment] = {}
+        self._events: list[Event] = []
 
-    def inject(self, order: FaultOrder, request_id: str = "") -> ActiveFault:
+    def inject(self, fault: Fault, request_id: str = "") -> Experiment:
         """Inject a fault, from the next step on, as an experiment of its own.
+
+        The time at which it starts counts from now.
 
         Raises
         ------
         ServerError
-            INVALID_FIELD, UNKNOWN_SERVICE, TOO_MANY_FAULTS, KILL_SWITCH_ENGAGED, or
-            REQUEST_ID_REUSED; nothing is changed then.
+            INVALID_FIELD, UNKNOWN_SERVICE, TOO_MANY_FAULTS, KILL_SWITCH_ENGAGED,
+            REQUEST_ID_REUSED or NOT_SUPPORTED_BY_SOURCE; nothing is changed then.
         """
 
-        def begin() -> ActiveFault:
-            check_order(order, self._run.graph)
-            fault = order.fault(self._simulation.time_s, self._simulation.most_depended_on)
-            return self.book.inject(Plan((fault,))).parts[0].active
+        def act() -> Experiment:
+            self._check_open()
+            check_fault(fault, self._findings.graph)
+            return self._begin((fault,))
 
-        return self._once(request_id, order, 1, begin)
+        return self._answers.once(request_id, fault, 1, act)
 
-    def run(self, scenario: Scenario, request_id: str = "") -> Experiment:
+    def run_scenario(self, scenario: Scenario, request_id: str = "") -> Experiment:
         """Inject the faults of a scenario, whose time begins now, as one experiment.
 
         Raises
@@ -86,63 +102,201 @@ class ChaosDesk:
             As of `inject`.
         """
 
-        def begin() -> Experiment:
-            now_s = self._simulation.time_s
-            faults = tuple(
-                FaultOrder.of(fault).fault(now_s + fault.start_s, self._simulation.most_depended_on)
-                for fault in scenario.faults
-            )
-            plan = Plan(faults, scenario.name, now_s + scenario.seconds)
-            return self.book.inject(plan).record()
+        def act() -> Experiment:
+            self._check_open()
+            check_scenario(scenario)
+            until_s = self._now_s + scenario.seconds
+            return self._begin(scenario.faults, scenario.name, until_s)
 
-        return self._once(request_id, scenario, max(1, len(scenario.faults)), begin)
+        return self._answers.once(request_id, scenario, max(1, len(scenario.faults)), act)
+
+    def stop(
+        self, *, fault_id: str | None = None, experiment_id: str | None = None
+    ) -> list[InjectedFault]:
+        """End one fault, those of one experiment, or all, before they end or begin.
+
+        Raises
+        ------
+        ServerError
+            UNKNOWN_FAULT, UNKNOWN_EXPERIMENT.
+        """
+        if experiment_id is not None and experiment_id not in self._experiments:
+            raise unknown_experiment(experiment_id, going_on=True)
+        chosen = [
+            (experiment, fault)
+            for experiment, fault in self._live()
+            if fault_id in (None, fault.id) and experiment_id in (None, experiment.id)
+        ]
+        if fault_id is not None and not chosen:
+            raise unknown_fault(fault_id)
+        for _, fault in chosen:
+            assert self._injector is not None  # noqa: S101 - it has injected them
+            self._injector.stop(fault.fault)
+            fault.end_s = max(self._now_s, fault.fault.start_s)
+            self._end(fault, FaultEnd.STOPPED, self._now_s)
+        for experiment in {experiment.id: experiment for experiment, _ in chosen}.values():
+            if not any(fault.live for fault in experiment.faults):
+                experiment.until_s = self._now_s
+            self._changed[experiment.id] = experiment.record()
+        return [fault.record(self._run) for _, fault in chosen]
 
     def set_kill_switch(self, engaged: bool, time: datetime) -> list[InjectedFault]:
-        """Stop everything and refuse what is new, or take orders again; return what was stopped.
+        """Stop everything and refuse what is new, or take faults again; return what was stopped.
 
         Parameters
         ----------
         engaged
             Whether it is to be on from now on.
         time
-            Simulated clock.
+            Clock of the system.
         """
-        stopped = self.book.stop() if engaged else []
+        stopped = self.stop() if engaged else []
         if engaged is not self._switch.engaged:
             self._switch.engaged = engaged
             kind = EventKind.KILL_SWITCH_ENGAGED if engaged else EventKind.KILL_SWITCH_LIFTED
-            text = "the kill switch is on: no fault is taken" if engaged else (
-                "the kill switch is off: faults are taken again"
-            )  # fmt: skip
-            self._happened.append(Happening(kind, time, (), text))
+            self._events.append(Event(kind, time, (), text.of_kill_switch(engaged)))
         return stopped
 
-    def drain(self) -> tuple[list[Experiment], list[Happening]]:
-        """Give, once, the experiments that changed, and what happened."""
-        changed, happened = self.book.drain()
-        happened += self._happened
-        self._happened = []
-        return changed, happened
+    def acting(self) -> tuple[InjectedFault, ...]:
+        """Faults that act now or from the next step on, in the order in which they began."""
+        begun = [fault for _, fault in self._live() if fault.begun]
+        begun.sort(key=lambda fault: fault.fault.start_s)
+        return tuple(fault.record(self._run) for fault in begun)
 
-    def _once(
-        self, request_id: str, content: object, faults: int, begin: Callable[[], Answer]
-    ) -> Answer:
-        """Do what is asked, unless it was done under this identifier already."""
-        if len(request_id) > MAX_REQUEST_ID:
-            expected = f"expected at most {MAX_REQUEST_ID} characters, got {len(request_id)}"
-            raise invalid([Violation("request_id", expected)])
-        if request_id in self._answers:
-            known, answer, _ = self._answers[request_id]
-            if known != content:
-                raise request_id_reused(request_id)
-            given: Answer = answer
-            return given
+    def advance(self, time_s: float) -> None:
+        """Note which faults began and ended with the step that led to a second of the run."""
+        self._now_s = time_s
+        self._note_begun()
+        for experiment, fault in list(self._live()):
+            if fault.end_s <= time_s:
+                self._end(fault, FaultEnd.OVER, fault.end_s)
+                self._changed[experiment.id] = experiment.record()
+
+    def take(self, findings: Findings) -> None:
+        """Take what was found with that step."""
+        experiments = list(self._experiments.values())
+        if findings.graph is not self._findings.graph:
+            change = GraphChange.between(self._findings.graph, findings.graph)
+            self._paths = FaultPaths(findings.graph)
+            for experiment in experiments:
+                experiment.change_graph(change, self._paths)
+        self._findings = findings
+        touched = {experiment.id for experiment in experiments if experiment.take(findings)}
+        if len(findings.states.began):
+            touched |= attribute(findings, experiments)
+        for experiment in experiments:
+            if experiment.finish(self._now_s):
+                self._forget(experiment)
+            elif experiment.id in touched:
+                self._changed[experiment.id] = experiment.record()
+
+    def close(self) -> None:
+        """End the run: what acts and what is tracked ends with it."""
+        if self._injector is not None:
+            self._injector.stop_all()
+        for _, fault in list(self._live()):
+            fault.end_s = self._now_s
+            fault.ended_by = FaultEnd.RUN_ENDED
+        for experiment in list(self._experiments.values()):
+            experiment.end(ExperimentEnd.RUN_ENDED, self._now_s)
+            self._forget(experiment)
+
+    def unfinished(self) -> list[Experiment]:
+        """Experiments that are tracked, as they are now, by number."""
+        return [experiment.record() for experiment in self._experiments.values()]
+
+    def drain(self) -> tuple[list[Experiment], list[Event]]:
+        """Give, once, the experiments that changed, and what happened."""
+        changed, events = list(self._changed.values()), self._events
+        self._changed, self._events = {}, []
+        return changed, events
+
+    def _check_open(self) -> None:
+        if self._injector is None:
+            raise not_supported_by_source("faults")
         if self._switch.engaged:
             raise kill_switch_engaged()
-        result = begin()
-        if request_id:
-            self._answers[request_id] = (content, result, faults)
-            self._remembered_faults += faults
-            while self._remembered_faults > REMEMBERED_FAULTS:
-                self._remembered_faults -= self._answers.popitem(last=False)[1][2]
-        return result
+
+    def _begin(
+        self, faults: tuple[Fault, ...], scenario: str = "", until_s: float = 0.0
+    ) -> Experiment:
+        """Begin an experiment, of a scenario with a name or of one fault."""
+        if sum(1 for _ in self._live()) + len(faults) > self._max_faults:
+            raise too_many_faults(self._max_faults)
+        injected = self._inject(sorted(faults, key=lambda fault: fault.start_s))
+        number = next(self._numbers)
+        experiment_id = f"x-{self._run.id}-{number}"
+        experiment = TrackedExperiment(
+            run=self._run,
+            id=experiment_id,
+            number=number,
+            name=scenario or f"{text.kind_of(injected[0].kind)} on {injected[0].target}",
+            scenario=bool(scenario),
+            paths=self._paths,
+            faults=tuple(
+                TrackedFault(
+                    f"f-{next(self._fault_numbers)}", experiment_id, fault, self._paths.of(fault),
+                    fault.end_s,
+                )
+                for fault in injected
+            ),
+            start_s=injected[0].start_s,
+            until_s=until_s,
+            counted=self._findings.budgets.counted,
+            findings=self._findings,
+        )  # fmt: skip
+        self._experiments[experiment_id] = experiment
+        self._note_begun()
+        begun = self._changed[experiment_id] = experiment.record()
+        self._finish_early()
+        return begun
+
+    def _inject(self, faults: list[Fault]) -> list[Fault]:
+        """Inject all of some faults, whose times count from now, or none."""
+        assert self._injector is not None  # noqa: S101 - `_check_open` looked
+        injected: list[Fault] = []
+        try:
+            for fault in faults:
+                due = replace(fault, start_s=self._now_s + fault.start_s)
+                injected.append(self._injector.inject(due))
+        except FaultError as error:
+            for fault in injected:
+                self._injector.stop(fault)
+            raise impossible(error) from error
+        return injected
+
+    def _live(self) -> Iterator[tuple[TrackedExperiment, TrackedFault]]:
+        for experiment in self._experiments.values():
+            for fault in experiment.faults:
+                if fault.live:
+                    yield experiment, fault
+
+    def _note_begun(self) -> None:
+        for _, fault in self._live():
+            if not fault.begun and fault.fault.start_s <= self._now_s:
+                fault.begun = True
+                self._tell(EventKind.FAULT_STARTED, fault, fault.fault.start_s)
+
+    def _end(self, fault: TrackedFault, by: FaultEnd, at_s: float) -> None:
+        fault.ended_by = by
+        kind = EventKind.FAULT_STOPPED if by is FaultEnd.STOPPED else EventKind.FAULT_ENDED
+        self._tell(kind, fault, at_s)
+
+    def _tell(self, kind: EventKind, fault: TrackedFault, at_s: float) -> None:
+        record = fault.record(self._run)
+        said, names = text.of_fault(record, kind), text.concerned(record)
+        self._events.append(Event(kind, self._run.at(at_s), names, said, record))
+
+    def _forget(self, experiment: TrackedExperiment) -> None:
+        self._changed[experiment.id] = experiment.record()
+        del self._experiments[experiment.id]
+
+    def _finish_early(self) -> None:
+        idle = [
+            experiment
+            for experiment in self._experiments.values()
+            if not any(fault.live for fault in experiment.faults)
+        ]
+        for experiment in idle[: max(0, len(self._experiments) - MAX_TRACKED)]:
+            experiment.end(ExperimentEnd.COMPLETED, self._now_s)
+            self._forget(experiment)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from server.records.events import EventKind
 from server.records.experiments import InjectedFault
-from simulator.faults.kinds import FaultKind
-from simulator.faults.schedule import EDGE
+from telemetry.faults import EDGE, FaultKind
 
 
 def kind_of(kind: FaultKind) -> str:
@@ -26,3 +25,10 @@ def of_fault(fault: InjectedFault, kind: EventKind) -> str:
     if kind is EventKind.FAULT_STOPPED:
         return f"{what} was stopped"
     return f"{what} is over"
+
+
+def of_kill_switch(engaged: bool) -> str:
+    """Say that faults are refused from now on, or taken again."""
+    if engaged:
+        return "the kill switch is on: no fault is taken"
+    return "the kill switch is off: faults are taken again"

@@ -6,11 +6,12 @@ import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
 from datetime import timedelta
 
 from ml.learning.live import labelled, to_bytes
 from server.learning.recorder import Experiment
+from server.pipeline.snapshot import Run
+from server.records.experiments import InjectedFault
 from server.store import Store, experiments
 from server.store.experiments import LearnedExperiment
 
@@ -57,14 +58,11 @@ class Examples:
             first, frames = experiment.first, len(recording.label)
             row = LearnedExperiment(
                 run_id=first.run.id,
-                topology=first.run.topology.name,
+                topology=first.run.name,
                 first_sequence=first.sequence,
                 started=first.time,
                 ended=first.time + timedelta(seconds=frames * first.frame.interval_s),
-                faults=[
-                    {"id": active.id, **asdict(active.fault), "kind": active.fault.kind.value}
-                    for active in experiment.faults
-                ],
+                faults=[_plain(fault, first.run) for fault in experiment.faults],
                 services=len(recording.graph.names),
                 frames=frames,
                 incidents=len(recording.incidents),
@@ -80,3 +78,17 @@ class Examples:
             _log.exception("an experiment is lost to learning mode")
         finally:
             self._room.release()
+
+
+def _plain(fault: InjectedFault, run: Run) -> dict[str, object]:
+    """Describe a fault in JSON values; times are seconds since the start of the run."""
+    return {
+        "id": fault.id,
+        "target": fault.target,
+        "kind": fault.kind.value,
+        "start_s": (fault.start - run.start_time).total_seconds(),
+        "duration_s": fault.duration_s,
+        "intensity": fault.intensity,
+        "ramp_s": fault.ramp_s,
+        "share": fault.share,
+    }

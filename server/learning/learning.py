@@ -9,18 +9,18 @@ from server.learning.recorder import Recorder
 from server.learning.trainer import Trainer
 from server.settings import Settings
 from server.store import Store
-from server.systems.system import Engine
+from server.systems.system import System
 
 WORK = "trainings"
 
 
 class Learning:
-    """Everything that learning mode keeps; made before the engine, which it watches.
+    """Everything that learning mode keeps; made before the system, which it watches.
 
     Attributes
     ----------
     recorder
-        Watches the engine.
+        Watches the system.
     models, trainer
         What calls are about.
     """
@@ -42,9 +42,9 @@ class Learning:
         """
         return self.models.live_at_start()
 
-    def serve(self, engine: Engine) -> None:
-        """Say which engine it is about."""
-        self.models.serve(engine)
+    def serve(self, system: System) -> None:
+        """Say which system it is about."""
+        self.models.serve(system)
 
     def close(self) -> None:
         """End a training that runs, and keep what is recorded of an experiment that goes on."""

@@ -24,7 +24,7 @@ from ml.serving.predictor import Predictor, read_usable
 from server.errors import unknown_model, unusable_model
 from server.store import Store, activations
 from server.store.activations import Activation
-from server.systems.system import Engine
+from server.systems.system import System
 
 UNFINISHED = ".unfinished-"
 """Beginning of the name of a model directory that is still written; never one of a version."""
@@ -118,7 +118,7 @@ class Models:
         self._store = store
         self._lock = threading.Lock()
         self._read: dict[tuple[Path, int], KnownModel] = {}
-        self._engine: Engine | None = None
+        self._system: System | None = None
         for left in directory.glob(f"{UNFINISHED}*"):
             _log.warning("%s was never finished; it is removed", left)
             shutil.rmtree(left, ignore_errors=True)
@@ -142,15 +142,15 @@ class Models:
                        last.version, error, built_in.manifest.version)  # fmt: skip
             return built_in
 
-    def serve(self, engine: Engine) -> None:
-        """Say which engine activations are for."""
-        self._engine = engine
+    def serve(self, system: System) -> None:
+        """Say which system activations are for."""
+        self._system = system
 
     @property
     def live(self) -> str:
         """Version of the live model."""
-        assert self._engine is not None  # noqa: S101 - `serve` comes first
-        return self._engine.model_version
+        assert self._system is not None  # noqa: S101 - `serve` comes first
+        return self._system.model_version
 
     def known(self) -> list[KnownModel]:
         """Give all models, the newest first, the one of the settings last."""
@@ -189,9 +189,9 @@ class Models:
             now = datetime.now(UTC)
             activation = Activation(version, now, reason)
             self._store.ask(lambda c: activations.add(c, activation))
-            assert self._engine is not None  # noqa: S101 - `serve` comes first
+            assert self._system is not None  # noqa: S101 - `serve` comes first
             previous = self.live
-            self._engine.use(predictor)
+            self._system.use(predictor)
         _log.info("model %s is live: %s", version, reason)
         return Changed(model, previous)
 

@@ -11,10 +11,12 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.definitions.breach import breached
-from ml.definitions.incidents import QUIET_FRAMES, Incident, IncidentTracker
+from ml.definitions.incidents import QUIET_FRAMES, Incident
 from ml.learning.live import COMPLETE_FRAMES, Seen, surroundings
-from server.pipeline.snapshot import ActiveFault, Snapshot
+from server.pipeline.snapshot import Snapshot
+from server.pipeline.stages import Findings
+from server.pipeline.state import ServiceStates
+from server.records.experiments import InjectedFault
 from telemetry.frame import Truth
 
 BEFORE_FRAMES, BEFORE_ROWS = 15, 30_000
@@ -23,7 +25,7 @@ MOST_SERVICES = 64
 MOST_FRAMES = 2700
 """An experiment that is not over after 90 minutes is cut there."""
 
-Faults = tuple[ActiveFault, ...]
+Faults = tuple[InjectedFault, ...]
 _log = logging.getLogger(__name__)
 
 
@@ -42,7 +44,7 @@ class Experiment:
     """
 
     first: Snapshot
-    faults: tuple[ActiveFault, ...]
+    faults: tuple[InjectedFault, ...]
     seen: Seen
 
 
@@ -55,7 +57,7 @@ class _Open:
     services: NDArray[np.intp]
     features: list[NDArray[np.float32]] = field(default_factory=list)
     truths: list[Truth] = field(default_factory=list)
-    faults: dict[str, ActiveFault] = field(default_factory=dict)
+    faults: dict[str, InjectedFault] = field(default_factory=dict)
     quiet: int = 0
 
 
@@ -78,8 +80,8 @@ class Recorder:
         self._latest: Snapshot | None = None
         self._open: _Open | None = None
 
-    def observe(self, taken: Snapshot, acted: Faults, truth: Truth) -> None:
-        """Take one tick: what is seen, the faults that acted, and the truth.
+    def observe(self, taken: Snapshot, findings: Findings, acted: Faults, truth: Truth) -> None:
+        """Take one tick: what was seen and found, the faults that acted, and the truth.
 
         What goes wrong here is logged, and never stops the clock.
         """
@@ -87,7 +89,7 @@ class Recorder:
             if self._closed:
                 return
             try:
-                self._observe(taken, acted, truth)
+                self._observe(taken, findings.states, acted, truth)
             except Exception:
                 _log.exception("an experiment could not be recorded")
                 self._open = None
@@ -102,26 +104,27 @@ class Recorder:
         if self._open is not None:
             self._finish(self._open)
 
-    def _observe(self, taken: Snapshot, acted: Faults, truth: Truth) -> None:
-        if self._latest is None or taken.run.id != self._latest.run.id:
+    def _observe(self, taken: Snapshot, states: ServiceStates, acted: Faults, truth: Truth) -> None:
+        latest = self._latest
+        if latest is None or (taken.run, taken.graph) != (latest.run, latest.graph):
             self._cut()
-            self._tracker = IncidentTracker(1, taken.run.graph.services)
             self._ended: deque[Incident] = deque()
-            before = BEFORE_ROWS // taken.run.graph.services
+            before = BEFORE_ROWS // taken.graph.services
             self._before: deque[tuple[Snapshot, Truth]] = deque(
                 maxlen=1 + max(2, min(BEFORE_FRAMES, before))
             )
             self._known: set[str] = set()
-            self._number = -1
-        self._latest = taken
-        self._number += 1
-        self._ended.extend(self._tracker.update(breached(taken.frame, taken.run.graph)))
+        self._latest, self._states = taken, states
+        self._ended.extend(
+            Incident(0, service, int(states.onset[service]), int(states.end[service]))
+            for service in states.ended.tolist()
+        )
         self._before.append((taken, truth))
         if taken.forecast is None:
             self._before.clear()
         elif self._open is not None:
             self._add(self._open, taken, truth)
-        elif any(active.id not in self._known for active in acted):
+        elif any(fault.id not in self._known for fault in acted):
             self._open = self._begun(taken, acted)
         if self._open is not None:
             self._follow(self._open, acted)
@@ -129,11 +132,11 @@ class Recorder:
             self._forget()
 
     def _begun(self, taken: Snapshot, acted: Faults) -> _Open:
-        graph = taken.run.graph
-        targets = [name for active in acted for name in active.fault.target.split("->")]
+        graph = taken.graph
+        targets = [name for fault in acted for name in fault.target.split("->")]
         begun = _Open(
             first=self._before[0][0],
-            number=self._number - len(self._before) + 1,
+            number=self._states.frame - len(self._before) + 1,
             services=surroundings(graph, targets, MOST_SERVICES),
         )
         for earlier, truth in self._before:
@@ -146,35 +149,42 @@ class Recorder:
         to.truths.append(truth.of(to.services))
 
     def _follow(self, experiment: _Open, acted: Faults) -> None:
-        for active in acted:
-            experiment.faults[active.id] = active
-        self._known = {active.id for active in acted}
-        over = not acted and not self._tracker.unfinished()
+        for fault in acted:
+            experiment.faults[fault.id] = fault
+        self._known = {fault.id for fault in acted}
+        over = not acted and not self._states.open.any()
         experiment.quiet = experiment.quiet + 1 if over else 0
         if experiment.quiet >= COMPLETE_FRAMES or len(experiment.features) >= MOST_FRAMES:
             self._finish(experiment)
 
     def _forget(self) -> None:
-        oldest = self._number - BEFORE_FRAMES - QUIET_FRAMES
+        oldest = self._states.frame - BEFORE_FRAMES - QUIET_FRAMES
         while self._ended and self._ended[0].end < oldest:
             self._ended.popleft()
+
+    def _unfinished(self) -> list[Incident]:
+        states = self._states
+        return [
+            Incident(0, service, int(states.onset[service]), states.frames)
+            for service in np.flatnonzero(states.open).tolist()
+        ]
 
     def _finish(self, experiment: _Open) -> None:
         self._open = None
         first = experiment.number
-        graph = experiment.first.run.graph
+        graph = experiment.first.graph
         self._finished(
             Experiment(
                 first=experiment.first,
                 faults=tuple(experiment.faults.values()),
                 seen=Seen(
-                    system=experiment.first.run.topology.name,
+                    system=experiment.first.run.name,
                     names=tuple(graph.names[i] for i in experiment.services),
                     indices=experiment.services,
                     features=np.stack(experiment.features),
                     incidents=tuple(
                         replace(i, onset=i.onset - first, end=i.end - first)
-                        for i in (*self._ended, *self._tracker.unfinished())
+                        for i in (*self._ended, *self._unfinished())
                     ),
                     truths=experiment.truths,
                 ),

@@ -12,9 +12,10 @@ from ml.definitions.incident_types import INCIDENT_TYPES
 from ml.definitions.incidents import MIN_BREACHED_FRAMES, QUIET_FRAMES, WINDOW_FRAMES
 from ml.definitions.labels import MIN_LEAD_FRAMES
 from server.pipeline.snapshot import Forecast
-from server.pipeline.state import FrameClock, Standing
+from server.pipeline.state import FrameClock, ServiceStates
 from server.records.findings import Alarm, AlarmOutcome
-from telemetry.graph import FloatArray, IntArray, ServiceGraph
+from telemetry.graph import FloatArray, ServiceGraph
+from telemetry.graph_change import GraphChange
 
 RECOGNISED_WITHIN = max(WINDOW_FRAMES, MIN_BREACHED_FRAMES) - 1
 """An incident is recognised at most so many frames after its onset."""
@@ -28,7 +29,7 @@ class _Open:
         self.ended: int | None = None
 
 
-class AlarmWatch:
+class AlarmStage:
     """Follows the alarms of all services of one run with the rules of `ml.definitions.alarms`.
 
     Live, an incident is known a few frames after its onset only. So what became of an alarm that
@@ -46,37 +47,50 @@ class AlarmWatch:
         self.foretold: dict[int, Alarm] = {}
 
     def update(
-        self, forecast: Forecast | None, standing: Standing, began: IntArray
+        self, forecast: Forecast | None, states: ServiceStates
     ) -> tuple[list[Alarm], list[Alarm]]:
-        """Take a prediction, and the services whose incidents were recognised with its frame.
+        """Take a prediction, and the states of its frame.
 
         Returns
         -------
         The alarms that were raised, and those whose outcome is known now.
         """
-        frame = standing.frames - 1
+        frame = states.frame
         if forecast is not None:
             threshold = forecast.predictor.manifest.threshold
             if self._tracker is None:
                 self._tracker = AlarmTracker((self._graph.services,), threshold)
             self._tracker.threshold = threshold  # another model may have gone live
-            known_quiet = (standing.end >= 0) & (frame < standing.end + QUIET_FRAMES)
-            raised = self._tracker.update(forecast.probability, standing.open | known_quiet)
+            known_quiet = (states.end >= 0) & (frame < states.end + QUIET_FRAMES)
+            raised = self._tracker.update(forecast.probability, states.open | known_quiet)
         else:
             raised = self._raised
-        return self._raise(raised, frame, forecast), self._decide(raised, standing, began)
+        return self._raise(raised, frame, forecast), self._decide(raised, states)
 
     def close(self) -> list[Alarm]:
         """Give the alarms that are undecided when the run ends."""
-        left = [*self._undecided, *self._open.values()]
-        return [replace(found.alarm, outcome=AlarmOutcome.RUN_ENDED) for found in left]
+        return [replace(one.alarm, outcome=AlarmOutcome.RUN_ENDED) for one in self._all()]
+
+    def change_graph(self, change: GraphChange) -> list[Alarm]:
+        """Go on with another graph; return the alarms of services that are gone."""
+        removed = [one for one in self._all() if one.service in change.removed]
+        self._undecided = deque(one for one in self._undecided if one.service in change.place)
+        kept = [one for one in self._open.values() if one.service in change.place]
+        for one in (*self._undecided, *kept):
+            one.service = change.place[one.service]
+        self._open = {one.service: one for one in kept}
+        if self._tracker is not None:
+            self._tracker.rearrange(change.of_services)
+        self._raised = change.of_services(self._raised, False)
+        self._graph, self.foretold = change.after, {}
+        return [replace(one.alarm, outcome=AlarmOutcome.SERVICE_REMOVED) for one in removed]
 
     def pending(self) -> list[Alarm]:
         """Alarms that are raised, or whose outcome is not known yet, by number."""
-        return sorted(
-            (found.alarm for found in (*self._undecided, *self._open.values())),
-            key=lambda alarm: alarm.number,
-        )
+        return sorted((one.alarm for one in self._all()), key=lambda alarm: alarm.number)
+
+    def _all(self) -> list[_Open]:
+        return [*self._undecided, *self._open.values()]
 
     def _raise(self, raised: np.ndarray, frame: int, forecast: Forecast | None) -> list[Alarm]:
         if forecast is None:
@@ -107,8 +121,8 @@ class AlarmWatch:
                 one.alarm = replace(one.alarm, highest_probability=higher)
         return found
 
-    def _decide(self, raised: np.ndarray, standing: Standing, began: IntArray) -> list[Alarm]:
-        frame = standing.frames - 1
+    def _decide(self, raised: np.ndarray, states: ServiceStates) -> list[Alarm]:
+        frame = states.frame
         for service in np.flatnonzero(self._raised & ~raised).tolist():
             ended = self._open.pop(service)
             ended.ended = frame
@@ -116,7 +130,7 @@ class AlarmWatch:
             self._undecided.append(ended)
         self._raised = raised
         decided, waiting = [], deque[_Open]()
-        onsets = {service: int(standing.onset[service]) for service in began.tolist()}
+        onsets = {service: int(states.onset[service]) for service in states.began.tolist()}
         self.foretold = {}
         for one in self._undecided:
             alarm = self._judged(one, onsets.get(one.service), frame)

@@ -11,14 +11,22 @@ from ml.definitions.incidents import BoolArray
 from server.pipeline.objectives import OBJECTIVES, Objectives
 from server.pipeline.windows import SlidingSum
 from server.records.findings import Severity, SloAlert
-from simulator.topology.resolved import Topology
 from telemetry.frame import Frame
 from telemetry.graph import FloatArray, IntArray, ServiceGraph
+from telemetry.graph_change import GraphChange
 
 HOUR_S = 3600.0
 PERIOD_S = 30 * 24 * HOUR_S
 CLEARED_BELOW = 0.5
 """Share of a policy's burn rate below which an alert calms down: hysteresis."""
+
+
+@dataclass(frozen=True, slots=True)
+class SloSettings:
+    """How budgets are followed; see `BudgetStage`."""
+
+    scale: float = 1.0 / 60.0
+    min_rps: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +61,14 @@ POLICIES = (
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class SloView:
-    """How the budgets stand after a frame; nothing in it is ever changed.
+class Budgets:
+    """State of the error budgets after a frame; nothing in it is ever changed.
 
     P is the number of policies, O that of objectives (`OBJECTIVES`), S that of services.
 
     Attributes
     ----------
-    objectives, policies, period_s, least_rps
+    objectives, policies, period_s, min_rps
         What is promised, when somebody is told, what a budget is for (seconds), and below which
         request rate nobody is told.
     time, frames, seconds
@@ -80,7 +88,7 @@ class SloView:
     objectives: Objectives
     policies: tuple[Policy, ...]
     period_s: float
-    least_rps: float
+    min_rps: float
     time: datetime
     frames: int
     seconds: float
@@ -94,33 +102,33 @@ class SloView:
 
 
 SEVERITIES = (Severity.TICKET, Severity.PAGE)
-"""In the order of `SloView.firing`."""
+"""In the order of `Budgets.firing`."""
 
 
-class SloWatch:
+class BudgetStage:
     """Follows the objectives of all services of one run.
 
     Parameters
     ----------
-    topology
+    graph
         States the objectives.
     interval_s
         Length of a frame.
     scale
         Length of every window, the budget's period included, over that of real operations: 1
         takes an hour for an hour, 1/60 a minute.
-    least_rps
+    min_rps
         Below this request rate over the long window of a policy, it does not fire.
     """
 
     def __init__(
-        self, topology: Topology, interval_s: float, *, scale: float, least_rps: float
+        self, graph: ServiceGraph, interval_s: float, *, scale: float, min_rps: float
     ) -> None:
-        self._graph: ServiceGraph = topology.graph()
-        self._objectives = Objectives.of(topology)
+        self._graph = graph
+        self._objectives = Objectives.of(graph)
         self._policies = tuple(policy.scaled(scale) for policy in POLICIES)
         self._period_s = scale * PERIOD_S
-        self._interval_s, self._least_rps = interval_s, least_rps
+        self._interval_s, self._min_rps = interval_s, min_rps
         shape = (2, len(OBJECTIVES), self._graph.services)
         lengths = {p.long_s for p in self._policies} | {p.short_s for p in self._policies}
         self._sums = {s: SlidingSum(shape, s, interval_s) for s in lengths}
@@ -132,8 +140,8 @@ class SloWatch:
         self._calm = np.zeros((len(self._policies), *shape[1:]), dtype=np.intp)
         self._exceeded = np.zeros(self._calm.shape, dtype=np.bool_)
 
-    def update(self, frame: Frame, end: datetime) -> tuple[SloView, list[SloAlert]]:
-        """Take a frame that ends at a time; return how it stands, and the alerts that changed."""
+    def update(self, frame: Frame, end: datetime) -> tuple[Budgets, list[SloAlert]]:
+        """Take a frame that ends at a time; return their state, and the alerts that changed."""
         judged = self._objectives.judge(frame)
         self._counted = self._counted + judged
         self._frames += 1
@@ -144,11 +152,11 @@ class SloWatch:
         before = self._firing
         self._alert(long_burn, short_burn, rates)
         self._since = np.where(self._firing & ~before, self._frames - 1, self._since)
-        view = SloView(
+        view = Budgets(
             objectives=self._objectives,
             policies=self._policies,
             period_s=self._period_s,
-            least_rps=self._least_rps,
+            min_rps=self._min_rps,
             time=end,
             frames=self._frames,
             seconds=self._frames * self._interval_s,
@@ -165,6 +173,18 @@ class SloWatch:
             for place in np.argwhere(self._firing != before).tolist()
         ]
 
+    def change_graph(self, change: GraphChange) -> None:
+        """Go on with another graph; a service that is new has its whole budget."""
+        self._graph = change.after
+        self._objectives = Objectives.of(change.after)
+        for window in (*self._sums.values(), self._period):
+            window.rearrange(lambda values: change.of_services(values, 0.0))
+        self._counted = change.of_services(self._counted, 0.0)
+        self._firing = change.of_services(self._firing, False)
+        self._since = change.of_services(self._since, 0)
+        self._calm = change.of_services(self._calm, 0)
+        self._exceeded = change.of_services(self._exceeded, False)
+
     def _burn(self, counted: FloatArray, window_s: float) -> FloatArray:
         """Burn rate over a window, (O, S); what came before the run counts as good."""
         bad, total = counted
@@ -179,7 +199,7 @@ class SloWatch:
 
     def _alert(self, long_burn: FloatArray, short_burn: FloatArray, rates: FloatArray) -> None:
         limits = np.array([policy.burn_rate for policy in self._policies])[:, None, None]
-        busy = (rates >= self._least_rps)[:, None, :]
+        busy = (rates >= self._min_rps)[:, None, :]
         fires = (long_burn >= limits) & (short_burn >= limits) & busy
         calm = short_burn < CLEARED_BELOW * limits
         self._calm = np.where(calm, self._calm + 1, 0)
@@ -194,7 +214,7 @@ class SloWatch:
         )
 
 
-def alerts(view: SloView, graph: ServiceGraph, service: int) -> list[SloAlert]:
+def alerts(view: Budgets, graph: ServiceGraph, service: int) -> list[SloAlert]:
     """Describe the alerts of a service that fire."""
     return [
         _alert(view, graph, severity, objective, service)
@@ -203,7 +223,7 @@ def alerts(view: SloView, graph: ServiceGraph, service: int) -> list[SloAlert]:
 
 
 def _alert(
-    view: SloView, graph: ServiceGraph, severity: int, objective: int, service: int
+    view: Budgets, graph: ServiceGraph, severity: int, objective: int, service: int
 ) -> SloAlert:
     which = [policy.severity is SEVERITIES[severity] for policy in view.policies]
     frames = view.frames - 1 - int(view.since[severity, objective, service])

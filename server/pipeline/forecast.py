@@ -1,53 +1,51 @@
-"""Turns frames into forecasts, tick by tick."""
+"""The stage that predicts: frames to features, features to what the model expects."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
-import numpy as np
-from numpy.typing import NDArray
-
-from ml.definitions.breach import breached
-from ml.definitions.incidents import IncidentTracker
-from ml.definitions.risk import MEDIUM_FROM
 from ml.features import FeatureExtractor, stirred
+from ml.serving.prediction import predict
 from ml.serving.predictor import Predictor
 from server.pipeline.snapshot import Forecast
+from server.pipeline.state import ServiceStates
 from telemetry.frame import Frame
-from telemetry.graph import FloatArray, ServiceGraph
+from telemetry.graph import ServiceGraph
+
+Past = Iterable[tuple[Frame, datetime]]
+"""Frames with the times of their beginnings, oldest first."""
 
 
-class Forecaster:
-    """Follows one run with one model."""
+class ForecastStage:
+    """Follows one run with one model, which may be replaced."""
 
     def __init__(self, graph: ServiceGraph, predictor: Predictor, interval_s: float) -> None:
-        self._graph = graph
+        self._graph, self._interval_s = graph, interval_s
         self._predictor = predictor
         self._extractor = FeatureExtractor(graph, 1, interval_s)
-        self._incidents = IncidentTracker(1, graph.services)
 
     def use(self, predictor: Predictor) -> None:
         """Go on with another model; what is normal stays known."""
         self._predictor = predictor
 
-    def update(self, frame: Frame, time: datetime) -> Forecast | None:
-        """Take one frame; None until there is a baseline.
+    def update(self, frame: Frame, time: datetime, states: ServiceStates) -> Forecast | None:
+        """Take a frame that begins at a time; None until there is a baseline.
 
         The model looks ahead; that an incident goes on is a fact, with probability 1.
         """
-        features = self._extractor.update(frame, [time])[0]
-        self._incidents.update(breached(frame, self._graph))
+        features = self._extractor.update(frame, [time], states.breached[None])[0]
         if not self._extractor.ready:
             return None
-        model, rows, moved = self._predictor, self._predictor.rows(features), stirred(features)
-        ongoing = self._incidents.ongoing[0].copy()
-        probability, types = expected(model, rows, moved, ongoing)
-        entries = probability[self._graph.entry]
+        model = self._predictor
+        rows, moved = model.rows(features), stirred(features)
+        expected = predict(model, rows, moved, states.ongoing)
+        entries = expected.probability[self._graph.entry]
         return Forecast(
-            probability=probability,
-            ongoing=ongoing,
+            probability=expected.probability,
+            ongoing=states.ongoing,
             system_probability=float(entries.max(initial=0.0)),
-            types=types,
+            types=expected.types,
             cascade_risk=model.spread.risk(self._graph, features),
             features=features,
             rows=rows,
@@ -55,22 +53,9 @@ class Forecaster:
             predictor=model,
         )
 
-
-def expected(
-    model: Predictor,
-    rows: NDArray[np.float32],
-    moved: NDArray[np.bool_],
-    ongoing: NDArray[np.bool_],
-) -> tuple[FloatArray, FloatArray]:
-    """Ask a model for services, (S, M), (S,), (S,) -> (S,), (S, K).
-
-    Gives the probability of an incident of each and, at risk, that of each type; else NaN.
-    """
-    probability = np.full(len(rows), model.manifest.calibration.quiet)
-    if moved.any():
-        probability[moved] = model.probability_of_rows(rows[moved])
-    probability[ongoing] = 1.0
-    at_risk = probability >= MEDIUM_FROM
-    types = np.full((len(rows), len(model.manifest.types)), np.nan)
-    types[at_risk] = model.types_of_rows(rows[at_risk])
-    return probability, types
+    def change_graph(self, graph: ServiceGraph, past: Past) -> None:
+        """Go on with another graph: what is normal is learned anew from the past as it shows it."""
+        self._graph = graph
+        self._extractor = FeatureExtractor(graph, 1, self._interval_s)
+        for frame, time in past:
+            self._extractor.update(frame, [time])

@@ -14,9 +14,10 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from server.pipeline.state import NEVER, FrameClock, Standing, described
+from server.pipeline.state import NEVER, FrameClock, ServiceStates, describe
 from server.records.findings import Alarm, Incident, IncidentEnd, IncidentState, ServiceIncident
 from telemetry.graph import IntArray, ServiceGraph
+from telemetry.graph_change import GraphChange
 
 AT_ONCE_FRAMES = 2
 """A callee that breaks so much later may still be why its caller broke."""
@@ -30,7 +31,7 @@ class _Joined:
     origins: dict[int, int] = field(default_factory=dict)  # services and their first onsets
 
 
-class JoinedIncidents:
+class IncidentStage:
     """Joins the incidents of the services of one run."""
 
     def __init__(self, graph: ServiceGraph, clock: FrameClock, run_id: str) -> None:
@@ -41,41 +42,68 @@ class JoinedIncidents:
 
     def update(
         self,
-        standing: Standing,
-        began: IntArray,
-        ended: IntArray,
+        states: ServiceStates,
         foretold: dict[int, Alarm],
     ) -> list[Incident]:
-        """Take what began and ended with a frame; return every incident that changed, by number."""
+        """Take what began and ended with a frame; return every incident that changed, by number.
+
+        `foretold` has the alarms that foretold those that began, by service.
+        """
         changed: set[int] = set()
         told: list[Incident] = []
-        if len(began):
-            for services, numbers in self._components(standing, began):
-                changed.add(self._join(services, numbers, standing, foretold, told))
-        for service in ended.tolist():
+        if len(states.began):
+            for services, numbers in self._components(states, states.began):
+                changed.add(self._join(services, numbers, states, foretold, told))
+        for service in states.ended.tolist():
             joined = self._joined[int(self._part_of[service])]
-            joined.over.append(self._described(standing, service, joined.open.pop(service)))
+            joined.over.append(self._describe(states, service, joined.open.pop(service)))
             changed.add(joined.number)
         for number in sorted(changed):
             if number in self._joined:
-                told.append(self._record(self._joined[number], standing))
+                told.append(self._record(self._joined[number], states))
                 if not self._joined[number].open:
                     del self._joined[number]
         return sorted(told, key=lambda incident: incident.number)
 
-    def open(self, standing: Standing) -> list[Incident]:
+    def open(self, states: ServiceStates) -> list[Incident]:
         """Describe the incidents that go on, by number."""
-        return [self._record(joined, standing) for _, joined in sorted(self._joined.items())]
+        return [self._record(joined, states) for _, joined in sorted(self._joined.items())]
 
-    def close(self, standing: Standing) -> list[Incident]:
+    def close(self, states: ServiceStates) -> list[Incident]:
         """Close what is open when the run ends."""
-        end = self._clock.start_of(standing.frames)
+        end = self._clock.start_of(states.frames)
         return [
             replace(incident, state=IncidentState.CLOSED, closed_by=IncidentEnd.RUN_ENDED, end=end)
-            for incident in self.open(standing)
+            for incident in self.open(states)
         ]
 
-    def _components(self, standing: Standing, began: IntArray) -> list[tuple[list[int], list[int]]]:
+    def change_graph(self, change: GraphChange, states: ServiceStates) -> list[Incident]:
+        """Go on with another graph; `states` are those of the graph before.
+
+        Returns
+        -------
+        The incidents that are over because their last service is gone.
+        """
+        now, closed = self._clock.start_of(states.frames), []
+        for joined in list(self._joined.values()):
+            origins = {s: onset for s, onset in joined.origins.items() if s in change.place}
+            removed = [service for service in joined.open if service in change.removed]
+            for service in removed:
+                found = self._describe(states, service, joined.open.pop(service))
+                joined.over.append(replace(found, end=now))
+            if removed and not joined.open:
+                del self._joined[joined.number]
+                over = self._record(joined, states)
+                closed.append(replace(over, closed_by=IncidentEnd.SERVICE_REMOVED))
+            joined.open = {change.place[service]: by for service, by in joined.open.items()}
+            joined.origins = {change.place[service]: onset for service, onset in origins.items()}
+        self._part_of = change.of_services(self._part_of, NEVER)
+        self._graph = change.after
+        return closed
+
+    def _components(
+        self, states: ServiceStates, began: IntArray
+    ) -> list[tuple[list[int], list[int]]]:
         """Group the services that broke with the open incidents that they belong to."""
         graph, size = self._graph, self._graph.services
         new = np.zeros(size, dtype=np.bool_)
@@ -84,7 +112,7 @@ class JoinedIncidents:
         pairs = np.concatenate([ends, ends[::-1]], axis=1)
         pairs = pairs[:, new[pairs[0]]]
         one, other = pairs
-        overlaps = new[other] | standing.open[other] | (standing.end[other] > standing.onset[one])
+        overlaps = new[other] | states.open[other] | (states.end[other] > states.onset[one])
         one, other = one[overlaps], other[overlaps]
         numbers = np.array(sorted(self._joined), dtype=np.intp)
         # An incident that is open is a node of its own, behind the services.
@@ -94,7 +122,7 @@ class JoinedIncidents:
         nodes = size + len(numbers)
         links = coo_array((np.ones(len(one)), (one, other)), shape=(nodes, nodes))
         labels = connected_components(links, directed=False)[1]
-        order = began[np.argsort(standing.onset[began], kind="stable")]
+        order = began[np.argsort(states.onset[began], kind="stable")]
         found: dict[int, tuple[list[int], list[int]]] = {}
         for service in order.tolist():
             found.setdefault(int(labels[service]), ([], []))[0].append(service)
@@ -107,7 +135,7 @@ class JoinedIncidents:
         self,
         services: list[int],
         numbers: list[int],
-        standing: Standing,
+        states: ServiceStates,
         foretold: dict[int, Alarm],
         told: list[Incident],
     ) -> int:
@@ -117,10 +145,10 @@ class JoinedIncidents:
             other = self._joined.pop(number)
             told.append(
                 replace(
-                    self._record(other, standing),
+                    self._record(other, states),
                     state=IncidentState.CLOSED,
                     closed_by=IncidentEnd.MERGED,
-                    end=self._clock.end_of(standing.frames - 1),
+                    end=self._clock.end_of(states.frames - 1),
                     merged_into=self._id(joined.number),
                 )
             )
@@ -131,14 +159,14 @@ class JoinedIncidents:
         for service in services:
             self._part_of[service] = joined.number
             joined.open[service] = foretold.get(service)
-            joined.origins.setdefault(service, int(standing.onset[service]))
+            joined.origins.setdefault(service, int(states.onset[service]))
         return joined.number
 
-    def _record(self, joined: _Joined, standing: Standing) -> Incident:
-        now = [self._described(standing, service, by) for service, by in joined.open.items()]
-        index = self._graph.index
+    def _record(self, joined: _Joined, states: ServiceStates) -> Incident:
+        now = [self._describe(states, service, by) for service, by in joined.open.items()]
+        index, last = self._graph.index, self._graph.services
         services = tuple(
-            sorted([*joined.over, *now], key=lambda found: (found.onset, index[found.service]))
+            sorted([*joined.over, *now], key=lambda one: (one.onset, index.get(one.service, last)))
         )
         onset = services[0].onset
         # The lead of the whole is that of the first alarm before its own onset.
@@ -162,8 +190,8 @@ class JoinedIncidents:
             services=services,
         )
 
-    def _described(self, standing: Standing, service: int, by: Alarm | None) -> ServiceIncident:
-        found = described(standing, self._graph, self._clock, service)
+    def _describe(self, states: ServiceStates, service: int, by: Alarm | None) -> ServiceIncident:
+        found = describe(states, self._graph, self._clock, service)
         return found if by is None else replace(found, alarm_id=by.id, lead_s=by.lead_s)
 
     def _id(self, number: int) -> str:

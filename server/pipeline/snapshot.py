@@ -1,85 +1,48 @@
-"""What the engine publishes each tick: immutable, and free of any wire format."""
+"""What a system publishes each tick: immutable, and free of any wire format."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from enum import Enum, auto
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.definitions.breach import breached
 from ml.serving.anomalies import Anomaly
 from ml.serving.predictor import Predictor
 from server.errors import unknown_service
-from server.systems.clock import Clock
-from simulator.faults.kinds import Fault
-from simulator.topology.resolved import Topology
+from server.pipeline.clock import Clock
+from server.records.experiments import InjectedFault
+from server.records.findings import Status
 from telemetry.frame import Frame
 from telemetry.graph import FloatArray, ServiceGraph
 
 
-class Status(Enum):
-    """State of a service over one interval."""
-
-    HEALTHY = auto()
-    DEGRADED = auto()
-    DOWN = auto()
-
-
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run of the system; a restart or a reset begins another.
+    """One run of a system; a restart or a reset begins another.
 
     Attributes
     ----------
     id
         Unique.
-    topology
-        What is simulated.
+    name
+        Name of the system.
     seed
-        Of its randomness.
+        Seed of the randomness behind its frames; 0 if there is none.
     start_time
-        Simulated clock at simulated second 0.
+        Time of second 0 of its frames.
     """
 
     id: str
-    topology: Topology
+    name: str
     seed: int
     start_time: datetime
 
-    @property
-    def graph(self) -> ServiceGraph:
-        """Static view of the system."""
-        return self.topology.graph()
-
-    def indices(self, names: Collection[str]) -> tuple[int, ...] | None:
-        """Give the indices of services in topology order; None for all.
-
-        Raises
-        ------
-        ServerError
-            UNKNOWN_SERVICE.
-        """
-        graph = self.graph
-        index = graph.index
-        try:
-            found = [index[name] for name in names]
-        except KeyError:
-            unknown = min(name for name in names if name not in index)
-            raise unknown_service(unknown, graph.names) from None
-        return tuple(sorted(set(found)) if len(found) > 1 else found) or None
-
-
-@dataclass(frozen=True, slots=True)
-class ActiveFault:
-    """A fault with its identifier, and that of the experiment that it is a part of."""
-
-    id: str
-    fault: Fault
-    experiment_id: str
+    def at(self, seconds: float) -> datetime:
+        """Time of a second of the run."""
+        return self.start_time + timedelta(seconds=seconds)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -89,11 +52,11 @@ class Forecast:
     Attributes
     ----------
     probability
-        Of an incident of each service within the horizon; 1 while one goes on.
+        Probability of an incident of each service within the horizon; 1 while one goes on.
     ongoing
         Whether an incident of each service goes on.
     system_probability
-        Of an incident of any entry.
+        Probability of an incident of any entry.
     types
         Probability of each incident type, if there is an incident; NaN at low risk.
     cascade_risk
@@ -132,18 +95,23 @@ class Forecast:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Snapshot:
-    """State of the system over one tick.
+    """State of a system over one tick.
 
     Attributes
     ----------
     run
         Which it belongs to.
+    graph
+        The system.
+    graph_since
+        Sequence number of the run's first snapshot with this graph; 0 if the run had it from the
+        start.
     sequence
         Number within the run, from 1 on, without holes.
     frame
         What monitoring sees; one copy.
     time, produced_time
-        Start of the interval on the simulated clock; when it was computed, wall clock.
+        Start of the interval on the clock of the system; when it was computed, wall clock.
     statuses
         One per service.
     anomalies
@@ -151,7 +119,7 @@ class Snapshot:
     forecast
         None while the model has no baseline.
     clock
-        The simulated clock when it was made.
+        How fast time passed when it was made.
     faults
         Those that act, and those that act from the next step on.
     kill_switch
@@ -159,6 +127,8 @@ class Snapshot:
     """
 
     run: Run
+    graph: ServiceGraph
+    graph_since: int
     sequence: int
     frame: Frame
     time: datetime
@@ -167,7 +137,7 @@ class Snapshot:
     anomalies: tuple[Anomaly, ...]
     forecast: Forecast | None
     clock: Clock
-    faults: tuple[ActiveFault, ...] = ()
+    faults: tuple[InjectedFault, ...] = ()
     kill_switch: bool = False
 
     def without_features(self) -> Snapshot:
@@ -179,16 +149,21 @@ class Snapshot:
 
     @property
     def end_time(self) -> datetime:
-        """End of the interval on the simulated clock: predictions hold from then on."""
+        """End of the interval on the clock of the system: predictions hold from then on."""
         return self.time + timedelta(seconds=self.frame.interval_s)
 
+    def indices(self, names: Collection[str]) -> tuple[int, ...] | None:
+        """Give the indices of services in topology order; None for all.
 
-def statuses(frame: Frame, graph: ServiceGraph) -> tuple[Status, ...]:
-    """Status of each service of copy 0."""
-    bad: NDArray[np.bool_] = breached(frame, graph)[0]
-    with np.errstate(invalid="ignore"):
-        down = (frame.availability_percent[0] <= 0) | (frame.error_rate_percent[0] >= 100.0)
-    return tuple(
-        Status.DOWN if gone else Status.DEGRADED if trouble else Status.HEALTHY
-        for gone, trouble in zip(down, bad, strict=True)
-    )
+        Raises
+        ------
+        ServerError
+            UNKNOWN_SERVICE.
+        """
+        index = self.graph.index
+        try:
+            found = [index[name] for name in names]
+        except KeyError:
+            unknown = min(name for name in names if name not in index)
+            raise unknown_service(unknown, self.graph.names) from None
+        return tuple(sorted(set(found)) if len(found) > 1 else found) or None

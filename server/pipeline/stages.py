@@ -1,171 +1,221 @@
-"""Watches one run: from snapshots to incidents, alarms, budgets, and what happened."""
+"""The pipeline of one run: stage by stage from a frame to a snapshot and what was found with it.
+
+Each finding is computed by one stage, from the frame and from what the stages before it found. A
+further stage (alert rules, say) is one more attribute and one more line of `Pipeline.update`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 import numpy as np
 
-from server.pipeline import text as words
-from server.pipeline.alarms import AlarmWatch
-from server.pipeline.budgets import SloView, SloWatch
-from server.pipeline.incidents import JoinedIncidents
-from server.pipeline.snapshot import Run, Snapshot, Status
-from server.pipeline.state import FrameClock, ServiceIncidents, Standing
-from server.records.events import EventKind, Happening, StatusChange
-from server.records.findings import Alarm, Incident, IncidentState, SloAlert
-from telemetry.graph import IntArray
-
-
-@dataclass(frozen=True, slots=True)
-class SloSettings:
-    """How budgets are watched; see `server.pipeline.budgets.SloWatch`."""
-
-    scale: float = 1.0 / 60.0
-    least_rps: float = 1.0
+from ml.serving.anomalies import AnomalyDetector
+from ml.serving.predictor import Predictor
+from server.pipeline.alarms import AlarmStage
+from server.pipeline.budgets import Budgets, BudgetStage, SloSettings
+from server.pipeline.clock import Clock
+from server.pipeline.events import EventStage, Found, of_alarms, of_closed
+from server.pipeline.forecast import ForecastStage
+from server.pipeline.incidents import IncidentStage
+from server.pipeline.snapshot import Run, Snapshot
+from server.pipeline.state import FrameClock, ServiceStates, StateStage, statuses
+from server.records.events import Event, EventKind
+from server.records.experiments import InjectedFault
+from server.records.findings import Alarm, Incident
+from telemetry.frame import Frame
+from telemetry.graph import IntArray, ServiceGraph
+from telemetry.graph_change import GraphChange
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Watched:
+class Findings:
     """What was found with one snapshot; nothing in it is ever changed.
 
     Attributes
     ----------
-    run, clock
-        Run that it is of; from numbers of frames to times.
-    standing, slos
-        How incidents and budgets stand.
-    began, ended
-        Services whose incidents were recognised, and are over, with this snapshot.
+    run, graph, clock
+        Run that it is of; the system; from numbers of frames to times.
+    states, budgets
+        How the services and their error budgets stand.
     foretold
-        Of those that began, the alarms that foretold them.
+        The alarms that foretold the incidents that began, by service.
     incidents, alarms
         Those that changed with this snapshot.
     raised, raised_at
         Alarms that were raised with this snapshot, and the indices of their services.
-    happenings
+    events
         What is worth an event, in the order of the chain from warning to damage.
     """
 
     run: Run
+    graph: ServiceGraph
     clock: FrameClock
-    standing: Standing
-    slos: SloView
-    began: IntArray
-    ended: IntArray
+    states: ServiceStates
+    budgets: Budgets
     foretold: dict[int, Alarm]
     incidents: tuple[Incident, ...]
     alarms: tuple[Alarm, ...]
     raised: tuple[Alarm, ...]
     raised_at: IntArray
-    happenings: tuple[Happening, ...]
+    events: tuple[Event, ...]
 
 
-class Watcher:
-    """Takes every snapshot of one run, in order, from the first one on."""
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """What ends from outside: with the run, or because a service is gone."""
 
-    def __init__(self, first: Snapshot, settings: SloSettings) -> None:
-        run, interval_s = first.run, first.frame.interval_s
-        self._run = run
-        self._clock = FrameClock(first.time, interval_s)
-        self._services = ServiceIncidents(run.graph)
-        self._joined = JoinedIncidents(run.graph, self._clock, run.id)
-        self._alarms = AlarmWatch(run.graph, self._clock, run.id)
-        self._slos = SloWatch(
-            run.topology, interval_s, scale=settings.scale, least_rps=settings.least_rps
+    incidents: tuple[Incident, ...] = ()
+    alarms: tuple[Alarm, ...] = ()
+    events: tuple[Event, ...] = ()
+
+
+class Pipeline:
+    """Follows one run from the first frame of its past on.
+
+    Parameters
+    ----------
+    run, graph
+        What is followed.
+    interval_s
+        Length of a frame, seconds.
+    predictor
+        The model.
+    slos
+        How budgets are followed.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        graph: ServiceGraph,
+        interval_s: float,
+        predictor: Predictor,
+        slos: SloSettings,
+    ) -> None:
+        self.run, self.graph = run, graph
+        self._graph_since = 0
+        self._clock = FrameClock(run.start_time, interval_s)
+        self._states = StateStage(graph)
+        self._forecast = ForecastStage(graph, predictor, interval_s)
+        self._anomalies = AnomalyDetector(graph)
+        self._alarms = AlarmStage(graph, self._clock, run.id)
+        self._incidents = IncidentStage(graph, self._clock, run.id)
+        self._budgets = BudgetStage(graph, interval_s, scale=slos.scale, min_rps=slos.min_rps)
+        self._events = EventStage(graph)
+
+    def use(self, predictor: Predictor) -> None:
+        """Predict with another model from the next frame on."""
+        self._forecast.use(predictor)
+
+    def learn(self, frame: Frame) -> None:
+        """Take a frame of the past: what is normal, and which incidents go on already."""
+        time = self.run.at(frame.t_s)
+        self._forecast.update(frame, time, self._states.update(frame))
+        self._anomalies.update(frame, time)
+
+    def update(
+        self,
+        frame: Frame,
+        sequence: int,
+        clock: Clock,
+        now: datetime,
+        faults: tuple[InjectedFault, ...] = (),
+        kill_switch: bool = False,
+    ) -> tuple[Snapshot, Findings]:
+        """Take the next frame.
+
+        Parameters
+        ----------
+        frame
+            What was observed.
+        sequence
+            Number of the snapshot within the run.
+        clock, faults, kill_switch
+            What else holds at its end.
+        now
+            Wall clock.
+        """
+        time = self.run.at(frame.t_s)
+        states = self._states.update(frame)
+        if sequence == 1:  # what goes on since before the run was shown begins with it
+            states = replace(states, began=np.flatnonzero(states.open), ended=states.ended[:0])
+        forecast = self._forecast.update(frame, time, states)
+        snapshot = Snapshot(
+            run=self.run,
+            graph=self.graph,
+            graph_since=self._graph_since,
+            sequence=sequence,
+            frame=frame,
+            time=time,
+            produced_time=now,
+            statuses=statuses(frame, states.breached),
+            anomalies=tuple(self._anomalies.update(frame, time)),
+            forecast=forecast,
+            clock=clock,
+            faults=faults,
+            kill_switch=kill_switch,
         )
-        self._statuses: tuple[Status, ...] = (Status.HEALTHY,) * run.graph.services
-        self._known: set[str] = set()
-
-    def update(self, taken: Snapshot) -> Watched:
-        """Take the next snapshot."""
-        began, ended = self._services.update(taken.frame)
-        standing = self._services.standing
-        raised, decided = self._alarms.update(taken.forecast, standing, began)
-        incidents = self._joined.update(standing, began, ended, self._alarms.foretold)
-        index = self._run.graph.index
-        slos, alerts = self._slos.update(taken.frame, taken.end_time)
-        happenings = [
-            *self._of_statuses(taken),
-            *self._of_alarms(raised, decided, taken),
-            *self._of_alerts(alerts, taken),
-            *self._of_incidents(incidents, frozenset(began.tolist()), taken),
-        ]
-        return Watched(
-            run=self._run,
-            clock=self._clock,
-            standing=standing,
-            slos=slos,
-            began=began,
-            ended=ended,
-            foretold=self._alarms.foretold,
-            incidents=tuple(incidents),
-            alarms=(*raised, *decided),
+        end = snapshot.end_time
+        raised, decided = self._alarms.update(forecast, states)
+        incidents = self._incidents.update(states, self._alarms.foretold)
+        budgets, alerts = self._budgets.update(frame, end)
+        found = Found(
+            time=end,
+            statuses=snapshot.statuses,
+            began=frozenset(states.began.tolist()),
             raised=tuple(raised),
-            raised_at=np.array([index[alarm.service] for alarm in raised], dtype=np.intp),
-            happenings=tuple(happenings),
+            decided=tuple(decided),
+            alerts=tuple(alerts),
+            incidents=tuple(incidents),
         )
+        index = self.graph.index
+        return snapshot, Findings(
+            run=self.run,
+            graph=self.graph,
+            clock=self._clock,
+            states=states,
+            budgets=budgets,
+            foretold=self._alarms.foretold,
+            incidents=found.incidents,
+            alarms=(*raised, *decided),
+            raised=found.raised,
+            raised_at=np.array([index[alarm.service] for alarm in raised], dtype=np.intp),
+            events=self._events.update(found),
+        )
+
+    def change_graph(self, change: GraphChange, sequence: int, past: Sequence[Snapshot]) -> Closed:
+        """Go on with another graph, from the snapshot with a number on.
+
+        Incidents, alarms and budgets of the services that stay go on. What is normal is learned
+        anew from the past, the latest snapshots before, as the graph shows it now.
+        """
+        time = self._clock.start_of(self._states.states.frames)
+        incidents = tuple(self._incidents.change_graph(change, self._states.states))
+        alarms = tuple(self._alarms.change_graph(change))
+        self._states.change_graph(change)
+        shown = [(change.of_frame(one.frame), one.time) for one in past if one.graph is self.graph]
+        self._forecast.change_graph(change.after, shown)
+        self._anomalies.change_graph(change)
+        self._budgets.change_graph(change)
+        changed = self._events.change_graph(change, time)
+        self.graph, self._graph_since = change.after, sequence
+        ended = of_alarms(EventKind.ALARM_ENDED, alarms, time)
+        return Closed(incidents, alarms, (changed, *ended, *of_closed(incidents, time)))
 
     def open_incidents(self) -> list[Incident]:
         """Incidents that go on, as they are now."""
-        return self._joined.open(self._services.standing)
+        return self._incidents.open(self._states.states)
 
     def pending_alarms(self) -> list[Alarm]:
         """Alarms that are raised, or whose outcome is not known yet."""
         return self._alarms.pending()
 
-    def close(self) -> tuple[list[Incident], list[Alarm]]:
+    def close(self) -> Closed:
         """End the run: close what is open."""
-        return self._joined.close(self._services.standing), self._alarms.close()
-
-    def _of_statuses(self, taken: Snapshot) -> Iterator[Happening]:
-        before, self._statuses = self._statuses, taken.statuses
-        if before == taken.statuses:
-            return
-        for name, old, new in zip(taken.run.graph.names, before, taken.statuses, strict=True):
-            if old is not new:
-                yield Happening(
-                    EventKind.STATUS_CHANGED,
-                    taken.end_time,
-                    (name,),
-                    f"{name} is {new.name.lower()}, after it was {old.name.lower()}",
-                    StatusChange(old, new),
-                )
-
-    def _of_alarms(
-        self, raised: list[Alarm], decided: list[Alarm], taken: Snapshot
-    ) -> Iterator[Happening]:
-        for kind, alarms in ((EventKind.ALARM_RAISED, raised), (EventKind.ALARM_ENDED, decided)):
-            for alarm in alarms:
-                yield Happening(
-                    kind, taken.end_time, (alarm.service,), words.of_alarm(alarm), alarm
-                )
-
-    def _of_alerts(self, alerts: list[SloAlert], taken: Snapshot) -> Iterator[Happening]:
-        for alert in alerts:
-            kind = EventKind.SLO_ALERT_FIRED if alert.firing else EventKind.SLO_ALERT_CLEARED
-            yield Happening(kind, taken.end_time, (alert.service,), words.of_alert(alert), alert)
-
-    def _of_incidents(
-        self, incidents: list[Incident], began: frozenset[int], taken: Snapshot
-    ) -> Iterator[Happening]:
-        index = taken.run.graph.index
-        for incident in incidents:
-            known = incident.id in self._known
-            if incident.state is IncidentState.CLOSED:
-                self._known.discard(incident.id)
-                kind = EventKind.INCIDENT_CLOSED
-            elif not known:
-                self._known.add(incident.id)
-                kind = EventKind.INCIDENT_OPENED
-            elif any(index[name] in began for name in incident.names):
-                kind = EventKind.INCIDENT_SPREAD
-            else:
-                continue  # one of its services recovered, others did not
-            # Who broke before was told before; a large incident is not told whole each time.
-            services = tuple(one for one in incident.services if index[one.service] in began)
-            text = words.of_incident(incident, kind is EventKind.INCIDENT_SPREAD)
-            told = replace(incident, services=services)
-            names = incident.names if kind is EventKind.INCIDENT_CLOSED else told.names
-            yield Happening(kind, taken.end_time, names, text, told)
+        states = self._states.states
+        incidents = tuple(self._incidents.close(states))
+        events = tuple(of_closed(incidents, self._clock.end_of(states.frame)))
+        return Closed(incidents, tuple(self._alarms.close()), events)

@@ -1,33 +1,40 @@
-"""Incidents of single services, live: when they begin and end, and how bad they get."""
+"""The first stage: what is breached, and which services are in an incident; computed once."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ml.definitions.breach import breached
 from ml.definitions.incidents import WINDOW_FRAMES, BoolArray, IncidentTracker
-from server.records.findings import Peak, ServiceIncident
+from server.records.findings import Peak, ServiceIncident, Status
 from telemetry.frame import Frame
 from telemetry.graph import FloatArray, IntArray, ServiceGraph
+from telemetry.graph_change import GraphChange
 
 NEVER = -1
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Standing:
-    """How the services stand after a frame; arrays of shape (S,) that are never changed.
+class ServiceStates:
+    """State of the services after a frame; arrays of shape (S,) that are never changed.
 
-    Frames count from 0, the first one that was watched.
+    Frames count from 0, the first one of the run.
 
     Attributes
     ----------
     frames
-        How many were watched.
-    open
-        In an incident.
+        How many there were.
+    breached
+        In trouble during the frame.
+    open, ongoing
+        In an incident; those of them that were breached in the last 10 s.
+    began, ended
+        Services, (N,) indices, whose incidents were recognised, and are over, with the frame.
     onset, last_breach, end
         Frame of the first breach of the latest incident, of the latest breach, and the first
         frame after the latest incident that is over (-1: there was none).
@@ -38,7 +45,11 @@ class Standing:
     """
 
     frames: int
+    breached: BoolArray
     open: BoolArray
+    ongoing: BoolArray
+    began: IntArray
+    ended: IntArray
     onset: IntArray
     last_breach: IntArray
     end: IntArray
@@ -48,16 +59,34 @@ class Standing:
     latency_p95_at: IntArray
 
     @staticmethod
-    def at_first(services: int) -> Standing:
-        """Before any frame."""
+    def before_any(services: int) -> ServiceStates:
+        """State before any frame."""
         never = np.full(services, NEVER, dtype=np.intp)
         lowest = np.full(services, -np.inf)
-        none = np.zeros(services, dtype=np.bool_)
-        return Standing(0, none, never, never, never, lowest, never, lowest, never)
+        no = np.zeros(services, dtype=np.bool_)
+        none = np.zeros(0, dtype=np.intp)
+        return ServiceStates(
+            0, no, no, no, none, none, never, never, never, lowest, never, lowest, never
+        )
+
+    @property
+    def frame(self) -> int:
+        """Number of the latest frame."""
+        return self.frames - 1
+
+    def after(self, change: GraphChange) -> ServiceStates:
+        """Give the same of a system whose graph has changed."""
+        new = ServiceStates.before_any(1)
+        changed: dict[str, Any] = {
+            field.name: change.of_services(getattr(self, field.name), getattr(new, field.name)[0])
+            for field in fields(self)
+            if field.name not in ("frames", "began", "ended")
+        }
+        return replace(self, **changed)
 
 
 class FrameClock:
-    """From numbers of frames to times on the simulated clock."""
+    """From numbers of frames to times on the clock of the system."""
 
     def __init__(self, start: datetime, interval_s: float) -> None:
         self._start, self.interval_s = start, interval_s
@@ -71,36 +100,46 @@ class FrameClock:
         return self.start_of(int(frame) + 1)
 
 
-class ServiceIncidents:
-    """Follows the incidents of all services of one run."""
+class StateStage:
+    """Follows breaches and incidents of all services of one run.
+
+    Attributes
+    ----------
+    states
+        After the latest frame.
+    """
 
     def __init__(self, graph: ServiceGraph) -> None:
         self._graph = graph
         self._tracker = IncidentTracker(1, graph.services)
         # Between onset and recognition lie as many frames; they count for the worst values.
         self._recent = np.full((2, WINDOW_FRAMES, graph.services), -np.inf)
-        self.standing = Standing.at_first(graph.services)
+        self.states = ServiceStates.before_any(graph.services)
 
-    def update(self, frame: Frame) -> tuple[IntArray, IntArray]:
-        """Take a frame; return the services whose incidents are recognised, and are over."""
-        before, number = self.standing, self.standing.frames
+    def update(self, frame: Frame) -> ServiceStates:
+        """Take a frame."""
+        before, number = self.states, self.states.frames
         bad = breached(frame, self._graph)
         self._tracker.update(bad)
-        going = self._tracker.open[0]
-        began, ended = going & ~before.open, before.open & ~going
-        seen = np.stack([frame.error_rate_percent[0], frame.latency_p95_ms[0]])
-        seen = np.where(np.isfinite(seen), seen, -np.inf)
-        self._recent[:, number % WINDOW_FRAMES] = seen
+        open_now = self._tracker.open[0]
+        began, ended = open_now & ~before.open, before.open & ~open_now
+        values = np.stack([frame.error_rate_percent[0], frame.latency_p95_ms[0]])
+        values = np.where(np.isfinite(values), values, -np.inf)
+        self._recent[:, number % WINDOW_FRAMES] = values
         worst = np.stack([before.worst_error_rate, before.worst_latency_p95])
         at = np.stack([before.error_rate_at, before.latency_p95_at])
-        worse = going & (seen > worst)
-        worst, at = np.where(worse, seen, worst), np.where(worse, number, at)
-        onset = np.where(going, self._tracker.onset[0], before.onset)
+        worse = open_now & (values > worst)
+        worst, at = np.where(worse, values, worst), np.where(worse, number, at)
+        onset = np.where(open_now, self._tracker.onset[0], before.onset)
         if began.any():
             worst[:, began], at[:, began] = self._since(onset[began], np.flatnonzero(began), number)
-        self.standing = Standing(
+        self.states = ServiceStates(
             frames=number + 1,
-            open=going,
+            breached=bad[0],
+            open=open_now,
+            ongoing=self._tracker.ongoing[0],
+            began=np.flatnonzero(began),
+            ended=np.flatnonzero(ended),
             onset=onset,
             last_breach=np.where(bad[0], number, before.last_breach),
             end=np.where(ended, number + 1, before.end),
@@ -109,7 +148,14 @@ class ServiceIncidents:
             worst_latency_p95=worst[1],
             latency_p95_at=at[1],
         )
-        return np.flatnonzero(began), np.flatnonzero(ended)
+        return self.states
+
+    def change_graph(self, change: GraphChange) -> None:
+        """Go on with another graph: who is new has never been in trouble."""
+        self._graph = change.after
+        self._tracker.rearrange(change.of_services)
+        self._recent = change.of_services(self._recent, -np.inf)
+        self.states = self.states.after(change)
 
     def _since(
         self, onset: IntArray, services: IntArray, number: int
@@ -121,21 +167,27 @@ class ServiceIncidents:
         return recent.max(axis=1), frames[recent.argmax(axis=1)]
 
 
-def described(
-    standing: Standing, graph: ServiceGraph, clock: FrameClock, service: int
+def statuses(frame: Frame, bad: NDArray[np.bool_]) -> tuple[Status, ...]:
+    """Status of each service of copy 0, of which `bad`, (S,), are breached."""
+    with np.errstate(invalid="ignore"):
+        down = (frame.availability_percent[0] <= 0) | (frame.error_rate_percent[0] >= 100.0)
+    return tuple(
+        Status.DOWN if gone else Status.DEGRADED if trouble else Status.HEALTHY
+        for gone, trouble in zip(down, bad, strict=True)
+    )
+
+
+def describe(
+    states: ServiceStates, graph: ServiceGraph, clock: FrameClock, service: int
 ) -> ServiceIncident:
     """Describe the latest incident of a service."""
     return ServiceIncident(
         service=graph.names[service],
-        onset=clock.start_of(standing.onset[service]),
-        last_breach=clock.end_of(standing.last_breach[service]),
-        end=None if standing.open[service] else clock.start_of(standing.end[service]),
-        error_rate=_peak(
-            standing.worst_error_rate[service], clock, standing.error_rate_at[service]
-        ),
-        latency_p95=_peak(
-            standing.worst_latency_p95[service], clock, standing.latency_p95_at[service]
-        ),
+        onset=clock.start_of(states.onset[service]),
+        last_breach=clock.end_of(states.last_breach[service]),
+        end=None if states.open[service] else clock.start_of(states.end[service]),
+        error_rate=_peak(states.worst_error_rate[service], clock, states.error_rate_at[service]),
+        latency_p95=_peak(states.worst_latency_p95[service], clock, states.latency_p95_at[service]),
     )
 
 

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+from server.records.events import TopologyChange
 from server.records.findings import Alarm, AlarmOutcome, Incident, IncidentEnd, Severity, SloAlert
 
-MOST_NAMES = 5
+MAX_NAMES = 5
 
 
 def names(services: tuple[str, ...]) -> str:
     """List services, the first few by name."""
-    if len(services) > MOST_NAMES:
-        return f"{', '.join(services[:MOST_NAMES])} and {len(services) - MOST_NAMES} more"
+    if len(services) > MAX_NAMES:
+        return f"{', '.join(services[:MAX_NAMES])} and {len(services) - MAX_NAMES} more"
     return ", ".join(services[:-1]) + (" and " if len(services) > 1 else "") + services[-1]
+
+
+def of_topology(change: TopologyChange) -> str:
+    """Say which services came and went."""
+    said = [
+        f"{names(services)} {'was' if len(services) == 1 else 'were'} {verb}"
+        for services, verb in ((change.added, "added"), (change.removed, "removed"))
+        if services
+    ]
+    return "; ".join(said) or "calls between services have changed"
 
 
 def of_alarm(alarm: Alarm) -> str:
@@ -24,6 +35,7 @@ def of_alarm(alarm: Alarm) -> str:
         AlarmOutcome.FALSE: "was false",
         AlarmOutcome.LATE: "came when the incident had begun",
         AlarmOutcome.RUN_ENDED: "ended with the run",
+        AlarmOutcome.SERVICE_REMOVED: "ended with the service, which was removed",
     }.get(alarm.outcome, "")
 
 
@@ -42,6 +54,8 @@ def of_incident(incident: Incident, spreads: bool) -> str:
         return f"{incident.id} proved a part of {incident.merged_into}"
     if incident.closed_by is IncidentEnd.RUN_ENDED:
         return f"{incident.id} was open when the run ended"
+    if incident.closed_by is IncidentEnd.SERVICE_REMOVED:
+        return f"{incident.id} ended when the last of its services was removed"
     if incident.end is not None:
         seconds = (incident.end - incident.onset).total_seconds()
         return f"{incident.id} is over after {seconds:.0f} s: {names(incident.names)}"

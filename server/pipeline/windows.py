@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from telemetry.graph import FloatArray
 
@@ -39,6 +42,12 @@ class SlidingSum:
         self._current = self._current + values
         self._filled += 1
         return self._full_sum + self._current
+
+    def rearrange(self, place: Callable[[NDArray[Any]], NDArray[Any]]) -> None:
+        """Go on with arrays of another shape; `place` makes one of the new shape of an old one."""
+        self._full = place(self._full)
+        self._full_sum = place(self._full_sum)
+        self._current = place(self._current)
 
     def _roll(self) -> None:
         if len(self._full):

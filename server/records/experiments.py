@@ -1,14 +1,13 @@
-"""What is told of experiments: immutable records."""
+"""Experiments, and the faults in them: immutable records."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 
-from server.pipeline.snapshot import ActiveFault, Run
 from server.records.findings import Objective
-from simulator.faults.kinds import FaultKind
+from telemetry.faults import FaultKind
 
 
 class FaultEnd(StrEnum):
@@ -30,7 +29,7 @@ class InjectedFault:
     experiment_id
         Experiment that it is a part of.
     target, kind, duration_s, intensity, ramp_s, share
-        As in `simulator.faults.kinds.Fault`.
+        As in `telemetry.faults.Fault`.
     start, end
         When it begins; when it ends or ended, which is earlier than planned if it was stopped.
     ended_by
@@ -168,24 +167,3 @@ class Experiment:
     end: datetime | None
     faults: tuple[InjectedFault, ...]
     outcome: ExperimentOutcome
-
-
-def injected(
-    active: ActiveFault, run: Run, end_s: float | None = None, ended_by: FaultEnd | None = None
-) -> InjectedFault:
-    """Describe a fault of a run; `end_s`, seconds of the run, is when it ends if not as planned."""
-    stated = active.fault
-    end_s = stated.end_s if end_s is None else end_s
-    return InjectedFault(
-        id=active.id,
-        experiment_id=active.experiment_id,
-        target=stated.target,
-        kind=stated.kind,
-        duration_s=stated.duration_s,
-        intensity=stated.intensity,
-        ramp_s=stated.ramp_s,
-        share=stated.share,
-        start=run.start_time + timedelta(seconds=stated.start_s),
-        end=run.start_time + timedelta(seconds=end_s),
-        ended_by=ended_by,
-    )

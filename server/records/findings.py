@@ -1,10 +1,18 @@
-"""What the watch tells of: immutable records in the terms of `docs/evaluation.md`."""
+"""What the pipeline finds: immutable records in the terms of `docs/evaluation.md`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
+from enum import Enum, StrEnum, auto
+
+
+class Status(Enum):
+    """State of a service over one interval."""
+
+    HEALTHY = auto()
+    DEGRADED = auto()
+    DOWN = auto()
 
 
 class IncidentState(StrEnum):
@@ -20,6 +28,7 @@ class IncidentEnd(StrEnum):
     RECOVERED = "recovered"
     MERGED = "merged"
     RUN_ENDED = "run_ended"
+    SERVICE_REMOVED = "service_removed"
 
 
 class AlarmOutcome(StrEnum):
@@ -30,6 +39,7 @@ class AlarmOutcome(StrEnum):
     FALSE = "false"
     LATE = "late"
     RUN_ENDED = "run_ended"
+    SERVICE_REMOVED = "service_removed"
 
 
 class Objective(StrEnum):

@@ -1,1 +1,1 @@
-"""The engine on the wire: gRPC services, their conversions, their errors."""
+"""The system on the wire: gRPC services, their conversions, their errors."""

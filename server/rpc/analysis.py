@@ -17,7 +17,7 @@ def service(
 ) -> analysis_pb2.ServiceAnalysis:
     """Say how one service stands; `healthy` is the health of all, (S,)."""
     message = analysis_pb2.ServiceAnalysis(
-        service=taken.run.graph.names[i],
+        service=taken.graph.names[i],
         health=float(healthy[i]),
         cascade_risk=float(forecast.cascade_risk[i]),
         violations=_violations(taken, i),
@@ -39,7 +39,7 @@ def paths(taken: Snapshot) -> list[analysis_pb2.CriticalPath]:
                 for hop in path.hops
             ],
         )
-        for path in critical_paths(taken.run.graph, taken.frame)
+        for path in critical_paths(taken.graph, taken.frame)
     ]
 
 
@@ -60,19 +60,18 @@ def anomalies(taken: Snapshot, wanted: frozenset[str]) -> list[analysis_pb2.Anom
 
 
 def _violations(taken: Snapshot, i: int) -> list[analysis_pb2.SloViolation]:
-    frame, slo = taken.frame, taken.run.topology.services[i].slo
+    frame, graph = taken.frame, taken.graph
     offered_rps = frame.request_count[0, i] / frame.interval_s
     judged = (
-        ("latency_p95_ms", frame.latency_p95_ms, slo.latency_ms, 1.0),
-        ("error_rate_percent", frame.error_rate_percent, slo.error_rate_percent, 1.0),
-        ("availability_percent", frame.availability_percent, slo.availability_percent, -1.0),
-        ("throughput_rps", frame.throughput_rps, slo.throughput_rps, -1.0),
+        ("latency_p95_ms", frame.latency_p95_ms, graph.slo_latency_ms, 1.0),
+        ("error_rate_percent", frame.error_rate_percent, graph.slo_error_rate_percent, 1.0),
+        ("availability_percent", frame.availability_percent, graph.slo_availability_percent, -1.0),
+        ("throughput_rps", frame.throughput_rps, graph.slo_throughput_rps, -1.0),
     )
     return [
-        analysis_pb2.SloViolation(metric=name, value=float(values[0, i]), objective=objective)
-        for name, values, objective, sign in judged
-        if objective is not None
-        and sign * values[0, i] > sign * objective
+        analysis_pb2.SloViolation(metric=name, value=float(values[0, i]), objective=objectives[i])
+        for name, values, objectives, sign in judged
+        if sign * values[0, i] > sign * objectives[i]
         # A throughput objective counts only while the offered load is above it.
-        and not (name == "throughput_rps" and offered_rps < objective)
+        and not (name == "throughput_rps" and offered_rps < objectives[i])
     ]

@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from server.errors import ServerError, Violation, invalid, shutting_down, too_many_streams
+from server.pipeline.clock import NORMAL, Clock
 from server.pipeline.snapshot import Snapshot
 from server.rpc import snapshots
 from server.rpc.subscriber import Filter, Gap, Subscriber
-from server.systems.clock import NORMAL, Clock
 from sre_edge.v1 import snapshot_pb2
 
 _Key = tuple[str, int, Filter]
@@ -28,7 +28,7 @@ def encode(taken: Snapshot, wanted: Filter) -> bytes:
     ServerError
         UNKNOWN_SERVICE, if the snapshot's run does not have a service of the filter.
     """
-    indices = taken.run.indices(wanted.services)
+    indices = taken.indices(wanted.services)
     return snapshots.encoded(taken, indices, edges=wanted.edges, predictions=wanted.predictions)
 
 
@@ -83,7 +83,7 @@ class Broadcaster:
             the future.
         """
         latest = self._history()[-1]
-        latest.run.indices(wanted.services)
+        latest.indices(wanted.services)
         if self._ended:
             raise shutting_down()
         if len(self._subscribers) >= self._max_streams:

@@ -5,28 +5,28 @@ from __future__ import annotations
 import asyncio
 
 from server.errors import Violation, invalid, unknown_experiment
-from server.records.experiments import Experiment, ExperimentState, InjectedFault, injected
+from server.records.experiments import Experiment, ExperimentState, InjectedFault
 from server.rpc import experiments, faults, paging
 from server.rpc.access import Context
-from server.systems.repository import Journal
-from server.systems.system import Engine
+from server.systems.repository import Repository
+from server.systems.system import System
 from sre_edge.v1 import chaos_service_pb2 as pb
 
 
 class ChaosServicer:
-    """Injects faults into one engine, and tells what was kept of their experiments."""
+    """Injects faults into one system, and tells what was kept of their experiments."""
 
-    def __init__(self, engine: Engine, journal: Journal) -> None:
-        self._engine, self._journal = engine, journal
+    def __init__(self, system: System, repository: Repository) -> None:
+        self._system, self._repository = system, repository
 
     async def InjectChaos(
         self, request: pb.InjectChaosRequest, context: Context
     ) -> pb.InjectChaosResponse:
         """Inject a fault."""
-        order = faults.order(request)
-        active, run = await asyncio.to_thread(self._engine.inject, order, request.request_id)
-        await self._journal.settled()
-        return pb.InjectChaosResponse(fault=faults.fault(injected(active, run)))
+        wanted = faults.requested(request)
+        begun = await asyncio.to_thread(self._system.inject, wanted, request.request_id)
+        await self._repository.flushed()
+        return pb.InjectChaosResponse(fault=faults.fault(begun.faults[0]))
 
     async def StopChaos(
         self, request: pb.StopChaosRequest, context: Context
@@ -34,16 +34,16 @@ class ChaosServicer:
         """End one fault, those of an experiment, or all."""
         stopped = await asyncio.to_thread(self._stop, request)
         if request.kill_switch:
-            await self._journal.settled()
+            await self._repository.flushed()
         return pb.StopChaosResponse(stopped=[faults.fault(fault) for fault in stopped])
 
     async def LiftKillSwitch(
         self, request: pb.LiftKillSwitchRequest, context: Context
     ) -> pb.LiftKillSwitchResponse:
         """Take faults again."""
-        engaged = self._engine.kill_switch
-        await asyncio.to_thread(self._engine.set_kill_switch, False)
-        await self._journal.settled()
+        engaged = self._system.kill_switch
+        await asyncio.to_thread(self._system.set_kill_switch, False)
+        await self._repository.flushed()
         return pb.LiftKillSwitchResponse(lifted=engaged)
 
     async def RunScenario(
@@ -51,39 +51,39 @@ class ChaosServicer:
     ) -> pb.RunScenarioResponse:
         """Run a scenario from now on."""
         begun = await asyncio.to_thread(
-            self._engine.run_scenario, request.document, request.request_id
+            self._system.run_scenario, request.document, request.request_id
         )
-        await self._journal.settled()
+        await self._repository.flushed()
         return pb.RunScenarioResponse(experiment=experiments.experiment(begun))
 
     async def ListExperiments(
         self, request: pb.ListExperimentsRequest, context: Context
     ) -> pb.ListExperimentsResponse:
         """List experiments, the newest first."""
-        return await self._journal.aside(self._list, request)
+        return await self._repository.run_blocking(self._list, request)
 
     async def GetExperiment(
         self, request: pb.GetExperimentRequest, context: Context
     ) -> pb.GetExperimentResponse:
         """Say what an experiment led to."""
-        found = await self._journal.aside(self._get, request.experiment_id)
+        found = await self._repository.run_blocking(self._get, request.experiment_id)
         return pb.GetExperimentResponse(experiment=experiments.experiment(found))
 
     def _stop(self, request: pb.StopChaosRequest) -> list[InjectedFault]:
         match request.WhichOneof("which"):
             case "fault_id":
-                return self._engine.stop(fault_id=request.fault_id)
+                return self._system.stop(fault_id=request.fault_id)
             case "experiment_id":
-                return self._engine.stop(experiment_id=request.experiment_id)
+                return self._system.stop(experiment_id=request.experiment_id)
             case "all" if request.all:
-                return self._engine.stop()
+                return self._system.stop()
             case "kill_switch" if request.kill_switch:
-                return self._engine.set_kill_switch(True)
+                return self._system.set_kill_switch(True)
         expected = "expected a fault_id, an experiment_id, all = true, or kill_switch = true"
         raise invalid([Violation("which", expected)])
 
     def _list(self, request: pb.ListExperimentsRequest) -> pb.ListExperimentsResponse:
-        page = self._journal.experiments(
+        page = self._repository.experiments(
             paging.place(request.page_token), paging.size(request.page_size)
         )
         live = self._live() if any(map(_goes_on, page.records)) else {}
@@ -96,13 +96,13 @@ class ChaosServicer:
         )
 
     def _get(self, experiment_id: str) -> Experiment:
-        found = self._live().get(experiment_id) or self._journal.experiment(experiment_id)
+        found = self._live().get(experiment_id) or self._repository.experiment(experiment_id)
         if found is None:
             raise unknown_experiment(experiment_id)
         return found
 
     def _live(self) -> dict[str, Experiment]:
-        return {found.id: found for found in self._engine.unfinished_experiments()}
+        return {found.id: found for found in self._system.unfinished_experiments()}
 
 
 def _goes_on(experiment: Experiment) -> bool:

@@ -1,4 +1,4 @@
-"""Between the engine and the wire: pure functions."""
+"""Between the system and the wire: pure functions."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from ml.definitions.risk import RiskLevel, risk_level
 from ml.features import NAMES
 from ml.serving.factors import Factor
 from ml.serving.recommendations import recommendations
-from server.pipeline.snapshot import Forecast, Snapshot, Status
+from server.pipeline.clock import Clock
+from server.pipeline.snapshot import Forecast, Snapshot
+from server.records.findings import Status
 from server.rpc import times
 from server.rpc.names import Names
-from server.systems.clock import Clock
-from simulator.topology.resolved import Service, Topology
 from sre_edge.v1 import (
     clock_pb2,
     prediction_pb2,
     snapshot_pb2,
     topology_pb2,
 )
-from telemetry.graph import FloatArray
+from telemetry.graph import FloatArray, ServiceGraph
 
 STATUSES = Names(Status, snapshot_pb2.Status, "STATUS")
 RISK: Mapping[RiskLevel, prediction_pb2.RiskLevel.ValueType] = {
@@ -60,7 +60,7 @@ def add_advice(
     factors: Sequence[Factor] = (),
 ) -> None:
     """Say what to do."""
-    for advice in recommendations(taken.run.graph, taken.frame, service, types, factors):
+    for advice in recommendations(taken.graph, taken.frame, service, types, factors):
         message.recommendations.add(service=advice.service, action=advice.action)
 
 
@@ -82,16 +82,20 @@ def system_prediction(taken: Snapshot, forecast: Forecast) -> prediction_pb2.Sys
     return prediction_pb2.SystemPrediction(
         incident_probability=forecast.system_probability,
         risk_level=RISK[risk_level(forecast.system_probability)],
-        service_most_at_risk=taken.run.graph.names[int(forecast.probability.argmax())],
+        service_most_at_risk=taken.graph.names[int(forecast.probability.argmax())],
         horizon=times.duration(forecast.horizon_s),
         model_version=forecast.model_version,
     )
 
 
-def topology(system: Topology) -> topology_pb2.Topology:
-    """Convert a topology."""
+def topology(graph: ServiceGraph) -> topology_pb2.Topology:
+    """Convert a system."""
+    calls: list[list[topology_pb2.Dependency]] = [[] for _ in graph.names]
+    for edge, caller in enumerate(graph.caller.tolist()):
+        calls[caller].append(_dependency(graph, edge))
     return topology_pb2.Topology(
-        name=system.name, services=[_service(service) for service in system.services]
+        name=graph.name,
+        services=[_service(graph, i, dependencies) for i, dependencies in enumerate(calls)],
     )
 
 
@@ -100,28 +104,30 @@ def clock(stated: Clock) -> clock_pb2.Clock:
     return clock_pb2.Clock(paused=stated.paused, speed=stated.speed)
 
 
-def _service(service: Service) -> topology_pb2.Service:
-    slo = service.slo
+def _service(
+    graph: ServiceGraph, i: int, dependencies: list[topology_pb2.Dependency]
+) -> topology_pb2.Service:
     return topology_pb2.Service(
-        name=service.name,
-        kind=topology_pb2.ServiceKind.Value(f"SERVICE_KIND_{service.kind.upper()}"),
-        replicas=service.replicas,
-        entry=service.ingress_rps > 0,
-        ingress_rps=service.ingress_rps,
+        name=graph.names[i],
+        kind=topology_pb2.ServiceKind.Value(f"SERVICE_KIND_{graph.kinds[i].upper()}"),
+        replicas=int(graph.replicas[i]),
+        entry=bool(graph.entry[i]),
+        ingress_rps=graph.ingress_rps[i],
         slo=topology_pb2.ServiceLevelObjective(
-            latency_ms=slo.latency_ms,
-            error_rate_percent=slo.error_rate_percent,
-            availability_percent=slo.availability_percent,
-            throughput_rps=slo.throughput_rps,
+            latency_ms=graph.slo_latency_ms[i],
+            error_rate_percent=graph.slo_error_rate_percent[i],
+            availability_percent=graph.slo_availability_percent[i],
+            throughput_rps=graph.slo_throughput_rps[i],
         ),
-        dependencies=[
-            topology_pb2.Dependency(
-                service=call.service,
-                calls_per_request=call.calls_per_request,
-                timeout=times.duration(call.timeout_ms / 1e3),
-                retries=call.retries,
-                required=call.required,
-            )
-            for call in service.dependencies
-        ],
+        dependencies=dependencies,
+    )
+
+
+def _dependency(graph: ServiceGraph, edge: int) -> topology_pb2.Dependency:
+    return topology_pb2.Dependency(
+        service=graph.names[graph.callee[edge]],
+        calls_per_request=graph.calls_per_request[edge],
+        timeout=times.duration(graph.timeout_ms[edge] / 1e3),
+        retries=int(graph.retries[edge]),
+        required=bool(graph.required[edge]),
     )

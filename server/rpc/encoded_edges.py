@@ -17,7 +17,7 @@ def encoded(taken: Snapshot, shown: IntArray) -> bytes:
     """Encode the edges with these indices, as the field `edges` of a `Snapshot`."""
     values = [getattr(taken.frame, f"edge_{name}")[0, shown] for name in VALUES]
     parts = [
-        _names(taken.run.graph).of(shown),
+        _names(taken.graph).of(shown),
         columns.doubles(snapshot_pb2.EdgeMetrics.DESCRIPTOR, VALUES, values),
     ]
     return columns.joined(columns.nested(snapshot_pb2.Snapshot.DESCRIPTOR, "edges", parts))

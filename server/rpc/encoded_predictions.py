@@ -9,8 +9,8 @@ import numpy as np
 
 from ml.definitions.risk import MEDIUM_FROM, risk_level
 from ml.serving.factors import Factor, top_factors
+from ml.serving.prediction import predict
 from server.errors import Violation, invalid
-from server.pipeline import forecast as forecaster
 from server.pipeline.snapshot import Forecast, Snapshot
 from server.rpc import convert, times
 from server.rpc.columns import BYTES, DOUBLE, ENUM, tag, varint
@@ -57,8 +57,8 @@ class Predictions:
         ServerError
             UNKNOWN_SERVICE, or INVALID_FIELD for too many services to explain.
         """
-        run = self.taken.run
-        chosen = run.indices(request.services) or range(run.graph.services)
+        taken = self.taken
+        chosen = taken.indices(request.services) or range(taken.graph.services)
         reasons = self._reasons(chosen) if request.explain else {}
         parts, with_features = [self._same], request.include_features
         for service, probability, types in self.expected(chosen):
@@ -73,7 +73,7 @@ class Predictions:
         if len(services) <= MOST_AT_ONCE:
             return map(self._one, services)
         forecast, chosen = self._forecast, np.array(services)
-        probability, types = forecaster.expected(
+        probability, types = predict(
             forecast.predictor,
             forecast.rows[chosen],
             forecast.moved[chosen],
@@ -106,7 +106,7 @@ class Predictions:
         """Encode what is fixed of a service, before so many bytes of what the model says to it."""
         forecast = self._forecast
         fixed = prediction_pb2.Prediction(
-            service=self.taken.run.graph.names[service],
+            service=self.taken.graph.names[service],
             cascade_risk=forecast.cascade_risk[service],
             horizon=times.duration(forecast.horizon_s),
             model_version=forecast.model_version,
@@ -138,7 +138,7 @@ class Predictions:
             raise invalid([Violation("explain", f"{expected}: name them in `services`")])
         taken, features = self.taken, self._forecast.features
         model = self._forecast.predictor
-        names, graph = model.manifest.features, taken.run.graph
+        names, graph = model.manifest.features, taken.graph
         contributions = model.contributions(features[list(services)])
         return {
             service: top_factors(graph, taken.frame, features, service, names, row)

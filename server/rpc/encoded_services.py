@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.definitions.risk import MEDIUM_FROM, RISES_AT, RiskLevel
-from server.pipeline.snapshot import Forecast, Snapshot, Status
+from server.pipeline.snapshot import Forecast, Snapshot
+from server.records.findings import Status
 from server.rpc import columns, convert, times
 from server.rpc.columns import BYTES, DOUBLE, ENUM, Column, tag
 from server.systems.history import FRAME_METRICS
@@ -30,7 +31,7 @@ _RISKS = np.array([convert.RISK[level] for level in RiskLevel], dtype=np.uint8)
 
 def encoded(taken: Snapshot, chosen: IntArray, *, predictions: bool) -> bytes:
     """Encode the services with these indices, as the field `services` of a `Snapshot`."""
-    names = _names(taken.run.graph).of(chosen)
+    names = _names(taken.graph).of(chosen)
     values = [getattr(taken.frame, name)[0, chosen] for name in FRAME_METRICS]
     parts = [
         names,

@@ -41,6 +41,7 @@ CODES: dict[Reason, grpc.StatusCode] = {
     Reason.UNKNOWN_EXPERIMENT: grpc.StatusCode.NOT_FOUND,
     Reason.KILL_SWITCH_ENGAGED: grpc.StatusCode.FAILED_PRECONDITION,
     Reason.REQUEST_ID_REUSED: grpc.StatusCode.ALREADY_EXISTS,
+    Reason.NOT_SUPPORTED_BY_SOURCE: grpc.StatusCode.FAILED_PRECONDITION,
 }
 
 _log = logging.getLogger(__name__)

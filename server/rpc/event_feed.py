@@ -8,8 +8,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from server.errors import Violation, invalid, shutting_down, too_many_streams
-from server.records.events import Event, EventKind, EventLog
+from server.records.events import EventKind, LoggedEvent
 from server.rpc import events
+from server.systems.event_log import EventLog
 from sre_edge.v1 import incident_service_pb2
 
 AT_ONCE = 256
@@ -23,7 +24,7 @@ class EventFilter:
     kinds: frozenset[EventKind] = frozenset()
     services: frozenset[str] = frozenset()
 
-    def passes(self, event: Event) -> bool:
+    def passes(self, event: LoggedEvent) -> bool:
         """Whether an event is wanted; one that concerns the whole system concerns each service."""
         if self.kinds and event.kind not in self.kinds:
             return False

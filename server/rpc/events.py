@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from server.records.events import (
     Detail,
-    Event,
     EventKind,
-    Lost,
+    LoggedEvent,
     ModelChange,
     RunStart,
     StatusChange,
+    TopologyChange,
 )
 from server.records.experiments import InjectedFault
 from server.records.findings import Alarm, Incident, SloAlert
@@ -19,12 +19,13 @@ from server.rpc.faults import fault
 from server.rpc.incidents import alarm, incident
 from server.rpc.names import Names
 from server.rpc.slos import alert
+from server.systems.event_log import Lost
 from sre_edge.v1 import event_pb2, incident_service_pb2, snapshot_pb2
 
 KINDS = Names(EventKind, event_pb2.EventKind, "EVENT_KIND")
 
 
-def event(found: Event) -> incident_service_pb2.StreamEventsResponse:
+def event(found: LoggedEvent) -> incident_service_pb2.StreamEventsResponse:
     """Convert an event to a message of the stream."""
     message = event_pb2.Event(
         cursor=event_pb2.EventCursor(run_id=found.run_id, sequence=found.sequence),
@@ -73,6 +74,9 @@ def _add_subject(message: event_pb2.Event, detail: Detail) -> None:
         case RunStart():
             message.run_start.topology = detail.topology
             message.run_start.seed = detail.seed
+        case TopologyChange():
+            message.topology_change.added.extend(detail.added)
+            message.topology_change.removed.extend(detail.removed)
         case ModelChange():
             message.model_change.model_version = detail.version
         case None:

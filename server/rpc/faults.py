@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from server.errors import ServerError, Violation, invalid
-from server.experiments.requests import FaultOrder
 from server.records.experiments import FaultEnd, InjectedFault
 from server.rpc import times
 from server.rpc.names import Names
-from simulator.faults.kinds import FaultKind
 from sre_edge.v1 import chaos_service_pb2, fault_pb2
+from telemetry.faults import Fault, FaultKind
 
 KINDS = Names(FaultKind, fault_pb2.FaultKind, "FAULT_KIND")
 _ENDS = Names(FaultEnd, fault_pb2.FaultEnd, "FAULT_END")
@@ -31,8 +30,8 @@ def fault(stated: InjectedFault) -> fault_pb2.Fault:
     )
 
 
-def order(request: chaos_service_pb2.InjectChaosRequest) -> FaultOrder:
-    """Convert a request for a fault.
+def requested(request: chaos_service_pb2.InjectChaosRequest) -> Fault:
+    """Convert a request for a fault, which starts now.
 
     Raises
     ------
@@ -48,9 +47,10 @@ def order(request: chaos_service_pb2.InjectChaosRequest) -> FaultOrder:
         wrong.append(Violation("duration", "expected a duration, got none"))
     if wrong:
         raise invalid(wrong)
-    return FaultOrder(
+    return Fault(
         target=request.target,
         kind=kind,
+        start_s=0.0,
         duration_s=times.seconds(request.duration),
         intensity=request.intensity if request.HasField("intensity") else 1.0,
         ramp_s=times.seconds(request.ramp) if request.HasField("ramp") else 0.0,

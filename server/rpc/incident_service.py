@@ -9,37 +9,37 @@ from server.records.findings import IncidentState
 from server.rpc import events, incidents, paging, slos, times
 from server.rpc.access import Context
 from server.rpc.event_feed import EventFeed, EventFilter
-from server.systems.repository import Journal
-from server.systems.system import Engine
+from server.systems.repository import Repository
+from server.systems.system import System
 from sre_edge.v1 import incident_service_pb2 as pb
 
 
 class IncidentServicer:
-    """Answers from one engine, and from what was kept of it.
+    """Answers from one system, and from what was kept of it.
 
     Parameters
     ----------
-    engine, journal, feed
+    system, repository, feed
         What is watched, what is kept, and who is told.
     write_timeout_s
         How long a subscriber may not read.
     """
 
     def __init__(
-        self, engine: Engine, journal: Journal, feed: EventFeed, write_timeout_s: float
+        self, system: System, repository: Repository, feed: EventFeed, write_timeout_s: float
     ) -> None:
-        self._engine, self._journal, self._feed = engine, journal, feed
+        self._system, self._repository, self._feed = system, repository, feed
         self._write_timeout_s = write_timeout_s
 
     async def ListIncidents(
         self, request: pb.ListIncidentsRequest, context: Context
     ) -> pb.ListIncidentsResponse:
         """List incidents, the newest first."""
-        return await self._journal.aside(self._incidents, request)
+        return await self._repository.run_blocking(self._incidents, request)
 
     async def StreamEvents(self, request: pb.StreamEventsRequest, context: Context) -> None:
         """Stream events until the client cancels; messages are encoded already."""
-        self._engine.run.indices(request.services)
+        self._system.latest.indices(request.services)
         kinds = frozenset(events.KINDS.member(kind, "kinds") for kind in request.kinds)
         wanted = EventFilter(kinds, frozenset(request.services))
         after = request.resume_after
@@ -60,36 +60,36 @@ class IncidentServicer:
         return await asyncio.to_thread(self._slos, request)
 
     def _incidents(self, request: pb.ListIncidentsRequest) -> pb.ListIncidentsResponse:
-        page = self._journal.incidents(
+        page = self._repository.incidents(
             incidents.wanted_incidents(request),
             paging.place(request.page_token),
             paging.size(request.page_size),
         )
         if not page.records and request.service:
-            self._engine.run.indices([request.service])
+            self._system.latest.indices([request.service])
         # What was kept of one that goes on is as old as its last change.
         going = [found.id for found in page.records if found.state is IncidentState.OPEN]
-        live = {found.id: found for found in self._engine.open_incidents()} if going else {}
+        live = {found.id: found for found in self._system.open_incidents()} if going else {}
         return pb.ListIncidentsResponse(
             incidents=[incidents.incident(live.get(found.id, found)) for found in page.records],
             next_page_token=paging.token(page.next_before),
         )
 
     def _slos(self, request: pb.ListSlosRequest) -> pb.ListSlosResponse:
-        watched = self._engine.watched
-        view, graph = watched.slos, watched.run.graph
+        found = self._system.findings
+        budgets, graph = found.budgets, found.graph
         first = paging.place(request.page_token) or 0
         size = paging.size(request.page_size)
-        chosen = watched.run.indices(request.services)
+        chosen = self._system.latest.indices(request.services)
         places = [i for i in (range(graph.services) if chosen is None else chosen) if i >= first]
         if request.firing:
-            places = [i for i in places if view.firing[:, :, i].any()]
+            places = [i for i in places if budgets.firing[:, :, i].any()]
         return pb.ListSlosResponse(
-            services=[slos.service(view, graph, i) for i in places[:size]],
-            policies=[slos.policy(policy) for policy in view.policies],
-            budget_period=times.duration(view.period_s),
-            min_request_rps=view.least_rps,
-            run_id=watched.run.id,
-            time=times.timestamp(view.time),
+            services=[slos.service(budgets, graph, i) for i in places[:size]],
+            policies=[slos.policy(policy) for policy in budgets.policies],
+            budget_period=times.duration(budgets.period_s),
+            min_request_rps=budgets.min_rps,
+            run_id=found.run.id,
+            time=times.timestamp(budgets.time),
             next_page_token=paging.token(places[size] if len(places) > size else None),
         )

@@ -28,7 +28,7 @@ def query(request: pb.QueryHistoryRequest) -> Query:
 
 def answer(found: Series) -> pb.QueryHistoryResponse:
     """Convert series."""
-    names = found.run.graph.names
+    names = found.graph.names
     message = pb.QueryHistoryResponse(run_id=found.run.id, bucket_seconds=found.bucket_s)
     if found.start_time is not None:
         message.start_time.CopyFrom(times.timestamp(found.start_time))

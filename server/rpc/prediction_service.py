@@ -11,16 +11,16 @@ from server.records.findings import AlarmOutcome
 from server.rpc import analysis, convert, incidents, learned, paging, times
 from server.rpc.access import Context
 from server.rpc.encoded_predictions import MOST_AT_ONCE, Predictions
-from server.systems.repository import Journal
-from server.systems.system import Engine
+from server.systems.repository import Repository
+from server.systems.system import System
 from sre_edge.v1 import prediction_service_pb2 as pb
 
 
 class PredictionServicer:
-    """Answers from the latest snapshot of one engine, of its models, and of what was kept."""
+    """Answers from the latest snapshot of one system, of its models, and of what was kept."""
 
-    def __init__(self, engine: Engine, learning: Learning, journal: Journal) -> None:
-        self._engine, self._journal = engine, journal
+    def __init__(self, system: System, learning: Learning, repository: Repository) -> None:
+        self._system, self._repository = system, repository
         self._models = learning.models
         self._trainer = learning.trainer
         self._predictions: Predictions | None = None
@@ -42,7 +42,7 @@ class PredictionServicer:
         self, request: pb.ListAlarmsRequest, context: Context
     ) -> pb.ListAlarmsResponse:
         """List alarms, the newest first."""
-        return await self._journal.aside(self._alarms, request)
+        return await self._repository.run_blocking(self._alarms, request)
 
     async def ListModels(
         self, request: pb.ListModelsRequest, context: Context
@@ -61,20 +61,20 @@ class PredictionServicer:
         """Make a model live."""
         if not request.version:
             raise invalid([Violation("version", "expected the version of a model")])
-        return await self._journal.aside(self._activate, request.version)
+        return await self._repository.run_blocking(self._activate, request.version)
 
     async def StartTraining(
         self, request: pb.StartTrainingRequest, context: Context
     ) -> pb.StartTrainingResponse:
         """Begin a training."""
-        begun = await self._journal.aside(self._trainer.start, learned.order(request))
+        begun = await self._repository.run_blocking(self._trainer.start, learned.order(request))
         return pb.StartTrainingResponse(training=learned.training(begun))
 
     async def GetTraining(
         self, request: pb.GetTrainingRequest, context: Context
     ) -> pb.GetTrainingResponse:
         """Say how far a training is."""
-        found = await self._journal.aside(self._trainer.get, request.id or None)
+        found = await self._repository.run_blocking(self._trainer.get, request.id or None)
         return pb.GetTrainingResponse(training=learned.training(found))
 
     def _activate(self, version: str) -> pb.ActivateModelResponse:
@@ -91,26 +91,26 @@ class PredictionServicer:
         )
 
     def _alarms(self, request: pb.ListAlarmsRequest) -> pb.ListAlarmsResponse:
-        page = self._journal.alarms(
+        page = self._repository.alarms(
             incidents.wanted_alarms(request),
             paging.place(request.page_token),
             paging.size(request.page_size),
         )
         if not page.records and request.service:
-            self._engine.run.indices([request.service])
+            self._system.latest.indices([request.service])
         undecided = any(found.outcome is AlarmOutcome.PENDING for found in page.records)
-        live = {found.id: found for found in self._engine.pending_alarms()} if undecided else {}
+        live = {found.id: found for found in self._system.pending_alarms()} if undecided else {}
         return pb.ListAlarmsResponse(
             alarms=[incidents.alarm(live.get(found.id, found)) for found in page.records],
             next_page_token=paging.token(page.next_before),
         )
 
     def _analysis(self, request: pb.GetAnalysisRequest) -> pb.GetAnalysisResponse:
-        taken, forecast = self._engine.forecast()
-        wanted = taken.run.indices(request.services)
-        names = taken.run.graph.names
+        taken, forecast = self._system.forecast()
+        wanted = taken.indices(request.services)
+        names = taken.graph.names
         chosen = tuple(range(len(names))) if wanted is None else wanted
-        healthy = health(taken.frame, taken.run.graph)[0]
+        healthy = health(taken.frame, taken.graph)[0]
         return pb.GetAnalysisResponse(
             services=[analysis.service(taken, forecast, healthy, i) for i in chosen],
             critical_paths=analysis.paths(taken),
@@ -121,7 +121,7 @@ class PredictionServicer:
 
     def _latest(self) -> Predictions:
         """Give what can be asked of the latest snapshot."""
-        taken, forecast = self._engine.forecast()
+        taken, forecast = self._system.forecast()
         known = self._predictions
         if known is None or known.taken is not taken:
             self._predictions = known = Predictions(taken, forecast)

@@ -24,8 +24,8 @@ from server.rpc.prediction_service import PredictionServicer
 from server.rpc.server_info import ServerInfo
 from server.rpc.simulation_service import SimulationServicer
 from server.settings import Settings
-from server.systems.repository import Journal
-from server.systems.system import Engine
+from server.systems.repository import Repository
+from server.systems.system import System
 from server.systems.ticker import Ticker
 from sre_edge.v1 import (
     chaos_service_pb2,
@@ -50,23 +50,23 @@ HEALTH: ServiceDescriptor = health_pb2.DESCRIPTOR.services_by_name["Health"]
 def register(
     server: grpc.aio.Server,
     health: HealthServicer,
-    engine: Engine,
+    system: System,
     broadcaster: Broadcaster,
     ticker: Ticker,
     info: ServerInfo,
     learning: Learning,
     observed: Observed,
-    journal: Journal,
+    repository: Repository,
     feed: EventFeed,
     settings: Settings,
 ) -> None:
     """Add all services to a server."""
     patience_s = settings.write_timeout_s
     servicers: tuple[Any, ...] = (
-        SimulationServicer(engine, broadcaster, ticker, info, patience_s),
-        ChaosServicer(engine, journal),
-        PredictionServicer(engine, learning, journal),
-        IncidentServicer(engine, journal, feed, patience_s),
+        SimulationServicer(system, broadcaster, ticker, info, patience_s),
+        ChaosServicer(system, repository),
+        PredictionServicer(system, learning, repository),
+        IncidentServicer(system, repository, feed, patience_s),
     )
     limits = Limits(settings.max_calls, settings.max_streams_per_connection)
     handlers = _Handlers()

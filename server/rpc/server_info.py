@@ -10,10 +10,10 @@ from server.loop_lag import LoopLag
 from server.rpc import convert, times
 from server.rpc.broadcast import Broadcaster
 from server.rpc.event_feed import EventFeed
-from server.rpc.topology_document import MAX_SERVICES
 from server.settings import MAX_MESSAGE_BYTES, Settings
+from server.sources.simulation import MAX_SERVICES
 from server.store import Store
-from server.systems.system import Engine
+from server.systems.system import System
 from server.systems.ticker import Ticker
 from sre_edge.v1 import server_info_pb2
 from sre_edge.v1 import simulation_service_pb2 as pb
@@ -27,14 +27,14 @@ class ServerInfo:
 
     Attributes
     ----------
-    settings, engine, broadcaster, feed, ticker, lag, store
+    settings, system, broadcaster, feed, ticker, lag, store
         Where the facts are.
     started_s
         When it began, monotonic clock.
     """
 
     settings: Settings
-    engine: Engine
+    system: System
     broadcaster: Broadcaster
     feed: EventFeed
     ticker: Ticker
@@ -44,12 +44,12 @@ class ServerInfo:
 
     def message(self) -> pb.GetServerInfoResponse:
         """Say how things are now."""
-        latest = self.engine.latest
+        latest = self.system.latest
         return pb.GetServerInfoResponse(
             version=VERSION,
-            model_version=self.engine.model_version,
+            model_version=self.system.model_version,
             cursor=convert.cursor(latest),
-            clock=convert.clock(self.engine.clock),
+            clock=convert.clock(self.system.clock),
             limits=self._limits(),
             figures=self._figures(),
             store=str(self.store.place),
@@ -63,7 +63,7 @@ class ServerInfo:
             calls=self.settings.max_calls,
             faults=self.settings.max_faults,
             services=MAX_SERVICES,
-            history=self.engine.max_history,
+            history=self.system.max_history,
             write_timeout=times.duration(self.settings.write_timeout_s),
         )
 

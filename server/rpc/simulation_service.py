@@ -10,19 +10,18 @@ from server.rpc.access import Context
 from server.rpc.broadcast import Broadcaster
 from server.rpc.server_info import ServerInfo
 from server.rpc.subscriber import Filter
-from server.rpc.topology_document import parsed
 from server.systems import history
-from server.systems.system import Engine
+from server.systems.system import System
 from server.systems.ticker import Ticker
 from sre_edge.v1 import simulation_service_pb2 as pb
 
 
 class SimulationServicer:
-    """Answers for one engine.
+    """Answers for one system.
 
     Parameters
     ----------
-    engine, broadcaster, ticker, info
+    system, broadcaster, ticker, info
         What is shown, who is told, what drives it, and how the server fares.
     write_timeout_s
         How long a subscriber may not read.
@@ -30,13 +29,13 @@ class SimulationServicer:
 
     def __init__(
         self,
-        engine: Engine,
+        system: System,
         broadcaster: Broadcaster,
         ticker: Ticker,
         info: ServerInfo,
         write_timeout_s: float,
     ) -> None:
-        self._engine = engine
+        self._system = system
         self._broadcaster = broadcaster
         self._ticker = ticker
         self._info = info
@@ -47,16 +46,18 @@ class SimulationServicer:
         self, request: pb.GetTopologyRequest, context: Context
     ) -> pb.GetTopologyResponse:
         """Return the topology of the present run."""
-        run = self._engine.run
-        topology = await asyncio.to_thread(convert.topology, run.topology)
-        return pb.GetTopologyResponse(topology=topology, run_id=run.id)
+        latest = self._system.latest
+        topology = await asyncio.to_thread(convert.topology, latest.graph)
+        return pb.GetTopologyResponse(
+            topology=topology, run_id=latest.run.id, topology_sequence=latest.graph_since
+        )
 
     async def GetMetrics(self, request: pb.GetMetricsRequest, context: Context) -> bytes:
         """Return the latest snapshot, or the one at a past time; encoded already."""
-        taken = self._engine.latest
+        taken = self._system.latest
         if request.HasField("time"):
-            taken = history.at(self._engine.history(), times.time(request.time, "time"))
-        wanted = taken.run.indices(request.services)
+            taken = history.at(self._system.history(), times.time(request.time, "time"))
+        wanted = taken.indices(request.services)
         return await asyncio.to_thread(snapshots.encoded, taken, wanted)
 
     async def StreamMetrics(self, request: pb.StreamMetricsRequest, context: Context) -> None:
@@ -83,7 +84,7 @@ class SimulationServicer:
         self, request: pb.QueryHistoryRequest, context: Context
     ) -> pb.QueryHistoryResponse:
         """Look back."""
-        query, snapshots = past.query(request), self._engine.history()
+        query, snapshots = past.query(request), self._system.history()
         found = await asyncio.to_thread(history.series, snapshots, query)
         return await asyncio.to_thread(past.answer, found)
 
@@ -99,15 +100,13 @@ class SimulationServicer:
     async def Reset(self, request: pb.ResetRequest, context: Context) -> pb.ResetResponse:
         """Begin a new run; one whose caller has gone meanwhile does not begin."""
         seed = request.seed if request.HasField("seed") else None
-        text = request.topology
-        topology = await asyncio.to_thread(parsed, text) if text else None
         async with self._resetting:
-            live = await asyncio.to_thread(self._engine.prepare, topology, seed)
+            live = await asyncio.to_thread(self._system.prepare, request.topology, seed)
             run = await self._ticker.begin(live)
         return pb.ResetResponse(
             run_id=run.id,
             start_time=times.timestamp(run.start_time),
-            warnings=run.topology.warnings,
+            warnings=live.source.warnings,
         )
 
     async def GetServerInfo(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from server.pipeline.budgets import Policy, SloView, alerts
+from server.pipeline.budgets import Budgets, Policy, alerts
 from server.pipeline.objectives import OBJECTIVES
 from server.records.findings import Objective, Severity, SloAlert
 from server.rpc import times
@@ -14,7 +14,7 @@ OBJECTIVE_NAMES = Names(Objective, slo_pb2.Objective, "OBJECTIVE")
 _SEVERITIES = Names(Severity, slo_pb2.AlertSeverity, "ALERT_SEVERITY")
 
 
-def service(view: SloView, graph: ServiceGraph, i: int) -> slo_pb2.ServiceSlos:
+def service(view: Budgets, graph: ServiceGraph, i: int) -> slo_pb2.ServiceSlos:
     """Convert the objectives of one service."""
     firing: dict[Objective, list[SloAlert]] = {}
     for one in alerts(view, graph, i):

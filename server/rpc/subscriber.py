@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
 from server.errors import ServerError
+from server.pipeline.clock import Clock
 from server.pipeline.snapshot import Snapshot
 from server.rpc import convert
-from server.systems.clock import Clock
 from sre_edge.v1 import simulation_service_pb2, snapshot_pb2
 
 SLOTS = 4

@@ -45,7 +45,7 @@ Result = TypeVar("Result")
 
 
 class Store:
-    """An open database; safe to use from any thread, but from an event loop through `aside` only.
+    """An open database; safe to use from any thread; from an event loop by `run_blocking` alone.
 
     Reads run where they are asked for, side by side. Writes run in one thread, one transaction
     each, in the order in which they were asked for.
@@ -106,7 +106,9 @@ class Store:
         """
         return self._writer.offer(work)
 
-    async def aside(self, work: Callable[P, Result], *args: P.args, **kwargs: P.kwargs) -> Result:
+    async def run_blocking(
+        self, work: Callable[P, Result], *args: P.args, **kwargs: P.kwargs
+    ) -> Result:
         """Have a thread that is there for it do what waits for the database.
 
         The threads of the event loop itself are left to calls that do not: none of those, the kill

@@ -8,7 +8,15 @@ from typing import Any
 from sqlalchemy import insert, select
 from sqlalchemy.engine import Connection, Row
 
-from server.records.events import KEPT, Event, EventKind, ModelChange, RunStart, StatusChange
+from server.records.events import (
+    KEPT,
+    EventKind,
+    LoggedEvent,
+    ModelChange,
+    RunStart,
+    StatusChange,
+    TopologyChange,
+)
 from server.records.experiments import InjectedFault
 from server.records.findings import Alarm, Incident, SloAlert
 from server.store.documents import parsed, plain, prune
@@ -16,6 +24,7 @@ from server.store.schema import events
 
 _DETAILS: dict[EventKind, type[Any]] = {
     EventKind.RUN_STARTED: RunStart,
+    EventKind.TOPOLOGY_CHANGED: TopologyChange,
     EventKind.FAULT_STARTED: InjectedFault,
     EventKind.FAULT_ENDED: InjectedFault,
     EventKind.FAULT_STOPPED: InjectedFault,
@@ -31,7 +40,7 @@ _DETAILS: dict[EventKind, type[Any]] = {
 }
 
 
-def add(connection: Connection, found: Sequence[Event]) -> None:
+def add(connection: Connection, found: Sequence[LoggedEvent]) -> None:
     """Keep events, in their order."""
     if not found:
         return
@@ -53,7 +62,7 @@ def add(connection: Connection, found: Sequence[Event]) -> None:
     connection.execute(insert(events), rows)
 
 
-def latest(connection: Connection, most: int = KEPT) -> list[Event]:
+def latest(connection: Connection, most: int = KEPT) -> list[LoggedEvent]:
     """Give the latest events, oldest first."""
     query = select(events).order_by(events.c.id.desc()).limit(most)
     return [_event(row) for row in reversed(connection.execute(query).all())]
@@ -64,10 +73,10 @@ def drop_old(connection: Connection) -> None:
     prune(connection, events, KEPT)
 
 
-def _event(row: Row[Any]) -> Event:
+def _event(row: Row[Any]) -> LoggedEvent:
     kind = EventKind(row.kind)
     detail, stated = row.document["detail"], _DETAILS.get(kind)
-    return Event(
+    return LoggedEvent(
         run_id=row.run_id,
         sequence=row.sequence,
         produced=row.produced,

@@ -10,7 +10,8 @@ import numpy as np
 
 from server.errors import Violation, invalid, not_in_history
 from server.pipeline.snapshot import Run, Snapshot
-from telemetry.graph import FloatArray
+from telemetry.graph import FloatArray, ServiceGraph
+from telemetry.graph_change import GraphChange
 
 MAX_POINTS, DEFAULT_POINTS = 2000, 300
 MAX_VALUES = 200_000
@@ -30,8 +31,8 @@ class Series:
 
     Attributes
     ----------
-    run
-        Which they belong to.
+    run, graph
+        Which they belong to; the system as it is now.
     services, metrics
         Indices of the S services; names of the M metrics.
     start_time
@@ -43,6 +44,7 @@ class Series:
     """
 
     run: Run
+    graph: ServiceGraph
     services: tuple[int, ...]
     metrics: tuple[str, ...]
     start_time: datetime | None
@@ -93,14 +95,16 @@ def at(history: Sequence[Snapshot], time: datetime) -> Snapshot:
 def series(history: Sequence[Snapshot], query: Query) -> Series:
     """Look back over the snapshots of one run, oldest first.
 
+    The services are those of the latest snapshot; NaN stands for times before they were there.
+
     Raises
     ------
     ServerError
         INVALID_FIELD or UNKNOWN_SERVICE.
     """
-    run = history[-1].run
-    wanted = run.indices(query.services)
-    services = tuple(range(run.graph.services)) if wanted is None else wanted
+    latest = history[-1]
+    graph, wanted = latest.graph, latest.indices(query.services)
+    services = tuple(range(graph.services)) if wanted is None else wanted
     metrics = tuple(dict.fromkeys(query.metrics))
     start, end = query.start_time, query.end_time
     chosen = [
@@ -113,15 +117,16 @@ def series(history: Sequence[Snapshot], query: Query) -> Series:
     per_bucket = max(1, -(-len(chosen) // points))
     found, where = [], list(services)
     for metric in metrics:  # one at a time: all metrics of a large system take 100 MB
-        values = np.array([_values(taken, metric)[where] for taken in chosen])
+        values = np.array([_values(taken, metric, graph)[where] for taken in chosen])
         found.append(_reduced(values.reshape(len(chosen), len(services)), per_bucket))
     minimum, maximum, mean, last = (np.stack(parts, axis=1) for parts in zip(*found, strict=True))
     return Series(
-        run=run,
+        run=latest.run,
+        graph=graph,
         services=services,
         metrics=metrics,
         start_time=chosen[0].time if chosen else None,
-        bucket_s=per_bucket * history[-1].frame.interval_s,
+        bucket_s=per_bucket * latest.frame.interval_s,
         minimum=minimum,
         maximum=maximum,
         mean=mean,
@@ -150,14 +155,18 @@ def _check(query: Query, metrics: tuple[str, ...], services: int, points: int) -
         raise invalid(wrong)
 
 
-def _values(taken: Snapshot, metric: str) -> FloatArray:
-    """(S,) values of one metric."""
+def _values(taken: Snapshot, metric: str, graph: ServiceGraph) -> FloatArray:
+    """(S,) values of one metric, of the services of a graph."""
+    values: FloatArray
     if metric != PROBABILITY:
-        values: FloatArray = getattr(taken.frame, metric)[0]
+        values = getattr(taken.frame, metric)[0]
+    elif taken.forecast is None:
+        values = np.full(taken.graph.services, np.nan)
+    else:
+        values = taken.forecast.probability
+    if taken.graph is graph:
         return values
-    if taken.forecast is None:
-        return np.full(taken.run.graph.services, np.nan)
-    return taken.forecast.probability
+    return GraphChange.between(taken.graph, graph).of_services(values, np.nan)
 
 
 def _reduced(values: FloatArray, per_bucket: int) -> tuple[FloatArray, ...]:

@@ -12,25 +12,25 @@ from sqlalchemy.engine import Connection
 
 from server.errors import store_unavailable
 from server.experiments.service import KillSwitch
-from server.pipeline.stages import SloSettings
-from server.records.events import EventLog
+from server.pipeline.budgets import SloSettings
 from server.records.experiments import Experiment
 from server.records.findings import Alarm, Incident
 from server.store import Store, StoreError, alarms, chaos, events, incidents
 from server.store.alarms import AlarmFilter
 from server.store.incidents import IncidentFilter
 from server.store.pages import Page
-from server.systems.recorder import Changes, Keeping
+from server.systems.event_log import EventLog
+from server.systems.recorder import Changes, Persistence
 
 WRITES_BETWEEN_PRUNING = 200
-SETTLES_WITHIN_S = 5.0
+FLUSHES_WITHIN_S = 5.0
 _log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
 
-class Journal:
-    """Writes behind the engine, never holding it up; reads what was written before the reading.
+class Repository:
+    """Writes behind a system, never holding it up; reads what was written before the reading.
 
     Parameters
     ----------
@@ -39,17 +39,17 @@ class Journal:
 
     Attributes
     ----------
-    aside
-        See `Store.aside`.
+    run_blocking
+        See `Store.run_blocking`.
     """
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self.aside = store.aside
+        self.run_blocking = store.run_blocking
         self._writes = 0
 
-    def open(self, slos: SloSettings) -> Keeping:
-        """Settle what an earlier server left open, and give what a new engine needs.
+    def open(self, slos: SloSettings) -> Persistence:
+        """Close what an earlier server left open, and give what a new system needs.
 
         Raises
         ------
@@ -67,7 +67,7 @@ class Journal:
             _log.info("%d incidents, alarms and experiments ended with the run before", left)
         if engaged:
             _log.warning("the kill switch is on: no fault is taken until it is lifted")
-        return Keeping(log, self.keep, KillSwitch(engaged), slos)
+        return Persistence(log, self.keep, KillSwitch(engaged), slos)
 
     def keep(self, changes: Changes) -> None:
         """Write soon; what cannot be written is logged and counted by the store."""
@@ -92,14 +92,14 @@ class Journal:
 
         self._store.offer(write)
 
-    def settle(self) -> None:
+    def flush(self) -> None:
         """Wait until what was to be kept before is written, or was given up, or takes too long."""
         with contextlib.suppress(StoreError, TimeoutError):
-            self._store.write(lambda _: None).result(SETTLES_WITHIN_S)
+            self._store.write(lambda _: None).result(FLUSHES_WITHIN_S)
 
-    async def settled(self) -> None:
-        """Wait as `settle` does, in an event loop."""
-        await self._store.aside(self.settle)
+    async def flushed(self) -> None:
+        """Wait as `flush` does, in an event loop."""
+        await self._store.run_blocking(self.flush)
 
     def incidents(self, wanted: IncidentFilter, before: int | None, size: int) -> Page[Incident]:
         """Give a page of incidents, the newest first.

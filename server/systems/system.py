@@ -1,89 +1,96 @@
-"""The engine: the one writer of the simulation. It knows neither gRPC nor asyncio."""
+"""A system: a source with its pipeline, history and experiments, under one writer.
+
+It knows neither gRPC nor asyncio.
+"""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime
 
 from ml.serving.predictor import Predictor
-from server.errors import no_prediction_yet
-from server.experiments.requests import FaultOrder, parse_scenario
-from server.experiments.service import ChaosDesk
-from server.pipeline.snapshot import ActiveFault, Forecast, Run, Snapshot
-from server.pipeline.stages import Watched
-from server.records.events import EventKind, EventLog, Happening, ModelChange
+from server.errors import no_prediction_yet, not_supported_by_source
+from server.experiments.requests import check_document
+from server.experiments.service import FaultService
+from server.pipeline.clock import NORMAL, Clock
+from server.pipeline.snapshot import Forecast, Run, Snapshot
+from server.pipeline.stages import Closed, Findings
+from server.ports import SourceFactory
+from server.records.events import Event, EventKind, ModelChange, RunStart
 from server.records.experiments import Experiment, InjectedFault
 from server.records.findings import Alarm, Incident
-from server.systems.clock import NORMAL, Clock
-from server.systems.recorder import Chronicle, Keeping
+from server.systems.event_log import EventLog
+from server.systems.recorder import Persistence, RunRecorder
 from server.systems.run import LiveRun
-from simulator.topology.resolved import Topology
+from telemetry.faults import Fault
 from telemetry.frame import Truth
+from telemetry.graph import ServiceGraph
+from telemetry.graph_change import GraphChange
 
 MAX_SERVICE_SNAPSHOTS = 2_000_000
-LEAST_HISTORY = 60
+MIN_HISTORY = 60
+
+Observer = Callable[[Snapshot, Findings, tuple[InjectedFault, ...], Truth], None]
+"""Takes a tick: what was seen and found, the faults that acted, and what the source knows."""
 
 
-Watch = Callable[[Snapshot, tuple[ActiveFault, ...], Truth], None]
-"""Takes a tick: what is seen, the faults that acted, and what only the simulation knows."""
-
-
-class Engine:
-    """Owns the simulated system; safe to call from any thread.
+class System:
+    """Owns one system that is observed; safe to call from any thread.
 
     Parameters
     ----------
-    topology
-        What to simulate.
+    factory
+        Opens its source, for each run.
     predictor
         The model.
-    seed
-        Of the first run.
     history
         Snapshots that are kept; fewer of a large system.
     max_faults
         Faults that may act or wait at a time.
-    keeping
-        What outlives a run; None: only as long as the engine lives.
+    persistence
+        What outlives a run; None: only as long as this lives.
     clock
-        How fast the simulated clock goes. The ticker reads it; setting it is thread-safe.
+        How fast time passes. The ticker reads it; setting it is thread-safe.
     now
         Gives the wall clock. It may jump: it only says when a run began and a snapshot was made.
-    watch
-        Told of each tick, if anybody wants to know; must not take long.
+    observer
+        Told of each tick of a source that knows the truth; must not take long.
     """
 
     def __init__(
         self,
-        topology: Topology,
+        factory: SourceFactory,
         predictor: Predictor,
         *,
-        seed: int = 1,
         history: int = 900,
         max_faults: int = 100,
-        keeping: Keeping | None = None,
+        persistence: Persistence | None = None,
         clock: Clock = NORMAL,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
-        watch: Watch | None = None,
+        observer: Observer | None = None,
     ) -> None:
-        self._watch = watch
+        self._observer = observer
         self.clock = clock
         self._predictor = predictor
-        self._most_history = history
+        self._max_history = history
         self._max_faults = max_faults
         self._now = now
         self._lock = threading.Lock()
         self._history: tuple[Snapshot, ...] = ()
-        self._keeping = keeping or Keeping()
-        self._begin(self._new_run(topology, seed))
+        self._persistence = persistence or Persistence()
+        self._begin(self._new_run(factory))
 
     @property
     def run(self) -> Run:
         """The present run."""
         return self.latest.run
+
+    @property
+    def graph(self) -> ServiceGraph:
+        """The system as the latest snapshot shows it."""
+        return self.latest.graph
 
     @property
     def latest(self) -> Snapshot:
@@ -97,8 +104,8 @@ class Engine:
 
     @property
     def max_history(self) -> int:
-        """How many snapshots of the present topology are kept."""
-        return history_limit(self._most_history, self.run.graph.services)
+        """How many snapshots of the present graph are kept."""
+        return history_limit(self._max_history, self.graph.services)
 
     def history(self) -> tuple[Snapshot, ...]:
         """Recent snapshots of the present run, oldest first, the latest included.
@@ -107,8 +114,28 @@ class Engine:
         """
         return self._history
 
+    @property
+    def findings(self) -> Findings:
+        """How incidents and budgets stand after the latest snapshot."""
+        return self._findings
+
+    @property
+    def events(self) -> EventLog:
+        """What happened, in this run and in those before it."""
+        return self._persistence.log
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is odd about the system as it was described."""
+        return self._live.source.warnings
+
+    @property
+    def kill_switch(self) -> bool:
+        """Whether faults are refused."""
+        return self._persistence.switch.engaged
+
     def tick(self) -> Snapshot:
-        """Advance the system by one interval."""
+        """Observe one further interval."""
         with self._lock:
             return self._tick()
 
@@ -116,22 +143,22 @@ class Engine:
         """Predict with another model, from the next tick on."""
         with self._lock:
             self._predictor = predictor
-            self._live.use(predictor)
+            self._live.pipeline.use(predictor)
             version, time = predictor.manifest.version, self.latest.end_time
             text, change = f"{version} is the model from now on", ModelChange(version)
-            happening = Happening(EventKind.MODEL_ACTIVATED, time, (), text, change)
-            self._chronicle.add(happening, self._now())
+            event = Event(EventKind.MODEL_ACTIVATED, time, (), text, change)
+            self._recorder.record(self._now(), [event])
 
-    def inject(self, order: FaultOrder, request_id: str = "") -> tuple[ActiveFault, Run]:
-        """Inject a fault, from the next step on; return it with the run that it is in.
+    def inject(self, fault: Fault, request_id: str = "") -> Experiment:
+        """Inject a fault, whose time counts from now, from the next step on.
 
         Raises
         ------
         ServerError
-            As of `ChaosDesk.inject`; nothing is changed then.
+            As of `FaultService.inject`; nothing is changed then.
         """
-        with self._orders() as desk:
-            return desk.inject(order, request_id), self.run
+        with self._changing_faults() as faults:
+            return faults.inject(fault, request_id)
 
     def run_scenario(self, document: str, request_id: str = "") -> Experiment:
         """Run a scenario document, whose time begins now, on the present run.
@@ -139,14 +166,17 @@ class Engine:
         Raises
         ------
         ServerError
-            As of `parse_scenario` and `ChaosDesk.run`; nothing is changed then.
+            INVALID_FIELD, or as of `FaultService.run_scenario`; nothing is changed then.
         """
+        check_document(document)
         while True:
-            run = self.run
-            scenario = parse_scenario(document, run.graph)
-            with self._orders() as desk:
-                if self.run is run:
-                    return desk.run(scenario, request_id)
+            live = self._live
+            if live.source.faults is None:
+                raise not_supported_by_source("faults")
+            scenario = live.source.faults.read_scenario(document)
+            with self._changing_faults() as faults:
+                if self._live is live:
+                    return faults.run_scenario(scenario, request_id)
 
     def stop(
         self, fault_id: str | None = None, experiment_id: str | None = None
@@ -158,58 +188,47 @@ class Engine:
         ServerError
             UNKNOWN_FAULT, UNKNOWN_EXPERIMENT.
         """
-        with self._orders() as desk:
-            return desk.book.stop(fault_id=fault_id, experiment_id=experiment_id)
+        with self._changing_faults() as faults:
+            return faults.stop(fault_id=fault_id, experiment_id=experiment_id)
 
     def set_kill_switch(self, engaged: bool) -> list[InjectedFault]:
         """Stop all faults and refuse new ones, or take them again; return what was stopped."""
-        with self._orders() as desk:
-            return desk.set_kill_switch(engaged, self.latest.end_time)
-
-    @property
-    def kill_switch(self) -> bool:
-        """Whether faults are refused."""
-        return self._keeping.switch.engaged
-
-    @property
-    def events(self) -> EventLog:
-        """What happened, in this run and in those before it."""
-        return self._keeping.log
-
-    @property
-    def watched(self) -> Watched:
-        """How incidents and budgets stand after the latest snapshot."""
-        return self._chronicle.watched
+        with self._changing_faults() as faults:
+            return faults.set_kill_switch(engaged, self.latest.end_time)
 
     def open_incidents(self) -> list[Incident]:
         """Incidents that go on, as they are now."""
         with self._lock:
-            return self._chronicle.open_incidents()
+            return self._live.pipeline.open_incidents()
 
     def pending_alarms(self) -> list[Alarm]:
         """Alarms that are raised, or whose outcome is not known yet, as they are now."""
         with self._lock:
-            return self._chronicle.pending_alarms()
+            return self._live.pipeline.pending_alarms()
 
     def unfinished_experiments(self) -> list[Experiment]:
-        """Experiments that are watched, as they are now."""
+        """Experiments that are tracked, as they are now."""
         with self._lock:
-            return self._chronicle.desk.book.unfinished()
+            return self._faults.unfinished()
 
-    def prepare(self, topology: Topology | None = None, seed: int | None = None) -> LiveRun:
+    def prepare(self, topology: str = "", seed: int | None = None) -> LiveRun:
         """Make a run of the same topology and seed, or others; the present one goes on meanwhile.
 
-        `begin` makes it the present one.
+        `begin` makes it the present one. `topology` is a document; "": the same.
+
+        Raises
+        ------
+        ServerError
+            INVALID_FIELD, or NOT_SUPPORTED_BY_SOURCE.
         """
-        run = self.latest.run
-        return self._new_run(topology or run.topology, run.seed if seed is None else seed)
+        return self._new_run(self._live.factory.altered(topology, seed))
 
     def begin(self, live: LiveRun) -> Run:
-        """Begin a run that was prepared: healthy and without faults."""
+        """Begin a run that was prepared, without faults."""
         with self._lock:
             return self._begin(live)
 
-    def reset(self, topology: Topology | None = None, seed: int | None = None) -> Run:
+    def reset(self, topology: str = "", seed: int | None = None) -> Run:
         """Begin a new run at once: `prepare` and `begin`."""
         return self.begin(self.prepare(topology, seed))
 
@@ -226,48 +245,86 @@ class Engine:
             raise no_prediction_yet()
         return latest, latest.forecast
 
-    def _new_run(self, topology: Topology, seed: int) -> LiveRun:
-        return LiveRun(topology, self._predictor, seed, self._now())
+    def _new_run(self, factory: SourceFactory) -> LiveRun:
+        return LiveRun(factory, self._predictor, self._persistence.slos, self._now())
 
     def _begin(self, live: LiveRun) -> Run:
-        live.use(self._predictor)  # another may have gone live while the run was prepared
-        first = live.advance(1, self.clock, self._now())
+        live.pipeline.use(self._predictor)  # another may be live since the run was prepared
+        source, run = live.source, live.pipeline.run
+        frame = source.frames.next_frame()
+        now = self._now()
+        first, findings = live.pipeline.update(
+            frame, 1, self.clock, now, kill_switch=self.kill_switch
+        )
         if self._history:
-            self._chronicle.close(self._now())
+            self._close(now)
         self._live = live
-        self._chronicle: Chronicle = Chronicle(live, first, self._keeping, self._max_faults)
+        self._faults = FaultService(
+            source.faults, source.frames.time_s, findings, self._max_faults,
+            self._persistence.switch,
+        )  # fmt: skip
+        self._recorder = RunRecorder(run.id, self._faults, self._persistence)
+        text, start = f"a run of {run.name} begins", RunStart(run.name, run.seed)
+        begun = Event(EventKind.RUN_STARTED, first.time, (), text, start)
+        self._record(findings, now, Closed(events=(begun,)))
         self._publish(first, before=())
-        self._tell(acted=())
-        return live.run
+        self._show(findings, acted=())
+        return run
 
     def _tick(self) -> Snapshot:
-        number = self.latest.sequence + 1
-        book = self._chronicle.desk.book
-        acted = book.acting()
-        taken = self._live.advance(number, self.clock, self._now())
-        book.advance()
-        self._publish(replace(taken, faults=book.acting()), self._history)
-        self._chronicle.take(self.latest)
-        self._tell(acted)
-        return self.latest
+        number, frames = self.latest.sequence + 1, self._live.source.frames
+        acted = self._faults.acting()
+        frame = frames.next_frame()
+        closed = self._follow_graph(frames.graph, number)
+        self._faults.advance(frames.time_s)
+        now = self._now()
+        taken, findings = self._live.pipeline.update(
+            frame, number, self.clock, now, self._faults.acting(), self.kill_switch
+        )
+        self._publish(taken, self._history)
+        self._faults.take(findings)
+        self._record(findings, now, closed)
+        self._show(findings, acted)
+        return taken
 
-    def _tell(self, acted: tuple[ActiveFault, ...]) -> None:
-        if self._watch is not None:
-            self._watch(self.latest, acted, self._live.simulation.truth)
+    def _follow_graph(self, graph: ServiceGraph, number: int) -> Closed:
+        pipeline = self._live.pipeline
+        if graph is pipeline.graph:
+            return Closed()
+        change = GraphChange.between(pipeline.graph, graph)
+        return pipeline.change_graph(change, number, self._history[-MIN_HISTORY:])
+
+    def _close(self, now: datetime) -> None:
+        self._faults.close()
+        closed = self._live.pipeline.close()
+        self._recorder.record(now, closed.events, closed.incidents, closed.alarms)
+
+    def _record(self, findings: Findings, now: datetime, closed: Closed) -> None:
+        self._findings = findings
+        self._recorder.record(
+            now,
+            (*closed.events, *findings.events),
+            (*closed.incidents, *findings.incidents),
+            (*closed.alarms, *findings.alarms),
+        )
+
+    def _show(self, findings: Findings, acted: tuple[InjectedFault, ...]) -> None:
+        if self._observer is not None and self._live.source.labels is not None:
+            self._observer(self.latest, findings, acted, self._live.source.labels.truth)
 
     def _publish(self, taken: Snapshot, before: tuple[Snapshot, ...]) -> None:
-        taken = replace(taken, kill_switch=self.kill_switch)
-        most = history_limit(self._most_history, taken.run.graph.services)
+        most = history_limit(self._max_history, taken.graph.services)
         older = [*before[:-1], *(last.without_features() for last in before[-1:])]
         # Readers take the whole tuple, without a lock: none ever waits for a tick.
         self._history = (*older[max(0, len(older) + 1 - most) :], taken)
 
     @contextmanager
-    def _orders(self) -> Iterator[ChaosDesk]:
-        with self._lock, self._chronicle.orders(self._now()) as desk:
-            yield desk
+    def _changing_faults(self) -> Iterator[FaultService]:
+        with self._lock:
+            yield self._faults
+            self._recorder.record(self._now())
 
 
 def history_limit(most: int, services: int) -> int:
     """How many snapshots of so many services may be kept: all of them take a GB at most."""
-    return max(1, min(most, max(LEAST_HISTORY, MAX_SERVICE_SNAPSHOTS // services)))
+    return max(1, min(most, max(MIN_HISTORY, MAX_SERVICE_SNAPSHOTS // services)))

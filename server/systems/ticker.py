@@ -1,4 +1,4 @@
-"""Drives the engine by the wall clock, off the event loop."""
+"""Drives a system by the wall clock, off the event loop."""
 
 from __future__ import annotations
 
@@ -7,30 +7,42 @@ import logging
 import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol
 
 from prometheus_client import Histogram
 
+from server.pipeline.clock import Clock
 from server.pipeline.snapshot import Run, Snapshot
-from server.rpc.broadcast import Broadcaster
-from server.systems.clock import Clock
 from server.systems.run import LiveRun
-from server.systems.system import Engine
+from server.systems.system import System
 
 REMEMBERED_TICKS = 100
 
 _log = logging.getLogger(__name__)
 
 
+class Publisher(Protocol):
+    """Tells subscribers what a system publishes; called from the event loop."""
+
+    async def publish(self, taken: Snapshot) -> None:
+        """Give a snapshot to every subscriber."""
+        ...
+
+    def set_clock(self, clock: Clock) -> None:
+        """Tell every subscriber how fast time passes."""
+        ...
+
+
 class Ticker:
-    """One tick per interval of simulated time, published to all subscribers.
+    """One tick per interval of the system's time, published to all subscribers.
 
     It goes by the event loop's clock, which no change of the wall clock moves. A tick that is late,
     because the machine slept or is too slow, is not made up for.
 
     Parameters
     ----------
-    engine, broadcaster
-        What is advanced, and who is told.
+    system, publisher
+        What is advanced, and who tells subscribers.
     seconds
         Takes the time of each tick.
 
@@ -42,11 +54,10 @@ class Ticker:
         How long the last ones took.
     """
 
-    def __init__(self, engine: Engine, broadcaster: Broadcaster, seconds: Histogram) -> None:
+    def __init__(self, system: System, publisher: Publisher, seconds: Histogram) -> None:
         self.ticks = self.failed = 0
         self.spent_s: deque[float] = deque(maxlen=REMEMBERED_TICKS)
-        self._engine = engine
-        self._broadcaster = broadcaster
+        self._system, self._publisher = system, publisher
         self._seconds = seconds
         self._ticking = asyncio.Lock()
         self._changed = asyncio.Event()
@@ -58,8 +69,8 @@ class Ticker:
         thread = ThreadPoolExecutor(1, thread_name_prefix="tick")
         try:
             while True:
-                clock = self._engine.clock
-                period_s = self._engine.latest.frame.interval_s / clock.speed
+                clock = self._system.clock
+                period_s = self._system.latest.frame.interval_s / clock.speed
                 next_due = max(due + period_s, loop.time())
                 self._changed.clear()
                 try:
@@ -67,7 +78,7 @@ class Ticker:
                         await self._changed.wait()
                 except TimeoutError:
                     async with self._ticking:
-                        if self._engine.clock == clock:
+                        if self._system.clock == clock:
                             due = next_due
                             await self._tick(thread)
         finally:
@@ -83,14 +94,14 @@ class Ticker:
         ServerError
             INVALID_FIELD, for an impossible speed.
         """
-        self._engine.clock.changed(paused, speed)
+        self._system.clock.changed(paused, speed)
         async with self._ticking:
-            clock = self._engine.clock.changed(paused, speed)
-            if clock != self._engine.clock:
-                self._engine.clock = clock
-                self._broadcaster.set_clock(clock)
+            clock = self._system.clock.changed(paused, speed)
+            if clock != self._system.clock:
+                self._system.clock = clock
+                self._publisher.set_clock(clock)
                 self._changed.set()
-            return clock, self._engine.latest
+            return clock, self._system.latest
 
     async def begin(self, live: LiveRun) -> Run:
         """Begin a run that was prepared, and tell all subscribers, between two ticks.
@@ -101,16 +112,16 @@ class Ticker:
 
     async def _begin(self, live: LiveRun) -> Run:
         async with self._ticking:
-            run = await asyncio.to_thread(self._engine.begin, live)
-            await self._broadcaster.publish(self._engine.latest)
+            run = await asyncio.to_thread(self._system.begin, live)
+            await self._publisher.publish(self._system.latest)
             return run
 
     async def _tick(self, thread: ThreadPoolExecutor) -> None:
         began = time.perf_counter()
         self.ticks += 1
         try:
-            taken = await asyncio.get_running_loop().run_in_executor(thread, self._engine.tick)
-            await self._broadcaster.publish(taken)
+            taken = await asyncio.get_running_loop().run_in_executor(thread, self._system.tick)
+            await self._publisher.publish(taken)
         except Exception:
             self.failed += 1
             _log.exception("a tick failed")

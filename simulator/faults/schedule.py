@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -10,24 +9,11 @@ import numpy as np
 
 from simulator.dynamics.conditions import Conditions, calm
 from simulator.dynamics.parameters import Parameters
-from simulator.faults.kinds import Fault, FaultKind
+from telemetry.faults import EDGE, Fault, FaultError, FaultKind, check, edges_along
+
+__all__ = ["EDGE", "FaultError", "FaultSchedule", "check"]
+
 from telemetry.graph import FloatArray, IntArray, ServiceGraph
-
-EDGE = "->"
-
-
-class FaultError(ValueError):
-    """A fault that cannot be injected.
-
-    Attributes
-    ----------
-    field
-        The attribute of `Fault` that is wrong.
-    """
-
-    def __init__(self, field: str, expectation: str) -> None:
-        self.field = field
-        super().__init__(f"{field}: {expectation}")
 
 
 class _Effects(NamedTuple):
@@ -123,7 +109,7 @@ class FaultSchedule:
         return most_depended_on(self._graph, self._parameters)
 
     def _along(self, fault: Fault) -> list[int]:
-        edges: list[int] = _edges_along(fault.target, self._graph).tolist()
+        edges: list[int] = edges_along(fault.target, self._graph).tolist()
         return edges
 
     def _rebuild(self) -> None:
@@ -163,62 +149,6 @@ def _table(rows: list[tuple[str, int, float, float, float, float]]) -> _Effects:
         np.maximum(ramp_s, _AT_ONCE_S),
         end_s,
     )
-
-
-def check(fault: Fault, graph: ServiceGraph) -> None:
-    """Check that a fault is possible in a system.
-
-    Raises
-    ------
-    FaultError
-        If it is not.
-    """
-    if fault.kind not in list(FaultKind):
-        raise FaultError("kind", f"expected one of {', '.join(FaultKind)}, got {fault.kind!r}")
-    for name in ("start_s", "duration_s", "intensity", "ramp_s", "share"):
-        value = getattr(fault, name)
-        if not math.isfinite(value):
-            raise FaultError(name, f"expected a finite number, got {value}")
-    if fault.start_s < 0:
-        raise FaultError("start_s", f"expected at least 0, got {fault.start_s:g}")
-    if fault.duration_s <= 0:
-        raise FaultError("duration_s", f"expected more than 0, got {fault.duration_s:g}")
-    if fault.intensity <= 0:
-        raise FaultError("intensity", f"expected more than 0, got {fault.intensity:g}")
-    if not 0 <= fault.ramp_s <= fault.duration_s:
-        raise FaultError(
-            "ramp_s", f"expected 0 to the duration ({fault.duration_s:g}), got {fault.ramp_s:g}"
-        )
-    if not 0 < fault.share <= 1:
-        raise FaultError("share", f"expected more than 0, at most 1, got {fault.share:g}")
-    _check_target(fault, graph)
-
-
-def _check_target(fault: Fault, graph: ServiceGraph) -> None:
-    if fault.kind is FaultKind.CASCADE_FAILURE and fault.target == "":
-        return
-    if fault.kind is FaultKind.NETWORK_PARTITION and EDGE in fault.target:
-        if not len(_edges_along(fault.target, graph)):
-            raise FaultError("target", f"expected an edge of the system, got {fault.target!r}")
-        return
-    if fault.target not in graph.index:
-        raise FaultError("target", f"expected one of {_listed(graph.names)}, got {fault.target!r}")
-    if fault.kind is FaultKind.TRAFFIC_SURGE and not graph.entry[graph.index[fault.target]]:
-        entries = [name for name, entry in zip(graph.names, graph.entry, strict=True) if entry]
-        raise FaultError("target", f"expected an entry ({_listed(entries)}), got {fault.target!r}")
-
-
-def _listed(names: Iterable[str]) -> str:
-    known = list(names)
-    return ", ".join(known[:20]) + (f" and {len(known) - 20} more" if len(known) > 20 else "")
-
-
-def _edges_along(edge: str, graph: ServiceGraph) -> IntArray:
-    caller, _, callee = edge.partition(EDGE)
-    if caller not in graph.index or callee not in graph.index:
-        return np.empty(0, dtype=np.intp)
-    i, j = graph.index[caller], graph.index[callee]
-    return np.flatnonzero((graph.caller == i) & (graph.callee == j))
 
 
 def most_depended_on(graph: ServiceGraph, parameters: Parameters) -> int:

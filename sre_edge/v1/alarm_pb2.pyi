@@ -38,6 +38,8 @@ class _AlarmOutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AlarmOut
     """It was raised when the incident had begun and was not recognised yet: it counts neither way."""
     ALARM_OUTCOME_RUN_ENDED: _AlarmOutcome.ValueType  # 5
     """The run ended before it was known."""
+    ALARM_OUTCOME_SERVICE_REMOVED: _AlarmOutcome.ValueType  # 6
+    """Its service was removed from the system before it was known."""
 
 class AlarmOutcome(_AlarmOutcome, metaclass=_AlarmOutcomeEnumTypeWrapper):
     """AlarmOutcome says how an alarm turned out. Whether a false alarm was justified, because trouble
@@ -56,6 +58,8 @@ ALARM_OUTCOME_LATE: AlarmOutcome.ValueType  # 4
 """It was raised when the incident had begun and was not recognised yet: it counts neither way."""
 ALARM_OUTCOME_RUN_ENDED: AlarmOutcome.ValueType  # 5
 """The run ended before it was known."""
+ALARM_OUTCOME_SERVICE_REMOVED: AlarmOutcome.ValueType  # 6
+"""Its service was removed from the system before it was known."""
 Global___AlarmOutcome: _TypeAlias = AlarmOutcome  # noqa: Y015
 
 @_typing.final

@@ -114,6 +114,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """Something else was asked for with this request_id before; nothing was done. ALREADY_EXISTS.
     Example: {"reason":"REQUEST_ID_REUSED","domain":"sre-edge","metadata":{"request_id":"game-day-1"}}
     """
+    ERROR_REASON_NOT_SUPPORTED_BY_SOURCE: _ErrorReason.ValueType  # 23
+    """The source of this system cannot do what was asked for. FAILED_PRECONDITION.
+    Example: {"reason":"NOT_SUPPORTED_BY_SOURCE","domain":"sre-edge","metadata":{"what":"faults"}}
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason is the `reason` of the `google.rpc.ErrorInfo` in every error, by its name
@@ -211,5 +215,9 @@ Example: {"reason":"KILL_SWITCH_ENGAGED","domain":"sre-edge"}
 ERROR_REASON_REQUEST_ID_REUSED: ErrorReason.ValueType  # 22
 """Something else was asked for with this request_id before; nothing was done. ALREADY_EXISTS.
 Example: {"reason":"REQUEST_ID_REUSED","domain":"sre-edge","metadata":{"request_id":"game-day-1"}}
+"""
+ERROR_REASON_NOT_SUPPORTED_BY_SOURCE: ErrorReason.ValueType  # 23
+"""The source of this system cannot do what was asked for. FAILED_PRECONDITION.
+Example: {"reason":"NOT_SUPPORTED_BY_SOURCE","domain":"sre-edge","metadata":{"what":"faults"}}
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -63,6 +63,8 @@ class _EventKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventKind.V
     """An incident is closed."""
     EVENT_KIND_MODEL_ACTIVATED: _EventKind.ValueType  # 15
     """Another model is used from now on."""
+    EVENT_KIND_TOPOLOGY_CHANGED: _EventKind.ValueType  # 16
+    """Services or calls of the system have come or gone."""
 
 class EventKind(_EventKind, metaclass=_EventKindEnumTypeWrapper):
     """EventKind says what happened."""
@@ -99,6 +101,8 @@ EVENT_KIND_INCIDENT_CLOSED: EventKind.ValueType  # 14
 """An incident is closed."""
 EVENT_KIND_MODEL_ACTIVATED: EventKind.ValueType  # 15
 """Another model is used from now on."""
+EVENT_KIND_TOPOLOGY_CHANGED: EventKind.ValueType  # 16
+"""Services or calls of the system have come or gone."""
 Global___EventKind: _TypeAlias = EventKind  # noqa: Y015
 
 @_typing.final
@@ -146,6 +150,7 @@ class Event(_message.Message):
     INCIDENT_FIELD_NUMBER: _builtins.int
     RUN_START_FIELD_NUMBER: _builtins.int
     MODEL_CHANGE_FIELD_NUMBER: _builtins.int
+    TOPOLOGY_CHANGE_FIELD_NUMBER: _builtins.int
     kind: Global___EventKind.ValueType
     """What happened."""
     text: _builtins.str
@@ -194,6 +199,10 @@ class Event(_message.Message):
     def model_change(self) -> Global___ModelChange:
         """For EVENT_KIND_MODEL_ACTIVATED."""
 
+    @_builtins.property
+    def topology_change(self) -> Global___TopologyChange:
+        """For EVENT_KIND_TOPOLOGY_CHANGED."""
+
     def __init__(
         self,
         *,
@@ -210,12 +219,13 @@ class Event(_message.Message):
         incident: _incident_pb2.Incident | None = ...,
         run_start: Global___RunStart | None = ...,
         model_change: Global___ModelChange | None = ...,
+        topology_change: Global___TopologyChange | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["alarm", b"alarm", "cursor", b"cursor", "fault", b"fault", "incident", b"incident", "model_change", b"model_change", "produced_time", b"produced_time", "run_start", b"run_start", "slo_alert", b"slo_alert", "status_change", b"status_change", "subject", b"subject", "time", b"time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["alarm", b"alarm", "cursor", b"cursor", "fault", b"fault", "incident", b"incident", "model_change", b"model_change", "produced_time", b"produced_time", "run_start", b"run_start", "slo_alert", b"slo_alert", "status_change", b"status_change", "subject", b"subject", "time", b"time", "topology_change", b"topology_change"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alarm", b"alarm", "cursor", b"cursor", "fault", b"fault", "incident", b"incident", "kind", b"kind", "model_change", b"model_change", "produced_time", b"produced_time", "run_start", b"run_start", "services", b"services", "slo_alert", b"slo_alert", "status_change", b"status_change", "subject", b"subject", "text", b"text", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alarm", b"alarm", "cursor", b"cursor", "fault", b"fault", "incident", b"incident", "kind", b"kind", "model_change", b"model_change", "produced_time", b"produced_time", "run_start", b"run_start", "services", b"services", "slo_alert", b"slo_alert", "status_change", b"status_change", "subject", b"subject", "text", b"text", "time", b"time", "topology_change", b"topology_change"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_subject: _TypeAlias = _typing.Literal["fault", "status_change", "alarm", "slo_alert", "incident", "run_start", "model_change"]  # noqa: Y015
+    _WhichOneofReturnType_subject: _TypeAlias = _typing.Literal["fault", "status_change", "alarm", "slo_alert", "incident", "run_start", "model_change", "topology_change"]  # noqa: Y015
     _WhichOneofArgType_subject: _TypeAlias = _typing.Literal["subject", b"subject"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_subject) -> _WhichOneofReturnType_subject | None: ...
 
@@ -272,6 +282,38 @@ class RunStart(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RunStart: _TypeAlias = RunStart  # noqa: Y015
+
+@_typing.final
+class TopologyChange(_message.Message):
+    """TopologyChange is a change of the system that is watched, while a run goes on. Calls between
+    services may have changed, too: GetTopology has the new topology.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ADDED_FIELD_NUMBER: _builtins.int
+    REMOVED_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def added(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Names of the services that are new."""
+
+    @_builtins.property
+    def removed(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Names of the services that are gone."""
+
+    def __init__(
+        self,
+        *,
+        added: _abc.Iterable[_builtins.str] | None = ...,
+        removed: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["added", b"added", "removed", b"removed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TopologyChange: _TypeAlias = TopologyChange  # noqa: Y015
 
 @_typing.final
 class ModelChange(_message.Message):

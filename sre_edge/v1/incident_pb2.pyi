@@ -59,6 +59,8 @@ class _IncidentEndEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_IncidentE
     """It proved a part of an older incident."""
     INCIDENT_END_RUN_ENDED: _IncidentEnd.ValueType  # 3
     """A reset or a restart ended the run while it was open."""
+    INCIDENT_END_SERVICE_REMOVED: _IncidentEnd.ValueType  # 4
+    """The last of its services that were affected was removed from the system."""
 
 class IncidentEnd(_IncidentEnd, metaclass=_IncidentEndEnumTypeWrapper):
     """IncidentEnd says why an incident is closed."""
@@ -71,6 +73,8 @@ INCIDENT_END_MERGED: IncidentEnd.ValueType  # 2
 """It proved a part of an older incident."""
 INCIDENT_END_RUN_ENDED: IncidentEnd.ValueType  # 3
 """A reset or a restart ended the run while it was open."""
+INCIDENT_END_SERVICE_REMOVED: IncidentEnd.ValueType  # 4
+"""The last of its services that were affected was removed from the system."""
 Global___IncidentEnd: _TypeAlias = IncidentEnd  # noqa: Y015
 
 @_typing.final

@@ -49,8 +49,11 @@ class GetTopologyResponse(_message.Message):
 
     TOPOLOGY_FIELD_NUMBER: _builtins.int
     RUN_ID_FIELD_NUMBER: _builtins.int
+    TOPOLOGY_SEQUENCE_FIELD_NUMBER: _builtins.int
     run_id: _builtins.str
     """Run that it belongs to."""
+    topology_sequence: _builtins.int
+    """Sequence number of the run's first snapshot with this topology. 0: it had it from the start."""
     @_builtins.property
     def topology(self) -> _topology_pb2.Topology:
         """Topology of the present run."""
@@ -60,10 +63,11 @@ class GetTopologyResponse(_message.Message):
         *,
         topology: _topology_pb2.Topology | None = ...,
         run_id: _builtins.str = ...,
+        topology_sequence: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["topology", b"topology"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["run_id", b"run_id", "topology", b"topology"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["run_id", b"run_id", "topology", b"topology", "topology_sequence", b"topology_sequence"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -125,10 +125,15 @@ class Snapshot(_message.Message):
     SYSTEM_FIELD_NUMBER: _builtins.int
     CLOCK_FIELD_NUMBER: _builtins.int
     KILL_SWITCH_FIELD_NUMBER: _builtins.int
+    TOPOLOGY_SEQUENCE_FIELD_NUMBER: _builtins.int
     interval_seconds: _builtins.float
     """Length of the interval in seconds of simulated time, greater than 0."""
     kill_switch: _builtins.bool
     """Whether the kill switch is on: no fault is taken until it is lifted."""
+    topology_sequence: _builtins.int
+    """Sequence number of the run's first snapshot with the present topology. 0: the run had it from
+    the start. Who holds a topology with another number asks for it anew, by GetTopology.
+    """
     @_builtins.property
     def cursor(self) -> Global___Cursor:
         """Place of this snapshot in the stream."""
@@ -176,10 +181,11 @@ class Snapshot(_message.Message):
         system: _prediction_pb2.SystemPrediction | None = ...,
         clock: _clock_pb2.Clock | None = ...,
         kill_switch: _builtins.bool = ...,
+        topology_sequence: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["clock", b"clock", "cursor", b"cursor", "produced_time", b"produced_time", "system", b"system", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["active_faults", b"active_faults", "clock", b"clock", "cursor", b"cursor", "edges", b"edges", "interval_seconds", b"interval_seconds", "kill_switch", b"kill_switch", "produced_time", b"produced_time", "services", b"services", "system", b"system", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["active_faults", b"active_faults", "clock", b"clock", "cursor", b"cursor", "edges", b"edges", "interval_seconds", b"interval_seconds", "kill_switch", b"kill_switch", "produced_time", b"produced_time", "services", b"services", "system", b"system", "time", b"time", "topology_sequence", b"topology_sequence"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

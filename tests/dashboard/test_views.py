@@ -248,7 +248,7 @@ def test_the_architecture_says_what_the_server_tells_of_its_parts() -> None:
     labels = {node["id"].removeprefix("part:"): node["label"] for node in graph["nodes"]}
     for name, said in {
         "source": "default, 4 services", "features": "4 × 107", "model": "2-abc",
-        "engine": "4.2", "watcher": "3 events", "store": "PostgreSQL", "history": "20 of 20",
+        "system": "4.2", "watcher": "3 events", "store": "PostgreSQL", "history": "20 of 20",
         "broadcast": "3 streams, 1 of events", "clients": "2 streams", "browser": "one of 2 tabs",
         "dashboard": "reads 127.0.0.1:50051",
     }.items():  # fmt: skip

@@ -28,23 +28,22 @@ from ml.serving.artefact import (
 )
 from ml.serving.predictor import Predictor
 from ml.training.export import export, trees
-from server.experiments.requests import FaultOrder
 from server.learning.recorder import Experiment, Recorder
+from server.sources.simulation import simulation
 from server.store import experiments, open_store, place
 from server.store.experiments import LearnedExperiment
-from server.systems.system import Engine
-from simulator.faults.kinds import FaultKind
-from simulator.topologies import shipped
+from server.systems.system import System
+from telemetry.faults import Fault, FaultKind
 
 TINY = {"systems": 1, "episodes": 2, "held_out_systems": 1, "rounds": 3}
 SMALL = {"systems": 2, "episodes": 12, "held_out_systems": 2, "rounds": 10}
 """Enough to tell a poor model from a better one."""
 
 ORDERS = (
-    FaultOrder("database", FaultKind.SERVICE_KILL, 60.0, 1.0, ramp_s=40.0),
-    FaultOrder("auth-service", FaultKind.NETWORK_LATENCY, 40.0, 0.8),
-    FaultOrder("user-service", FaultKind.ERROR_BURST, 40.0, 1.5, ramp_s=20.0),
-    FaultOrder("database", FaultKind.CPU_SPIKE, 40.0, 0.5),
+    Fault("database", FaultKind.SERVICE_KILL, 0.0, 60.0, 1.0, ramp_s=40.0),
+    Fault("auth-service", FaultKind.NETWORK_LATENCY, 0.0, 40.0, 0.8),
+    Fault("user-service", FaultKind.ERROR_BURST, 0.0, 40.0, 1.5, ramp_s=20.0),
+    Fault("database", FaultKind.CPU_SPIKE, 0.0, 40.0, 0.5),
 )
 
 
@@ -80,15 +79,15 @@ def candidate(directory: Path, count: int) -> Path:
     return directory
 
 
-def experienced(orders: Sequence[FaultOrder] = ORDERS) -> list[Experiment]:
+def experienced(orders: Sequence[Fault] = ORDERS) -> list[Experiment]:
     """Run experiments as fast as the simulation goes, one after the other."""
     found: list[Experiment] = []
     recorder = Recorder(found.append)
-    engine = Engine(shipped("default"), Predictor(SHIPPED), watch=recorder.observe)
+    system = System(simulation("default", 1), Predictor(SHIPPED), observer=recorder.observe)
     for number, order in enumerate(orders, 1):
-        engine.inject(order)
+        system.inject(order)
         while len(found) < number:
-            engine.tick()
+            system.tick()
     return found
 
 

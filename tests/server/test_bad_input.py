@@ -9,7 +9,7 @@ import grpc
 import pytest
 
 from server.errors import Reason
-from server.pipeline.snapshot import Run
+from server.pipeline.snapshot import Snapshot
 from server.rpc.errors import CODES
 from sre_edge.v1 import (
     chaos_service_pb2,
@@ -136,7 +136,7 @@ async def test_what_breaks_inside_stays_inside(stubs: Stubs, monkeypatch: Any) -
     def broken(*_: Any) -> None:
         raise RuntimeError("secret detail")
 
-    monkeypatch.setattr(Run, "indices", broken)
+    monkeypatch.setattr(Snapshot, "indices", broken)
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await stubs.snapshot()
     assert caught.value.code() == grpc.StatusCode.INTERNAL

@@ -13,11 +13,11 @@ from prometheus_client import CollectorRegistry
 from ml.serving.predictor import Predictor
 from server import metrics
 from server.app import App
+from server.pipeline.clock import Clock
 from server.rpc.broadcast import Broadcaster
-from server.systems.clock import Clock
-from server.systems.system import Engine
+from server.sources.simulation import simulation
+from server.systems.system import System
 from server.systems.ticker import Ticker
-from simulator.topologies import shipped
 from sre_edge.v1 import simulation_service_pb2 as pb
 from tests.conftest import StartServer
 from tests.server.stubs import Stubs, violations
@@ -83,10 +83,10 @@ async def test_asking_for_nothing_is_refused(stubs: Stubs) -> None:
 
 async def test_a_new_speed_counts_at_once(start_server: StartServer) -> None:
     app = await start_server(speed=0.1)  # the next tick would come in 20 s
-    before = app.engine.latest.sequence
+    before = app.system.latest.sequence
     await app.ticker.set_clock(None, 100.0)
     async with asyncio.timeout(10):
-        while app.engine.latest.sequence < before + 5:
+        while app.system.latest.sequence < before + 5:
             await asyncio.sleep(0.02)
 
 
@@ -102,18 +102,18 @@ class WallClock:
 @pytest.mark.parametrize("hours", [-48.0, 48.0])
 async def test_a_wall_clock_that_jumps_moves_no_tick_and_no_simulated_time(hours: float) -> None:
     wall = WallClock()
-    engine = Engine(shipped("default"), Predictor(), clock=Clock(speed=100.0), now=wall.now)
-    broadcaster = Broadcaster(engine.history, 1)
-    ticker = Ticker(engine, broadcaster, metrics.tick_seconds(CollectorRegistry()))
+    system = System(simulation("default", 1), Predictor(), clock=Clock(speed=100.0), now=wall.now)
+    broadcaster = Broadcaster(system.history, 1)
+    ticker = Ticker(system, broadcaster, metrics.tick_seconds(CollectorRegistry()))
     running = asyncio.create_task(ticker.run())
     await asyncio.sleep(0.2)
     wall.offset = timedelta(hours=hours)
-    jumped_at = engine.latest.sequence
+    jumped_at = system.latest.sequence
     async with asyncio.timeout(10):
-        while engine.latest.sequence < jumped_at + 10:  # neither stalled ...
+        while system.latest.sequence < jumped_at + 10:  # neither stalled ...
             await asyncio.sleep(0.02)
     running.cancel()
-    history = engine.history()
+    history = system.history()
     steps = {b.time - a.time for a, b in pairwise(history)}
     assert steps == {timedelta(seconds=2)}  # ... nor raced
     assert abs(history[-1].produced_time - wall.now()) < timedelta(hours=1)
@@ -125,11 +125,11 @@ async def test_a_machine_that_slept_does_not_make_up_for_it(app: App, jump_s: fl
     await app.ticker.set_clock(None, 0.1)
     loop = asyncio.get_running_loop()
     real = loop.time
-    before = app.engine.latest.sequence
+    before = app.system.latest.sequence
     loop.time = lambda: real() + jump_s  # type: ignore[method-assign]
     async with asyncio.timeout(10):
-        while app.engine.latest.sequence == before:
+        while app.system.latest.sequence == before:
             await asyncio.sleep(0.02)
     for _ in range(20):
         await asyncio.sleep(0.02)
-    assert app.engine.latest.sequence == before + 1
+    assert app.system.latest.sequence == before + 1

@@ -60,9 +60,9 @@ class Watcher:
 
 async def advanced(app: App, ticks: int) -> int:
     """Wait until the server has made so many more snapshots; gives the latest number."""
-    goal = app.engine.latest.sequence + ticks
+    goal = app.system.latest.sequence + ticks
     async with asyncio.timeout(60):
-        while app.engine.latest.sequence < goal:
+        while app.system.latest.sequence < goal:
             await asyncio.sleep(0.02)
     return goal
 

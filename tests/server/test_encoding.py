@@ -12,15 +12,15 @@ from google.protobuf import wrappers_pb2
 
 from ml.definitions.risk import MEDIUM_FROM, risk_level
 from ml.serving.predictor import Predictor, Trees
-from server.pipeline.snapshot import ActiveFault, Forecast, Snapshot
-from server.records.experiments import injected
+from server.pipeline.snapshot import Forecast, Snapshot
+from server.records.experiments import InjectedFault
 from server.rpc import convert, encoded_services, faults, snapshots, times
 from server.rpc.columns import varint
 from server.rpc.encoded_predictions import MOST_AT_ONCE, Predictions
+from server.sources.simulation import SimulationFactory, simulation
 from server.systems.history import FRAME_METRICS
-from server.systems.system import Engine
-from simulator.faults.kinds import Fault, FaultKind
-from simulator.topologies import shipped
+from server.systems.system import System
+from simulator.faults.kinds import FaultKind
 from simulator.topology.document import parse
 from simulator.topology.file import parse_topology
 from sre_edge.v1 import (
@@ -32,13 +32,13 @@ from sre_edge.v1 import (
 
 
 def slowly(taken: Snapshot, wanted: tuple[int, ...] | None) -> snapshot_pb2.Snapshot:
-    graph, frame, forecast = taken.run.graph, taken.frame, taken.forecast
+    graph, frame, forecast = taken.graph, taken.frame, taken.forecast
     message = snapshot_pb2.Snapshot(
         cursor=convert.cursor(taken),
         time=times.timestamp(taken.time),
         interval_seconds=frame.interval_s,
         produced_time=times.timestamp(taken.produced_time),
-        active_faults=[faults.fault(injected(fault, taken.run)) for fault in taken.faults],
+        active_faults=[faults.fault(fault) for fault in taken.faults],
         clock=convert.clock(taken.clock),
         kill_switch=taken.kill_switch,
     )
@@ -72,7 +72,7 @@ def prediction(
 ) -> prediction_pb2.Prediction:
     level = f"RISK_LEVEL_{risk_level(probability).name}"
     message = prediction_pb2.Prediction(
-        service=taken.run.graph.names[service],
+        service=taken.graph.names[service],
         incident_probability=probability,
         risk_level=prediction_pb2.RiskLevel.Value(level),
         cascade_risk=float(forecast.cascade_risk[service]),
@@ -88,11 +88,11 @@ def prediction(
 @pytest.fixture(scope="module")
 def taken() -> Snapshot:
     """Give a snapshot with gaps, and with services at every level of risk."""
-    engine = Engine(shipped("boutique"), Predictor())
-    latest = engine.latest
+    system = System(simulation("boutique", 1), Predictor())
+    latest = system.latest
     assert latest.forecast is not None
     rng = np.random.default_rng(5)
-    services = latest.run.graph.services
+    services = latest.graph.services
     columns = (*FRAME_METRICS, "edge_latency_ms", "edge_call_rate_rps", "edge_error_rate_percent")
     frame = replace(
         latest.frame, **{name: _with_gaps(getattr(latest.frame, name), rng) for name in columns}
@@ -131,11 +131,14 @@ def test_fast_and_slow_agree(taken: Snapshot, wanted: tuple[int, ...] | None) ->
 
 def test_the_ends_of_every_range_are_encoded_rightly(taken: Snapshot) -> None:
     assert taken.forecast is not None
-    services, frame = taken.run.graph.services, taken.frame
+    services, frame = taken.graph.services, taken.frame
     unseen = replace(frame, **{name: np.full((1, services), np.nan) for name in FRAME_METRICS})
     for probability in (0.0, 1.0):
         forecast = replace(taken.forecast, probability=np.full(services, probability))
-        fault = ActiveFault("f-1", Fault("cart", FaultKind.SERVICE_KILL, 0.0, 10.0), "e-1")
+        start, kind = taken.time, FaultKind.SERVICE_KILL
+        fault = InjectedFault(
+            "f-1", "e-1", "cart", kind, 10.0, 1.0, 0.0, 1.0, start, taken.end_time
+        )
         last = replace(
             taken, frame=unseen, forecast=forecast, kill_switch=True, faults=(fault,)
         )  # fmt: skip
@@ -144,8 +147,10 @@ def test_the_ends_of_every_range_are_encoded_rightly(taken: Snapshot) -> None:
 
 def test_a_system_without_calls_and_with_a_long_name_is_encoded_rightly() -> None:
     document = f"services: [{{name: {'x' * 63}, ingress_rps: 100}}]"
-    taken = Engine(parse_topology(parse(document, "t"), source="t"), Predictor()).latest
-    assert not taken.run.graph.edges
+    taken = System(
+        SimulationFactory(parse_topology(parse(document, "t"), source="t"), 1), Predictor()
+    ).latest
+    assert not taken.graph.edges
     assert streamed(taken, None) == slowly(taken, None) != snapshot_pb2.Snapshot()
 
 
@@ -162,8 +167,8 @@ def test_only_those_most_at_risk_come_with_advice(
 
 
 def test_each_prediction_asked_for_is_the_models_own_answer() -> None:
-    engine = Engine(shipped("boutique"), Predictor())
-    latest, forecast = engine.forecast()
+    system = System(simulation("boutique", 1), Predictor())
+    latest, forecast = system.forecast()
     everyone = range(len(forecast.probability))
     assert len(everyone) > MOST_AT_ONCE
     known = replace(
@@ -186,13 +191,13 @@ def test_each_prediction_asked_for_is_the_models_own_answer() -> None:
 
 @pytest.mark.parametrize("at_once", [1, 3, 100])
 def test_an_answer_is_the_message_that_anyone_would_make(at_once: int) -> None:
-    engine = Engine(shipped("boutique"), Predictor())
-    latest, forecast = engine.forecast()
+    system = System(simulation("boutique", 1), Predictor())
+    latest, forecast = system.forecast()
     services = len(forecast.probability)
     known = replace(
         forecast, moved=np.arange(services) % 2 == 0, ongoing=np.arange(services) % 3 == 2
     )
-    asked, names = Predictions(latest, known), latest.run.graph.names[:at_once]
+    asked, names = Predictions(latest, known), latest.graph.names[:at_once]
     answers = list(asked.expected(range(len(names))))
     request = prediction_service_pb2.PredictRequest(services=names)
     for _ in range(2):  # what is fixed is encoded the first time
@@ -208,12 +213,12 @@ def test_an_answer_is_the_message_that_anyone_would_make(at_once: int) -> None:
 def test_an_answer_has_the_risk_and_what_follows_from_it(
     monkeypatch: pytest.MonkeyPatch, probability: float
 ) -> None:
-    engine = Engine(shipped("default"), Predictor())
-    latest, forecast = engine.forecast()
+    system = System(simulation("default", 1), Predictor())
+    latest, forecast = system.forecast()
     known = replace(forecast, moved=np.full(4, True))
     monkeypatch.setattr(Predictor, "probability_of_row", lambda *_: probability)
     asked = Predictions(latest, known)
-    request = prediction_service_pb2.PredictRequest(services=latest.run.graph.names[1:2])
+    request = prediction_service_pb2.PredictRequest(services=latest.graph.names[1:2])
     (message,) = prediction_service_pb2.PredictResponse.FromString(
         asked.answer(request)
     ).predictions
@@ -224,10 +229,10 @@ def test_an_answer_has_the_risk_and_what_follows_from_it(
 
 
 def test_one_inference_runs_for_each_call(monkeypatch: pytest.MonkeyPatch) -> None:
-    engine = Engine(shipped("default"), Predictor())
-    latest, forecast = engine.forecast()
+    system = System(simulation("default", 1), Predictor())
+    latest, forecast = system.forecast()
     asked_for: list[int] = []
-    request = prediction_service_pb2.PredictRequest(services=latest.run.graph.names[2:3])
+    request = prediction_service_pb2.PredictRequest(services=latest.graph.names[2:3])
     for name in ("__call__", "first_of_row"):
         real = getattr(Trees, name)
 

@@ -11,13 +11,12 @@ from ml.features import NAMES
 from ml.learning.live import COMPLETE_FRAMES, LEAST_FRAMES, Seen, from_bytes
 from ml.serving.artefact import SHIPPED
 from ml.serving.predictor import Predictor
-from server.experiments.requests import FaultOrder
 from server.learning.examples import MOST_WAITING, Examples
 from server.learning.recorder import BEFORE_FRAMES, Experiment, Recorder
+from server.sources.simulation import simulation
 from server.store import experiments, open_store, place
-from server.systems.system import Engine
-from simulator.faults.kinds import FaultKind
-from simulator.topologies import shipped
+from server.systems.system import System
+from telemetry.faults import Fault, FaultKind
 from tests.conftest import StartServer
 from tests.server.model_calls import (
     called,
@@ -56,7 +55,7 @@ def test_experiments_that_wait_for_the_database_are_limited(tmp_path: Path) -> N
     store.offer(lambda _: released.wait(60.0))
     features = np.zeros((LEAST_FRAMES + COMPLETE_FRAMES, 1, len(NAMES)), np.float32)
     seen = Seen("default", ("database",), np.array([3]), features, (), ())
-    first = Engine(shipped("default"), Predictor()).latest
+    first = System(simulation("default", 1), Predictor()).latest
     examples = Examples(store)
     for _ in range(MOST_WAITING + 3):
         examples.keep(Experiment(first, (), seen))
@@ -69,24 +68,24 @@ def test_experiments_that_wait_for_the_database_are_limited(tmp_path: Path) -> N
 def test_faults_that_overlap_are_one_experiment_and_a_reset_keeps_what_is_known() -> None:
     found: list[Experiment] = []
     recorder = Recorder(found.append)
-    engine = Engine(shipped("default"), Predictor(SHIPPED), watch=recorder.observe)
+    system = System(simulation("default", 1), Predictor(SHIPPED), observer=recorder.observe)
     for _ in range(30):
-        engine.tick()
+        system.tick()
     assert not found
-    first = engine.inject(FaultOrder("database", FaultKind.NETWORK_LATENCY, 40.0))[0]
+    first = system.inject(Fault("database", FaultKind.NETWORK_LATENCY, 0.0, 40.0)).faults[0]
     for _ in range(10):
-        engine.tick()
-    second = engine.inject(FaultOrder("auth-service", FaultKind.ERROR_BURST, 600.0))[0]
+        system.tick()
+    second = system.inject(Fault("auth-service", FaultKind.ERROR_BURST, 0.0, 600.0)).faults[0]
     for _ in range(90):
-        engine.tick()
+        system.tick()
     assert not found
-    engine.reset()
+    system.reset()
     (cut,) = found
-    assert [active.id for active in cut.faults] == [first.id, second.id]
+    assert [fault.id for fault in cut.faults] == [first.id, second.id]
     assert len(cut.seen.features) == BEFORE_FRAMES + 100
-    engine.inject(FaultOrder("database", FaultKind.NETWORK_LATENCY, 20.0))
+    system.inject(Fault("database", FaultKind.NETWORK_LATENCY, 0.0, 20.0))
     for _ in range(10 + BEFORE_FRAMES + COMPLETE_FRAMES):
-        engine.tick()
+        system.tick()
     recorder.close()
     assert len(found) == 2
     assert found[1].first.run != found[0].first.run

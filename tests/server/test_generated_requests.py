@@ -76,13 +76,13 @@ class Server:
 
     def state(self) -> tuple[Any, ...]:
         """Give all that a call could change, while the clock stands still."""
-        engine = self.app.engine
+        system = self.app.system
         self.app.store.ask(lambda _: None)  # after what waits to be written
         (written,) = self._records.execute("PRAGMA data_version").fetchone()
         return (
-            engine.run.id, engine.latest.sequence, engine.clock, engine.kill_switch,
-            engine.unfinished_experiments(), engine.events.latest,
-            engine._live.simulation.active_faults(), engine.model_version, id(engine.watched),
+            system.run.id, system.latest.sequence, system.clock, system.kill_switch,
+            system.unfinished_experiments(), system.events.latest,
+            system._faults.acting(), system.model_version, id(system.findings),
             self.app.ticker.ticks, written,
         )  # fmt: skip
 

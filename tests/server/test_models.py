@@ -22,10 +22,10 @@ from ml.serving.artefact import (
 )
 from ml.serving.predictor import Predictor
 from server.learning.models import Models
+from server.sources.simulation import simulation
 from server.store import activations, open_store, place
 from server.store.activations import Activation
-from server.systems.system import Engine
-from simulator.topologies import shipped
+from server.systems.system import System
 from sre_edge.v1 import prediction_service_pb2 as pb
 from tests.conftest import StartServer
 from tests.server.learning import another_model, candidate
@@ -142,7 +142,7 @@ def test_candidates_that_never_went_live_give_way_to_newer_ones(
     monkeypatch.setattr("server.learning.models.SPARE", 2)
     store = open_store(place(tmp_path / "kept", None))
     models = Models(SHIPPED, store.place.models, store)
-    models.serve(Engine(shipped("default"), Predictor(SHIPPED)))
+    models.serve(System(simulation("default", 1), Predictor(SHIPPED)))
     by_hand = another_model(store.place.models / "by-hand", 2)
     os.utime(by_hand, (1, 1))
     added = []

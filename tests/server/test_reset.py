@@ -76,7 +76,7 @@ async def test_each_problem_is_a_violation_with_its_path_and_nothing_changes(
 async def test_a_topology_that_is_too_large_is_refused(
     stubs: Stubs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("server.rpc.topology_document.MAX_SERVICES", 2)
+    monkeypatch.setattr("server.sources.simulation.MAX_SERVICES", 2)
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await stubs.simulation.Reset(pb.ResetRequest(topology=SHOP))
     assert "at most 2 services" in violations(caught.value)["topology"]
@@ -110,7 +110,7 @@ async def test_every_shipped_topology_can_be_sent_as_text(stubs: Stubs) -> None:
 
 
 async def test_a_caller_who_gives_up_in_time_changes_nothing(app: App, stubs: Stubs) -> None:
-    run = app.engine.run.id
+    run = app.system.run.id
     services = [{"name": f"s{i}", "dependencies": [f"s{i + 1}"]} for i in range(300)]
     text = json.dumps({"services": [*services, {"name": "s300"}]})  # takes seconds to prepare
     with pytest.raises(grpc.aio.AioRpcError) as caught:

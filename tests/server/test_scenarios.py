@@ -6,7 +6,7 @@ import grpc
 import pytest
 
 from server.app import App
-from server.experiments import service as desk
+from server.experiments import requests
 from sre_edge.v1 import chaos_service_pb2 as pb
 from sre_edge.v1 import experiment_pb2, snapshot_pb2
 from tests.conftest import StartServer
@@ -41,7 +41,7 @@ async def test_a_scenario_runs_from_now_on_as_one_experiment(still: App, calls: 
 async def test_the_longer_an_answer_the_fewer_are_remembered(
     still: App, calls: Stubs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(desk, "REMEMBERED_FAULTS", 3)
+    monkeypatch.setattr(requests, "MAX_REMEMBERED_FAULTS", 3)
     scenario = pb.RunScenarioRequest(document=LEAK, request_id="two faults")
     first = await calls.chaos.RunScenario(scenario)
     one = await calls.inject(**KILL, request_id="one")
@@ -49,7 +49,7 @@ async def test_the_longer_an_answer_the_fewer_are_remembered(
     await calls.inject(**KILL, request_id="another")
     assert await calls.inject(**KILL, request_id="one") == one
     assert await calls.chaos.RunScenario(scenario) != first
-    assert still.engine.unfinished_experiments()
+    assert still.system.unfinished_experiments()
 
 
 async def test_a_scenario_can_be_stopped_before_all_of_it_began(still: App, calls: Stubs) -> None:

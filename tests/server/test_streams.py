@@ -16,8 +16,8 @@ from server.app import App
 from server.pipeline.snapshot import Snapshot
 from server.rpc.broadcast import Broadcaster
 from server.rpc.subscriber import EVERYTHING, SLOTS, Filter
-from server.systems.system import Engine
-from simulator.topologies import shipped
+from server.sources.simulation import simulation
+from server.systems.system import System
 from sre_edge.v1 import simulation_service_pb2, simulation_service_pb2_grpc, snapshot_pb2
 from tests.conftest import StartServer
 from tests.server.stubs import drained, wait_for
@@ -31,7 +31,7 @@ def stub(channel: grpc.aio.Channel) -> simulation_service_pb2_grpc.SimulationSer
 
 
 def snapshots(app: App, count: int) -> list[Snapshot]:
-    return [app.engine.tick() for _ in range(count)]
+    return [app.system.tick() for _ in range(count)]
 
 
 async def test_snapshots_come_in_order_without_holes(start_server: StartServer) -> None:
@@ -52,13 +52,13 @@ async def test_a_tick_that_fails_once_it_is_published_leaves_no_hole(
     subscriber = app.broadcaster.subscribe(EVERYTHING)
     first = await app.broadcaster.next(subscriber)
     for _ in range(2):  # they wait to be read
-        await app.broadcaster.publish(app.engine.tick())
+        await app.broadcaster.publish(app.system.tick())
     with monkeypatch.context() as patched:
-        patched.setattr(app.engine, "_tell", lambda _: 1 / 0)
+        patched.setattr(app.system, "_show", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
-            app.engine.tick()
+            app.system.tick()
     for _ in range(2):
-        await app.broadcaster.publish(app.engine.tick())
+        await app.broadcaster.publish(app.system.tick())
     got = [first, *[await app.broadcaster.next(subscriber) for _ in range(5)]]
     messages = map(simulation_service_pb2.StreamMetricsResponse.FromString, got)
     assert [message.snapshot.cursor.sequence for message in messages] == [1, 2, 3, 4, 5, 6]
@@ -84,7 +84,7 @@ async def test_edges_and_predictions_can_be_left_out(start_server: StartServer) 
 async def test_a_stream_resumes_after_its_cursor(start_server: StartServer) -> None:
     app = await start_server(speed=0.1)
     snapshots(app, 10)
-    run = app.engine.run.id
+    run = app.system.run.id
     async with grpc.aio.insecure_channel(app.address) as channel:
         stream = stub(channel).StreamMetrics(Request(resume_after=Cursor(run_id=run, sequence=4)))
         got = [(await stream.read()).snapshot.cursor.sequence for _ in range(7)]
@@ -95,7 +95,7 @@ async def test_a_stream_resumes_after_its_cursor(start_server: StartServer) -> N
 async def test_what_the_history_no_longer_holds_is_said(start_server: StartServer) -> None:
     app = await start_server(speed=0.1, history=5)
     snapshots(app, 20)
-    run = app.engine.run.id
+    run = app.system.run.id
     async with grpc.aio.insecure_channel(app.address) as channel:
         stream = stub(channel).StreamMetrics(Request(resume_after=Cursor(run_id=run, sequence=3)))
         gap = (await stream.read()).gap
@@ -113,14 +113,14 @@ async def test_a_cursor_of_another_run_gets_a_gap_and_the_latest(start_server: S
         gap = (await stream.read()).gap
         assert gap.reason == snapshot_pb2.GAP_REASON_RUN_ENDED
         assert gap.run_id == "long-gone"
-        assert (await stream.read()).snapshot.cursor.run_id == app.engine.run.id
+        assert (await stream.read()).snapshot.cursor.run_id == app.system.run.id
         stream.cancel()
 
 
 async def test_a_cursor_from_the_future_is_refused(start_server: StartServer) -> None:
     app = await start_server(speed=0.1)
     async with grpc.aio.insecure_channel(app.address) as channel:
-        after = Cursor(run_id=app.engine.run.id, sequence=2**63)
+        after = Cursor(run_id=app.system.run.id, sequence=2**63)
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await stub(channel).StreamMetrics(Request(resume_after=after)).read()
     assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
@@ -188,7 +188,7 @@ async def test_one_encoding_serves_all_streams_of_a_filter(start_server: StartSe
     subscribers = [app.broadcaster.subscribe(Filter(frozenset(["auth-service"]))) for _ in range(3)]
     first = await asyncio.gather(*map(app.broadcaster.next, subscribers))  # who come together
     assert first[0] is first[1] is first[2]
-    await app.broadcaster.publish(app.engine.tick())
+    await app.broadcaster.publish(app.system.tick())
     messages = [await app.broadcaster.next(subscriber) for subscriber in subscribers]
     assert messages[0] is messages[1] is messages[2]
     for subscriber in subscribers:
@@ -196,8 +196,8 @@ async def test_one_encoding_serves_all_streams_of_a_filter(start_server: StartSe
 
 
 async def test_the_figures_are_read_from_other_threads_while_subscribers_come_and_go() -> None:
-    engine = Engine(shipped("default"), Predictor())
-    broadcaster = Broadcaster(engine.history, 10_000)
+    system = System(simulation("default", 1), Predictor())
+    broadcaster = Broadcaster(system.history, 10_000)
     waiting = [broadcaster.subscribe(EVERYTHING) for _ in range(2000)]
     ended = threading.Event()
     before = sys.getswitchinterval()
@@ -223,16 +223,16 @@ async def test_a_snapshot_of_a_run_that_is_over_is_not_sent(start_server: StartS
     app = await start_server(speed=0.1)
     subscriber = app.broadcaster.subscribe(EVERYTHING)
     await app.broadcaster.next(subscriber)
-    late = app.engine.tick()
-    app.engine.reset()
-    await app.broadcaster.publish(app.engine.latest)
+    late = app.system.tick()
+    app.system.reset()
+    await app.broadcaster.publish(app.system.latest)
     await app.broadcaster.publish(late)
-    await app.broadcaster.publish(app.engine.tick())
+    await app.broadcaster.publish(app.system.tick())
     decoded = simulation_service_pb2.StreamMetricsResponse.FromString
     assert decoded(await app.broadcaster.next(subscriber)).gap.run_id == late.run.id
     for sequence in (1, 2):
         cursor = decoded(await app.broadcaster.next(subscriber)).snapshot.cursor
-        assert (cursor.run_id, cursor.sequence) == (app.engine.run.id, sequence)
+        assert (cursor.run_id, cursor.sequence) == (app.system.run.id, sequence)
     app.broadcaster.unsubscribe(subscriber)
 
 

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from ml.definitions.alarms import alarms, match
 from ml.definitions.incidents import incidents
-from server.pipeline.alarms import AlarmWatch
+from server.pipeline.alarms import AlarmStage
 from server.pipeline.snapshot import Forecast
-from server.pipeline.state import ServiceIncidents
+from server.pipeline.state import StateStage
 from server.records.findings import Alarm, AlarmOutcome
 from telemetry.graph import FloatArray
 from tests.server.pipeline.made import CLOCK, FAILING, NAMES, frame, graph
@@ -35,16 +35,16 @@ def forecast(probability: FloatArray, threshold: float = THRESHOLD) -> Forecast:
     )  # fmt: skip
 
 
-def watch(probability: FloatArray, bad: list[int]) -> tuple[list[Alarm], list[Alarm], AlarmWatch]:
+def watch(probability: FloatArray, bad: list[int]) -> tuple[list[Alarm], list[Alarm], AlarmStage]:
     """Watch the store with these probabilities, failing in some frames; raised and decided."""
-    services, watching = ServiceIncidents(graph()), AlarmWatch(graph(), CLOCK, "run")
+    services, watching = StateStage(graph()), AlarmStage(graph(), CLOCK, "run")
     raised: list[Alarm] = []
     decided: list[Alarm] = []
     for number, value in enumerate(probability):
-        began, _ = services.update(frame(number, {"store": FAILING} if number in bad else {}))
+        states = services.update(frame(number, {"store": FAILING} if number in bad else {}))
         values = np.zeros(len(NAMES))
         values[STORE] = value
-        new, known = watching.update(forecast(values), services.standing, began)
+        new, known = watching.update(forecast(values), states)
         raised, decided = raised + new, decided + known
     return raised, decided, watching
 
@@ -85,14 +85,13 @@ def test_less_than_four_seconds_ahead_is_too_late(first: int, outcome: AlarmOutc
 
 
 def test_another_model_raises_alarms_at_its_own_threshold() -> None:
-    services, watching = ServiceIncidents(graph()), AlarmWatch(graph(), CLOCK, "run")
+    services, watching = StateStage(graph()), AlarmStage(graph(), CLOCK, "run")
     values = np.zeros(len(NAMES))
     values[STORE] = 0.4
     raised: list[int] = []
     for number in range(10):
-        began, _ = services.update(frame(number))
         live = forecast(values, THRESHOLD if number < 5 else 0.3)
-        new, _ = watching.update(live, services.standing, began)
+        new, _ = watching.update(live, services.update(frame(number)))
         raised += [number] * len(new)
     assert raised == [6]
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from server.records.events import Event, EventKind, EventLog, Happening, Lost
+from server.records.events import Event, EventKind, LoggedEvent
+from server.systems.event_log import EventLog, Lost
 from tests.server.pipeline.made import START
 
 
-def happenings(count: int) -> list[Happening]:
-    return [Happening(EventKind.STATUS_CHANGED, START, (), str(i)) for i in range(count)]
+def happenings(count: int) -> list[Event]:
+    return [Event(EventKind.STATUS_CHANGED, START, (), str(i)) for i in range(count)]
 
 
-def places(found: list[Event]) -> list[tuple[str, int]]:
+def places(found: list[LoggedEvent]) -> list[tuple[str, int]]:
     return [(event.run_id, event.sequence) for event in found]
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from ml.definitions.breach import breached
 from ml.definitions.incidents import incidents
-from server.pipeline.incidents import JoinedIncidents, probable_origin
-from server.pipeline.state import ServiceIncidents, described
+from server.pipeline.incidents import IncidentStage, probable_origin
+from server.pipeline.state import StateStage, describe
 from server.records.findings import Incident, IncidentEnd, IncidentState
 from telemetry.frame import Frame
 from tests.server.pipeline.made import CLOCK, FAILING, NAMES, frame, graph
@@ -20,15 +20,14 @@ SLOW = {"latency_p95_ms": 900.0}
 
 def watch(
     bad: Mapping[str, Sequence[int]], frames: int
-) -> tuple[list[Incident], JoinedIncidents, ServiceIncidents]:
+) -> tuple[list[Incident], IncidentStage, StateStage]:
     """Watch services fail in some frames; every record that was told, in order."""
-    services = ServiceIncidents(graph())
-    joined = JoinedIncidents(graph(), CLOCK, "run")
+    services = StateStage(graph())
+    joined = IncidentStage(graph(), CLOCK, "run")
     told: list[Incident] = []
     for number in range(frames):
         failing = {name: FAILING for name, numbers in bad.items() if number in numbers}
-        began, ended = services.update(frame(number, failing))
-        told += joined.update(services.standing, began, ended, {})
+        told += joined.update(services.update(frame(number, failing)), {})
     return told, joined, services
 
 
@@ -41,13 +40,13 @@ def test_each_begins_and_ends_as_the_evaluation_says() -> None:
         for t in range(len(trouble))
     ]
     expected = incidents(np.array([breached(made, graph()) for made in frames]))
-    watching = ServiceIncidents(graph())
+    watching = StateStage(graph())
     found, open_since = set(), {}
     for made in frames:
-        began, ended = watching.update(made)
-        open_since |= {service: watching.standing.onset[service] for service in began.tolist()}
-        for service in ended.tolist():
-            one = described(watching.standing, graph(), CLOCK, service)
+        states = watching.update(made)
+        open_since |= {service: states.onset[service] for service in states.began.tolist()}
+        for service in states.ended.tolist():
+            one = describe(states, graph(), CLOCK, service)
             assert one.end is not None
             found.add((service, one.onset, one.end))
             del open_since[service]
@@ -61,10 +60,10 @@ def test_each_begins_and_ends_as_the_evaluation_says() -> None:
 
 
 def test_the_worst_is_found_before_it_is_recognised_too() -> None:
-    services = ServiceIncidents(graph())
+    services = StateStage(graph())
     for number, p95 in enumerate([40.0, 300.0, 950.0, 300.0, 300.0, 300.0, 400.0, 40.0]):
         services.update(frame(number, {"store": {"latency_p95_ms": p95}}))
-    found = described(services.standing, graph(), CLOCK, NAMES.index("store"))
+    found = describe(services.states, graph(), CLOCK, NAMES.index("store"))
     assert found.latency_p95 is not None
     assert (found.latency_p95.value, found.latency_p95.time) == (950.0, CLOCK.start_of(2))
     assert found.onset == CLOCK.start_of(1)
@@ -74,12 +73,12 @@ def test_the_worst_is_found_before_it_is_recognised_too() -> None:
 
 
 def test_what_was_worse_before_the_onset_does_not_count() -> None:
-    services = ServiceIncidents(graph())
+    services = StateStage(graph())
     quiet = {"error_rate_percent": 80.0, "failed_count": 1.0}  # too few to be a breach
     for number in range(8):
         changed = {"store": quiet} if number == 0 else {"store": SLOW}
         services.update(frame(number, changed))
-    found = described(services.standing, graph(), CLOCK, NAMES.index("store"))
+    found = describe(services.states, graph(), CLOCK, NAMES.index("store"))
     assert found.onset == CLOCK.start_of(1)
     assert found.error_rate is not None
     assert found.error_rate.value == 0.0
@@ -99,7 +98,7 @@ def test_callers_and_callees_that_break_together_are_one_incident() -> None:
     )  # fmt: skip
     assert last.onset == CLOCK.start_of(10)
     assert last.end == CLOCK.start_of(35)
-    assert not joined.open(services.standing)
+    assert not joined.open(services.states)
 
 
 def test_services_without_a_call_between_them_are_two() -> None:
@@ -122,7 +121,7 @@ def test_what_joins_two_merges_them_into_the_older() -> None:
     merged = next(one for one in told if one.closed_by is IncidentEnd.MERGED)
     assert (merged.id, merged.merged_into) == ("i-run-2", "i-run-1")
     assert merged.end is not None
-    (left,) = joined.open(services.standing)
+    (left,) = joined.open(services.states)
     assert left.names == ("store", "mail", "edge", "cart")
     assert left.origin == "store"
 
@@ -155,6 +154,6 @@ def test_it_probably_came_from_who_has_no_callee_to_blame(
 
 def test_what_is_open_when_the_run_ends_is_closed_then() -> None:
     _, joined, services = watch({"store": range(10, 30)}, 20)
-    (closed,) = joined.close(services.standing)
+    (closed,) = joined.close(services.states)
     assert (closed.state, closed.closed_by) == (IncidentState.CLOSED, IncidentEnd.RUN_ENDED)
     assert closed.end == CLOCK.start_of(20)

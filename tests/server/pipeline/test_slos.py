@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from server.pipeline.budgets import POLICIES, SloView, SloWatch
+from server.pipeline.budgets import POLICIES, Budgets, BudgetStage
 from server.pipeline.objectives import OBJECTIVES, Objectives, slower_share
 from server.pipeline.windows import SlidingSum
 from server.records.findings import Objective, Severity, SloAlert
-from tests.server.pipeline.made import CLOCK, NAMES, frame, topology
+from tests.server.pipeline.made import CLOCK, NAMES, frame, graph, topology
 
 STORE = NAMES.index("store")
 SCALE = 1.0 / 60.0
@@ -25,10 +25,10 @@ def failing(share: float, count: float = 200.0) -> dict[str, float]:
 
 
 def watch(
-    values: list[dict[str, float]], *, least_rps: float = 1.0, **slo: float
-) -> tuple[list[tuple[int, SloAlert]], SloView]:
+    values: list[dict[str, float]], *, min_rps: float = 1.0, **slo: float
+) -> tuple[list[tuple[int, SloAlert]], Budgets]:
     """Watch the store with these values; the alerts that changed, with their frames."""
-    watching = SloWatch(topology(**slo), 2.0, scale=SCALE, least_rps=least_rps)
+    watching = BudgetStage(topology(**slo).graph(), 2.0, scale=SCALE, min_rps=min_rps)
     changed = []
     for number, stated in enumerate(values):
         view, alerts = watching.update(frame(number, {"store": stated}), CLOCK.end_of(number))
@@ -68,7 +68,7 @@ def test_percentiles_that_coincide_make_a_step() -> None:
 
 
 def test_bad_is_what_the_objectives_say() -> None:
-    judged = Objectives.of(topology()).judge(
+    judged = Objectives.of(graph()).judge(
         frame(0, {"store": {**failing(0.25), "availability_percent": 60.0}})
     )
     bad, total = judged[:, :, STORE]
@@ -80,7 +80,7 @@ def test_bad_is_what_the_objectives_say() -> None:
 
 
 def test_throughput_counts_only_while_as_much_is_asked_for() -> None:
-    quiet = Objectives.of(topology()).judge(frame(0, {"store": QUIET}))
+    quiet = Objectives.of(graph()).judge(frame(0, {"store": QUIET}))
     assert (quiet[:, OBJECTIVES.index(Objective.THROUGHPUT), STORE] == 0.0).all()
 
 
@@ -89,7 +89,7 @@ def test_what_is_not_observed_is_neither_good_nor_bad() -> None:
         ("latency_p50_ms", "latency_p95_ms", "latency_p99_ms", "request_count", "failed_count",
          "throughput_rps", "availability_percent"), float("nan"),
     )  # fmt: skip
-    judged = Objectives.of(topology()).judge(frame(0, {"store": unseen}))
+    judged = Objectives.of(graph()).judge(frame(0, {"store": unseen}))
     assert (judged[:, :, STORE] == 0.0).all()
 
 
@@ -124,7 +124,7 @@ def test_a_quiet_service_does_not_page_and_a_busy_one_does() -> None:
     quiet = [QUIET] * 60 + [failing(1.0, count=1.0)] * 60
     changed, _ = watch(quiet)
     assert of_errors(changed) == []
-    changed, _ = watch(quiet, least_rps=0.1)
+    changed, _ = watch(quiet, min_rps=0.1)
     assert of_errors(changed) != []
 
 

@@ -35,7 +35,7 @@ async def locked(
     """A server, and another program that holds a lock on its database."""
     monkeypatch.setattr(database, "BUSY_S", 120.0)
     monkeypatch.setattr(writer, "ANSWERS_WITHIN_S", patience_s)
-    monkeypatch.setattr(server.systems.repository, "SETTLES_WITHIN_S", 0.1)
+    monkeypatch.setattr(server.systems.repository, "FLUSHES_WITHIN_S", 0.1)
     app = await start_server(speed=0.1, data=directory)
     other = sqlite3.connect(directory / "store.sqlite3")
     async with grpc.aio.insecure_channel(app.address) as channel:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from server.pipeline.budgets import SloSettings
 from server.pipeline.snapshot import Status
-from server.pipeline.stages import SloSettings
-from server.records.events import Event, EventKind, StatusChange
+from server.records.events import EventKind, LoggedEvent, StatusChange
 from server.records.experiments import (
     Breakage,
     BudgetSpent,
@@ -33,7 +33,7 @@ from server.store.alarms import AlarmFilter
 from server.store.documents import parsed, plain
 from server.store.incidents import IncidentFilter
 from server.systems.recorder import Changes
-from server.systems.repository import Journal
+from server.systems.repository import Repository
 from simulator.faults.kinds import FaultKind
 
 NOW = datetime(2030, 3, 1, 12, 30, 15, 250_000, tzinfo=UTC)
@@ -75,16 +75,20 @@ def experiment(number: int) -> Experiment:
     )  # fmt: skip
 
 
-def event(sequence: int) -> Event:
+def event(sequence: int) -> LoggedEvent:
     change = StatusChange(Status.HEALTHY, Status.DOWN)
-    return Event("run", sequence, NOW, EventKind.STATUS_CHANGED, NOW, ("db",), "db is down", change)
+    return LoggedEvent(
+        "run", sequence, NOW, EventKind.STATUS_CHANGED, NOW, ("db",), "db is down", change
+    )
 
 
-def keep(journal: Journal, *, kill_switch: bool = False, **changes: tuple[object, ...]) -> None:
+def keep(
+    repository: Repository, *, kill_switch: bool = False, **changes: tuple[object, ...]
+) -> None:
     kinds = ("incidents", "alarms", "experiments", "events")
     everything = {kind: changes.get(kind, ()) for kind in kinds}
-    journal.keep(Changes(**everything, kill_switch=kill_switch))  # type: ignore[arg-type]
-    journal.settle()
+    repository.keep(Changes(**everything, kill_switch=kill_switch))  # type: ignore[arg-type]
+    repository.flush()
 
 
 def test_a_record_is_the_same_as_a_document_and_back() -> None:
@@ -95,25 +99,25 @@ def test_a_record_is_the_same_as_a_document_and_back() -> None:
 
 
 def test_a_record_that_changes_is_kept_once_as_it_is_last(store: Store) -> None:
-    journal = Journal(store)
-    keep(journal, incidents=(incident(1, "db"), incident(2, "web")))
-    keep(journal, incidents=(incident(1, "db", "web", ended=True),))
-    page = journal.incidents(IncidentFilter(), None, 10)
+    repository = Repository(store)
+    keep(repository, incidents=(incident(1, "db"), incident(2, "web")))
+    keep(repository, incidents=(incident(1, "db", "web", ended=True),))
+    page = repository.incidents(IncidentFilter(), None, 10)
     assert page.records == (incident(2, "web"), incident(1, "db", "web", ended=True))
     assert page.next_before is None
 
 
 def test_incidents_are_found_by_service_state_and_time(store: Store) -> None:
-    journal = Journal(store)
+    repository = Repository(store)
     kept = (
         incident(1, "db", ended=True),
         incident(2, "my-db", "web", ended=True),
         incident(5, "db"),
     )
-    keep(journal, incidents=kept)
+    keep(repository, incidents=kept)
 
     def found(**wanted: object) -> tuple[int, ...]:
-        page = journal.incidents(IncidentFilter(**wanted), None, 10)  # type: ignore[arg-type]
+        page = repository.incidents(IncidentFilter(**wanted), None, 10)  # type: ignore[arg-type]
         return tuple(one.number for one in page.records)
 
     assert found(service="db") == (5, 1)
@@ -126,12 +130,12 @@ def test_incidents_are_found_by_service_state_and_time(store: Store) -> None:
 
 
 def test_alarms_are_found_by_service_outcome_and_time(store: Store) -> None:
-    journal = Journal(store)
+    repository = Repository(store)
     kept = (alarm(1, "db", AlarmOutcome.FALSE), alarm(2, "web", AlarmOutcome.PENDING))
-    keep(journal, alarms=kept)
+    keep(repository, alarms=kept)
 
     def found(**wanted: object) -> tuple[int, ...]:
-        page = journal.alarms(AlarmFilter(**wanted), None, 10)  # type: ignore[arg-type]
+        page = repository.alarms(AlarmFilter(**wanted), None, 10)  # type: ignore[arg-type]
         return tuple(one.number for one in page.records)
 
     assert found() == (2, 1)
@@ -141,14 +145,14 @@ def test_alarms_are_found_by_service_outcome_and_time(store: Store) -> None:
 
 
 def test_pages_follow_one_another_whatever_is_added(store: Store) -> None:
-    journal = Journal(store)
-    keep(journal, experiments=tuple(experiment(n) for n in range(1, 6)))
+    repository = Repository(store)
+    keep(repository, experiments=tuple(experiment(n) for n in range(1, 6)))
     found, before = [], None
     for added in (6, 7, 8):
-        page = journal.experiments(before, 2)
+        page = repository.experiments(before, 2)
         found += [one.number for one in page.records]
         before = page.next_before
-        keep(journal, experiments=(experiment(added),))
+        keep(repository, experiments=(experiment(added),))
     assert found == [5, 4, 3, 2, 1]
     assert before is None
 
@@ -156,25 +160,25 @@ def test_pages_follow_one_another_whatever_is_added(store: Store) -> None:
 def test_what_a_server_left_open_is_closed_by_the_next(where: Place) -> None:
     store = open_store(where)
     keep(
-        Journal(store), incidents=(incident(1, "db"),), experiments=(experiment(1),),
+        Repository(store), incidents=(incident(1, "db"),), experiments=(experiment(1),),
         alarms=(alarm(1, "db", AlarmOutcome.PENDING),), events=(event(1), event(2)),
         kill_switch=True,
     )  # fmt: skip
     store.close()
     store = open_store(where)
-    journal = Journal(store)
-    keeping = journal.open(SloSettings())
-    (left,) = journal.incidents(IncidentFilter(), None, 10).records
+    repository = Repository(store)
+    keeping = repository.open(SloSettings())
+    (left,) = repository.incidents(IncidentFilter(), None, 10).records
     assert (left.state, left.closed_by) == (IncidentState.CLOSED, IncidentEnd.RUN_ENDED)
     assert left.end == left.services[0].last_breach
-    (undecided,) = journal.alarms(AlarmFilter(), None, 10).records
+    (undecided,) = repository.alarms(AlarmFilter(), None, 10).records
     assert undecided.outcome is AlarmOutcome.RUN_ENDED
-    watched = journal.experiment("x-run-1")
+    watched = repository.experiment("x-run-1")
     assert watched is not None
     assert watched.ended_by is ExperimentEnd.RUN_ENDED
     assert watched.faults[0].ended_by is FaultEnd.RUN_ENDED
     assert watched.outcome == experiment(1).outcome
-    assert journal.experiment("x-run-2") is None
+    assert repository.experiment("x-run-2") is None
     assert keeping.switch.engaged
     assert keeping.log.read(0, 10)[0] == [event(1), event(2)]
     store.close()
@@ -183,20 +187,20 @@ def test_what_a_server_left_open_is_closed_by_the_next(where: Place) -> None:
 def test_a_kill_switch_that_could_not_be_written_is_written_with_what_comes_next(
     store: Store,
 ) -> None:
-    journal = Journal(store)
+    repository = Repository(store)
     store.ask(lambda connection: connection.exec_driver_sql("ALTER TABLE kill_switch RENAME TO k"))
-    keep(journal, events=(event(1),), kill_switch=True)
+    keep(repository, events=(event(1),), kill_switch=True)
     assert store.lost == 1
     store.ask(lambda connection: connection.exec_driver_sql("ALTER TABLE k RENAME TO kill_switch"))
-    keep(journal, events=(event(2),), kill_switch=True)
-    assert Journal(store).open(SloSettings()).switch.engaged
+    keep(repository, events=(event(2),), kill_switch=True)
+    assert Repository(store).open(SloSettings()).switch.engaged
 
 
 def test_the_oldest_are_dropped_beyond_the_limit(store: Store, monkeypatch: object) -> None:
     for kind in (incidents, chaos, events):
         monkeypatch.setattr(kind, "KEPT", 3)  # type: ignore[attr-defined]
-    journal = Journal(store)
-    keep(journal, experiments=tuple(experiment(n) for n in range(1, 6)),
+    repository = Repository(store)
+    keep(repository, experiments=tuple(experiment(n) for n in range(1, 6)),
          incidents=tuple(incident(n, "db") for n in range(1, 6)),
          events=tuple(event(n) for n in range(1, 6)))  # fmt: skip
 
@@ -206,9 +210,13 @@ def test_the_oldest_are_dropped_beyond_the_limit(store: Store, monkeypatch: obje
 
     prune()
     prune()
-    assert [one.number for one in journal.experiments(None, 10).records] == [5, 4, 3]
-    assert [one.number for one in journal.incidents(IncidentFilter(), None, 9).records] == [5, 4, 3]
+    assert [one.number for one in repository.experiments(None, 10).records] == [5, 4, 3]
+    assert [one.number for one in repository.incidents(IncidentFilter(), None, 9).records] == [
+        5,
+        4,
+        3,
+    ]
     assert [one.sequence for one in store.read(events.latest)] == [3, 4, 5]
     again = replace(experiment(5), name="again")
-    keep(journal, experiments=(again,))
-    assert journal.experiments(None, 1).records == (again,)
+    keep(repository, experiments=(again,))
+    assert repository.experiments(None, 1).records == (again,)

@@ -1,0 +1,124 @@
+"""The last stage: what is worth an event, of all that the others found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from server.pipeline import text
+from server.records.events import Event, EventKind, StatusChange, TopologyChange
+from server.records.findings import Alarm, Incident, IncidentState, SloAlert, Status
+from telemetry.graph import ServiceGraph
+from telemetry.graph_change import NEW, GraphChange
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What changed with one frame.
+
+    Attributes
+    ----------
+    time
+        End of the frame: when it is known.
+    statuses
+        State of each service.
+    began
+        Services whose incidents were recognised.
+    raised, decided
+        Alarms that were raised, and those whose outcome is known now.
+    alerts, incidents
+        Those that changed.
+    """
+
+    time: datetime
+    statuses: tuple[Status, ...]
+    began: frozenset[int]
+    raised: tuple[Alarm, ...]
+    decided: tuple[Alarm, ...]
+    alerts: tuple[SloAlert, ...]
+    incidents: tuple[Incident, ...]
+
+
+class EventStage:
+    """Follows one run, and says what happened in the order of the chain from warning to damage."""
+
+    def __init__(self, graph: ServiceGraph) -> None:
+        self._graph = graph
+        self._statuses: tuple[Status, ...] = (Status.HEALTHY,) * graph.services
+        self._known: set[str] = set()
+
+    def update(self, found: Found) -> tuple[Event, ...]:
+        """Take what changed with a frame."""
+        return (
+            *self._of_statuses(found),
+            *of_alarms(EventKind.ALARM_RAISED, found.raised, found.time),
+            *of_alarms(EventKind.ALARM_ENDED, found.decided, found.time),
+            *_of_alerts(found),
+            *self._of_incidents(found),
+        )
+
+    def change_graph(self, change: GraphChange, time: datetime) -> Event:
+        """Go on with another graph."""
+        before = (*self._statuses, Status.HEALTHY)  # the last one is for what is new
+        self._statuses = tuple(before[place] for place in change.services.tolist())
+        self._graph = change.after
+        names = change.after.names
+        added = tuple(names[i] for i, place in enumerate(change.services.tolist()) if place == NEW)
+        removed = tuple(change.before.names[i] for i in sorted(change.removed))
+        detail = TopologyChange(added, removed)
+        return Event(
+            EventKind.TOPOLOGY_CHANGED, time, (*added, *removed), text.of_topology(detail), detail
+        )
+
+    def _of_statuses(self, found: Found) -> Iterator[Event]:
+        before, self._statuses = self._statuses, found.statuses
+        if before == found.statuses:
+            return
+        for name, old, new in zip(self._graph.names, before, found.statuses, strict=True):
+            if old is not new:
+                said = f"{name} is {new.name.lower()}, after it was {old.name.lower()}"
+                change = StatusChange(old, new)
+                yield Event(EventKind.STATUS_CHANGED, found.time, (name,), said, change)
+
+    def _of_incidents(self, found: Found) -> Iterator[Event]:
+        index = self._graph.index
+        for incident in found.incidents:
+            known = incident.id in self._known
+            if incident.state is IncidentState.CLOSED:
+                self._known.discard(incident.id)
+                kind = EventKind.INCIDENT_CLOSED
+            elif not known:
+                self._known.add(incident.id)
+                kind = EventKind.INCIDENT_OPENED
+            elif any(index.get(name) in found.began for name in incident.names):
+                kind = EventKind.INCIDENT_SPREAD
+            else:
+                continue  # one of its services recovered, others did not
+            # Who broke before was told before; a large incident is not told whole each time.
+            services = tuple(
+                one for one in incident.services if index.get(one.service) in found.began
+            )
+            told = replace(incident, services=services)
+            names = incident.names if kind is EventKind.INCIDENT_CLOSED else told.names
+            said = text.of_incident(incident, kind is EventKind.INCIDENT_SPREAD)
+            yield Event(kind, found.time, names, said, told)
+
+
+def of_alarms(kind: EventKind, alarms: Iterable[Alarm], time: datetime) -> Iterator[Event]:
+    """Say what happened to some alarms."""
+    for alarm in alarms:
+        yield Event(kind, time, (alarm.service,), text.of_alarm(alarm), alarm)
+
+
+def of_closed(incidents: Iterable[Incident], time: datetime) -> Iterator[Event]:
+    """Say that some incidents were closed from outside."""
+    for incident in incidents:
+        said = text.of_incident(incident, spreads=False)
+        yield Event(EventKind.INCIDENT_CLOSED, time, incident.names, said, incident)
+
+
+def _of_alerts(found: Found) -> Iterator[Event]:
+    for alert in found.alerts:
+        kind = EventKind.SLO_ALERT_FIRED if alert.firing else EventKind.SLO_ALERT_CLEARED
+        yield Event(kind, found.time, (alert.service,), text.of_alert(alert), alert)

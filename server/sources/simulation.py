@@ -1,0 +1,189 @@
+"""The simulator as a source: frames, faults, and the truth."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from server.errors import Violation, invalid
+from server.ports import Scenario, Source, SourceError, SourceFactory
+from simulator.dynamics.load import Load
+from simulator.faults.scenario import ScenarioError, parse_scenarios
+from simulator.simulation import Simulation
+from simulator.topologies import SHIPPED, shipped
+from simulator.topology.file import TopologyError, load_topology, parse_topology
+from simulator.topology.resolved import Topology
+from telemetry.faults import Fault, FaultKind
+from telemetry.frame import FRAME_INTERVAL_S, Frame, Truth
+from telemetry.graph import ServiceGraph
+
+WARM_UP_FRAMES = 60
+"""Simulated before a run is shown, so that the model knows what is normal."""
+MAX_SERVICES, MAX_DEPENDENCIES = 10_000, 50_000
+TOPOLOGY, SCENARIO = "topology", "document"
+"""Fields of the requests that hold a document."""
+
+# "topology: services[0].name: expected ..."; a place in the text, such as "line 3", is no path.
+_PROBLEM = re.compile(r"(?!line \d)(?P<path>\S+): (?P<expected>.*)", re.DOTALL)
+
+
+class SimulatedSystem:
+    """One run of a simulation; a `FrameSource`, a `FaultInjector` and a `LabelSource`.
+
+    Parameters
+    ----------
+    topology
+        What is simulated.
+    seed
+        Seed of its randomness.
+    now
+        Wall clock. The simulated one is as late when the warm-up is over.
+    """
+
+    def __init__(self, topology: Topology, seed: int, now: datetime) -> None:
+        self.start_time = now - timedelta(seconds=WARM_UP_FRAMES * FRAME_INTERVAL_S)
+        self.kinds = frozenset(FaultKind)
+        self._simulation = Simulation(topology, seed=seed, loads=[_load_at(self.start_time)])
+        self._faults: list[Fault] = []
+
+    @property
+    def graph(self) -> ServiceGraph:
+        """What is simulated; it never changes."""
+        return self._simulation.graph
+
+    @property
+    def interval_s(self) -> float:
+        """Length of a frame, seconds."""
+        return self._simulation.interval_s
+
+    @property
+    def time_s(self) -> float:
+        """Simulated seconds so far."""
+        return self._simulation.time_s
+
+    @property
+    def truth(self) -> Truth:
+        """State during the latest frame."""
+        return self._simulation.truth
+
+    def backfill(self) -> Iterator[Frame]:
+        """Simulate the warm-up."""
+        for _ in range(WARM_UP_FRAMES - 1):
+            yield self._simulation.next_frame()
+
+    def next_frame(self) -> Frame:
+        """Simulate one further interval."""
+        return self._simulation.next_frame()
+
+    def read_scenario(self, document: str) -> Scenario:
+        """Read a scenario document for this system."""
+        try:
+            scenarios = parse_scenarios(document, self.graph, source=SCENARIO)
+        except ScenarioError as error:
+            raise invalid(_violation(SCENARIO, problem) for problem in error.problems) from error
+        if len(scenarios) > 1:
+            expected = f"expected one scenario, got {len(scenarios)}: run one after the other"
+            raise invalid([Violation(SCENARIO, expected)])
+        (scenario,) = scenarios
+        states_load = scenario.load != Load()
+        return Scenario(scenario.name, scenario.seconds, scenario.faults, states_load)
+
+    def inject(self, fault: Fault) -> Fault:
+        """Inject a fault from the next sub-step on."""
+        known = fault if fault.target else replace(fault, target=self._simulation.most_depended_on)
+        self._simulation.inject(known)
+        self._faults = [one for one in self._faults if one.end_s > self.time_s]
+        self._faults.append(known)
+        return known
+
+    def stop(self, fault: Fault) -> None:
+        """End a fault."""
+        self._simulation.stop(fault)
+
+    def stop_all(self) -> None:
+        """End all faults."""
+        for fault in self._faults:
+            self._simulation.stop(fault)
+        self._faults.clear()
+
+
+@dataclass(frozen=True, slots=True)
+class SimulationFactory:
+    """Simulates a system anew for each run.
+
+    Attributes
+    ----------
+    topology
+        What is simulated.
+    seed
+        Seed of its randomness.
+    """
+
+    topology: Topology
+    seed: int
+
+    def open(self, now: datetime) -> Source:
+        """Begin a simulation."""
+        system = SimulatedSystem(self.topology, self.seed, now)
+        return Source(system, system, system, self.seed, self.topology.warnings)
+
+    def altered(self, topology: str, seed: int | None) -> SourceFactory:
+        """Simulate another system, or the same one with another seed."""
+        return SimulationFactory(
+            read_topology(topology) if topology else self.topology,
+            self.seed if seed is None else seed,
+        )
+
+
+def simulation(name: str, seed: int) -> SimulationFactory:
+    """Simulate a topology: a shipped one by its name, or one of a file.
+
+    Raises
+    ------
+    SourceError
+        If it cannot be used.
+    """
+    try:
+        topology = shipped(name) if name in SHIPPED else load_topology(name)
+    except TopologyError as error:
+        raise SourceError(str(error)) from error
+    return SimulationFactory(topology, seed)
+
+
+def read_topology(document: str) -> Topology:
+    """Parse and check a topology document, YAML or JSON text.
+
+    Raises
+    ------
+    ServerError
+        INVALID_FIELD, with a violation for each problem; its field has the path to the value.
+    """
+    try:
+        topology = parse_topology(document, source=TOPOLOGY)
+    except TopologyError as error:
+        raise invalid(_violation(TOPOLOGY, problem) for problem in error.problems) from error
+    services, dependencies = len(topology.services), topology.graph().edges
+    if services > MAX_SERVICES or dependencies > MAX_DEPENDENCIES:
+        expected = (
+            f"expected at most {MAX_SERVICES:,} services and {MAX_DEPENDENCIES:,} dependencies, "
+            f"got {services:,} and {dependencies:,}"
+        )
+        raise invalid([Violation(TOPOLOGY, expected)])
+    return topology
+
+
+def _load_at(start: datetime) -> Load:
+    hour = start.hour + start.minute / 60.0
+    return Load(diurnal=True, hour=hour, day=start.weekday())
+
+
+def _violation(field: str, problem: str) -> Violation:
+    """Make "topology: services[0].name: expected ..." a violation of that place."""
+    said = problem.removeprefix(f"{field}: ")
+    found = _PROBLEM.fullmatch(said)
+    if not found:
+        return Violation(field, said)
+    path = found["path"]
+    return Violation(field + path if path.startswith("[") else f"{field}.{path}", found["expected"])

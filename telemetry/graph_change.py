@@ -1,0 +1,89 @@
+"""From one graph of a system to the next: services and calls come and go while a run goes on."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from telemetry.frame import Frame
+from telemetry.graph import IntArray, ServiceGraph
+
+NEW = -1
+"""Place before, of what was not there before."""
+
+Scalar = TypeVar("Scalar", bound=np.generic)
+
+
+@dataclass(frozen=True, eq=False)
+class GraphChange:
+    """Where the services and edges of a graph were in the graph before it.
+
+    Services are the same by name, edges by the names of their ends.
+
+    Attributes
+    ----------
+    before, after
+        The two graphs, of S and S', E and E' services and edges.
+    services, edges
+        (S',) and (E',) places in `before`, `NEW` where there is none.
+    """
+
+    before: ServiceGraph
+    after: ServiceGraph
+    services: IntArray
+    edges: IntArray
+
+    @staticmethod
+    def between(before: ServiceGraph, after: ServiceGraph) -> GraphChange:
+        """Find out what is where."""
+        services = [before.index.get(name, NEW) for name in after.names]
+        known: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
+        for place, ends in reversed(list(enumerate(_ends(before)))):
+            known[ends].append(place)
+        edges = [known[ends].pop() if known.get(ends) else NEW for ends in _ends(after)]
+        return GraphChange(
+            before, after, np.array(services, dtype=np.intp), np.array(edges, dtype=np.intp)
+        )
+
+    @cached_property
+    def removed(self) -> frozenset[int]:
+        """Places before of the services that are not there any more."""
+        return frozenset(range(self.before.services)) - frozenset(self.services.tolist())
+
+    @cached_property
+    def place(self) -> dict[int, int]:
+        """From places before to places after, of the services that stay."""
+        return {old: new for new, old in enumerate(self.services.tolist()) if old != NEW}
+
+    def of_services(self, values: NDArray[Scalar], new: Any) -> NDArray[Scalar]:
+        """Rearrange values of services, (..., S) -> (..., S'); those that are new have `new`."""
+        return _rearranged(values, self.services, new)
+
+    def of_frame(self, frame: Frame) -> Frame:
+        """Give a frame of before as the graph of after shows it; NaN where there was nothing."""
+        changed: dict[str, Any] = {}
+        for field in fields(Frame):
+            values = getattr(frame, field.name)
+            if isinstance(values, np.ndarray):
+                places = self.edges if field.name.startswith("edge_") else self.services
+                changed[field.name] = _rearranged(values, places, np.nan)
+        return replace(frame, **changed)
+
+
+def _rearranged(values: NDArray[Scalar], places: IntArray, new: Any) -> NDArray[Scalar]:
+    if not values.shape[-1]:
+        return np.full((*values.shape[:-1], len(places)), new, dtype=values.dtype)
+    rearranged = values[..., places]
+    rearranged[..., places == NEW] = new
+    return rearranged
+
+
+def _ends(graph: ServiceGraph) -> Sequence[tuple[str, str]]:
+    pairs = zip(graph.caller.tolist(), graph.callee.tolist(), strict=True)
+    return [(graph.names[caller], graph.names[callee]) for caller, callee in pairs]
