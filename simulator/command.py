@@ -14,7 +14,6 @@ import numpy as np
 import yaml
 
 from simulator.dynamics.load import Load
-from simulator.faults.kinds import Fault, FaultKind
 from simulator.faults.scenario import Scenario, ScenarioError, checked_fault, load_scenarios
 from simulator.importers import FORMATS
 from simulator.simulation import Simulation
@@ -24,6 +23,7 @@ from simulator.topology.document import Checker, DocumentError, read
 from simulator.topology.file import load_topology, parse_topology
 from simulator.topology.generator import random_document
 from simulator.topology.resolved import Topology
+from telemetry.faults import Fault, FaultKind
 from telemetry.frame import FRAME_INTERVAL_S, Frame
 
 FAULT_FORM = "TARGET:KIND:START_S:DURATION_S[:INTENSITY[:RAMP_S]]"

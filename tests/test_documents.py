@@ -14,11 +14,11 @@ from server.__main__ import main as server
 from server.errors import Reason
 from server.pipeline.budgets import POLICIES
 from server.rpc.registration import SERVICES
-from simulator.faults.kinds import FaultKind
 from simulator.topologies import SHIPPED as TOPOLOGIES
 from simulator.topology import file as topology_file
 from simulator.topology import nested_keys
 from simulator.topology.defaults import KIND_DEFAULTS
+from telemetry.faults import FaultKind
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 SIMULATOR = (DOCS / "simulator.md").read_text()

@@ -17,9 +17,8 @@ from server.pipeline.snapshot import ActiveFault, Run
 from server.pipeline.stages import Watched
 from server.records.events import EventKind, Happening
 from server.records.experiments import Experiment, ExperimentEnd, FaultEnd, InjectedFault
-from simulator.faults.kinds import Fault
-from simulator.faults.schedule import FaultError
 from simulator.simulation import Simulation
+from telemetry.faults import Fault, FaultError
 
 MOST_WATCHED = 200
 """Experiments whose faults are over are finished early, the oldest first, beyond so many."""

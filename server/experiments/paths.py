@@ -13,8 +13,7 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import breadth_first_order
 
 from ml.definitions.incidents import BoolArray
-from simulator.faults.kinds import Fault, FaultKind
-from simulator.faults.schedule import EDGE
+from telemetry.faults import EDGE, Fault, FaultKind
 from telemetry.graph import IntArray, ServiceGraph
 
 FOLLOWS_WITHIN_S = 60.0

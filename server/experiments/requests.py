@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from server.errors import ServerError, Violation, invalid, unknown_service
-from simulator.faults.kinds import Fault, FaultKind
 from simulator.faults.scenario import Scenario, ScenarioError, parse_scenarios
-from simulator.faults.schedule import EDGE, FaultError, check
+from telemetry.faults import EDGE, FAULTS, Fault, FaultError, FaultKind, beyond_limits, check
 from telemetry.graph import ServiceGraph
 
-MAX_DURATION_S = 3600.0
-MAX_INTENSITY = 10.0
 MAX_DOCUMENT_CHARACTERS = 65_536
 DOCUMENT = "document"
 _PUBLIC_FIELDS = {"duration_s": "duration", "ramp_s": "ramp"}
@@ -26,7 +22,7 @@ class FaultOrder:
     Attributes
     ----------
     target, kind, duration_s, intensity, ramp_s, share
-        As in `simulator.faults.kinds.Fault`.
+        As in `telemetry.faults.Fault`.
     """
 
     target: str
@@ -64,25 +60,18 @@ def check_order(order: FaultOrder, graph: ServiceGraph) -> None:
     ServerError
         INVALID_FIELD or UNKNOWN_SERVICE.
     """
-    wrong = []
-    if not (math.isfinite(order.duration_s) and 0 < order.duration_s <= MAX_DURATION_S):
-        expected = f"expected more than 0 s, at most {MAX_DURATION_S:g} s"
-        wrong.append(Violation("duration", expected))
-    if not (math.isfinite(order.intensity) and 0 < order.intensity <= MAX_INTENSITY):
-        wrong.append(Violation("intensity", f"expected more than 0, at most {MAX_INTENSITY:g}"))
-    if not (math.isfinite(order.ramp_s) and 0 <= order.ramp_s <= max(order.duration_s, 0.0)):
-        wrong.append(Violation("ramp", "expected at least 0 s, at most the duration"))
-    if not (math.isfinite(order.share) and 0 < order.share <= 1):
-        wrong.append(Violation("share", "expected more than 0, at most 1"))
-    if not order.target and order.kind is not FaultKind.CASCADE_FAILURE:
-        wrong.append(Violation("target", "expected the name of a service"))
+    fault = order.fault(0.0, "")
+    wrong = [
+        Violation(_PUBLIC_FIELDS.get(field, field), expected)
+        for field, expected in beyond_limits(fault)
+    ]
     if wrong:
         raise invalid(wrong)
     for name in order.target.split(EDGE, 1) if order.target else ():
         if name not in graph.index:
             raise unknown_service(name, graph.names)
     try:
-        check(Fault(order.target, order.kind, 0.0, order.duration_s), graph)
+        check(fault, graph)
     except FaultError as error:
         raise explained(error) from error
 
@@ -138,10 +127,11 @@ def _beyond_limits(scenario: Scenario) -> Iterable[Violation]:
         yield Violation(f"{DOCUMENT}[0].faults", "expected at least one fault")
     for i, fault in enumerate(scenario.faults):
         place = f"{DOCUMENT}[0].faults[{i}]"
-        if fault.duration_s > MAX_DURATION_S:
-            yield Violation(f"{place}.duration_s", f"expected at most {MAX_DURATION_S:g}")
-        if fault.intensity > MAX_INTENSITY:
-            yield Violation(f"{place}.intensity", f"expected at most {MAX_INTENSITY:g}")
+        limits = FAULTS[fault.kind]
+        if fault.duration_s > limits.max_duration_s:
+            yield Violation(f"{place}.duration_s", f"expected at most {limits.max_duration_s:g}")
+        if fault.intensity > limits.max_intensity:
+            yield Violation(f"{place}.intensity", f"expected at most {limits.max_intensity:g}")
         if fault.start_s > scenario.seconds:
             expected = f"expected at most the scenario's {scenario.seconds:g} s"
             yield Violation(f"{place}.start_s", expected)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from server.records.events import EventKind
 from server.records.experiments import InjectedFault
-from simulator.faults.kinds import FaultKind
-from simulator.faults.schedule import EDGE
 
 
 def kind_of(kind: FaultKind) -> str:

@@ -15,8 +15,8 @@ from ml.serving.anomalies import Anomaly
 from ml.serving.predictor import Predictor
 from server.errors import unknown_service
 from server.systems.clock import Clock
-from simulator.faults.kinds import Fault
 from simulator.topology.resolved import Topology
+from telemetry.faults import Fault
 from telemetry.frame import Frame
 from telemetry.graph import FloatArray, ServiceGraph
 

@@ -8,7 +8,6 @@ from enum import StrEnum
 
 from server.pipeline.snapshot import ActiveFault, Run
 from server.records.findings import Objective
-from simulator.faults.kinds import FaultKind
 
 
 class FaultEnd(StrEnum):
@@ -30,7 +29,7 @@ class InjectedFault:
     experiment_id
         Experiment that it is a part of.
     target, kind, duration_s, intensity, ramp_s, share
-        As in `simulator.faults.kinds.Fault`.
+        As in `telemetry.faults.Fault`.
     start, end
         When it begins; when it ends or ended, which is earlier than planned if it was stopped.
     ended_by

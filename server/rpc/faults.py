@@ -7,8 +7,8 @@ from server.experiments.requests import FaultOrder
 from server.records.experiments import FaultEnd, InjectedFault
 from server.rpc import times
 from server.rpc.names import Names
-from simulator.faults.kinds import FaultKind
 from sre_edge.v1 import chaos_service_pb2, fault_pb2
+from telemetry.faults import FaultKind
 
 KINDS = Names(FaultKind, fault_pb2.FaultKind, "FAULT_KIND")
 _ENDS = Names(FaultEnd, fault_pb2.FaultEnd, "FAULT_END")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -10,28 +9,13 @@ import numpy as np
 
 from simulator.dynamics.conditions import Conditions, calm
 from simulator.dynamics.parameters import Parameters
-from simulator.faults.kinds import Fault, FaultKind
+from simulator.faults.effects import EFFECTS
+from telemetry.faults import EDGE, Fault, FaultKind, check, edges_along
 from telemetry.graph import FloatArray, IntArray, ServiceGraph
-
-EDGE = "->"
-
-
-class FaultError(ValueError):
-    """A fault that cannot be injected.
-
-    Attributes
-    ----------
-    field
-        The attribute of `Fault` that is wrong.
-    """
-
-    def __init__(self, field: str, expectation: str) -> None:
-        self.field = field
-        super().__init__(f"{field}: {expectation}")
 
 
 class _Effects(NamedTuple):
-    """Changes of conditions, one row per condition and place; see `_effects`."""
+    """Changes of conditions, one row per condition and place; see `simulator.faults.effects`."""
 
     rows: dict[str, slice]  # those of each condition
     place: IntArray  # flat index into the (S, B) array, or (X, B) for single edges
@@ -123,7 +107,7 @@ class FaultSchedule:
         return most_depended_on(self._graph, self._parameters)
 
     def _along(self, fault: Fault) -> list[int]:
-        edges: list[int] = _edges_along(fault.target, self._graph).tolist()
+        edges: list[int] = edges_along(fault.target, self._graph).tolist()
         return edges
 
     def _rebuild(self) -> None:
@@ -131,7 +115,8 @@ class FaultSchedule:
         for copy, faults in enumerate(self._faults):
             for fault in faults:
                 service = self._target(fault)
-                for name, amount in _effects(fault, self._parameters, service):
+                changes = EFFECTS[FaultKind(fault.kind)](fault, self._parameters, service)
+                for name, amount in changes.items():
                     where = [service]
                     if name == "edge_loss":
                         where = [self._edges.index(edge) for edge in self._along(fault)]
@@ -165,93 +150,8 @@ def _table(rows: list[tuple[str, int, float, float, float, float]]) -> _Effects:
     )
 
 
-def check(fault: Fault, graph: ServiceGraph) -> None:
-    """Check that a fault is possible in a system.
-
-    Raises
-    ------
-    FaultError
-        If it is not.
-    """
-    if fault.kind not in list(FaultKind):
-        raise FaultError("kind", f"expected one of {', '.join(FaultKind)}, got {fault.kind!r}")
-    for name in ("start_s", "duration_s", "intensity", "ramp_s", "share"):
-        value = getattr(fault, name)
-        if not math.isfinite(value):
-            raise FaultError(name, f"expected a finite number, got {value}")
-    if fault.start_s < 0:
-        raise FaultError("start_s", f"expected at least 0, got {fault.start_s:g}")
-    if fault.duration_s <= 0:
-        raise FaultError("duration_s", f"expected more than 0, got {fault.duration_s:g}")
-    if fault.intensity <= 0:
-        raise FaultError("intensity", f"expected more than 0, got {fault.intensity:g}")
-    if not 0 <= fault.ramp_s <= fault.duration_s:
-        raise FaultError(
-            "ramp_s", f"expected 0 to the duration ({fault.duration_s:g}), got {fault.ramp_s:g}"
-        )
-    if not 0 < fault.share <= 1:
-        raise FaultError("share", f"expected more than 0, at most 1, got {fault.share:g}")
-    _check_target(fault, graph)
-
-
-def _check_target(fault: Fault, graph: ServiceGraph) -> None:
-    if fault.kind is FaultKind.CASCADE_FAILURE and fault.target == "":
-        return
-    if fault.kind is FaultKind.NETWORK_PARTITION and EDGE in fault.target:
-        if not len(_edges_along(fault.target, graph)):
-            raise FaultError("target", f"expected an edge of the system, got {fault.target!r}")
-        return
-    if fault.target not in graph.index:
-        raise FaultError("target", f"expected one of {_listed(graph.names)}, got {fault.target!r}")
-    if fault.kind is FaultKind.TRAFFIC_SURGE and not graph.entry[graph.index[fault.target]]:
-        entries = [name for name, entry in zip(graph.names, graph.entry, strict=True) if entry]
-        raise FaultError("target", f"expected an entry ({_listed(entries)}), got {fault.target!r}")
-
-
-def _listed(names: Iterable[str]) -> str:
-    known = list(names)
-    return ", ".join(known[:20]) + (f" and {len(known) - 20} more" if len(known) > 20 else "")
-
-
-def _edges_along(edge: str, graph: ServiceGraph) -> IntArray:
-    caller, _, callee = edge.partition(EDGE)
-    if caller not in graph.index or callee not in graph.index:
-        return np.empty(0, dtype=np.intp)
-    i, j = graph.index[caller], graph.index[callee]
-    return np.flatnonzero((graph.caller == i) & (graph.callee == j))
-
-
 def most_depended_on(graph: ServiceGraph, parameters: Parameters) -> int:
     """Index of the service that most others call; of equals, the one with the higher load."""
     others = graph.caller != graph.callee
     callers = np.bincount(graph.callee[others], minlength=graph.services)
     return int(np.lexsort((parameters.nominal_rps[:, 0], callers))[-1])
-
-
-def _effects(fault: Fault, p: Parameters, service: int) -> list[tuple[str, float]]:
-    """Conditions that a fault changes at its service or edge, each with its full strength."""
-    kind, intensity, share = FaultKind(fault.kind), fault.intensity, fault.share
-    if kind is FaultKind.CPU_SPIKE:
-        return [("background_cpu", 0.30 * intensity * share)]
-    if kind is FaultKind.MEMORY_LEAK:
-        rate = 0.40 * intensity / (fault.duration_s - 0.5 * fault.ramp_s)
-        return [("leak_per_s", rate), ("leak_share", share)]
-    if kind is FaultKind.NETWORK_LATENCY:
-        delay_s = 1.0 * intensity
-        spread = delay_s * delay_s * share * (1.0 - share)
-        return [("delay_s", delay_s * share), ("delay_variance_s2", spread)]
-    if kind is FaultKind.PACKET_LOSS:
-        return [("loss", 0.10 * intensity * share)]
-    if kind is FaultKind.NETWORK_PARTITION:
-        name = "edge_loss" if EDGE in fault.target else "loss"
-        return [(name, min(1.0, intensity) * share)]
-    if kind is FaultKind.SERVICE_KILL:
-        return [("killed", min(1.0, intensity) * share)]
-    if kind is FaultKind.ERROR_BURST:
-        return [("error_rate", 0.20 * intensity * share)]
-    if kind is FaultKind.TRAFFIC_SURGE:
-        return [("extra_load", intensity * share)]
-    if kind is FaultKind.DISK_SLOWDOWN:
-        return [("extra_service", 2.0 * intensity * share)]
-    capacity_rps = float((p.replicas * p.workers / p.service_s)[service, 0])
-    return [("flood_rps", 1.5 * intensity * share * capacity_rps)]

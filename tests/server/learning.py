@@ -33,8 +33,8 @@ from server.learning.recorder import Experiment, Recorder
 from server.store import experiments, open_store, place
 from server.store.experiments import LearnedExperiment
 from server.systems.system import Engine
-from simulator.faults.kinds import FaultKind
 from simulator.topologies import shipped
+from telemetry.faults import FaultKind
 
 TINY = {"systems": 1, "episodes": 2, "held_out_systems": 1, "rounds": 3}
 SMALL = {"systems": 2, "episodes": 12, "held_out_systems": 2, "rounds": 10}

@@ -19,7 +19,6 @@ from server.rpc.columns import varint
 from server.rpc.encoded_predictions import MOST_AT_ONCE, Predictions
 from server.systems.history import FRAME_METRICS
 from server.systems.system import Engine
-from simulator.faults.kinds import Fault, FaultKind
 from simulator.topologies import shipped
 from simulator.topology.document import parse
 from simulator.topology.file import parse_topology
@@ -29,6 +28,7 @@ from sre_edge.v1 import (
     simulation_service_pb2,
     snapshot_pb2,
 )
+from telemetry.faults import Fault, FaultKind
 
 
 def slowly(taken: Snapshot, wanted: tuple[int, ...] | None) -> snapshot_pb2.Snapshot:

@@ -16,8 +16,8 @@ from server.learning.examples import MOST_WAITING, Examples
 from server.learning.recorder import BEFORE_FRAMES, Experiment, Recorder
 from server.store import experiments, open_store, place
 from server.systems.system import Engine
-from simulator.faults.kinds import FaultKind
 from simulator.topologies import shipped
+from telemetry.faults import FaultKind
 from tests.conftest import StartServer
 from tests.server.model_calls import (
     called,

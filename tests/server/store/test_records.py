@@ -34,7 +34,6 @@ from server.store.documents import parsed, plain
 from server.store.incidents import IncidentFilter
 from server.systems.recorder import Changes
 from server.systems.repository import Journal
-from simulator.faults.kinds import FaultKind
 
 NOW = datetime(2030, 3, 1, 12, 30, 15, 250_000, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
