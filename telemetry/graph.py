@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
 
+LATENCY_PERCENTILE = 95.0
+"""What an objective for the latency is for, unless it says otherwise."""
+
 
 @dataclass(frozen=True, eq=False)
 class ServiceGraph:
@@ -21,6 +24,8 @@ class ServiceGraph:
 
     Attributes
     ----------
+    name
+        Name of the system.
     names
         S unique names, in the order of the topology file.
     kinds
@@ -39,12 +44,18 @@ class ServiceGraph:
         (E,) attempts after the first.
     replicas
         (S,) configured replicas.
-    slo_latency_ms
-        (S,) objective for the 95th percentile of the latency.
+    ingress_rps
+        (S,) nominal load from outside, requests per second; 0 where none enters.
+    slo_latency_ms, slo_latency_percentile
+        (S,) objective for a percentile of the latency, and which one it is for, 50 to 99.
     slo_error_rate_percent, slo_availability_percent
         (S,) objectives in percent.
+    slo_throughput_rps
+        (S,) objective for successful requests per second; it counts only while the offered load
+        is above it.
     """
 
+    name: str
     names: tuple[str, ...]
     kinds: tuple[str, ...]
     entry: NDArray[np.bool_]
@@ -55,9 +66,12 @@ class ServiceGraph:
     timeout_ms: FloatArray
     retries: FloatArray
     replicas: FloatArray
+    ingress_rps: FloatArray
     slo_latency_ms: FloatArray
+    slo_latency_percentile: FloatArray
     slo_error_rate_percent: FloatArray
     slo_availability_percent: FloatArray
+    slo_throughput_rps: FloatArray
 
     @property
     def services(self) -> int:

@@ -18,7 +18,7 @@ from ml.definitions.labels import HORIZON_FRAMES, MIN_LEAD_FRAMES, labels, unsco
 from ml.episodes.recording import Recording
 from ml.features import NAMES
 from telemetry.frame import Truth
-from telemetry.graph import ServiceGraph
+from telemetry.graph import LATENCY_PERCENTILE, ServiceGraph
 
 COMPLETE_FRAMES = HORIZON_FRAMES + WINDOW_FRAMES
 """Frames after a row until its label is known: an onset 60 s ahead is told 16 s after it."""
@@ -172,6 +172,7 @@ def _discovered(names: tuple[str, ...]) -> ServiceGraph:
     unknown = np.full(len(names), np.nan)
     nothing = np.empty(0)
     return ServiceGraph(
+        name="",
         names=names,
         kinds=("service",) * len(names),
         entry=np.zeros(len(names), dtype=np.bool_),
@@ -182,7 +183,10 @@ def _discovered(names: tuple[str, ...]) -> ServiceGraph:
         timeout_ms=nothing,
         retries=nothing,
         replicas=unknown,
+        ingress_rps=unknown,
         slo_latency_ms=unknown,
+        slo_latency_percentile=np.full(len(names), LATENCY_PERCENTILE),
         slo_error_rate_percent=unknown,
         slo_availability_percent=unknown,
+        slo_throughput_rps=unknown,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from server.records.events import EventKind
 from server.records.experiments import InjectedFault
+from telemetry.faults import EDGE, FaultKind
 
 
 def kind_of(kind: FaultKind) -> str:

@@ -11,7 +11,6 @@ from ml.definitions.incidents import BoolArray
 from server.pipeline.objectives import OBJECTIVES, Objectives
 from server.pipeline.windows import SlidingSum
 from server.records.findings import Severity, SloAlert
-from simulator.topology.resolved import Topology
 from telemetry.frame import Frame
 from telemetry.graph import FloatArray, IntArray, ServiceGraph
 
@@ -102,7 +101,7 @@ class SloWatch:
 
     Parameters
     ----------
-    topology
+    graph
         States the objectives.
     interval_s
         Length of a frame.
@@ -114,10 +113,10 @@ class SloWatch:
     """
 
     def __init__(
-        self, topology: Topology, interval_s: float, *, scale: float, least_rps: float
+        self, graph: ServiceGraph, interval_s: float, *, scale: float, least_rps: float
     ) -> None:
-        self._graph: ServiceGraph = topology.graph()
-        self._objectives = Objectives.of(topology)
+        self._graph = graph
+        self._objectives = Objectives.of(graph)
         self._policies = tuple(policy.scaled(scale) for policy in POLICIES)
         self._period_s = scale * PERIOD_S
         self._interval_s, self._least_rps = interval_s, least_rps

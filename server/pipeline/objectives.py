@@ -7,13 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from server.records.findings import Objective
-from simulator.topology.resolved import Topology
 from telemetry.frame import Frame
-from telemetry.graph import FloatArray
+from telemetry.graph import FloatArray, ServiceGraph
 
 OBJECTIVES = tuple(Objective)
-SLOWER_ALLOWED = 0.05
-"""An objective for the 95th percentile lets 5 % of the requests be slower."""
 LEAST_ALLOWED = 1e-5
 """An objective of 100 % has no budget; it is taken as 99.999 %, so that a burn rate is finite."""
 
@@ -25,7 +22,7 @@ class Objectives:
     Attributes
     ----------
     latency_ms, error_rate_percent, availability_percent, throughput_rps
-        As the topology states them.
+        As the graph states them; NaN where there is none.
     allowed
         Share that may be bad, in the order of `OBJECTIVES`: of requests slower than the latency
         objective, of failed requests, of replica time lost, and of the promised throughput
@@ -39,20 +36,17 @@ class Objectives:
     allowed: FloatArray
 
     @staticmethod
-    def of(topology: Topology) -> Objectives:
-        """Take the objectives of a topology."""
-        slos = [service.slo for service in topology.services]
-        errors = np.array([slo.error_rate_percent for slo in slos])
-        availability = np.array([slo.availability_percent for slo in slos])
-        slower = np.full(len(slos), SLOWER_ALLOWED)
-        lost = np.round((100.0 - availability) / 100.0, 12)
-        shares = [slower, errors / 100.0, lost, errors / 100.0]
+    def of(graph: ServiceGraph) -> Objectives:
+        """Take the objectives that a graph states."""
+        slower = np.round((100.0 - graph.slo_latency_percentile) / 100.0, 12)
+        failed = graph.slo_error_rate_percent / 100.0
+        lost = np.round((100.0 - graph.slo_availability_percent) / 100.0, 12)
         return Objectives(
-            latency_ms=np.array([slo.latency_ms for slo in slos]),
-            error_rate_percent=errors,
-            availability_percent=availability,
-            throughput_rps=np.array([slo.throughput_rps for slo in slos]),
-            allowed=np.clip(np.array(shares), LEAST_ALLOWED, 1.0),
+            latency_ms=graph.slo_latency_ms,
+            error_rate_percent=graph.slo_error_rate_percent,
+            availability_percent=graph.slo_availability_percent,
+            throughput_rps=graph.slo_throughput_rps,
+            allowed=np.clip(np.array([slower, failed, lost, failed]), LEAST_ALLOWED, 1.0),
         )
 
     def stated(self, objective: Objective) -> FloatArray:

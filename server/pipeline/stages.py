@@ -73,7 +73,7 @@ class Watcher:
         self._joined = JoinedIncidents(run.graph, self._clock, run.id)
         self._alarms = AlarmWatch(run.graph, self._clock, run.id)
         self._slos = SloWatch(
-            run.topology, interval_s, scale=settings.scale, least_rps=settings.least_rps
+            run.graph, interval_s, scale=settings.scale, least_rps=settings.least_rps
         )
         self._statuses: tuple[Status, ...] = (Status.HEALTHY,) * run.graph.services
         self._known: set[str] = set()

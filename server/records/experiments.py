@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from server.pipeline.snapshot import ActiveFault, Run
 from server.records.findings import Objective
+from telemetry.faults import FaultKind
 
 
 class FaultEnd(StrEnum):

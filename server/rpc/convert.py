@@ -14,14 +14,13 @@ from server.pipeline.snapshot import Forecast, Snapshot, Status
 from server.rpc import times
 from server.rpc.names import Names
 from server.systems.clock import Clock
-from simulator.topology.resolved import Service, Topology
 from sre_edge.v1 import (
     clock_pb2,
     prediction_pb2,
     snapshot_pb2,
     topology_pb2,
 )
-from telemetry.graph import FloatArray
+from telemetry.graph import FloatArray, ServiceGraph
 
 STATUSES = Names(Status, snapshot_pb2.Status, "STATUS")
 RISK: Mapping[RiskLevel, prediction_pb2.RiskLevel.ValueType] = {
@@ -88,11 +87,23 @@ def system_prediction(taken: Snapshot, forecast: Forecast) -> prediction_pb2.Sys
     )
 
 
-def topology(system: Topology) -> topology_pb2.Topology:
-    """Convert a topology."""
-    return topology_pb2.Topology(
-        name=system.name, services=[_service(service) for service in system.services]
+def topology(graph: ServiceGraph) -> topology_pb2.Topology:
+    """Convert a graph; a number that is not known is NaN, a whole one or a duration unset."""
+    message = topology_pb2.Topology(
+        name=graph.name, services=[_service(graph, i) for i in range(graph.services)]
     )
+    for edge, (caller, callee) in enumerate(
+        zip(graph.caller.tolist(), graph.callee.tolist(), strict=True)
+    ):
+        timeout_ms = float(graph.timeout_ms[edge])
+        message.services[caller].dependencies.add(
+            service=graph.names[callee],
+            calls_per_request=float(graph.calls_per_request[edge]),
+            timeout=times.duration(timeout_ms / 1e3) if math.isfinite(timeout_ms) else None,
+            retries=_whole(graph.retries[edge]),
+            required=bool(graph.required[edge]),
+        )
+    return message
 
 
 def clock(stated: Clock) -> clock_pb2.Clock:
@@ -100,28 +111,24 @@ def clock(stated: Clock) -> clock_pb2.Clock:
     return clock_pb2.Clock(paused=stated.paused, speed=stated.speed)
 
 
-def _service(service: Service) -> topology_pb2.Service:
-    slo = service.slo
+def _service(graph: ServiceGraph, i: int) -> topology_pb2.Service:
+    """Convert a service without what it calls."""
+    throughput_rps = float(graph.slo_throughput_rps[i])
     return topology_pb2.Service(
-        name=service.name,
-        kind=topology_pb2.ServiceKind.Value(f"SERVICE_KIND_{service.kind.upper()}"),
-        replicas=service.replicas,
-        entry=service.ingress_rps > 0,
-        ingress_rps=service.ingress_rps,
+        name=graph.names[i],
+        kind=topology_pb2.ServiceKind.Value(f"SERVICE_KIND_{graph.kinds[i].upper()}"),
+        replicas=_whole(graph.replicas[i]),
+        entry=bool(graph.entry[i]),
+        ingress_rps=float(graph.ingress_rps[i]),
         slo=topology_pb2.ServiceLevelObjective(
-            latency_ms=slo.latency_ms,
-            error_rate_percent=slo.error_rate_percent,
-            availability_percent=slo.availability_percent,
-            throughput_rps=slo.throughput_rps,
+            latency_ms=float(graph.slo_latency_ms[i]),
+            error_rate_percent=float(graph.slo_error_rate_percent[i]),
+            availability_percent=float(graph.slo_availability_percent[i]),
+            throughput_rps=throughput_rps if math.isfinite(throughput_rps) else None,
         ),
-        dependencies=[
-            topology_pb2.Dependency(
-                service=call.service,
-                calls_per_request=call.calls_per_request,
-                timeout=times.duration(call.timeout_ms / 1e3),
-                retries=call.retries,
-                required=call.required,
-            )
-            for call in service.dependencies
-        ],
     )
+
+
+def _whole(number: float) -> int:
+    """Convert a whole number; one that is not known is 0, which is unset."""
+    return int(number) if math.isfinite(number) else 0

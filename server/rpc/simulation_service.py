@@ -48,7 +48,7 @@ class SimulationServicer:
     ) -> pb.GetTopologyResponse:
         """Return the topology of the present run."""
         run = self._engine.run
-        topology = await asyncio.to_thread(convert.topology, run.topology)
+        topology = await asyncio.to_thread(convert.topology, run.graph)
         return pb.GetTopologyResponse(topology=topology, run_id=run.id)
 
     async def GetMetrics(self, request: pb.GetMetricsRequest, context: Context) -> bytes:

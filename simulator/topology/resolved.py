@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from simulator.topology.specification import Autoscaler, Backoff, Cache, CircuitBreaker, Warmup
-from telemetry.graph import ServiceGraph
+from telemetry.graph import LATENCY_PERCENTILE, ServiceGraph
 
 __all__ = [
     "Autoscaler",
@@ -202,6 +202,7 @@ class Topology:
         index = {service.name: i for i, service in enumerate(services)}
         edges = [(i, call) for i, service in enumerate(services) for call in service.dependencies]
         return ServiceGraph(
+            name=self.name,
             names=tuple(service.name for service in services),
             kinds=tuple(service.kind for service in services),
             entry=np.array([service.ingress_rps > 0 for service in services], dtype=np.bool_),
@@ -212,9 +213,12 @@ class Topology:
             timeout_ms=_floats([call.timeout_ms for _, call in edges]),
             retries=_floats([call.retries for _, call in edges]),
             replicas=_floats([service.replicas for service in services]),
+            ingress_rps=_floats([service.ingress_rps for service in services]),
             slo_latency_ms=_floats([service.slo.latency_ms for service in services]),
+            slo_latency_percentile=np.full(len(services), LATENCY_PERCENTILE),
             slo_error_rate_percent=_floats([s.slo.error_rate_percent for s in services]),
             slo_availability_percent=_floats([s.slo.availability_percent for s in services]),
+            slo_throughput_rps=_floats([s.slo.throughput_rps for s in services]),
         )
 
 

@@ -9,7 +9,7 @@ from server.pipeline.budgets import POLICIES, SloView, SloWatch
 from server.pipeline.objectives import OBJECTIVES, Objectives, slower_share
 from server.pipeline.windows import SlidingSum
 from server.records.findings import Objective, Severity, SloAlert
-from tests.server.pipeline.made import CLOCK, NAMES, frame, topology
+from tests.server.pipeline.made import CLOCK, NAMES, frame, graph
 
 STORE = NAMES.index("store")
 SCALE = 1.0 / 60.0
@@ -28,7 +28,7 @@ def watch(
     values: list[dict[str, float]], *, least_rps: float = 1.0, **slo: float
 ) -> tuple[list[tuple[int, SloAlert]], SloView]:
     """Watch the store with these values; the alerts that changed, with their frames."""
-    watching = SloWatch(topology(**slo), 2.0, scale=SCALE, least_rps=least_rps)
+    watching = SloWatch(graph(**slo), 2.0, scale=SCALE, least_rps=least_rps)
     changed = []
     for number, stated in enumerate(values):
         view, alerts = watching.update(frame(number, {"store": stated}), CLOCK.end_of(number))
@@ -68,7 +68,7 @@ def test_percentiles_that_coincide_make_a_step() -> None:
 
 
 def test_bad_is_what_the_objectives_say() -> None:
-    judged = Objectives.of(topology()).judge(
+    judged = Objectives.of(graph()).judge(
         frame(0, {"store": {**failing(0.25), "availability_percent": 60.0}})
     )
     bad, total = judged[:, :, STORE]
@@ -80,7 +80,7 @@ def test_bad_is_what_the_objectives_say() -> None:
 
 
 def test_throughput_counts_only_while_as_much_is_asked_for() -> None:
-    quiet = Objectives.of(topology()).judge(frame(0, {"store": QUIET}))
+    quiet = Objectives.of(graph()).judge(frame(0, {"store": QUIET}))
     assert (quiet[:, OBJECTIVES.index(Objective.THROUGHPUT), STORE] == 0.0).all()
 
 
@@ -89,7 +89,7 @@ def test_what_is_not_observed_is_neither_good_nor_bad() -> None:
         ("latency_p50_ms", "latency_p95_ms", "latency_p99_ms", "request_count", "failed_count",
          "throughput_rps", "availability_percent"), float("nan"),
     )  # fmt: skip
-    judged = Objectives.of(topology()).judge(frame(0, {"store": unseen}))
+    judged = Objectives.of(graph()).judge(frame(0, {"store": unseen}))
     assert (judged[:, :, STORE] == 0.0).all()
 
 
