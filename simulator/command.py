@@ -25,6 +25,7 @@ from simulator.topology.generator import random_document
 from simulator.topology.resolved import Topology
 from telemetry.faults import Fault, FaultKind
 from telemetry.frame import FRAME_INTERVAL_S, Frame
+from telemetry.metrics import SERVICE_METRICS
 
 FAULT_FORM = "TARGET:KIND:START_S:DURATION_S[:INTENSITY[:RAMP_S]]"
 
@@ -229,11 +230,8 @@ class _Table:
     def __init__(self, out: IO[str], simulation: Simulation) -> None:
         self._writer = csv.writer(out)
         self._names = simulation.graph.names
-        self._fields = [
-            field.name
-            for field in fields(Frame)
-            if field.name not in ("t_s", "interval_s") and not field.name.startswith("edge_")
-        ]
+        named = {metric.field for metric in SERVICE_METRICS}
+        self._fields = [field.name for field in fields(Frame) if field.name in named]
         self._writer.writerow(["copy", "t_s", "service", *self._fields])
 
     def add(self, frame: Frame) -> None:

@@ -11,17 +11,10 @@ import numpy as np
 from server.errors import Violation, invalid, not_in_history
 from server.pipeline.snapshot import Run, Snapshot
 from telemetry.graph import FloatArray
+from telemetry.metrics import HISTORY_METRICS, Kind, Metric
 
 MAX_POINTS, DEFAULT_POINTS = 2000, 300
 MAX_VALUES = 200_000
-
-FRAME_METRICS = (
-    "cpu_percent", "memory_percent", "latency_ms", "latency_p50_ms", "latency_p95_ms",
-    "latency_p99_ms", "error_rate_percent", "throughput_rps", "availability_percent",
-    "request_count", "failed_count",
-)  # fmt: skip
-PROBABILITY = "incident_probability"
-METRICS = (*FRAME_METRICS, PROBABILITY)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -62,7 +55,7 @@ class Query:
     services
         Names; none means all.
     metrics
-        Of `METRICS`.
+        Names of `telemetry.metrics.HISTORY_METRICS`.
     start_time, end_time
         Simulated clock; the end is not part of it; None: as far as there is something.
     max_points
@@ -113,7 +106,7 @@ def series(history: Sequence[Snapshot], query: Query) -> Series:
     per_bucket = max(1, -(-len(chosen) // points))
     found, where = [], list(services)
     for metric in metrics:  # one at a time: all metrics of a large system take 100 MB
-        values = np.array([_values(taken, metric)[where] for taken in chosen])
+        values = np.array([_values(taken, HISTORY_METRICS[metric])[where] for taken in chosen])
         found.append(_reduced(values.reshape(len(chosen), len(services)), per_bucket))
     minimum, maximum, mean, last = (np.stack(parts, axis=1) for parts in zip(*found, strict=True))
     return Series(
@@ -131,10 +124,10 @@ def series(history: Sequence[Snapshot], query: Query) -> Series:
 
 def _check(query: Query, metrics: tuple[str, ...], services: int, points: int) -> None:
     wrong = []
-    unknown = [name for name in metrics if name not in METRICS]
+    unknown = [name for name in metrics if name not in HISTORY_METRICS]
     if unknown or not metrics:
         got = f", got {unknown[0]!r}" if unknown else ""
-        wrong.append(Violation("metrics", f"expected some of {', '.join(METRICS)}{got}"))
+        wrong.append(Violation("metrics", f"expected some of {', '.join(HISTORY_METRICS)}{got}"))
     if not 0 <= query.max_points <= MAX_POINTS:
         wrong.append(Violation("max_points", f"expected at most {MAX_POINTS}"))
     if query.start_time and query.end_time and query.start_time >= query.end_time:
@@ -150,10 +143,10 @@ def _check(query: Query, metrics: tuple[str, ...], services: int, points: int) -
         raise invalid(wrong)
 
 
-def _values(taken: Snapshot, metric: str) -> FloatArray:
+def _values(taken: Snapshot, metric: Metric) -> FloatArray:
     """(S,) values of one metric."""
-    if metric != PROBABILITY:
-        values: FloatArray = getattr(taken.frame, metric)[0]
+    if metric.kind is not Kind.PREDICTION:
+        values: FloatArray = getattr(taken.frame, metric.field)[0]
         return values
     if taken.forecast is None:
         return np.full(taken.run.graph.services, np.nan)
