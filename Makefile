@@ -127,8 +127,9 @@ evaluation: $(STAMP)  ## Evaluate the shipped model with the oracle, into docs/e
 ##@ Document and release it
 
 .PHONY: docs
-docs: $(STAMP)  ## Write docs/reference.md from protos/
+docs: $(STAMP)  ## Write docs/reference.md from protos/, docs/metrics-and-faults.md from telemetry/
 	@$(BIN)/python docs/reference.py
+	@PYTHONPATH=. $(BIN)/python docs/metrics_and_faults.py
 
 .PHONY: answers
 answers: $(STAMP)  ## Write the answers to the commands in docs/api.md anew

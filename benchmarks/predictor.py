@@ -14,6 +14,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from telemetry.faults import Fault, FaultKind
+
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
@@ -30,7 +32,6 @@ from ml.features import FeatureExtractor
 from ml.learning.booster import booster
 from ml.serving.artefact import INCIDENT_MODEL, SHIPPED
 from ml.serving.predictor import Predictor
-from simulator.faults.kinds import Fault, FaultKind
 from simulator.simulation import Simulation
 
 TICKS, MANY_TICKS, SKIPPED_TICKS = 90, 12, 2

@@ -25,16 +25,10 @@ from server.store import Store
 from server.systems.system import System
 from server.systems.ticker import Ticker
 from telemetry.graph import FloatArray
+from telemetry.metrics import SERVICE_METRICS
 
-_SERVICE_METRICS = (
-    ("cpu_percent", "CPU, percent of the limit."),
-    ("memory_percent", "Memory, percent of the limit."),
-    ("latency_ms", "Mean latency in milliseconds."),
-    ("latency_p95_ms", "95th percentile of the latency in milliseconds."),
-    ("error_rate_percent", "Failed requests in percent."),
-    ("throughput_rps", "Requests answered successfully per second."),
-    ("availability_percent", "Ready replicas in percent of the configured ones."),
-)
+_SHOWN = tuple(metric for metric in SERVICE_METRICS if metric.overview or metric.chart)
+"""What the clients show without being asked is exported; the API has the rest."""
 
 
 class SystemCollector(Collector):
@@ -55,9 +49,10 @@ class SystemCollector(Collector):
         """Give all metrics."""
         taken = self._system.latest
         names = taken.graph.names
-        for name, help_text in _SERVICE_METRICS:
-            values = getattr(taken.frame, name)[0]
-            yield _by_service(f"sre_edge_service_{name}", help_text, names, values)
+        for metric in _SHOWN:
+            values = getattr(taken.frame, metric.field)[0]
+            name = f"sre_edge_service_{metric.name}"
+            yield _by_service(name, metric.sentence, names, values)
         if taken.forecast is not None:
             for name, help_text, values in (
                 ("incident_probability", "Of an incident within the horizon.",

@@ -14,7 +14,6 @@ import numpy as np
 import yaml
 
 from simulator.dynamics.load import Load
-from simulator.faults.kinds import Fault, FaultKind
 from simulator.faults.scenario import Scenario, ScenarioError, checked_fault, load_scenarios
 from simulator.importers import FORMATS
 from simulator.simulation import Simulation
@@ -24,7 +23,9 @@ from simulator.topology.document import Checker, DocumentError, read
 from simulator.topology.file import load_topology, parse_topology
 from simulator.topology.generator import random_document
 from simulator.topology.resolved import Topology
+from telemetry.faults import Fault, FaultKind
 from telemetry.frame import FRAME_INTERVAL_S, Frame
+from telemetry.metrics import SERVICE_METRICS
 
 FAULT_FORM = "TARGET:KIND:START_S:DURATION_S[:INTENSITY[:RAMP_S]]"
 
@@ -229,11 +230,8 @@ class _Table:
     def __init__(self, out: IO[str], simulation: Simulation) -> None:
         self._writer = csv.writer(out)
         self._names = simulation.graph.names
-        self._fields = [
-            field.name
-            for field in fields(Frame)
-            if field.name not in ("t_s", "interval_s") and not field.name.startswith("edge_")
-        ]
+        named = {metric.field for metric in SERVICE_METRICS}
+        self._fields = [field.name for field in fields(Frame) if field.name in named]
         self._writer.writerow(["copy", "t_s", "service", *self._fields])
 
     def add(self, frame: Frame) -> None:

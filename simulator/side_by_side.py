@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from simulator.faults.kinds import Fault
-from simulator.faults.schedule import EDGE
 from simulator.topology.resolved import Service, Topology
+from telemetry.faults import EDGE, Fault
 
 
 def side_by_side(topologies: Sequence[Topology]) -> Topology:

@@ -17,10 +17,10 @@ from simulator.dynamics.state import State, initial, taken
 from simulator.dynamics.step import Flows, System, step
 from simulator.dynamics.streams import Purpose, Stream
 from simulator.dynamics.wiring import Wiring
-from simulator.faults.kinds import Fault
-from simulator.faults.schedule import FaultError, FaultSchedule, most_depended_on
+from simulator.faults.schedule import FaultSchedule, most_depended_on
 from simulator.observation.observer import Observer, ServiceLatency
 from simulator.topology.resolved import Topology
+from telemetry.faults import Fault, FaultError
 from telemetry.frame import FRAME_INTERVAL_S, Frame, Truth
 from telemetry.graph import ServiceGraph
 

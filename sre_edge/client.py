@@ -90,6 +90,7 @@ class Client:
     metrics = _calling(simulation.metrics)
     history = _calling(simulation.history)
     set_clock = _calling(simulation.set_clock)
+    catalog = _calling(simulation.catalog)
     info = _calling(simulation.info)
     reset = _calling(simulation.reset)
     watch = _streaming(stream.watch)

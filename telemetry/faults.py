@@ -88,7 +88,7 @@ _ALL = 100.0
 FAULTS: Mapping[FaultKind, FaultDefinition] = {
     FaultKind.CPU_SPIKE: FaultDefinition("CPU spike", 30.0, "%", "{amount} more CPU"),
     FaultKind.MEMORY_LEAK: FaultDefinition(
-        "Memory leak", 40.0, "%", "memory grows by {amount} of the limit"
+        "Memory leak", 40.0, "%", "memory grows by {amount} of the limit over its duration"
     ),
     FaultKind.NETWORK_LATENCY: FaultDefinition(
         "Network latency", 1000.0, "ms", "{amount} more on every call to it"

@@ -15,13 +15,30 @@ FRAME_INTERVAL_S = 2.0
 
 
 @dataclass(frozen=True, eq=False)
+class Age:
+    """How old the values of a frame are, by their kind: seconds since they were observed.
+
+    Attributes
+    ----------
+    requests_s, resources_s
+        (B, S), of the metrics of `Kind.REQUESTS` and of `Kind.RESOURCES`; 0 where fresh.
+    edges_s
+        (B, E), of those of the edges.
+    """
+
+    requests_s: FloatArray
+    resources_s: FloatArray
+    edges_s: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
 class Frame:
     """What monitoring sees over [t_s, t_s + interval_s), for B copies of one system.
 
     Arrays have shape (B, S), those of edges (B, E), in the order of the `ServiceGraph`; a live
-    system has B = 1. NaN means not observed (for example the latency of a service that was not
-    called). "As the callers see it" includes network and waiting, ends at the caller's timeout,
-    and for an entry is what its users see.
+    system has B = 1; `telemetry.metrics.METRICS` says more of each. NaN means not observed (for
+    example the latency of a service that was not called). "As the callers see it" includes
+    network and waiting, ends at the caller's timeout, and for an entry is what its users see.
 
     Attributes
     ----------
@@ -47,6 +64,8 @@ class Frame:
         Failed calls over all calls along each edge, as the caller sees them.
     edge_latency_ms
         Mean latency of the calls along each edge, as the caller sees it.
+    age
+        How old these values are; None: all of them are fresh, as those of the simulator.
     """
 
     t_s: float
@@ -65,6 +84,7 @@ class Frame:
     edge_call_rate_rps: FloatArray
     edge_error_rate_percent: FloatArray
     edge_latency_ms: FloatArray
+    age: Age | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
 
+LATENCY_PERCENTILE = 95.0
+"""What an objective for the latency is for, unless it says otherwise."""
+
 
 @dataclass(frozen=True, eq=False)
 class ServiceGraph:
@@ -42,15 +45,14 @@ class ServiceGraph:
     replicas
         (S,) configured replicas.
     ingress_rps
-        (S,) load from outside, requests per second.
-    slo_latency_ms
-        (S,) objective for a percentile of the latency.
-    slo_latency_percentile
-        (S,) which one: 50, 90, 95 or 99.
+        (S,) nominal load from outside, requests per second; 0 where none enters.
+    slo_latency_ms, slo_latency_percentile
+        (S,) objective for a percentile of the latency, and which one it is for, 50 to 99.
     slo_error_rate_percent, slo_availability_percent
         (S,) objectives in percent.
     slo_throughput_rps
-        (S,) objective; it counts only while the offered load is above it.
+        (S,) objective for successful requests per second; it counts only while the offered load
+        is above it.
     """
 
     name: str

@@ -14,11 +14,12 @@ from server.__main__ import main as server
 from server.errors import Reason
 from server.pipeline.budgets import POLICIES
 from server.rpc.registration import SERVICES
-from simulator.faults.kinds import FaultKind
 from simulator.topologies import SHIPPED as TOPOLOGIES
 from simulator.topology import file as topology_file
 from simulator.topology import nested_keys
 from simulator.topology.defaults import KIND_DEFAULTS
+from telemetry.faults import FaultKind
+from telemetry.metrics import METRICS
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 SIMULATOR = (DOCS / "simulator.md").read_text()
@@ -35,13 +36,12 @@ def test_the_defaults_of_each_kind_are_those_of_the_code() -> None:
         assert row in SIMULATOR
 
 
-def test_every_key_fault_and_topology_is_listed() -> None:
+def test_every_key_and_topology_is_listed() -> None:
     named = set(re.findall(r"`([a-z_.]+)`", SIMULATOR))
     nested = {"memory": nested_keys.MEMORY_KEYS, "slo": nested_keys.SLO_KEYS}
     for key in (*topology_file._SERVICE_KEYS, *topology_file._DEPENDENCY_KEYS):
         for full in [f"{key}.{inner}" for inner in nested.get(key, ())] or [key]:
             assert full in named, full
-    assert {kind.value for kind in FaultKind} <= named
     for name in TOPOLOGIES:
         assert f"`{name}`" in SIMULATOR
         assert f"`{name}`" in API
@@ -75,6 +75,13 @@ def test_the_reference_is_that_of_the_protos() -> None:
     for service in SERVICES:
         for method in service.methods:
             assert f"### {method.name}\n" in found
+
+
+def test_the_tables_of_metrics_and_faults_are_those_of_the_code() -> None:
+    script = runpy.run_path(str(DOCS / "metrics_and_faults.py"))
+    found = (DOCS / "metrics-and-faults.md").read_text()
+    assert script["page"]() == found, "run `make docs`"
+    assert all(f"| `{name}` |" in found for name in (*FaultKind, *(m.name for m in METRICS)))
 
 
 def test_what_is_said_of_burn_rates_is_what_is_done() -> None:

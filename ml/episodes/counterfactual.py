@@ -15,10 +15,10 @@ from ml.definitions.breach import breached
 from ml.definitions.incidents import Incident, incidents
 from ml.episodes.scenarios import EPISODE_S
 from simulator.dynamics.load import Load
-from simulator.faults.kinds import Fault, FaultKind
 from simulator.faults.scenario import Scenario
 from simulator.simulation import Simulation
 from simulator.topology.resolved import Topology
+from telemetry.faults import Fault, FaultKind
 from telemetry.frame import FRAME_INTERVAL_S
 
 NEAR_FRAMES = 15

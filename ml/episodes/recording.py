@@ -17,11 +17,11 @@ from ml.episodes.counterfactual import Counterfactuals, foreseeable
 from ml.episodes.scenarios import SCORED_S, TAIL_S, WARM_UP_S, draw
 from ml.features import NAMES, FeatureExtractor
 from simulator.dynamics.load import Load
-from simulator.faults.kinds import Fault
 from simulator.faults.scenario import Scenario
 from simulator.side_by_side import placed, side_by_side
 from simulator.simulation import Simulation
 from simulator.topology.resolved import Topology
+from telemetry.faults import Fault
 from telemetry.frame import FRAME_INTERVAL_S, Truth
 from telemetry.graph import ServiceGraph
 

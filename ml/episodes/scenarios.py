@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from simulator.dynamics.load import Load
-from simulator.faults.kinds import Fault, FaultKind
 from simulator.faults.scenario import Scenario
+from telemetry.faults import FAULTS, Fault, FaultKind, Target
 from telemetry.graph import ServiceGraph
 
 WARM_UP_S = 120.0
@@ -73,7 +73,7 @@ def draw(graph: ServiceGraph, rng: np.random.Generator, name: str, mix: Mix = Mi
 def _fault(graph: ServiceGraph, rng: np.random.Generator, mix: Mix) -> Fault:
     kind = _KINDS[int(rng.integers(len(_KINDS)))]
     names = np.array(graph.names)
-    if kind is FaultKind.TRAFFIC_SURGE:
+    if Target.SERVICE not in FAULTS[kind].targets:
         names = names[graph.entry]
     target = str(rng.choice(names))
     low, high = np.log(mix.intensity)

@@ -29,7 +29,7 @@ from ml.evaluation.pool import Pool, Scored
 from ml.evaluation.system_view import of_system
 from ml.features import NAMES
 from ml.serving.predictor import Predictor
-from simulator.faults.kinds import Fault
+from telemetry.faults import Fault
 from telemetry.graph import FloatArray
 
 PROTOCOL = 1

@@ -16,10 +16,10 @@ from ml.definitions.labels import HORIZON_FRAMES
 from ml.episodes.counterfactual import lasting
 from ml.episodes.recording import FIRST_SCORED, LAST_SCORED
 from ml.episodes.scenarios import Mix
-from simulator.faults.kinds import Fault
 from simulator.faults.scenario import Scenario
 from simulator.simulation import Simulation
 from simulator.topology.resolved import Topology
+from telemetry.faults import Fault
 from telemetry.frame import FRAME_INTERVAL_S
 from telemetry.graph import FloatArray
 

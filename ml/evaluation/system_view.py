@@ -9,7 +9,7 @@ import numpy as np
 from ml.definitions.incidents import Incident
 from ml.definitions.labels import MIN_LEAD_FRAMES, labels, unscored
 from ml.evaluation.pool import Scored
-from simulator.faults.kinds import Fault
+from telemetry.faults import Fault
 
 
 def of_system(scored: Scored) -> Scored:

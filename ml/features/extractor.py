@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from datetime import datetime
 
 import numpy as np
@@ -17,11 +16,10 @@ from ml.features.past import Past
 from ml.features.static import static_columns
 from telemetry.frame import Frame
 from telemetry.graph import FloatArray, ServiceGraph
+from telemetry.metrics import FRAME_METRICS, Kind
 
 WARM_UP_FRAMES = 30
 """Frames before the features mean anything: the longest window, and a first baseline."""
-
-_MEASURED = tuple(f.name for f in fields(Frame) if f.name not in ("t_s", "interval_s"))
 
 
 class FeatureExtractor:
@@ -101,13 +99,13 @@ class FeatureExtractor:
 
     def _check(self, frame: Frame) -> None:
         edges = (self._shape[0], self._graph.edges)
-        for name in _MEASURED:
-            shape = edges if name.startswith("edge_") else self._shape
-            values: FloatArray = getattr(frame, name)
+        for metric in FRAME_METRICS:
+            shape = edges if metric.kind is Kind.EDGES else self._shape
+            values: FloatArray = getattr(frame, metric.field)
             if values.shape != shape:
-                raise ValueError(f"expected {name} of shape {shape}, got {values.shape}")
+                raise ValueError(f"expected {metric.field} of shape {shape}, got {values.shape}")
             if np.isinf(values).any():
-                raise ValueError(f"expected {name} to be finite or NaN")
+                raise ValueError(f"expected {metric.field} to be finite or NaN")
 
     def _own(self, frame: Frame, c: Columns) -> None:
         graph = self._graph

@@ -18,7 +18,7 @@ from ml.definitions.labels import HORIZON_FRAMES, MIN_LEAD_FRAMES, labels, unsco
 from ml.episodes.recording import Recording
 from ml.features import NAMES
 from telemetry.frame import Truth
-from telemetry.graph import ServiceGraph
+from telemetry.graph import LATENCY_PERCENTILE, ServiceGraph
 
 COMPLETE_FRAMES = HORIZON_FRAMES + WINDOW_FRAMES
 """Frames after a row until its label is known: an onset 60 s ahead is told 16 s after it."""
@@ -187,7 +187,7 @@ def _discovered(name: str, names: tuple[str, ...]) -> ServiceGraph:
         replicas=unknown,
         ingress_rps=unknown,
         slo_latency_ms=unknown,
-        slo_latency_percentile=unknown,
+        slo_latency_percentile=np.full(len(names), LATENCY_PERCENTILE),
         slo_error_rate_percent=unknown,
         slo_availability_percent=unknown,
         slo_throughput_rps=unknown,

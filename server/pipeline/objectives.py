@@ -11,8 +11,6 @@ from telemetry.frame import Frame
 from telemetry.graph import FloatArray, ServiceGraph
 
 OBJECTIVES = tuple(Objective)
-SLOWER_ALLOWED = 0.05
-"""An objective for the 95th percentile lets 5 % of the requests be slower."""
 MIN_ALLOWED = 1e-5
 """An objective of 100 % has no budget; it is taken as 99.999 %, so that a burn rate is finite."""
 
@@ -24,7 +22,7 @@ class Objectives:
     Attributes
     ----------
     latency_ms, error_rate_percent, availability_percent, throughput_rps
-        As the system states them.
+        As the graph states them; NaN where there is none.
     allowed
         Share that may be bad, in the order of `OBJECTIVES`: of requests slower than the latency
         objective, of failed requests, of replica time lost, and of the promised throughput
@@ -39,16 +37,16 @@ class Objectives:
 
     @staticmethod
     def of(graph: ServiceGraph) -> Objectives:
-        """Take the objectives of a system."""
-        slower = np.full(graph.services, SLOWER_ALLOWED)
-        errors = graph.slo_error_rate_percent / 100.0
+        """Take the objectives that a graph states."""
+        slower = np.round((100.0 - graph.slo_latency_percentile) / 100.0, 12)
+        failed = graph.slo_error_rate_percent / 100.0
         lost = np.round((100.0 - graph.slo_availability_percent) / 100.0, 12)
         return Objectives(
             latency_ms=graph.slo_latency_ms,
             error_rate_percent=graph.slo_error_rate_percent,
             availability_percent=graph.slo_availability_percent,
             throughput_rps=graph.slo_throughput_rps,
-            allowed=np.clip(np.array([slower, errors, lost, errors]), MIN_ALLOWED, 1.0),
+            allowed=np.clip(np.array([slower, failed, lost, failed]), MIN_ALLOWED, 1.0),
         )
 
     def stated(self, objective: Objective) -> FloatArray:

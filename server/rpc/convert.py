@@ -89,14 +89,22 @@ def system_prediction(taken: Snapshot, forecast: Forecast) -> prediction_pb2.Sys
 
 
 def topology(graph: ServiceGraph) -> topology_pb2.Topology:
-    """Convert a system."""
-    calls: list[list[topology_pb2.Dependency]] = [[] for _ in graph.names]
-    for edge, caller in enumerate(graph.caller.tolist()):
-        calls[caller].append(_dependency(graph, edge))
-    return topology_pb2.Topology(
-        name=graph.name,
-        services=[_service(graph, i, dependencies) for i, dependencies in enumerate(calls)],
+    """Convert a graph; a number that is not known is NaN, a whole one or a duration unset."""
+    message = topology_pb2.Topology(
+        name=graph.name, services=[_service(graph, i) for i in range(graph.services)]
     )
+    for edge, (caller, callee) in enumerate(
+        zip(graph.caller.tolist(), graph.callee.tolist(), strict=True)
+    ):
+        timeout_ms = float(graph.timeout_ms[edge])
+        message.services[caller].dependencies.add(
+            service=graph.names[callee],
+            calls_per_request=float(graph.calls_per_request[edge]),
+            timeout=times.duration(timeout_ms / 1e3) if math.isfinite(timeout_ms) else None,
+            retries=_whole(graph.retries[edge]),
+            required=bool(graph.required[edge]),
+        )
+    return message
 
 
 def clock(stated: Clock) -> clock_pb2.Clock:
@@ -104,30 +112,24 @@ def clock(stated: Clock) -> clock_pb2.Clock:
     return clock_pb2.Clock(paused=stated.paused, speed=stated.speed)
 
 
-def _service(
-    graph: ServiceGraph, i: int, dependencies: list[topology_pb2.Dependency]
-) -> topology_pb2.Service:
+def _service(graph: ServiceGraph, i: int) -> topology_pb2.Service:
+    """Convert a service without what it calls."""
+    throughput_rps = float(graph.slo_throughput_rps[i])
     return topology_pb2.Service(
         name=graph.names[i],
         kind=topology_pb2.ServiceKind.Value(f"SERVICE_KIND_{graph.kinds[i].upper()}"),
-        replicas=int(graph.replicas[i]),
+        replicas=_whole(graph.replicas[i]),
         entry=bool(graph.entry[i]),
-        ingress_rps=graph.ingress_rps[i],
+        ingress_rps=float(graph.ingress_rps[i]),
         slo=topology_pb2.ServiceLevelObjective(
-            latency_ms=graph.slo_latency_ms[i],
-            error_rate_percent=graph.slo_error_rate_percent[i],
-            availability_percent=graph.slo_availability_percent[i],
-            throughput_rps=graph.slo_throughput_rps[i],
+            latency_ms=float(graph.slo_latency_ms[i]),
+            error_rate_percent=float(graph.slo_error_rate_percent[i]),
+            availability_percent=float(graph.slo_availability_percent[i]),
+            throughput_rps=throughput_rps if math.isfinite(throughput_rps) else None,
         ),
-        dependencies=dependencies,
     )
 
 
-def _dependency(graph: ServiceGraph, edge: int) -> topology_pb2.Dependency:
-    return topology_pb2.Dependency(
-        service=graph.names[graph.callee[edge]],
-        calls_per_request=graph.calls_per_request[edge],
-        timeout=times.duration(graph.timeout_ms[edge] / 1e3),
-        retries=int(graph.retries[edge]),
-        required=bool(graph.required[edge]),
-    )
+def _whole(number: float) -> int:
+    """Convert a whole number; one that is not known is 0, which is unset."""
+    return int(number) if math.isfinite(number) else 0

@@ -9,13 +9,14 @@ from server.rpc import columns
 from server.rpc.columns import Column
 from sre_edge.v1 import snapshot_pb2
 from telemetry.graph import IntArray, ServiceGraph
+from telemetry.metrics import EDGE_METRICS
 
-VALUES = ("call_rate_rps", "error_rate_percent", "latency_ms")
+VALUES = tuple(metric.name for metric in EDGE_METRICS)
 
 
 def encoded(taken: Snapshot, shown: IntArray) -> bytes:
     """Encode the edges with these indices, as the field `edges` of a `Snapshot`."""
-    values = [getattr(taken.frame, f"edge_{name}")[0, shown] for name in VALUES]
+    values = [getattr(taken.frame, metric.field)[0, shown] for metric in EDGE_METRICS]
     parts = [
         _names(taken.graph).of(shown),
         columns.doubles(snapshot_pb2.EdgeMetrics.DESCRIPTOR, VALUES, values),

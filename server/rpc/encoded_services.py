@@ -12,13 +12,14 @@ from server.pipeline.snapshot import Forecast, Snapshot
 from server.records.findings import Status
 from server.rpc import columns, convert, times
 from server.rpc.columns import BYTES, DOUBLE, ENUM, Column, tag
-from server.systems.history import FRAME_METRICS
 from sre_edge.v1 import prediction_pb2, snapshot_pb2
 from telemetry.graph import IntArray, ServiceGraph
+from telemetry.metrics import SERVICE_METRICS
 
 MOST_ADVISED = 100
 """Services of a snapshot, those most at risk, that come with recommendations; `Predict` has all."""
 
+VALUES = tuple(metric.name for metric in SERVICE_METRICS)
 _SERVICE, _PREDICTION = snapshot_pb2.ServiceMetrics.DESCRIPTOR, prediction_pb2.Prediction.DESCRIPTOR
 _STATUSES = columns.column(
     snapshot_pb2.ServiceMetrics(status=convert.STATUSES.value[status]).SerializeToString()
@@ -32,11 +33,11 @@ _RISKS = np.array([convert.RISK[level] for level in RiskLevel], dtype=np.uint8)
 def encoded(taken: Snapshot, chosen: IntArray, *, predictions: bool) -> bytes:
     """Encode the services with these indices, as the field `services` of a `Snapshot`."""
     names = _names(taken.graph).of(chosen)
-    values = [getattr(taken.frame, name)[0, chosen] for name in FRAME_METRICS]
+    values = [getattr(taken.frame, name)[0, chosen] for name in VALUES]
     parts = [
         names,
         _STATUSES.of(np.array([_STATUS[taken.statuses[place]] for place in chosen.tolist()], int)),
-        columns.doubles(_SERVICE, FRAME_METRICS, values),
+        columns.doubles(_SERVICE, VALUES, values),
     ]
     if predictions and taken.forecast is not None:
         parts += columns.nested(

@@ -8,6 +8,7 @@ from server.errors import Violation, invalid, slow_subscriber
 from server.rpc import convert, past, snapshots, times
 from server.rpc.access import Context
 from server.rpc.broadcast import Broadcaster
+from server.rpc.catalog import catalog
 from server.rpc.server_info import ServerInfo
 from server.rpc.subscriber import Filter
 from server.systems import history
@@ -108,6 +109,12 @@ class SimulationServicer:
             start_time=times.timestamp(run.start_time),
             warnings=live.source.warnings,
         )
+
+    async def GetCatalog(
+        self, request: pb.GetCatalogRequest, context: Context
+    ) -> pb.GetCatalogResponse:
+        """Say what can be observed and injected."""
+        return pb.GetCatalogResponse(catalog=catalog())
 
     async def GetServerInfo(
         self, request: pb.GetServerInfoRequest, context: Context

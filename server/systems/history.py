@@ -12,17 +12,10 @@ from server.errors import Violation, invalid, not_in_history
 from server.pipeline.snapshot import Run, Snapshot
 from telemetry.graph import FloatArray, ServiceGraph
 from telemetry.graph_change import GraphChange
+from telemetry.metrics import HISTORY_METRICS, Kind, Metric
 
 MAX_POINTS, DEFAULT_POINTS = 2000, 300
 MAX_VALUES = 200_000
-
-FRAME_METRICS = (
-    "cpu_percent", "memory_percent", "latency_ms", "latency_p50_ms", "latency_p95_ms",
-    "latency_p99_ms", "error_rate_percent", "throughput_rps", "availability_percent",
-    "request_count", "failed_count",
-)  # fmt: skip
-PROBABILITY = "incident_probability"
-METRICS = (*FRAME_METRICS, PROBABILITY)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -64,7 +57,7 @@ class Query:
     services
         Names; none means all.
     metrics
-        Of `METRICS`.
+        Names of `telemetry.metrics.HISTORY_METRICS`.
     start_time, end_time
         Simulated clock; the end is not part of it; None: as far as there is something.
     max_points
@@ -117,7 +110,9 @@ def series(history: Sequence[Snapshot], query: Query) -> Series:
     per_bucket = max(1, -(-len(chosen) // points))
     found, where = [], list(services)
     for metric in metrics:  # one at a time: all metrics of a large system take 100 MB
-        values = np.array([_values(taken, metric, graph)[where] for taken in chosen])
+        values = np.array(
+            [_values(taken, HISTORY_METRICS[metric], graph)[where] for taken in chosen]
+        )
         found.append(_reduced(values.reshape(len(chosen), len(services)), per_bucket))
     minimum, maximum, mean, last = (np.stack(parts, axis=1) for parts in zip(*found, strict=True))
     return Series(
@@ -136,10 +131,10 @@ def series(history: Sequence[Snapshot], query: Query) -> Series:
 
 def _check(query: Query, metrics: tuple[str, ...], services: int, points: int) -> None:
     wrong = []
-    unknown = [name for name in metrics if name not in METRICS]
+    unknown = [name for name in metrics if name not in HISTORY_METRICS]
     if unknown or not metrics:
         got = f", got {unknown[0]!r}" if unknown else ""
-        wrong.append(Violation("metrics", f"expected some of {', '.join(METRICS)}{got}"))
+        wrong.append(Violation("metrics", f"expected some of {', '.join(HISTORY_METRICS)}{got}"))
     if not 0 <= query.max_points <= MAX_POINTS:
         wrong.append(Violation("max_points", f"expected at most {MAX_POINTS}"))
     if query.start_time and query.end_time and query.start_time >= query.end_time:
@@ -155,11 +150,11 @@ def _check(query: Query, metrics: tuple[str, ...], services: int, points: int) -
         raise invalid(wrong)
 
 
-def _values(taken: Snapshot, metric: str, graph: ServiceGraph) -> FloatArray:
+def _values(taken: Snapshot, metric: Metric, graph: ServiceGraph) -> FloatArray:
     """(S,) values of one metric, of the services of a graph."""
     values: FloatArray
-    if metric != PROBABILITY:
-        values = getattr(taken.frame, metric)[0]
+    if metric.kind is not Kind.PREDICTION:
+        values = getattr(taken.frame, metric.field)[0]
     elif taken.forecast is None:
         values = np.full(taken.graph.services, np.nan)
     else:

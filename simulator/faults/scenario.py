@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from simulator.dynamics.load import Load
-from simulator.faults.kinds import Fault, FaultKind
-from simulator.faults.schedule import FaultError, check
 from simulator.topology.document import Checker, DocumentError, inside, parse, read, shown
+from telemetry.faults import Fault, FaultError, FaultKind, check
 from telemetry.graph import ServiceGraph
 
 MAX_SECONDS = 7 * 86_400.0

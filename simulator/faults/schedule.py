@@ -9,15 +9,13 @@ import numpy as np
 
 from simulator.dynamics.conditions import Conditions, calm
 from simulator.dynamics.parameters import Parameters
-from telemetry.faults import EDGE, Fault, FaultError, FaultKind, check, edges_along
-
-__all__ = ["EDGE", "FaultError", "FaultSchedule", "check"]
-
+from simulator.faults.effects import EFFECTS
+from telemetry.faults import EDGE, Fault, FaultKind, check, edges_along
 from telemetry.graph import FloatArray, IntArray, ServiceGraph
 
 
 class _Effects(NamedTuple):
-    """Changes of conditions, one row per condition and place; see `_effects`."""
+    """Changes of conditions, one row per condition and place; see `simulator.faults.effects`."""
 
     rows: dict[str, slice]  # those of each condition
     place: IntArray  # flat index into the (S, B) array, or (X, B) for single edges
@@ -117,7 +115,8 @@ class FaultSchedule:
         for copy, faults in enumerate(self._faults):
             for fault in faults:
                 service = self._target(fault)
-                for name, amount in _effects(fault, self._parameters, service):
+                changes = EFFECTS[FaultKind(fault.kind)](fault, self._parameters, service)
+                for name, amount in changes.items():
                     where = [service]
                     if name == "edge_loss":
                         where = [self._edges.index(edge) for edge in self._along(fault)]
@@ -156,32 +155,3 @@ def most_depended_on(graph: ServiceGraph, parameters: Parameters) -> int:
     others = graph.caller != graph.callee
     callers = np.bincount(graph.callee[others], minlength=graph.services)
     return int(np.lexsort((parameters.nominal_rps[:, 0], callers))[-1])
-
-
-def _effects(fault: Fault, p: Parameters, service: int) -> list[tuple[str, float]]:
-    """Conditions that a fault changes at its service or edge, each with its full strength."""
-    kind, intensity, share = FaultKind(fault.kind), fault.intensity, fault.share
-    if kind is FaultKind.CPU_SPIKE:
-        return [("background_cpu", 0.30 * intensity * share)]
-    if kind is FaultKind.MEMORY_LEAK:
-        rate = 0.40 * intensity / (fault.duration_s - 0.5 * fault.ramp_s)
-        return [("leak_per_s", rate), ("leak_share", share)]
-    if kind is FaultKind.NETWORK_LATENCY:
-        delay_s = 1.0 * intensity
-        spread = delay_s * delay_s * share * (1.0 - share)
-        return [("delay_s", delay_s * share), ("delay_variance_s2", spread)]
-    if kind is FaultKind.PACKET_LOSS:
-        return [("loss", 0.10 * intensity * share)]
-    if kind is FaultKind.NETWORK_PARTITION:
-        name = "edge_loss" if EDGE in fault.target else "loss"
-        return [(name, min(1.0, intensity) * share)]
-    if kind is FaultKind.SERVICE_KILL:
-        return [("killed", min(1.0, intensity) * share)]
-    if kind is FaultKind.ERROR_BURST:
-        return [("error_rate", 0.20 * intensity * share)]
-    if kind is FaultKind.TRAFFIC_SURGE:
-        return [("extra_load", intensity * share)]
-    if kind is FaultKind.DISK_SLOWDOWN:
-        return [("extra_service", 2.0 * intensity * share)]
-    capacity_rps = float((p.replicas * p.workers / p.service_s)[service, 0])
-    return [("flood_rps", 1.5 * intensity * share * capacity_rps)]

@@ -138,6 +138,7 @@ class Observer:
         return Frame(
             t_s=t_s,
             interval_s=interval_s,
+            age=None,  # it sees everything at once
             **{
                 name: np.ascontiguousarray(values.T)
                 for name, values in {

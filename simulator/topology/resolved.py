@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from simulator.topology.specification import Autoscaler, Backoff, Cache, CircuitBreaker, Warmup
-from telemetry.graph import ServiceGraph
+from telemetry.graph import LATENCY_PERCENTILE, ServiceGraph
 
 __all__ = [
     "Autoscaler",
@@ -215,10 +215,10 @@ class Topology:
             replicas=_floats([service.replicas for service in services]),
             ingress_rps=_floats([service.ingress_rps for service in services]),
             slo_latency_ms=_floats([service.slo.latency_ms for service in services]),
-            slo_latency_percentile=np.full(len(services), 95.0),
+            slo_latency_percentile=np.full(len(services), LATENCY_PERCENTILE),
             slo_error_rate_percent=_floats([s.slo.error_rate_percent for s in services]),
             slo_availability_percent=_floats([s.slo.availability_percent for s in services]),
-            slo_throughput_rps=_floats([service.slo.throughput_rps for service in services]),
+            slo_throughput_rps=_floats([s.slo.throughput_rps for s in services]),
         )
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from sre_edge.exchange import Exchange, ask
-from sre_edge.v1 import clock_pb2, simulation_service_pb2, snapshot_pb2, topology_pb2
+from sre_edge.v1 import catalog_pb2, clock_pb2, simulation_service_pb2, snapshot_pb2, topology_pb2
 
 RESET_TIMEOUT_S = 60.0
 
@@ -58,6 +58,12 @@ def set_clock(
     """Pause or resume the simulated clock, or set its speed; None leaves as it is."""
     request = simulation_service_pb2.SetClockRequest(paused=paused, speed=speed)
     return (yield from ask(lambda stubs: stubs.simulation.SetClock, request)).clock
+
+
+def catalog() -> Exchange[catalog_pb2.Catalog]:
+    """Ask which metrics can be observed and which kinds of faults injected."""
+    request = simulation_service_pb2.GetCatalogRequest()
+    return (yield from ask(lambda stubs: stubs.simulation.GetCatalog, request)).catalog
 
 
 def info() -> Exchange[simulation_service_pb2.GetServerInfoResponse]:

@@ -9,7 +9,7 @@ import click
 from click.shell_completion import get_completion_class
 
 from sre_edge.calls.chaos import fault_kinds
-from sre_edge.cli import output, records, scenario, watching
+from sre_edge.cli import catalog, output, records, scenario, watching
 from sre_edge.cli.command import EXIT_CODES, Commands, connected
 from sre_edge.cli.learning import model, train
 from sre_edge.cli.values import DOCUMENT, DURATION, FAULT_KIND, SERVICE
@@ -62,7 +62,7 @@ def predict(
         output.predictions(answer.predictions, answer.system)
 
 
-@main.command(epilog=f"Kinds: {', '.join(fault_kinds())}.")
+@main.command(epilog=f"Kinds: {', '.join(fault_kinds())}; `sre-edge faults` says what each does.")
 @click.argument("target", type=SERVICE, metavar="TARGET")
 @click.argument("kind", type=FAULT_KIND, metavar="KIND")
 @click.option(
@@ -173,7 +173,7 @@ def reset(client: Client, seed: int | None, topology: str | None, as_json: bool)
 
 
 for command in (
-    watching.watch, watching.events, scenario.scenario, model, train,
+    watching.watch, watching.events, catalog.faults, scenario.scenario, model, train,
     records.experiments, records.incidents, records.slo,
 ):  # fmt: skip
     main.add_command(command)

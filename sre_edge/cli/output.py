@@ -14,6 +14,7 @@ from rich.text import Text
 
 from sre_edge.quantities import duration, number, probability
 from sre_edge.v1 import (
+    catalog_pb2,
     clock_pb2,
     fault_pb2,
     prediction_pb2,
@@ -27,11 +28,9 @@ _STATUS = {
     snapshot_pb2.STATUS_DEGRADED: ("▲ degraded", "yellow"),
     snapshot_pb2.STATUS_DOWN: ("■ down", "red"),
 }
-_METRICS = (
-    ("cpu_percent", "%"), ("memory_percent", "%"), ("latency_ms", "ms"),
-    ("error_rate_percent", "%"), ("throughput_rps", "req/s"), ("availability_percent", "%"),
-)  # fmt: skip
 _RISK_STYLE = {"low": "", "medium": "yellow", "high": "dark_orange", "critical": "bold red"}
+
+Metrics = Sequence[catalog_pb2.MetricDefinition]
 
 WIDTH = 20_000
 """Columns where there is no terminal that says how many it has: nothing is cut off in a pipe."""
@@ -68,28 +67,34 @@ def topology(system: topology_pb2.Topology) -> None:
     console.print(table)
 
 
-def snapshot(taken: snapshot_pb2.Snapshot) -> Table:
-    """Make a table of a snapshot."""
+def overview(catalog: catalog_pb2.Catalog) -> list[catalog_pb2.MetricDefinition]:
+    """Choose the metrics of services that are shown without being asked for."""
+    return [
+        metric
+        for metric in catalog.metrics
+        if metric.overview and metric.scope == catalog_pb2.METRIC_SCOPE_SERVICE
+    ]
+
+
+def snapshot(taken: snapshot_pb2.Snapshot, metrics: Metrics) -> Table:
+    """Make a table of a snapshot, with a column for each of these metrics."""
     time = taken.time.ToDatetime().strftime("%H:%M:%S")
     system = probability(taken.system.incident_probability if taken.HasField("system") else None)
     title = f"simulated time {time} · system risk {system}"
-    heads = ("service", "status", "CPU", "memory", "latency", "errors", "throughput", "up", "risk")
+    heads = ("service", "status", *(_head(metric.title) for metric in metrics), "risk")
     table = plain_table(title, heads, numbers_from=2)
     acting = {fault.target: fault for fault in taken.active_faults}
     for service in taken.services:
         name = Text(service.service)
         if service.service in acting:
             name.append(f" ⚡{kind_name(acting[service.service].kind)}", "magenta")
-        cells = [
-            number(getattr(service, key) if service.HasField(key) else None, unit)  # type: ignore[arg-type]
-            for key, unit in _METRICS
-        ]
+        cells = [number(_value(service, metric.name), metric.unit) for metric in metrics]
         label, style = _STATUS.get(service.status, ("◆ unknown", "dim"))
         table.add_row(name, Text(label, style), *cells, _risk(service))
     return table
 
 
-def snapshot_lines(taken: snapshot_pb2.Snapshot) -> None:
+def snapshot_lines(taken: snapshot_pb2.Snapshot, metrics: Metrics) -> None:
     """Print a line per service, of names and values, as scripts and people can read them."""
     time = taken.time.ToDatetime().strftime("%Y-%m-%dT%H:%M:%SZ")
     faults = {fault.target: kind_name(fault.kind) for fault in taken.active_faults}
@@ -97,9 +102,9 @@ def snapshot_lines(taken: snapshot_pb2.Snapshot) -> None:
         status = snapshot_pb2.Status.Name(service.status).removeprefix("STATUS_").lower()
         facts = [f"time={time}", f"service={service.service}", f"status={status}"]
         facts += [
-            f"{key}={getattr(service, key):.4g}"
-            for key, _ in _METRICS
-            if service.HasField(key)  # type: ignore[arg-type]
+            f"{metric.name}={value:.4g}"
+            for metric in metrics
+            if (value := _value(service, metric.name)) is not None
         ]
         if service.HasField("prediction"):
             risk = service.prediction
@@ -179,6 +184,18 @@ def kind_name(kind: fault_pb2.FaultKind.ValueType) -> str:
 def level_name(level: prediction_pb2.RiskLevel.ValueType) -> str:
     """Name a risk level."""
     return prediction_pb2.RiskLevel.Name(level).removeprefix("RISK_LEVEL_").lower()
+
+
+def _value(service: snapshot_pb2.ServiceMetrics, metric: str) -> float | None:
+    """Give the value of a metric; None if it was not observed, or is newer than this client."""
+    if metric not in service.DESCRIPTOR.fields_by_name or not service.HasField(metric):  # type: ignore[arg-type]
+        return None
+    return float(getattr(service, metric))
+
+
+def _head(title: str) -> str:
+    """Begin a title small, unless it is an abbreviation, as heads of columns are written."""
+    return title if title[:2].isupper() else title[:1].lower() + title[1:]
 
 
 def _risk(service: snapshot_pb2.ServiceMetrics) -> Text:

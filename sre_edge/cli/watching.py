@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Callable
+from functools import partial
 
 import click
 from google.protobuf.json_format import MessageToDict
@@ -32,12 +33,14 @@ def watch(client: Client, services: tuple[str, ...], count: int | None, as_json:
     first = client.metrics(services)  # says at once if nobody is there, or a name is wrong
     with contextlib.ExitStack() as stack:
         stack.enter_context(contextlib.suppress(KeyboardInterrupt))
-        show: Callable[[snapshot_pb2.Snapshot], None] = output.snapshot_lines
-        if as_json:
-            show = output.json_line
-        elif output.console.is_terminal:
-            live = stack.enter_context(Live(output.snapshot(first), console=output.console))
-            show = lambda taken: live.update(output.snapshot(taken), refresh=True)  # noqa: E731
+        show: Callable[[snapshot_pb2.Snapshot], None] = output.json_line
+        if not as_json:
+            metrics = output.overview(client.catalog())
+            show = partial(output.snapshot_lines, metrics=metrics)
+            if output.console.is_terminal:
+                table = output.snapshot(first, metrics)
+                live = stack.enter_context(Live(table, console=output.console))
+                show = lambda taken: live.update(output.snapshot(taken, metrics), refresh=True)  # noqa: E731
         taken = 0
         for event in stack.enter_context(client.watch(services)):
             if isinstance(event, snapshot_pb2.Snapshot):

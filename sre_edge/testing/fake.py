@@ -13,6 +13,7 @@ import grpc
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
+from sre_edge.testing.catalog import catalog
 from sre_edge.testing.failure import Failure
 from sre_edge.testing.handlers import Handlers
 from sre_edge.v1 import (
@@ -61,6 +62,7 @@ class FakeServer:
         self.answers: dict[str, Answer] = {
             "GetTopology": self._topology, "GetMetrics": self._metrics, "Predict": self._predict,
             "InjectChaos": self._inject, "Reset": self._reset,
+            "GetCatalog": simulation_service_pb2.GetCatalogResponse(catalog=catalog()),
         }  # fmt: skip
         self.unknown: set[str] = set()
         self.target = ""

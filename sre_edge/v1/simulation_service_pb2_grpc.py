@@ -69,6 +69,11 @@ class SimulationServiceStub:
                 request_serializer=sre__edge_dot_v1_dot_simulation__service__pb2.ResetRequest.SerializeToString,
                 response_deserializer=sre__edge_dot_v1_dot_simulation__service__pb2.ResetResponse.FromString,
                 _registered_method=True)
+        self.GetCatalog = channel.unary_unary(
+                '/sre_edge.v1.SimulationService/GetCatalog',
+                request_serializer=sre__edge_dot_v1_dot_simulation__service__pb2.GetCatalogRequest.SerializeToString,
+                response_deserializer=sre__edge_dot_v1_dot_simulation__service__pb2.GetCatalogResponse.FromString,
+                _registered_method=True)
         self.GetServerInfo = channel.unary_unary(
                 '/sre_edge.v1.SimulationService/GetServerInfo',
                 request_serializer=sre__edge_dot_v1_dot_simulation__service__pb2.GetServerInfoRequest.SerializeToString,
@@ -138,6 +143,14 @@ class SimulationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetCatalog(self, request, context):
+        """Says which metrics can be observed and which kinds of faults injected, with names, units,
+        limits and texts for people.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetServerInfo(self, request, context):
         """Says what the server is, what it allows, and how it fares.
         """
@@ -177,6 +190,11 @@ def add_SimulationServiceServicer_to_server(servicer, server):
                     servicer.Reset,
                     request_deserializer=sre__edge_dot_v1_dot_simulation__service__pb2.ResetRequest.FromString,
                     response_serializer=sre__edge_dot_v1_dot_simulation__service__pb2.ResetResponse.SerializeToString,
+            ),
+            'GetCatalog': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetCatalog,
+                    request_deserializer=sre__edge_dot_v1_dot_simulation__service__pb2.GetCatalogRequest.FromString,
+                    response_serializer=sre__edge_dot_v1_dot_simulation__service__pb2.GetCatalogResponse.SerializeToString,
             ),
             'GetServerInfo': grpc.unary_unary_rpc_method_handler(
                     servicer.GetServerInfo,
@@ -351,6 +369,33 @@ class SimulationService:
             '/sre_edge.v1.SimulationService/Reset',
             sre__edge_dot_v1_dot_simulation__service__pb2.ResetRequest.SerializeToString,
             sre__edge_dot_v1_dot_simulation__service__pb2.ResetResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetCatalog(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sre_edge.v1.SimulationService/GetCatalog',
+            sre__edge_dot_v1_dot_simulation__service__pb2.GetCatalogRequest.SerializeToString,
+            sre__edge_dot_v1_dot_simulation__service__pb2.GetCatalogResponse.FromString,
             options,
             channel_credentials,
             insecure,

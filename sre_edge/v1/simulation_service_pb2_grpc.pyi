@@ -67,6 +67,10 @@ class SimulationServiceStub:
     a service which is no longer there ends with NOT_FOUND.
     Errors: INVALID_ARGUMENT for a topology that cannot be used, with a violation for each problem.
     """
+    GetCatalog: _grpc.UnaryUnaryMultiCallable[_simulation_service_pb2.GetCatalogRequest, _simulation_service_pb2.GetCatalogResponse]
+    """Says which metrics can be observed and which kinds of faults injected, with names, units,
+    limits and texts for people.
+    """
     GetServerInfo: _grpc.UnaryUnaryMultiCallable[_simulation_service_pb2.GetServerInfoRequest, _simulation_service_pb2.GetServerInfoResponse]
     """Says what the server is, what it allows, and how it fares."""
 
@@ -108,6 +112,10 @@ class SimulationServiceAsyncStub(SimulationServiceStub):
     stream receives a gap with GAP_REASON_RUN_ENDED and goes on with the new run; one that watches
     a service which is no longer there ends with NOT_FOUND.
     Errors: INVALID_ARGUMENT for a topology that cannot be used, with a violation for each problem.
+    """
+    GetCatalog: _aio.UnaryUnaryMultiCallable[_simulation_service_pb2.GetCatalogRequest, _simulation_service_pb2.GetCatalogResponse]  # type: ignore[assignment]
+    """Says which metrics can be observed and which kinds of faults injected, with names, units,
+    limits and texts for people.
     """
     GetServerInfo: _aio.UnaryUnaryMultiCallable[_simulation_service_pb2.GetServerInfoRequest, _simulation_service_pb2.GetServerInfoResponse]  # type: ignore[assignment]
     """Says what the server is, what it allows, and how it fares."""
@@ -183,6 +191,16 @@ class SimulationServiceServicer(metaclass=_abc_1.ABCMeta):
         stream receives a gap with GAP_REASON_RUN_ENDED and goes on with the new run; one that watches
         a service which is no longer there ends with NOT_FOUND.
         Errors: INVALID_ARGUMENT for a topology that cannot be used, with a violation for each problem.
+        """
+
+    @_abc_1.abstractmethod
+    def GetCatalog(
+        self,
+        request: _simulation_service_pb2.GetCatalogRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_simulation_service_pb2.GetCatalogResponse, _abc.Awaitable[_simulation_service_pb2.GetCatalogResponse]]:
+        """Says which metrics can be observed and which kinds of faults injected, with names, units,
+        limits and texts for people.
         """
 
     @_abc_1.abstractmethod

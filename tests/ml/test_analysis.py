@@ -10,10 +10,10 @@ import pytest
 from ml.serving.anomalies import METRICS, AnomalyDetector
 from ml.serving.critical_path import critical_paths
 from simulator.dynamics.load import Load
-from simulator.faults.kinds import Fault, FaultKind
 from simulator.simulation import Simulation
 from simulator.topologies import shipped
 from simulator.topology.file import parse_topology
+from telemetry.faults import Fault, FaultKind
 from telemetry.frame import Frame
 
 START = datetime(2026, 1, 5, 9, tzinfo=UTC)

@@ -7,9 +7,9 @@ import pytest
 from ml.episodes.counterfactual import Counterfactuals, foreseeable
 from ml.episodes.recording import record
 from simulator.dynamics.load import Load
-from simulator.faults.kinds import Fault, FaultKind
 from simulator.faults.scenario import Scenario
 from simulator.topologies import shipped
+from telemetry.faults import Fault, FaultKind
 
 KILL = Fault("database", FaultKind.SERVICE_KILL, 300.0, 60.0)
 HARMLESS = Fault("auth-service", FaultKind.CPU_SPIKE, 290.0, 100.0, 0.3)

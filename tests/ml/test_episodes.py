@@ -8,9 +8,9 @@ from ml.episodes.recording import record, record_together
 from ml.features import LEARNED, NAMES
 from ml.training.dataset import TOGETHER, sample_together
 from simulator.dynamics.load import Load
-from simulator.faults.kinds import Fault, FaultKind
 from simulator.faults.scenario import Scenario
 from simulator.topologies import shipped
+from telemetry.faults import Fault, FaultKind
 
 SYSTEMS = [shipped("default"), shipped("boutique")]
 KILL = Fault("database", FaultKind.SERVICE_KILL, 300.0, 200.0)

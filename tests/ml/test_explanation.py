@@ -14,9 +14,9 @@ from ml.features.table import ELSEWHERE
 from ml.serving.explanation import Explainer, paths
 from ml.serving.factors import top_factors
 from ml.training.export import trees
-from simulator.faults.kinds import Fault, FaultKind
 from simulator.simulation import Simulation
 from simulator.topologies import shipped
+from telemetry.faults import Fault, FaultKind
 from telemetry.frame import Frame
 
 

@@ -16,10 +16,10 @@ from ml.features.strain import Jumps, strain
 from ml.features.table import markdown
 from ml.features.trends import Baseline, Window
 from simulator.dynamics.load import Load
-from simulator.faults.kinds import Fault, FaultKind
 from simulator.simulation import Simulation
 from simulator.topologies import shipped
 from simulator.topology.file import parse_topology
+from telemetry.faults import Fault, FaultKind
 from telemetry.frame import Frame
 from telemetry.graph import ServiceGraph
 

@@ -34,10 +34,10 @@ from ml.serving.predictor import Predictor
 from ml.training.dataset import LEARNED_COLUMNS
 from ml.training.export import trees
 from simulator.dynamics.load import Load
-from simulator.faults.kinds import Fault, FaultKind
 from simulator.faults.scenario import Scenario
 from simulator.simulation import Simulation
 from simulator.topologies import shipped
+from telemetry.faults import Fault, FaultKind
 
 BOUTIQUE = shipped("boutique")
 SCENARIO = Scenario(

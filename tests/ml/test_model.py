@@ -28,9 +28,9 @@ from ml.training.compute import Cluster, Local
 from ml.training.export import ExportError, check_options, export, without_base
 from ml.training.fitting import TooFewIncidentsError, fit_spread
 from simulator.dynamics.load import Load
-from simulator.faults.kinds import Fault, FaultKind
 from simulator.simulation import Simulation
 from simulator.topologies import shipped
+from telemetry.faults import Fault, FaultKind
 
 TINY = replace(
     training.Config(),

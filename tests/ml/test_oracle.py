@@ -5,9 +5,9 @@ from __future__ import annotations
 from ml.episodes.recording import record
 from ml.evaluation.oracle import oracle
 from simulator.dynamics.load import Load
-from simulator.faults.kinds import Fault, FaultKind
 from simulator.faults.scenario import Scenario
 from simulator.topologies import shipped
+from telemetry.faults import Fault, FaultKind
 
 
 def test_the_oracle_foresees_a_leak_and_nothing_in_a_quiet_episode() -> None:

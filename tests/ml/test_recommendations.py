@@ -7,9 +7,9 @@ import numpy as np
 from ml.definitions.incident_types import INCIDENT_TYPES, IncidentType
 from ml.serving.factors import Factor
 from ml.serving.recommendations import recommendations
-from simulator.faults.kinds import Fault, FaultKind
 from simulator.simulation import Simulation
 from simulator.topologies import shipped
+from telemetry.faults import Fault, FaultKind
 
 
 def test_advice_names_the_service_where_the_trouble_sits() -> None:

@@ -9,9 +9,9 @@ from ml.episodes.recording import record
 from ml.evaluation.pool import Scored
 from ml.evaluation.system_view import of_system
 from simulator.dynamics.load import Load
-from simulator.faults.kinds import Fault, FaultKind
 from simulator.faults.scenario import Scenario
 from simulator.topology.file import parse_topology
+from telemetry.faults import Fault, FaultKind
 
 
 def test_incidents_of_entries_that_overlap_are_one_of_the_system() -> None:

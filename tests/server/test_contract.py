@@ -15,7 +15,7 @@ from tests.server.stubs import Stubs
 CALLS = {
     "SimulationService": {
         "GetTopology", "GetMetrics", "StreamMetrics", "QueryHistory", "SetClock", "Reset",
-        "GetServerInfo",
+        "GetCatalog", "GetServerInfo",
     },
     "ChaosService": {
         "InjectChaos", "StopChaos", "LiftKillSwitch", "ListExperiments", "GetExperiment",

@@ -18,9 +18,7 @@ from server.rpc import convert, encoded_services, faults, snapshots, times
 from server.rpc.columns import varint
 from server.rpc.encoded_predictions import MOST_AT_ONCE, Predictions
 from server.sources.simulation import SimulationFactory, simulation
-from server.systems.history import FRAME_METRICS
 from server.systems.system import System
-from simulator.faults.kinds import FaultKind
 from simulator.topology.document import parse
 from simulator.topology.file import parse_topology
 from sre_edge.v1 import (
@@ -29,6 +27,8 @@ from sre_edge.v1 import (
     simulation_service_pb2,
     snapshot_pb2,
 )
+from telemetry.faults import FaultKind
+from telemetry.metrics import EDGE_METRICS, SERVICE_METRICS
 
 
 def slowly(taken: Snapshot, wanted: tuple[int, ...] | None) -> snapshot_pb2.Snapshot:
@@ -46,7 +46,7 @@ def slowly(taken: Snapshot, wanted: tuple[int, ...] | None) -> snapshot_pb2.Snap
         if wanted is None or i in wanted:
             status = snapshot_pb2.Status.Value(f"STATUS_{taken.statuses[i].name}")
             service = message.services.add(service=name, status=status)
-            for metric in FRAME_METRICS:
+            for metric in (m.name for m in SERVICE_METRICS):
                 value = float(getattr(frame, metric)[0, i])
                 if math.isfinite(value):
                     setattr(service, metric, value)
@@ -93,7 +93,7 @@ def taken() -> Snapshot:
     assert latest.forecast is not None
     rng = np.random.default_rng(5)
     services = latest.graph.services
-    columns = (*FRAME_METRICS, "edge_latency_ms", "edge_call_rate_rps", "edge_error_rate_percent")
+    columns = tuple(metric.field for metric in (*SERVICE_METRICS, *EDGE_METRICS))
     frame = replace(
         latest.frame, **{name: _with_gaps(getattr(latest.frame, name), rng) for name in columns}
     )
@@ -132,7 +132,10 @@ def test_fast_and_slow_agree(taken: Snapshot, wanted: tuple[int, ...] | None) ->
 def test_the_ends_of_every_range_are_encoded_rightly(taken: Snapshot) -> None:
     assert taken.forecast is not None
     services, frame = taken.graph.services, taken.frame
-    unseen = replace(frame, **{name: np.full((1, services), np.nan) for name in FRAME_METRICS})
+    unseen = replace(
+        frame,
+        **{name: np.full((1, services), np.nan) for name in (m.field for m in SERVICE_METRICS)},
+    )
     for probability in (0.0, 1.0):
         forecast = replace(taken.forecast, probability=np.full(services, probability))
         start, kind = taken.time, FaultKind.SERVICE_KILL

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from simulator.faults.kinds import Fault, FaultKind
 from simulator.simulation import Simulation
 from simulator.statistics import RunStatistics
 from simulator.topology.file import parse_topology
 from simulator.topology.resolved import Topology
+from telemetry.faults import Fault, FaultKind
 from tests.simulator.closed_forms import sojourn_quantile_s, sojourn_s
 from tests.simulator.discrete_event import Call, Clock, Service, attempt, poisson
 

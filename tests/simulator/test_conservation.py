@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulator.dynamics.load import Load
-from simulator.faults.kinds import Fault, FaultKind
 from simulator.simulation import Simulation
 from simulator.topologies import shipped
 from simulator.topology.generator import random_topology
+from telemetry.faults import Fault, FaultKind
 from telemetry.frame import Frame
 
 

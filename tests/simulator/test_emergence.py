@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from ml.definitions.breach import breached
-from simulator.faults.kinds import Fault, FaultKind
 from simulator.simulation import Simulation
 from simulator.topologies import shipped
 from simulator.topology.file import parse_topology
 from simulator.topology.resolved import Topology
+from telemetry.faults import Fault, FaultKind
 from telemetry.frame import Frame
 
 

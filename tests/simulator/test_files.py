@@ -8,13 +8,12 @@ from typing import Any
 
 import pytest
 
-from simulator.faults.kinds import Fault, FaultKind
 from simulator.faults.scenario import ScenarioError, load_scenarios, parse_scenarios
-from simulator.faults.schedule import FaultError
 from simulator.simulation import Simulation
 from simulator.topologies import shipped
 from simulator.topology.file import TopologyError, load_topology, parse_topology
 from simulator.topology.specification import Backoff, CircuitBreaker, Warmup
+from telemetry.faults import Fault, FaultError, FaultKind
 
 
 def problems(document: Any) -> str:

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from simulator.faults.kinds import Fault, FaultKind
 from simulator.laws.fan_out import FanOut
 from simulator.simulation import Simulation
 from simulator.topology.file import parse_topology
+from telemetry.faults import Fault, FaultKind
 from telemetry.frame import Frame
 from tests.simulator.discrete_event import Call, Clock, Service, attempt, poisson
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from simulator.faults.kinds import Fault, FaultKind
 from simulator.side_by_side import placed, side_by_side
 from simulator.simulation import Simulation
 from simulator.topologies import shipped
+from telemetry.faults import Fault, FaultKind
 
 SYSTEMS = [shipped("default"), shipped("boutique"), shipped("default")]
 FIRST = np.cumsum([0, *(len(system.services) for system in SYSTEMS)])

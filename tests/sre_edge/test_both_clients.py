@@ -30,7 +30,8 @@ from sre_edge.v1 import chaos_service_pb2, experiment_pb2, training_pb2
 
 CALLS: dict[str, tuple[Any, ...]] = {
     "topology": (), "metrics": (), "history": (["cpu_percent"],), "set_clock": (), "info": (),
-    "reset": (), "inject": ("database", "cpu_spike"), "run_scenario": ("[]",), "stop": ("f-1",),
+    "catalog": (), "reset": (), "inject": ("database", "cpu_spike"), "run_scenario": ("[]",),
+    "stop": ("f-1",),
     "stop_experiment": ("x-1",), "stop_all": (), "lift_kill_switch": (), "experiments": (),
     "experiment": ("x-1",), "predict": (), "analysis": (), "alarms": (), "models": (), "model": (),
     "activate_model": ("2-a",), "train": (), "training": (), "incidents": (), "slos": (),

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from simulator import topologies
+from sre_edge.calls.chaos import fault_kinds
 from sre_edge.quantities import duration, number, probability
 from tests import processes
 from tests.processes import sre_edge
@@ -37,6 +38,22 @@ def test_a_whole_story(target: str) -> None:
     assert "stopped" in sre_edge(target, "stop", fault["id"]).stdout
     assert json.loads(sre_edge(target, "reset", "--json").stdout)["run_id"]
     assert "no fault acts" in sre_edge(target, "stop", "--all").stdout
+
+
+def test_the_kinds_of_faults_and_the_figures_come_from_the_catalog(target: str) -> None:
+    lines = sre_edge(target, "faults").stdout.splitlines()
+    assert [line.split()[0] for line in lines[2:]] == fault_kinds()
+    (spike,) = [line for line in lines if line.startswith("cpu_spike")]
+    assert "30 % more CPU" in spike
+    assert "up to 10" in spike
+    first = sre_edge(target, "faults", "--json").stdout.splitlines()[0]
+    assert json.loads(first)["label"] == "CPU spike"
+    (line,) = sre_edge(target, "watch", "database", "--count", "1").stdout.splitlines()
+    named = [word.partition("=")[0] for word in line.split()]
+    assert named[3:-2] == [
+        "cpu_percent", "memory_percent", "latency_ms", "error_rate_percent", "throughput_rps",
+        "availability_percent",
+    ]  # fmt: skip
 
 
 def test_models_and_trainings(target: str) -> None:
@@ -140,7 +157,8 @@ def test_no_server_exits_with_3_and_says_how_to_start_one(command: str) -> None:
 
 def test_help_teaches() -> None:
     text = sre_edge("", "--help").stdout
-    for command in ("topology", "watch", "predict", "inject", "stop", "reset", "scenario", "up"):
+    for command in ("topology", "watch", "predict", "inject", "stop", "reset", "scenario", "up",
+                    "faults"):  # fmt: skip
         assert command in text
         assert "Exit codes: 0 done" in sre_edge("", command, "--help").stdout
     assert "memory_leak" in sre_edge("", "inject", "--help").stdout

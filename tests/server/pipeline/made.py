@@ -9,7 +9,6 @@ import numpy as np
 
 from server.pipeline.state import FrameClock
 from simulator.topology.file import parse_topology
-from simulator.topology.resolved import Topology
 from telemetry.frame import Frame
 from telemetry.graph import ServiceGraph
 
@@ -25,18 +24,14 @@ HEALTHY = {
 FAILING = {"error_rate_percent": 50.0, "failed_count": 100.0, "throughput_rps": 50.0}
 
 
-def topology(**slo: float) -> Topology:
+def graph(**slo: float) -> ServiceGraph:
     stated = {"latency_ms": 200, "error_rate_percent": 1, "availability_percent": 99.9,
               "throughput_rps": 80, **slo}  # fmt: skip
     calls = {"edge": ["cart", "mail"], "cart": ["store"], "store": [], "mail": []}
     services = [
         {"name": name, "slo": stated, "dependencies": callees} for name, callees in calls.items()
     ]
-    return parse_topology({"name": "made", "services": services})
-
-
-def graph() -> ServiceGraph:
-    return topology().graph()
+    return parse_topology({"name": "made", "services": services}).graph()
 
 
 def frame(

@@ -9,7 +9,7 @@ from server.pipeline.budgets import POLICIES, Budgets, BudgetStage
 from server.pipeline.objectives import OBJECTIVES, Objectives, slower_share
 from server.pipeline.windows import SlidingSum
 from server.records.findings import Objective, Severity, SloAlert
-from tests.server.pipeline.made import CLOCK, NAMES, frame, graph, topology
+from tests.server.pipeline.made import CLOCK, NAMES, frame, graph
 
 STORE = NAMES.index("store")
 SCALE = 1.0 / 60.0
@@ -28,7 +28,7 @@ def watch(
     values: list[dict[str, float]], *, min_rps: float = 1.0, **slo: float
 ) -> tuple[list[tuple[int, SloAlert]], Budgets]:
     """Watch the store with these values; the alerts that changed, with their frames."""
-    watching = BudgetStage(topology(**slo).graph(), 2.0, scale=SCALE, min_rps=min_rps)
+    watching = BudgetStage(graph(**slo), 2.0, scale=SCALE, min_rps=min_rps)
     changed = []
     for number, stated in enumerate(values):
         view, alerts = watching.update(frame(number, {"store": stated}), CLOCK.end_of(number))

@@ -34,7 +34,7 @@ from server.store.documents import parsed, plain
 from server.store.incidents import IncidentFilter
 from server.systems.recorder import Changes
 from server.systems.repository import Repository
-from simulator.faults.kinds import FaultKind
+from telemetry.faults import FaultKind
 
 NOW = datetime(2030, 3, 1, 12, 30, 15, 250_000, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

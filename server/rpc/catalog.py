@@ -1,0 +1,55 @@
+"""What can be observed and injected, as a message."""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+
+from server.rpc import times
+from server.rpc.faults import KINDS
+from sre_edge.v1 import catalog_pb2
+from telemetry.faults import FAULTS, FaultDefinition, FaultKind, Target
+from telemetry.metrics import METRICS, Kind, Metric
+
+
+@cache
+def catalog() -> catalog_pb2.Catalog:
+    """Give the tables of metrics and faults; not to be changed."""
+    return catalog_pb2.Catalog(
+        metrics=[_metric(metric) for metric in METRICS],
+        faults=[_fault(kind, stated) for kind, stated in FAULTS.items()],
+    )
+
+
+def _metric(metric: Metric) -> catalog_pb2.MetricDefinition:
+    of_edge = metric.kind is Kind.EDGES
+    return catalog_pb2.MetricDefinition(
+        name=metric.name,
+        scope=catalog_pb2.METRIC_SCOPE_EDGE if of_edge else catalog_pb2.METRIC_SCOPE_SERVICE,
+        unit=metric.unit,
+        minimum=metric.min,
+        maximum=metric.max,
+        title=metric.title,
+        sentence=metric.sentence,
+        higher_is_worse=metric.higher_is_worse,
+        overview=metric.overview,
+        chart=metric.chart,
+    )
+
+
+def _fault(kind: FaultKind, stated: FaultDefinition) -> catalog_pb2.FaultDefinition:
+    return catalog_pb2.FaultDefinition(
+        kind=KINDS.value[kind],
+        label=stated.label,
+        sentence=stated.sentence,
+        amount=stated.amount,
+        unit=stated.unit,
+        maximum_amount=stated.max_amount if math.isfinite(stated.max_amount) else None,
+        maximum_intensity=stated.max_intensity,
+        maximum_duration=times.duration(stated.max_duration_s),
+        targets=[
+            catalog_pb2.FaultTarget.Value(f"FAULT_TARGET_{target.name}")
+            for target in Target
+            if target in stated.targets
+        ],
+    )
