@@ -26,7 +26,10 @@ async def _echo(request: bytes, _: Any) -> bytes:
 
 def _inferring() -> Callable[[bytes, Any], Awaitable[bytes]]:
     features = read_manifest(SHIPPED).features
-    trees, row = Trees(SHIPPED / INCIDENT_MODEL, features, 1), np.ones(len(features), np.float32)
+    trees, row = (
+        Trees(SHIPPED / INCIDENT_MODEL, features, 1),
+        np.ones(len(features), np.float32),
+    )
 
     async def infer(request: bytes, _: Any) -> bytes:
         trees.first_of_row(row)

@@ -1,7 +1,12 @@
-"""The rule that turns what a model says into a prediction: for one service, or for many."""
+"""The rule that turns what a model says into a prediction: for one service, or for many.
+
+An incident that goes on is a fact; where nothing has moved the model has nothing to say beyond the
+base rate; it is asked about the rest.
+"""
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -27,31 +32,42 @@ class Prediction(NamedTuple):
     types: FloatArray
 
 
-def predict(
-    model: Predictor,
-    rows: NDArray[np.float32],
-    moved: NDArray[np.bool_],
-    ongoing: NDArray[np.bool_],
-) -> Prediction:
-    """Predict for services: an incident that goes on is a fact, the model looks ahead.
-
-    A service gets the same prediction, bit for bit, alone as among others.
+def known(model: Predictor, moved: NDArray[np.bool_], ongoing: NDArray[np.bool_]) -> FloatArray:
+    """Give the probability of an incident of N services as far as no tree has to be asked, (N,).
 
     Parameters
     ----------
-    rows
-        (N, M) inputs of the trees, of `Predictor.rows`.
-    moved
-        (N,) where something has moved lately: the trees are asked for these alone.
-    ongoing
-        (N,) where an incident goes on.
+    moved, ongoing
+        (N,) where something has moved lately, and where an incident goes on.
+
+    Returns
+    -------
+    FloatArray
+        NaN where the trees are to be asked.
     """
-    probability = np.full(len(rows), model.manifest.calibration.quiet)
-    if moved.any():
-        probability[moved] = model.probability_of_rows(rows[moved])
-    probability[ongoing] = 1.0
-    types = np.full((len(rows), len(model.manifest.types)), np.nan)
+    asked_or_quiet = np.where(moved, np.nan, model.manifest.calibration.quiet)
+    return np.where(ongoing, 1.0, asked_or_quiet)
+
+
+def predict(model: Predictor, rows: NDArray[np.float32], known: FloatArray) -> Prediction:
+    """Predict for services, with the inputs of the trees, (N, M), and what is known, (N,)."""
+    asked = np.isnan(known)
+    probability = known.copy()
+    if asked.any():
+        probability[asked] = model.probability_of_rows(rows[asked])
     at_risk = probability >= MEDIUM_FROM
-    if at_risk.any():
-        types[at_risk] = model.types_of_rows(rows[at_risk])
+    types = np.full((len(rows), len(model.manifest.types)), np.nan)
+    types[at_risk] = model.types_of_rows(rows[at_risk])
     return Prediction(probability, types)
+
+
+def predict_one(
+    model: Predictor, row: NDArray[np.float32], known: float
+) -> tuple[float, FloatArray | None]:
+    """Predict as `predict` does for one service, (M,); a sixth less of a call of `Predict`.
+
+    Gives the probability of an incident and, at risk, that of each type, (K,).
+    """
+    probability = model.probability_of_row(row) if math.isnan(known) else known
+    types = model.types_of_rows(row[None])[0] if probability >= MEDIUM_FROM else None
+    return probability, types

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from ml.features import FeatureExtractor, stirred
-from ml.serving.prediction import predict
+from ml.serving.prediction import known, predict
 from ml.serving.predictor import Predictor
 from server.pipeline.snapshot import Forecast
 from server.pipeline.state import ServiceStates
@@ -39,7 +39,7 @@ class ForecastStage:
             return None
         model = self._predictor
         rows, moved = model.rows(features), stirred(features)
-        expected = predict(model, rows, moved, states.ongoing)
+        expected = predict(model, rows, known(model, moved, states.ongoing))
         entries = expected.probability[self._graph.entry]
         return Forecast(
             probability=expected.probability,

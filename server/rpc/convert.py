@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 from ml.definitions.incident_types import INCIDENT_TYPES, IncidentType
 from ml.definitions.risk import RiskLevel, risk_level
 from ml.features import NAMES
 from ml.serving.factors import Factor
-from ml.serving.recommendations import recommendations
+from ml.serving.recommendations import Recommendation
 from server.pipeline.clock import Clock
 from server.pipeline.snapshot import Forecast, Snapshot
 from server.records.findings import Status
@@ -52,16 +52,10 @@ def add_type(message: prediction_pb2.Prediction, types: FloatArray) -> None:
     message.confidence = float(types[likeliest])
 
 
-def add_advice(
-    message: prediction_pb2.Prediction,
-    taken: Snapshot,
-    service: int,
-    types: FloatArray,
-    factors: Sequence[Factor] = (),
-) -> None:
+def add_advice(message: prediction_pb2.Prediction, advice: Iterable[Recommendation]) -> None:
     """Say what to do."""
-    for advice in recommendations(taken.graph, taken.frame, service, types, factors):
-        message.recommendations.add(service=advice.service, action=advice.action)
+    for one in advice:
+        message.recommendations.add(service=one.service, action=one.action)
 
 
 def factor(found: Factor) -> prediction_pb2.Factor:

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ml.definitions.risk import MEDIUM_FROM, RISES_AT, RiskLevel
+from ml.serving.recommendations import Recommendation
+from server.pipeline.advice import advice_for_most_at_risk
 from server.pipeline.snapshot import Forecast, Snapshot
 from server.records.findings import Status
 from server.rpc import columns, convert, times
 from server.rpc.columns import BYTES, DOUBLE, ENUM, Column, tag
 from sre_edge.v1 import prediction_pb2, snapshot_pb2
-from telemetry.graph import IntArray, ServiceGraph
+from telemetry.graph import FloatArray, IntArray, ServiceGraph
 from telemetry.metrics import SERVICE_METRICS
-
-MOST_ADVISED = 100
-"""Services of a snapshot, those most at risk, that come with recommendations; `Predict` has all."""
 
 VALUES = tuple(metric.name for metric in SERVICE_METRICS)
 _SERVICE, _PREDICTION = snapshot_pb2.ServiceMetrics.DESCRIPTOR, prediction_pb2.Prediction.DESCRIPTOR
@@ -57,9 +57,10 @@ def _predictions(
     rows["cascade"] = forecast.cascade_risk[chosen]
     at_risk = np.flatnonzero(probability >= MEDIUM_FROM)
     ranked = at_risk[np.argsort(-probability[at_risk], kind="stable")]
+    advised = advice_for_most_at_risk(taken, forecast.probability, forecast.types, chosen)
     more = columns.column(
-        _more(taken, forecast, service, advised=rank < MOST_ADVISED)
-        for rank, service in enumerate(chosen[ranked].tolist())
+        _more(forecast.types[service], advised.get(service, ()))
+        for service in chosen[ranked].tolist()
     )
     return [names, columns.records(rows), more.among(ranked, len(chosen))]
 
@@ -85,12 +86,11 @@ def _record(horizon_s: float, version: str) -> NDArray[np.void]:
     return record
 
 
-def _more(taken: Snapshot, forecast: Forecast, service: int, *, advised: bool) -> bytes:
+def _more(types: FloatArray, advice: Sequence[Recommendation]) -> bytes:
     """Give what is said of a service at risk alone."""
-    message, types = prediction_pb2.Prediction(), forecast.types[service]
+    message = prediction_pb2.Prediction()
     convert.add_type(message, types)
-    if advised:
-        convert.add_advice(message, taken, service, types)
+    convert.add_advice(message, advice)
     return message.SerializeToString()
 
 

@@ -10,7 +10,7 @@ from server.learning.learning import Learning
 from server.records.findings import AlarmOutcome
 from server.rpc import analysis, convert, incidents, learned, paging, times
 from server.rpc.access import Context
-from server.rpc.encoded_predictions import MOST_AT_ONCE, Predictions
+from server.rpc.predictions import MAX_ONE_BY_ONE, Predictions
 from server.systems.repository import Repository
 from server.systems.system import System
 from sre_edge.v1 import prediction_service_pb2 as pb
@@ -25,10 +25,10 @@ class PredictionServicer:
         self._trainer = learning.trainer
         self._predictions: Predictions | None = None
 
-    async def Predict(self, request: pb.PredictRequest, context: Context) -> bytes:
-        """Predict for one service, several, or all, and for the system; encoded already."""
+    async def Predict(self, request: pb.PredictRequest, context: Context) -> pb.PredictResponse:
+        """Predict for one service, several, or all, and for the system."""
         latest = self._latest()
-        if 0 < len(request.services) <= MOST_AT_ONCE and not request.explain:
+        if 0 < len(request.services) <= MAX_ONE_BY_ONE and not request.explain:
             return latest.answer(request)  # takes less time than a thread would
         return await asyncio.to_thread(latest.answer, request)
 

@@ -41,8 +41,8 @@ SERVICES: tuple[ServiceDescriptor, ...] = (
     incident_service_pb2.DESCRIPTOR.services_by_name["IncidentService"],
 )
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"  # at run time it takes no parameters
-ENCODED = ("Predict", "GetMetrics")
-"""Calls with one answer whose servicer encodes it."""
+ENCODED = ("GetMetrics",)
+"""Calls with one answer whose servicer encodes it, as the stream does."""
 
 HEALTH: ServiceDescriptor = health_pb2.DESCRIPTOR.services_by_name["Health"]
 

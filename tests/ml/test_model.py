@@ -65,8 +65,10 @@ def test_a_model_of_two_classes_answers_with_log_odds(tmp_path: Path) -> None:
     margins = model.predict(xgboost.DMatrix(rows), output_margin=True)
     np.testing.assert_allclose(trees(rows)[:, 0], margins, atol=1e-5)
     one_by_one = [trees.first_of_row(row) for row in rows]
-    np.testing.assert_allclose(one_by_one, trees(rows)[:, 0], rtol=1e-6)
-    with ThreadPoolExecutor(4) as pool:  # they share the memory of one row
+    # ONNX Runtime reads and writes the memory of one row in place; a copy would answer as before.
+    assert len(set(one_by_one)) > len(rows) / 2
+    np.testing.assert_array_equal(np.float32(one_by_one), trees(rows)[:, 0])
+    with ThreadPoolExecutor(4) as pool:  # they share that memory
         assert list(pool.map(trees.first_of_row, rows)) == one_by_one
 
 

@@ -147,7 +147,7 @@ async def test_an_analysis_tells_who_is_ill_and_how_far_it_would_spread(stubs: S
 async def test_only_so_many_services_are_explained_at_a_time(
     stubs: Stubs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("server.rpc.encoded_predictions.MOST_EXPLAINED", 3)
+    monkeypatch.setattr("server.rpc.predictions.MAX_EXPLAINED", 3)
     with pytest.raises(grpc.aio.AioRpcError) as raised:
         await stubs.prediction.Predict(prediction_service_pb2.PredictRequest(explain=True))
     assert raised.value.code() is grpc.StatusCode.INVALID_ARGUMENT

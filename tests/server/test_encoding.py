@@ -12,11 +12,13 @@ from google.protobuf import wrappers_pb2
 
 from ml.definitions.risk import MEDIUM_FROM, risk_level
 from ml.serving.predictor import Predictor, Trees
+from ml.serving.recommendations import recommendations
+from server.pipeline import advice
 from server.pipeline.snapshot import Forecast, Snapshot
 from server.records.experiments import InjectedFault
-from server.rpc import convert, encoded_services, faults, snapshots, times
+from server.rpc import convert, faults, snapshots, times
 from server.rpc.columns import varint
-from server.rpc.encoded_predictions import MOST_AT_ONCE, Predictions
+from server.rpc.predictions import MAX_ONE_BY_ONE, Predictions
 from server.sources.simulation import SimulationFactory, simulation
 from server.systems.system import System
 from simulator.topology.document import parse
@@ -81,7 +83,8 @@ def prediction(
     )
     if types is not None:
         convert.add_type(message, types)
-        convert.add_advice(message, taken, service, types)
+        told = recommendations(taken.graph, taken.frame, service, types)
+        convert.add_advice(message, told)
     return message
 
 
@@ -160,7 +163,7 @@ def test_a_system_without_calls_and_with_a_long_name_is_encoded_rightly() -> Non
 def test_only_those_most_at_risk_come_with_advice(
     taken: Snapshot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(encoded_services, "MOST_ADVISED", 2)
+    monkeypatch.setattr(advice, "MAX_ADVISED", 2)
     services = streamed(taken, None).services
     assert [bool(s.prediction.recommendations) for s in services[-3:]] == [False, True, True]
     typed = [
@@ -173,7 +176,7 @@ def test_each_prediction_asked_for_is_the_models_own_answer() -> None:
     system = System(simulation("boutique", 1), Predictor())
     latest, forecast = system.forecast()
     everyone = range(len(forecast.probability))
-    assert len(everyone) > MOST_AT_ONCE
+    assert len(everyone) > MAX_ONE_BY_ONE
     known = replace(
         forecast, moved=np.arange(len(everyone)) % 2 == 0, ongoing=np.arange(len(everyone)) % 3 == 2
     )
@@ -203,8 +206,8 @@ def test_an_answer_is_the_message_that_anyone_would_make(at_once: int) -> None:
     asked, names = Predictions(latest, known), latest.graph.names[:at_once]
     answers = list(asked.expected(range(len(names))))
     request = prediction_service_pb2.PredictRequest(services=names)
-    for _ in range(2):  # what is fixed is encoded the first time
-        told = prediction_service_pb2.PredictResponse.FromString(asked.answer(request))
+    for _ in range(2):  # what is fixed is made the first time, and copied
+        told = asked.answer(request)
         for message, answer in zip(told.predictions, answers, strict=True):
             assert message == prediction(latest, known, *answer)
         assert told.system == convert.system_prediction(latest, known)
@@ -222,9 +225,7 @@ def test_an_answer_has_the_risk_and_what_follows_from_it(
     monkeypatch.setattr(Predictor, "probability_of_row", lambda *_: probability)
     asked = Predictions(latest, known)
     request = prediction_service_pb2.PredictRequest(services=latest.graph.names[1:2])
-    (message,) = prediction_service_pb2.PredictResponse.FromString(
-        asked.answer(request)
-    ).predictions
+    (message,) = asked.answer(request).predictions
     types = (
         known.predictor.types_of_rows(known.rows[1:2])[0] if probability >= MEDIUM_FROM else None
     )
@@ -248,6 +249,6 @@ def test_one_inference_runs_for_each_call(monkeypatch: pytest.MonkeyPatch) -> No
         asked_for.clear()
         known = Predictions(latest, replace(forecast, moved=np.full(4, moved)))
         for _ in range(3):
-            told = prediction_service_pb2.PredictResponse.FromString(known.answer(request))
+            told = known.answer(request)
             assert 0.0 < told.predictions[0].incident_probability < MEDIUM_FROM
         assert asked_for == asked

@@ -1,0 +1,44 @@
+"""What to do about a service at risk, as a snapshot shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ml.definitions.risk import MEDIUM_FROM
+from ml.serving.factors import Factor
+from ml.serving.recommendations import Recommendation, recommendations
+from server.pipeline.snapshot import Snapshot
+from telemetry.graph import FloatArray, IntArray
+
+MAX_ADVISED = 100
+"""Services of a snapshot, those most at risk, that come with advice; `Predict` advises on all."""
+
+
+def advice(
+    taken: Snapshot, service: int, types: FloatArray, factors: Sequence[Factor] = ()
+) -> list[Recommendation]:
+    """Advise on one service at risk, the most promising first.
+
+    Parameters
+    ----------
+    types
+        (K,) probability of each type of incident.
+    factors
+        Reasons for the prediction, if they are known.
+    """
+    return recommendations(taken.graph, taken.frame, service, types, factors)
+
+
+def advice_for_most_at_risk(
+    taken: Snapshot, probability: FloatArray, types: FloatArray, chosen: IntArray
+) -> dict[int, list[Recommendation]]:
+    """Advise on those of some services, (N,) indices, that are most at risk.
+
+    Gives the advice by index, the service most at risk first; `probability` is that of all
+    services, (S,), `types` (S, K).
+    """
+    at_risk = chosen[probability[chosen] >= MEDIUM_FROM]
+    ranked = at_risk[np.argsort(-probability[at_risk], kind="stable")][:MAX_ADVISED]
+    return {service: advice(taken, service, types[service]) for service in ranked.tolist()}
