@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
 import contextlib
 import socket
 import time
@@ -22,7 +21,6 @@ from server.credentials import (
     server_credentials,
     token,
 )
-from server.http import Http
 from server.learning.learning import Learning
 from server.loop_lag import LoopLag
 from server.pipeline.stages import SloSettings
@@ -39,6 +37,7 @@ from server.systems.clock import Clock
 from server.systems.repository import Journal
 from server.systems.system import Engine
 from server.systems.ticker import Ticker
+from server.web.port import HttpPort
 from simulator.topologies import SHIPPED, shipped
 from simulator.topology.file import load_topology
 from simulator.topology.resolved import Topology
@@ -98,7 +97,7 @@ class App:
     metrics_address: str
     _server: grpc.aio.Server
     _running: tuple[asyncio.Task[None], ...]
-    _http: Http
+    _http: HttpPort
 
     async def stop(self) -> None:
         """Drain: no longer healthy, streams end, calls finish, nothing is left."""
@@ -167,7 +166,7 @@ async def _start(settings: Settings, topology: Topology, store: Store) -> App:
     reflection.enable_server_reflection(told, server)
     address = _bind(server, settings, certs)
     loop = asyncio.get_running_loop()
-    http = Http(settings, registry, lambda: _serving(healthy, loop), certs, secret)
+    http = HttpPort(settings, registry, lambda: _serving(healthy, loop), certs, secret)
     await server.start()
     healthy.serving = True
     return App(
@@ -223,13 +222,14 @@ def _bind(server: grpc.aio.Server, settings: Settings, certs: Watched[Certificat
     return f"{host}:{port}"
 
 
-def _serving(healthy: HealthServicer, loop: asyncio.AbstractEventLoop) -> bool:
-    """Whether the server says that it serves; from another thread, so that a stuck loop shows."""
+async def _serving(healthy: HealthServicer, loop: asyncio.AbstractEventLoop) -> bool:
+    """Whether the server says that it serves; asked in its loop, so that a stuck one shows."""
 
     async def asked() -> bool:
         return healthy.serving
 
     try:
-        return asyncio.run_coroutine_threadsafe(asked(), loop).result(HEALTH_TIMEOUT_S)
-    except (TimeoutError, concurrent.futures.CancelledError):
+        async with asyncio.timeout(HEALTH_TIMEOUT_S):
+            return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(asked(), loop))
+    except (TimeoutError, asyncio.CancelledError):
         return False
