@@ -85,7 +85,7 @@ class HttpPort:
         return self._listening.connections
 
     def close(self) -> None:
-        """Stop; waits for the thread, for no client."""
+        """Stop; waits for a scrape that is being made, for no client."""
         self._server.should_exit = True
         self._thread.join()
 
