@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
 import contextlib
 import socket
 import time
@@ -22,7 +21,6 @@ from server.credentials import (
     server_credentials,
     token,
 )
-from server.http import Http
 from server.learning.learning import Learning
 from server.loop_lag import LoopLag
 from server.pipeline.budgets import SloSettings
@@ -41,6 +39,7 @@ from server.store import Store, open_store, place
 from server.systems.repository import Repository
 from server.systems.system import System
 from server.systems.ticker import Ticker
+from server.web.port import HttpPort
 
 GRACE_S = 3.0
 HEALTH_TIMEOUT_S = 2.0
@@ -84,7 +83,7 @@ class App:
     metrics_address: str
     _server: grpc.aio.Server
     _running: tuple[asyncio.Task[None], ...]
-    _http: Http
+    _http: HttpPort
 
     async def stop(self) -> None:
         """Drain: no longer healthy, streams end, calls finish, nothing is left."""
@@ -153,7 +152,7 @@ async def _start(settings: Settings, factory: SourceFactory, store: Store) -> Ap
     reflection.enable_server_reflection(told, server)
     address = _bind(server, settings, certs)
     loop = asyncio.get_running_loop()
-    http = Http(settings, registry, lambda: _serving(healthy, loop), certs, secret)
+    http = HttpPort(settings, registry, lambda: _serving(healthy, loop), certs, secret)
     await server.start()
     healthy.serving = True
     return App(
@@ -210,13 +209,14 @@ def _bind(server: grpc.aio.Server, settings: Settings, certs: Watched[Certificat
     return f"{host}:{port}"
 
 
-def _serving(healthy: HealthServicer, loop: asyncio.AbstractEventLoop) -> bool:
-    """Whether the server says that it serves; from another thread, so that a stuck loop shows."""
+async def _serving(healthy: HealthServicer, loop: asyncio.AbstractEventLoop) -> bool:
+    """Whether the server says that it serves; asked in its loop, so that a stuck one shows."""
 
     async def asked() -> bool:
         return healthy.serving
 
     try:
-        return asyncio.run_coroutine_threadsafe(asked(), loop).result(HEALTH_TIMEOUT_S)
-    except (TimeoutError, concurrent.futures.CancelledError):
+        async with asyncio.timeout(HEALTH_TIMEOUT_S):
+            return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(asked(), loop))
+    except (TimeoutError, asyncio.CancelledError):
         return False

@@ -8,21 +8,34 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Callable
+from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
 import click
 
-from ml.serving.artefact import SHIPPED, ArtefactError
+from ml.serving.artefact import ArtefactError
 from server.app import start
 from server.logs import LogFormat, configure
 from server.ports import SourceError
-from server.settings import LISTEN, METRICS_LISTEN, Settings, SettingsError, default_data
+from server.settings import Settings, SettingsError
 from server.store import StoreError
 
-FILE = click.Path(path_type=Path)
+_FILE = click.Path(path_type=Path)
+_AT_LEAST_ONE = click.IntRange(min=1)
+_DEFAULTS: dict[str, Any] = {  # the home directory is asked for only if it is needed
+    field.name: field.default_factory if field.default is MISSING else field.default
+    for field in fields(Settings)
+}
 
 _log = logging.getLogger(__name__)
+
+
+def _option(flag: str, **stated: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Make an option that names its variable and has the default of its setting."""
+    default = _DEFAULTS.get(flag.lstrip("-").replace("-", "_"))
+    return click.option(flag, **{"show_envvar": True, "default": default, **stated})
 
 
 @click.command(
@@ -32,132 +45,62 @@ _log = logging.getLogger(__name__)
         "show_default": True,
     }
 )
-@click.option(
-    "--listen",
-    default=LISTEN,
-    metavar="HOST:PORT",
-    show_envvar=True,
-    help="Where gRPC is served; port 0 takes a free one.",
+@_option("--listen", metavar="HOST:PORT", help="Where gRPC is served; port 0 takes a free one.")
+@_option("--metrics-listen", metavar="HOST:PORT", help="Where Prometheus finds /metrics.")
+@_option(
+    "--insecure", is_flag=True, help="Do without TLS and token off loopback, in a private network."
 )
-@click.option(
-    "--metrics-listen",
-    default=METRICS_LISTEN,
-    metavar="HOST:PORT",
-    show_envvar=True,
-    help="Where Prometheus finds /metrics.",
-)
-@click.option(
-    "--insecure",
-    is_flag=True,
-    show_envvar=True,
-    help="Do without TLS and token off loopback, in a private network.",
-)
-@click.option("--tls-cert", type=FILE, show_envvar=True, help="Certificate with its chain, PEM.")
-@click.option("--tls-key", type=FILE, show_envvar=True, help="Its key, PEM.")
-@click.option(
+@_option("--tls-cert", type=_FILE, help="Certificate with its chain, PEM.")
+@_option("--tls-key", type=_FILE, help="Its key, PEM.")
+@_option(
     "--client-ca",
-    type=FILE,
-    show_envvar=True,
-    help="Who signs the certificates that clients must have then (mutual TLS), PEM.",
+    type=_FILE,
+    help="Who signed the certificates that clients then need (mutual TLS), PEM.",
 )
-@click.option(
-    "--token-file", type=FILE, show_envvar=True, help="File with the token that clients must send."
-)
-@click.option(
-    "--topology",
-    default="default",
-    metavar="FILE",
-    show_envvar=True,
-    help="Topology file, or the name of a shipped one.",
-)
-@click.option(
-    "--seed",
-    type=click.IntRange(min=0, max=2**64 - 1),
-    default=1,
-    show_envvar=True,
-    help="Of the simulation.",
-)
-@click.option(
-    "--speed",
-    type=float,
-    default=1.0,
-    show_envvar=True,
-    help="Simulated seconds per second, 0.1 to 100.",
-)
-@click.option(
-    "--model",
-    type=click.Path(path_type=Path),
-    default=SHIPPED,
-    show_envvar=True,
-    show_default="the shipped one",
-    help="Model directory.",
-)
-@click.option(
+@_option("--token-file", type=_FILE, help="File with the token that clients must send.")
+@_option("--topology", metavar="FILE", help="Topology file, or the name of a shipped one.")
+@_option("--seed", type=click.IntRange(min=0, max=2**64 - 1), help="Seed of the simulation.")
+@_option("--speed", help="Simulated seconds per second, 0.1 to 100.")
+@_option("--model", type=_FILE, show_default="the shipped one", help="Model directory.")
+@_option(
     "--data",
     type=click.Path(file_okay=False, path_type=Path),
-    default=default_data,
-    show_envvar=True,
     show_default="~/.local/share/sre-edge",
     help="Directory of what outlives the server: trained models, and the database.",
 )
-@click.option(
+@_option(
     "--store",
     metavar="URL",
-    show_envvar=True,
     show_default="a file in the data directory",
     help="Database: sqlite:///FILE or postgresql://…; a variable hides its password better.",
 )
-@click.option(
+@_option(
     "--learn-after",
-    type=click.IntRange(min=1),
-    show_envvar=True,
+    type=_AT_LEAST_ONE,
     show_default="never",
     metavar="N",
     help="Train a candidate by itself after N new experiments.",
 )
-@click.option(
-    "--max-streams",
-    type=click.IntRange(min=1),
-    default=1000,
-    show_envvar=True,
-    help="Streams at a time.",
-)
-@click.option(
-    "--max-calls",
-    type=click.IntRange(min=1),
-    default=200,
-    show_envvar=True,
-    help="Calls with one answer at a time.",
-)
-@click.option(
+@_option("--max-streams", type=_AT_LEAST_ONE, help="Streams at a time.")
+@_option("--max-calls", type=_AT_LEAST_ONE, help="Calls with one answer at a time.")
+@_option(
     "--log-level",
     type=click.Choice(["debug", "info", "warning", "error"]),
     default="info",
-    show_envvar=True,
-    help="debug has every call.",
+    help="How much is logged; debug has every call.",
 )
-@click.option(
+@_option(
     "--log-format",
     type=click.Choice([kind.value for kind in LogFormat]),
     default=LogFormat.LOGFMT.value,
-    show_envvar=True,
-    help="One line per event either way.",
+    help="How a line of the log is written, one for each event.",
 )
-@click.option(
+@_option(
     "--slo-scale",
-    type=float,
-    default=1.0 / 60.0,
-    show_envvar=True,
     show_default="1/60: an hour is a minute",
     help="Length of the windows of error budgets over that of real operations.",
 )
-@click.option(
-    "--slo-min-rps",
-    type=float,
-    default=1.0,
-    show_envvar=True,
-    help="Request rate below which no error budget alerts.",
-)
+@_option("--slo-min-rps", help="Request rate below which no error budget alerts.")
 def main(log_level: str, log_format: str, **stated: Any) -> None:
     """Serve a simulated system of microservices, its metrics and its predictions over gRPC."""
     configure(log_level, LogFormat(log_format))

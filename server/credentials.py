@@ -71,11 +71,18 @@ class Watched(Generic[Content]):
 
 @dataclass(frozen=True, slots=True)
 class Certificates:
-    """PEM texts: key and chain of the server, and who may sign those of clients."""
+    """PEM texts: key and chain of the server, and who may sign those of clients.
+
+    Attributes
+    ----------
+    context
+        Key and chain as Python's servers take them, which ask for no certificate of clients.
+    """
 
     key: bytes
     chain: bytes
     client_ca: bytes | None
+    context: ssl.SSLContext
 
     def configuration(self) -> grpc.ServerCertificateConfiguration:
         """Give them as gRPC takes them."""
@@ -108,6 +115,7 @@ def certificates(settings: Settings) -> Watched[Certificates] | None:
                 key.read_bytes(),
                 cert.read_bytes(),
                 None if client_ca is None else client_ca.read_bytes(),
+                context,
             )
         except (OSError, ssl.SSLError) as error:
             raise SettingsError(

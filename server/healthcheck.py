@@ -7,8 +7,8 @@ import ssl
 import sys
 import urllib.request
 
-from server.http import HEALTH
 from server.settings import METRICS_LISTEN, host_and_port
+from server.web import HEALTH
 
 TIMEOUT_S = 3.0
 

@@ -46,7 +46,7 @@ class Settings:
     topology
         A topology file, or the name of a shipped one.
     seed
-        Of the simulation.
+        Seed of the simulation.
     speed
         Simulated seconds per second, 0.1 to 100.
     model

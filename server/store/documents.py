@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import datetime
 from enum import Enum
@@ -18,21 +18,17 @@ Record = TypeVar("Record")
 
 def plain(value: Any) -> Any:
     """Make JSON values of a record of dataclasses, enums, times, tuples and plain values."""
-    if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
-    if isinstance(value, Enum):
-        return value.name
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, tuple):
-        return [plain(item) for item in value]
-    return value
+    return _writer(type(value))(value)  # type: ignore[arg-type]
 
 
 def parsed(kind: type[Record], value: Any) -> Record:
-    """Make the record again; the opposite of `plain`."""
-    result: Record = _parsed(kind, value)
-    return result
+    """Make the record again; the opposite of `plain`.
+
+    Fields that a newer server added are passed over; those that an older one did not know have
+    their defaults.
+    """
+    record: Record = _reader(kind)(value)  # type: ignore[arg-type]
+    return record
 
 
 def save(connection: Connection, table: Table, key: str, values: Mapping[str, Any]) -> None:
@@ -51,24 +47,38 @@ def prune(connection: Connection, table: Table, kept: int) -> None:
 
 
 @cache
-def _hints(kind: type) -> dict[str, Any]:
-    return get_type_hints(kind)
-
-
-def _parsed(kind: Any, value: Any) -> Any:
-    if value is None or kind is Any:
-        return None
-    origin = get_origin(kind)
-    if origin in (Union, types.UnionType):
-        (only,) = (given for given in get_args(kind) if given is not type(None))
-        return _parsed(only, value)
-    if origin is tuple:
-        return tuple(_parsed(get_args(kind)[0], item) for item in value)
+def _writer(kind: type) -> Callable[[Any], Any]:
     if is_dataclass(kind):
-        hints = _hints(kind)  # type: ignore[arg-type]
-        return kind(**{name: _parsed(hints[name], item) for name, item in value.items()})  # type: ignore[operator]
+        names = [field.name for field in fields(kind)]
+        return lambda record: {name: plain(getattr(record, name)) for name in names}
+    if issubclass(kind, tuple):
+        return lambda items: [plain(item) for item in items]
     if issubclass(kind, Enum):
-        return kind[value]
-    if kind is datetime:
-        return datetime.fromisoformat(value)
-    return kind(value)
+        return lambda member: member.name
+    if issubclass(kind, datetime):
+        return datetime.isoformat
+    return lambda value: value
+
+
+@cache
+def _reader(kind: Any) -> Callable[[Any], Any]:
+    """Make the function that reads a value of a type; no field is of a union but with None."""
+    if get_origin(kind) in (Union, types.UnionType):
+        (only,) = (given for given in get_args(kind) if given is not type(None))
+        return _reader(only)
+    if get_origin(kind) is tuple:
+        read = _reader(get_args(kind)[0])
+        return lambda items: tuple(read(item) for item in items)
+    if is_dataclass(kind):
+        readers = {name: _reader(hint) for name, hint in get_type_hints(kind).items()}
+        return lambda stated: kind(  # type: ignore[operator]
+            **{
+                name: None if stated[name] is None else read(stated[name])
+                for name, read in readers.items()
+                if name in stated
+            }
+        )
+    if issubclass(kind, Enum):
+        members: Mapping[str, Any] = kind.__members__
+        return members.__getitem__
+    return datetime.fromisoformat if kind is datetime else kind

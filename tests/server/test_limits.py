@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import socket
+import threading
+import time
+import urllib.error
 import urllib.request
-from socketserver import ThreadingMixIn
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import grpc
@@ -132,7 +137,7 @@ async def stalled_watcher(app: App) -> asyncio.StreamWriter:
 async def test_connections_to_the_http_port_are_limited(
     start_server: StartServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("server.http.MOST_CONNECTIONS", 3)
+    monkeypatch.setattr("server.web.port.MAX_CONNECTIONS", 3)
     app = await start_server()
     host, port = app.metrics_address.split(":")
 
@@ -151,25 +156,70 @@ async def test_connections_to_the_http_port_are_limited(
         writer.close()
 
 
-async def test_a_connection_for_which_there_is_no_thread_leaves_room_for_others(
+async def test_a_scrape_for_which_there_is_no_thread_leaves_room_for_others(
     start_server: StartServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app = await start_server()
-    begin, failed = ThreadingMixIn.process_request, []
+    begin, failed = ThreadPoolExecutor.submit, []
 
-    def once(server: Any, request: Any, client: Any) -> None:
-        if not failed:
-            failed.append(client)
+    def once(executor: Any, *work: Any) -> Any:
+        if not failed and threading.current_thread().name == "http":
+            failed.append(work)
             raise RuntimeError("can't start new thread")
-        begin(server, request, client)
+        return begin(executor, *work)
 
-    monkeypatch.setattr(ThreadingMixIn, "process_request", once)
-    url = f"http://{app.metrics_address}/healthz"
-    with pytest.raises(OSError, match=r"reset|closed"):
+    monkeypatch.setattr(ThreadPoolExecutor, "submit", once)
+    url = f"http://{app.metrics_address}/metrics"
+    with pytest.raises(urllib.error.HTTPError) as caught:
         await asyncio.to_thread(urllib.request.urlopen, url, timeout=10)
+    with caught.value as page:
+        assert (page.code, page.read()) == (500, b"Internal Server Error")
     with await asyncio.to_thread(urllib.request.urlopen, url, timeout=10) as page:
         assert page.status == 200
-    await until(lambda: not app._http._server._open)
+    assert failed
+    await until(lambda: not app._http.connections)
+
+
+async def test_a_connection_that_could_not_be_accepted_is_accepted_later(
+    start_server: StartServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = await start_server()
+    begin, failed = socket.socket.accept, []
+
+    def once(listening: socket.socket) -> Any:
+        if not failed:
+            failed.append(listening)
+            raise OSError(errno.EMFILE, "Too many open files")
+        return begin(listening)
+
+    monkeypatch.setattr(socket.socket, "accept", once)
+    url = f"http://{app.metrics_address}/healthz"
+    with await asyncio.to_thread(urllib.request.urlopen, url, timeout=10) as page:
+        assert page.status == 200
+    assert failed
+    await until(lambda: not app._http.connections)
+
+
+async def test_a_stuck_server_says_so_on_the_http_port(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("server.app.HEALTH_TIMEOUT_S", 0.2)
+
+    def status() -> int:
+        try:
+            with urllib.request.urlopen(
+                f"http://{app.metrics_address}/healthz", timeout=10
+            ) as page:
+                return int(page.status)
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code
+
+    assert await asyncio.to_thread(status) == 200
+    asked = asyncio.get_running_loop().run_in_executor(None, status)
+    time.sleep(1.0)
+    assert await asked == 503
+    assert await asyncio.to_thread(status) == 200
 
 
 async def test_a_message_that_is_too_large_is_refused(stubs: Stubs) -> None:

@@ -76,9 +76,9 @@ async def test_a_certificate_is_replaced_without_a_restart(
     monkeypatch.setattr(credentials, "LOOK_EVERY_S", 0.0)
     cert, key = authority.issue("before", file="server")
     app = await start_server(tls_cert=cert, tls_key=key)
-    host, _, port = app.address.rpartition(":")
 
-    def shown() -> str:
+    def shown(address: str = app.address) -> str:
+        host, _, port = address.rpartition(":")
         return ssl.get_server_certificate((host, int(port)))
 
     first = await asyncio.to_thread(shown)
@@ -87,10 +87,12 @@ async def test_a_certificate_is_replaced_without_a_restart(
         await stream.read()
         key.write_text("not a key")  # half of a replacement is no replacement
         assert await asyncio.to_thread(shown) == first
+        assert await asyncio.to_thread(shown, app.metrics_address) == first
         authority.issue("after", file="server")
         second = await asyncio.to_thread(shown)
         assert second != first
         assert second.strip() in cert.read_text()
+        assert await asyncio.to_thread(shown, app.metrics_address) == second
         await stream.read()  # who is connected stays so
         stream.cancel()
     context = ssl.create_default_context(cafile=str(authority.certificate))
@@ -211,7 +213,7 @@ async def test_a_client_that_does_not_speak_tls_holds_nobody_up(
 async def test_the_oldest_connection_gives_way_with_tls_too(
     start_server: StartServer, authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("server.http.MOST_CONNECTIONS", 3)
+    monkeypatch.setattr("server.web.port.MAX_CONNECTIONS", 3)
     cert, key = authority.issue("edge")
     app = await start_server(tls_cert=cert, tls_key=key)
     host, _, port = app.metrics_address.rpartition(":")

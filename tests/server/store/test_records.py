@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
 
 from server.pipeline.budgets import SloSettings
 from server.pipeline.snapshot import Status
-from server.records.events import EventKind, LoggedEvent, StatusChange
+from server.records.events import EventKind, LoggedEvent, ModelChange, RunStart, StatusChange
 from server.records.experiments import (
     Breakage,
     BudgetSpent,
@@ -27,6 +31,8 @@ from server.records.findings import (
     Objective,
     Peak,
     ServiceIncident,
+    Severity,
+    SloAlert,
 )
 from server.store import Place, Store, chaos, events, incidents, open_store
 from server.store.alarms import AlarmFilter
@@ -38,6 +44,7 @@ from telemetry.faults import FaultKind
 
 NOW = datetime(2030, 3, 1, 12, 30, 15, 250_000, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
+DOCUMENTS = json.loads((Path(__file__).parent / "documents.json").read_text())
 
 
 def incident(number: int, *services: str, ended: bool = False) -> Incident:
@@ -91,11 +98,38 @@ def keep(
     repository.flush()
 
 
-def test_a_record_is_the_same_as_a_document_and_back() -> None:
-    for kept in (incident(1, "db", "web", ended=True), experiment(2)):
-        assert parsed(type(kept), plain(kept)) == kept
-    late = alarm(3, "db", AlarmOutcome.LATE)
-    assert parsed(Alarm, plain(late)) == late
+RECORDS: dict[str, object] = {
+    "incident": incident(1, "db", "web", ended=True),
+    "alarm": alarm(3, "db", AlarmOutcome.LATE),
+    "experiment": experiment(2),
+    "fault": replace(experiment(2).faults[0], ended_by=FaultEnd.STOPPED),
+    "slo_alert": SloAlert("db", Objective.ERROR_RATE, Severity.PAGE, True, NOW, 14.5),
+    "status_change": StatusChange(Status.HEALTHY, Status.DOWN),
+    "run_start": RunStart("default", 2**64 - 1),
+    "model_change": ModelChange("m-2"),
+}
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_a_record_is_the_same_as_a_document_and_back(name: str) -> None:
+    record = RECORDS[name]
+    assert parsed(type(record), json.loads(json.dumps(plain(record)))) == record
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_documents_are_as_they_are_in_databases_that_exist(name: str) -> None:
+    assert plain(RECORDS[name]) == DOCUMENTS[name]  # version 0.1 wrote them
+    assert parsed(type(RECORDS[name]), DOCUMENTS[name]) == RECORDS[name]
+
+
+def test_fields_that_are_not_known_are_passed_over_and_missing_ones_have_defaults() -> None:
+    document = json.loads(json.dumps(DOCUMENTS["incident"]))
+    document["colour"] = "red"
+    document["services"][0]["colour"] = None
+    assert parsed(Incident, document) == RECORDS["incident"]
+    del document["services"][0]["alarm_id"]
+    services = parsed(Incident, document).services
+    assert [found.alarm_id for found in services] == ["", "a-1"]
 
 
 def test_a_record_that_changes_is_kept_once_as_it_is_last(store: Store) -> None:

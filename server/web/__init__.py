@@ -1,0 +1,4 @@
+"""HTTP beside gRPC: `/metrics` for Prometheus, `/healthz` for probes."""
+
+HEALTH = "/healthz"
+METRICS = "/metrics"
