@@ -12,6 +12,8 @@ from typing import Any
 import yaml
 
 MAX_PROBLEMS = 50
+MAX_LEVELS = 100
+"""Mappings and lists inside of each other in YAML; JSON has Python's own limit."""
 
 _BaseLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -31,7 +33,21 @@ class DocumentError(ValueError):
 
 
 class _Loader(_BaseLoader):  # type: ignore[misc]
-    """A safe YAML loader that refuses repeated keys and aliases."""
+    """A safe YAML loader that refuses repeated keys, aliases, and endless nesting."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._levels = 0
+
+    # The C parser recurses without a limit of its own, to the end of the process; but it calls
+    # these two before and after each value. Their own task, resolvers by path, is not used.
+    def descend_resolver(self, parent: Any, index: Any) -> None:  # noqa: ARG002
+        self._levels += 1
+        if self._levels > MAX_LEVELS:
+            raise yaml.YAMLError(f"expected at most {MAX_LEVELS} levels of nesting")
+
+    def ascend_resolver(self) -> None:
+        self._levels -= 1
 
     def construct_object(self, node: Any, deep: bool = False) -> Any:
         if node in self.constructed_objects:  # here, since the C parser composes by itself
@@ -41,8 +57,10 @@ class _Loader(_BaseLoader):  # type: ignore[misc]
     def construct_mapping(self, node: Any, deep: bool = False) -> Any:
         seen: set[str] = set()
         for key, _ in node.value:
+            where = _position(key.start_mark)
+            if not isinstance(key, yaml.ScalarNode):
+                raise yaml.YAMLError(f"{where}: expected text as a key")
             if key.value in seen:
-                where = _position(key.start_mark)
                 raise yaml.YAMLError(f"{where}: expected each key once, {key.value!r} is repeated")
             seen.add(key.value)
         return super().construct_mapping(node, deep)

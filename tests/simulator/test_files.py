@@ -156,6 +156,7 @@ def calling(keys: dict[str, Any]) -> dict[str, Any]:
         ),
         ("services: [{name: a}", "expected YAML or JSON"),
         ("services: [{name: a, name: b}]", "expected each key once"),
+        ("? [a]\n: b", "shop.yaml: line 1, column 3: expected text as a key"),
         (
             {
                 "services": [
@@ -246,3 +247,9 @@ def test_an_alias_is_refused_before_it_multiplies() -> None:
     lines = ["a0: &a0 [x, x]"] + [f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]" for i in range(1, 60)]
     with pytest.raises(TopologyError, match="expected no alias"):
         parse_topology("\n".join([*lines, "services: *a59"]))
+
+
+@pytest.mark.parametrize("opening", ["[", "{a: ", "- "])
+def test_endless_nesting_is_refused_before_it_ends_the_process(opening: str) -> None:
+    with pytest.raises(TopologyError, match="expected at most 100 levels of nesting"):
+        parse_topology("services:\n " + 40_000 * opening)
