@@ -127,8 +127,9 @@ evaluation: $(STAMP)  ## Evaluate the shipped model with the oracle, into docs/e
 ##@ Document and release it
 
 .PHONY: docs
-docs: $(STAMP)  ## Write docs/reference.md from protos/
+docs: $(STAMP)  ## Write docs/reference.md from protos/, and the keys of files in docs/simulator.md
 	@$(BIN)/python docs/reference.py
+	@PYTHONPATH=. $(BIN)/python docs/keys.py
 
 .PHONY: answers
 answers: $(STAMP)  ## Write the answers to the commands in docs/api.md anew
