@@ -127,9 +127,10 @@ evaluation: $(STAMP)  ## Evaluate the shipped model with the oracle, into docs/e
 ##@ Document and release it
 
 .PHONY: docs
-docs: $(STAMP)  ## Write docs/reference.md from protos/, docs/metrics-and-faults.md from telemetry/
+docs: $(STAMP)  ## Write the API, metrics and faults, and the keys of files into docs/ from the code
 	@$(BIN)/python docs/reference.py
 	@PYTHONPATH=. $(BIN)/python docs/metrics_and_faults.py
+	@PYTHONPATH=. $(BIN)/python docs/keys.py
 
 .PHONY: answers
 answers: $(STAMP)  ## Write the answers to the commands in docs/api.md anew

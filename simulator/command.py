@@ -14,16 +14,17 @@ import numpy as np
 import yaml
 
 from simulator.dynamics.load import Load
-from simulator.faults.scenario import Scenario, ScenarioError, checked_fault, load_scenarios
+from simulator.faults.scenario import Scenario, ScenarioError, load_scenarios, read_fault
 from simulator.importers import FORMATS
 from simulator.simulation import Simulation
 from simulator.statistics import RunStatistics
 from simulator.topologies import SHIPPED, shipped
-from simulator.topology.document import Checker, DocumentError, read
+from simulator.topology.document import DocumentError, read
 from simulator.topology.file import load_topology, parse_topology
 from simulator.topology.generator import random_document
+from simulator.topology.keys import Checker
 from simulator.topology.resolved import Topology
-from telemetry.faults import Fault, FaultKind
+from telemetry.faults import Fault
 from telemetry.frame import FRAME_INTERVAL_S, Frame
 from telemetry.metrics import SERVICE_METRICS
 
@@ -204,24 +205,18 @@ def _scenario(topology: Topology, path: str | None, name: str | None) -> Scenari
 def _fault(text: str, topology: Topology) -> Fault:
     checker = Checker(f"--fault {text}")
     target, *rest = text.split(":")
-    keys = ("start_s", "duration_s", "intensity", "ramp_s")
-    fault = None
     if not 3 <= len(rest) <= 5:
-        checker.problem("", f"expected {FAULT_FORM}")
-    else:
-        kind = checker.choice(rest[0], "kind", [k.value for k in FaultKind])
-        numbers: dict[str, float] = {}
-        for key, value in zip(keys, rest[1:], strict=False):
-            try:
-                numbers[key] = float(value)
-            except ValueError:
-                checker.problem(key, f"expected a number, got {value!r}")
-        if kind and not checker.problems:
-            fault = checked_fault(checker, "", numbers, target, kind, topology.graph())
-    checker.raise_problems(ScenarioError)
-    if fault is None:
-        raise ScenarioError([f"--fault {text}: expected {FAULT_FORM}"])
-    return fault
+        raise ScenarioError([f"{checker.source}: expected {FAULT_FORM}"])
+    numbers = zip(("start_s", "duration_s", "intensity", "ramp_s"), rest[1:], strict=False)
+    stated = {"target": target, "kind": rest[0]} | {key: _number(value) for key, value in numbers}
+    return checker.passed(read_fault(checker, stated, topology.graph()), ScenarioError)
+
+
+def _number(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text  # the check says what was expected
 
 
 class _Table:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from simulator.dynamics.load import Load
-from simulator.topology.document import Checker, DocumentError, inside, parse, read, shown
+from simulator.topology.document import DocumentError, listed, parse, read, shown
+from simulator.topology.keys import Checker, Key, Place, Stated
 from telemetry.faults import Fault, FaultError, FaultKind, check
 from telemetry.graph import ServiceGraph
 
 MAX_SECONDS = 7 * 86_400.0
-_SCENARIO_KEYS = ("name", "seconds", "load", "faults")
-_LOAD_KEYS = ("scale", "diurnal", "hour", "day")
-_FAULT_KEYS = ("target", "kind", "start_s", "duration_s", "intensity", "ramp_s", "share")
 
 
 class ScenarioError(DocumentError):
@@ -44,6 +42,48 @@ class Scenario:
     faults: tuple[Fault, ...]
 
 
+# A key takes as few lines as it can.
+# fmt: off
+
+
+@dataclass(frozen=True, slots=True)
+class LoadSpec(Stated):
+    """Load from outside, as stated; see `simulator.dynamics.load.Load`."""
+
+    scale: Annotated[float, Key("Times the nominal load.", least=0.0, most=1000.0)] = 1.0
+    diurnal: Annotated[bool, Key("It follows day and week; false: it is constant.")] = False
+    hour: Annotated[float, Key(
+        "Hour of the day when the run starts.", "h", least=0.0, most=24.0)] = 12.0
+    day: Annotated[int, Key("Day of the week when it starts, 0 is Monday.", least=0, most=6)] = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaultSpec(Stated):
+    """A fault, as stated; see `telemetry.faults.Fault`. `check` has the limits."""
+
+    target: Annotated[str, Key(
+        "Name of a service, or `caller->callee`, or empty.", expected="a name")] = ""
+    kind: Annotated[str, Key("What is done to it.", choices=[kind.value for kind in FaultKind])]
+    start_s: Annotated[float, Key("When it begins, since the start of the run.", "s")] = 0.0
+    duration_s: Annotated[float, Key("How long it acts, ramp included.", "s")]
+    intensity: Annotated[float, Key("Strength.")] = 1.0
+    ramp_s: Annotated[float, Key("Time until it has its full strength.", "s")] = 0.0
+    share: Annotated[float, Key("Share of the replicas that it acts on.")] = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScenarioSpec(Stated):
+    """A scenario, as stated; its faults are read one by one."""
+
+    name: Annotated[str, Key("For people and reports.", pattern=".", default="its place")] = ""
+    seconds: Annotated[float, Key("Length of the run.", "s", above=0.0, most=MAX_SECONDS)]
+    load: Annotated[LoadSpec, Key("Load from outside.")] = LoadSpec()
+    faults: Annotated[Sequence[Any], Key("What is injected.")] = ()
+
+
+# fmt: on
+
+
 def load_scenarios(path: str | Path, graph: ServiceGraph) -> tuple[Scenario, ...]:
     """Load a scenario file for a system.
 
@@ -68,90 +108,34 @@ def parse_scenarios(
     if isinstance(document, str):
         document = parse(document, source, ScenarioError)
     checker = Checker(source)
-    scenarios = tuple(
-        _scenario(checker, value, path.removeprefix("."), graph)
-        for path, value in checker.sequence(document, "")
-    )
-    if not scenarios:
-        checker.problem("", "expected at least one scenario")
-    checker.raise_problems(ScenarioError)
-    return scenarios
+    if not isinstance(document, list):
+        checker.problem((), f"expected a list, got {shown(document)}")
+    if not document:
+        checker.problem((), "expected at least one scenario")
+    scenarios = []
+    for i, value in enumerate(document if isinstance(document, list) else ()):
+        stated = checker.read(ScenarioSpec, value, (i,))
+        faults = [
+            read_fault(checker, fault, graph, (i, "faults", j))
+            for j, fault in enumerate(listed(value, "faults"))
+        ]
+        if stated and all(faults):
+            name, load = stated.name or f"[{i}]", stated.load.into(Load)
+            scenarios.append(Scenario(name, stated.seconds, load, tuple(filter(None, faults))))
+    return checker.passed(tuple(scenarios), ScenarioError)
 
 
-def _scenario(checker: Checker, value: Any, path: str, graph: ServiceGraph) -> Scenario:
-    stated = checker.mapping(value, path, _SCENARIO_KEYS) or {}
-    name = stated.get("name", path)
-    if not isinstance(name, str) or not name:
-        checker.problem(inside(path, "name"), f"expected text, got {shown(name)}")
-        name = path
-    where = inside(path, "seconds")
-    seconds = checker.number(stated.get("seconds"), where, above=0.0, most=MAX_SECONDS)
-    if stated and stated.get("seconds") is None:
-        checker.problem(where, "expected a number greater than 0, got nothing")
-    faults = [
-        _fault(checker, item, at, graph)
-        for at, item in checker.sequence(stated.get("faults", []), inside(path, "faults"))
-    ]
-    return Scenario(
-        name=name,
-        seconds=seconds or 0.0,
-        load=_load(checker, stated.get("load"), inside(path, "load")),
-        faults=tuple(fault for fault in faults if fault is not None),
-    )
-
-
-def _load(checker: Checker, value: Any, path: str) -> Load:
-    if value is None:
-        return Load()
-    stated = checker.mapping(value, path, _LOAD_KEYS) or {}
-    scale = checker.number(stated.get("scale"), inside(path, "scale"), least=0.0, most=1000.0)
-    hour = checker.number(stated.get("hour"), inside(path, "hour"), least=0.0, most=24.0)
-    day = checker.whole(stated.get("day"), inside(path, "day"), least=0, most=6)
-    default = Load()
-    return Load(
-        scale=default.scale if scale is None else scale,
-        diurnal=checker.flag(
-            stated.get("diurnal"), inside(path, "diurnal"), default=default.diurnal
-        ),
-        hour=default.hour if hour is None else hour,
-        day=default.day if day is None else day,
-    )
-
-
-def _fault(checker: Checker, value: Any, path: str, graph: ServiceGraph) -> Fault | None:
-    stated = checker.mapping(value, path, _FAULT_KEYS)
+def read_fault(
+    checker: Checker, value: Any, graph: ServiceGraph, place: Place = ()
+) -> Fault | None:
+    """Read a fault, and note what makes it impossible in this system; None if anything does."""
+    stated = checker.read(FaultSpec, value, place)
     if stated is None:
         return None
-    kind = checker.choice(stated.get("kind"), inside(path, "kind"), [k.value for k in FaultKind])
-    target = stated.get("target", "")
-    if not isinstance(target, str):
-        checker.problem(inside(path, "target"), f"expected a name, got {shown(target)}")
-        return None
-    numbers = {
-        key: checker.number(stated[key], inside(path, key))
-        for key in ("start_s", "duration_s", "intensity", "ramp_s", "share")
-        if stated.get(key) is not None
-    }
-    if "duration_s" not in numbers:
-        checker.problem(inside(path, "duration_s"), "expected a number, got nothing")
-    if kind is None or "duration_s" not in numbers or None in numbers.values():
-        return None
-    return checked_fault(checker, path, {"start_s": 0.0, **numbers}, target, kind, graph)
-
-
-def checked_fault(
-    checker: Checker,
-    path: str,
-    numbers: Mapping[str, Any],
-    target: str,
-    kind: str,
-    graph: ServiceGraph,
-) -> Fault | None:
-    """Build a fault, and note what makes it impossible in this system."""
-    fault = Fault(target=target, kind=FaultKind(kind), **numbers)
+    fault = stated.into(Fault, kind=FaultKind(stated.kind))
     try:
         check(fault, graph)
     except FaultError as error:
-        checker.problem(inside(path, error.field), str(error).partition(": ")[2])
+        checker.problem((*place, error.field), str(error).partition(": ")[2])
         return None
     return fault

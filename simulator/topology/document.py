@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import difflib
 import json
-import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 MAX_PROBLEMS = 50
+MAX_LEVELS = 100
+"""Mappings and lists inside of each other in YAML; JSON has Python's own limit."""
 
 _BaseLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -31,7 +32,23 @@ class DocumentError(ValueError):
 
 
 class _Loader(_BaseLoader):  # type: ignore[misc]
-    """A safe YAML loader that refuses repeated keys and aliases."""
+    """A safe YAML loader that refuses repeated keys, aliases, and endless nesting."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._levels = 0
+        if "&" not in text:  # no anchors, so no aliases to look for
+            self.construct_object = super().construct_object  # type: ignore[method-assign]
+
+    # The C parser recurses without a limit of its own, to the end of the process; but it calls
+    # these two before and after each value. Their own task, resolvers by path, is not used.
+    def descend_resolver(self, parent: Any, index: Any) -> None:  # noqa: ARG002
+        self._levels += 1
+        if self._levels > MAX_LEVELS:
+            raise yaml.YAMLError(f"expected at most {MAX_LEVELS} levels of nesting")
+
+    def ascend_resolver(self) -> None:
+        self._levels -= 1
 
     def construct_object(self, node: Any, deep: bool = False) -> Any:
         if node in self.constructed_objects:  # here, since the C parser composes by itself
@@ -39,12 +56,14 @@ class _Loader(_BaseLoader):  # type: ignore[misc]
         return super().construct_object(node, deep)
 
     def construct_mapping(self, node: Any, deep: bool = False) -> Any:
-        seen: set[str] = set()
+        keys: set[str] = set()
         for key, _ in node.value:
-            if key.value in seen:
+            if not isinstance(key.value, str):
+                raise yaml.YAMLError(f"{_position(key.start_mark)}: expected text as a key")
+            if key.value in keys:
                 where = _position(key.start_mark)
                 raise yaml.YAMLError(f"{where}: expected each key once, {key.value!r} is repeated")
-            seen.add(key.value)
+            keys.add(key.value)
         return super().construct_mapping(node, deep)
 
 
@@ -109,107 +128,10 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return result
 
 
-class Checker:
-    """Collects what is wrong with a document while it is being read."""
-
-    def __init__(self, source: str) -> None:
-        self.source = source
-        self.problems: list[str] = []
-
-    def problem(self, path: str, expectation: str) -> None:
-        """Note that the value at `path` is not what was expected."""
-        where = f"{self.source}: {path}" if path else self.source
-        self.problems.append(f"{where}: {expectation}")
-
-    def raise_problems(self, kind: type[DocumentError]) -> None:
-        """Raise what was collected, if anything."""
-        if len(self.problems) > MAX_PROBLEMS:
-            more = f"{self.source}: and {len(self.problems) - MAX_PROBLEMS} more problems"
-            raise kind([*self.problems[:MAX_PROBLEMS], more])
-        if self.problems:
-            raise kind(self.problems)
-
-    def mapping(self, value: Any, path: str, keys: Iterable[str]) -> Mapping[str, Any] | None:
-        """Expect a mapping with none but the given keys."""
-        if not isinstance(value, Mapping):
-            self.problem(path, f"expected a mapping, got {shown(value)}")
-            return None
-        known = list(keys)
-        for key in value:
-            if key not in known:
-                self.problem(
-                    inside(path, str(key)),
-                    f"expected one of the keys {', '.join(known)}{suggestion(str(key), known)}",
-                )
-        return value
-
-    def sequence(self, value: Any, path: str) -> Iterator[tuple[str, Any]]:
-        """Expect a list; give each item with its path."""
-        if isinstance(value, list | tuple):
-            for i, item in enumerate(value):
-                yield f"{path}[{i}]", item
-        else:
-            self.problem(path, f"expected a list, got {shown(value)}")
-
-    def number(
-        self, value: Any, path: str, *, above: float | None = None,
-        least: float = -math.inf, most: float = math.inf,
-    ) -> float | None:  # fmt: skip
-        """Expect a finite number; None stays None."""
-        if value is None:
-            return None
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        low = least if above is None else above
-        try:
-            number = float(value) if is_number else math.nan
-        except OverflowError:
-            number = math.inf
-        inside_range = math.isfinite(number) and low <= number <= most
-        if not inside_range or number == above:
-            bounds = f" greater than {above:g}" if above is not None else ""
-            bounds = f" of at least {least:g}" if least > -math.inf else bounds
-            joint = " and at most" if bounds else " of at most"
-            bounds += f"{joint} {most:g}" if most < math.inf else ""
-            self.problem(path, f"expected a number{bounds}, got {shown(value)}")
-            return None
-        return number
-
-    def whole(self, value: Any, path: str, *, least: int, most: int) -> int | None:
-        """Expect a whole number; None stays None."""
-        if value is None:
-            return None
-        is_whole = isinstance(value, int) and not isinstance(value, bool)
-        if isinstance(value, float) and value.is_integer():
-            is_whole, value = True, int(value)
-        if not is_whole or not least <= value <= most:
-            self.problem(
-                path, f"expected a whole number from {least} to {most}, got {shown(value)}"
-            )
-            return None
-        return int(value)
-
-    def flag(self, value: Any, path: str, default: bool) -> bool:
-        """Expect true or false; None is the default."""
-        if value is None:
-            return default
-        if not isinstance(value, bool):
-            self.problem(path, f"expected true or false, got {shown(value)}")
-            return default
-        return value
-
-    def choice(self, value: Any, path: str, choices: Iterable[str]) -> str | None:
-        """Expect one of some words."""
-        known = list(choices)
-        if isinstance(value, str) and value in known:
-            return value
-        hint = suggestion(value, known) if isinstance(value, str) else ""
-        self.problem(path, f"expected one of {', '.join(known)}, got {shown(value)}{hint}")
-        return None
-
-
-def inside(path: str, key: str) -> str:
-    """Path of a key inside a mapping."""
-    return f"{path}.{key}" if path else key
+def listed(document: Any, key: str) -> Sequence[Any]:
+    """Give the list under a key; empty if there is none."""
+    found = document.get(key) if isinstance(document, Mapping) else None
+    return found if isinstance(found, list | tuple) else ()
 
 
 def shown(value: Any) -> str:

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from simulator.topology.file import parse_topology
-from simulator.topology.nested_keys import MAX_REPLICAS
 from simulator.topology.nominal import NominalCalls, arrival_rates
 from simulator.topology.resolved import Topology
+from simulator.topology.specification import MAX_REPLICAS
 from telemetry.graph import FloatArray, IntArray
 
 MIN_DEPTH, MAX_DEPTH = 2, 6

@@ -84,7 +84,7 @@ def _nominal(spec: TopologySpec) -> _Nominal:
     replicas = np.array([r for r, _ in capacity], dtype=np.float64)
     workers = np.array([w for _, w in capacity], dtype=np.float64)
     utilisation = arrival * service_ms / 1000.0 / (replicas * workers)
-    cv = np.array([_service_time_cv(service) for service in services])
+    cv = np.array([service.service_time_cv for service in services])
     service_s = service_ms / 1000.0
     wait = stationary_wait(
         utilisation,
@@ -157,21 +157,9 @@ def _dependencies(
     service: ServiceSpec, often: FloatArray, timeouts_ms: FloatArray
 ) -> tuple[Dependency, ...]:
     return tuple(
-        Dependency(
-            service=call.service,
-            calls_per_request=float(calls_per_request),
-            timeout_ms=float(timeout),
-            retries=defaults.RETRIES if call.retries is None else call.retries,
-            retry_budget=call.retry_budget,
-            backoff=call.backoff,
-            circuit_breaker=call.circuit_breaker,
-            adaptive_throttling=call.adaptive_throttling,
-            max_connections=call.max_connections,
-            cancel_on_timeout=call.cancel_on_timeout,
-            required=call.required,
-        )
-        for call, calls_per_request, timeout in zip(
-            service.dependencies, often, timeouts_ms, strict=True
+        call.into(Dependency, calls_per_request=calls_per_request, timeout_ms=timeout_ms)
+        for call, calls_per_request, timeout_ms in zip(
+            service.dependencies, often.tolist(), timeouts_ms.tolist(), strict=True
         )
     )
 
@@ -193,34 +181,26 @@ def _service(
     arrival = float(nominal.arrival_rps[i])
     kind = defaults.KIND_DEFAULTS[service.kind]
     slo = service.slo
-    return Service(
-        name=service.name,
-        kind=service.kind,
+    return service.into(
+        Service,
         ingress_rps=float(nominal.ingress_rps[i]),
         replicas=int(nominal.replicas[i]),
         workers=workers,
         cores=float(workers) if service.cores is None else service.cores,
-        max_in_flight=service.max_in_flight,
         service_time_ms=service_ms,
-        service_time_cv=_service_time_cv(service),
         queue_limit=queue_limit,
         memory=_memory(service, queue_limit + workers),
         startup_s=kind.startup_s if service.startup_s is None else service.startup_s,
-        warmup=service.warmup,
-        autoscaler=service.autoscaler,
-        cache=service.cache,
-        slo=Slo(
+        slo=slo.into(
+            Slo,
             latency_ms=slo.latency_ms
             or max(defaults.MIN_SLO_LATENCY_MS, defaults.P95_FACTOR * float(nominal.p95_ms[i])),
-            error_rate_percent=slo.error_rate_percent or defaults.SLO_ERROR_RATE_PERCENT,
-            availability_percent=slo.availability_percent or defaults.SLO_AVAILABILITY_PERCENT,
             throughput_rps=defaults.SLO_THROUGHPUT_SHARE * arrival
             if slo.throughput_rps is None
             else slo.throughput_rps,
         ),
-        user_timeout_ms=user_timeout_ms,
-        parallel_calls=service.parallel_calls,
         dependencies=dependencies,
+        user_timeout_ms=user_timeout_ms,
         arrival_rps=arrival,
     )
 
@@ -250,17 +230,13 @@ def _memory(service: ServiceSpec, full: int) -> Memory:
         per_request = min(
             defaults.PER_REQUEST_KB, defaults.FULL_QUEUE_MEMORY_SHARE * room_kb / full
         )
-    return Memory(limit, base, per_request)
+    return Memory(limit_mb=limit, base_mb=base, per_request_kb=per_request)
 
 
 def _service_time_ms(service: ServiceSpec) -> float:
     if service.service_time_ms is None:
         return defaults.KIND_DEFAULTS[service.kind].service_time_ms
     return service.service_time_ms
-
-
-def _service_time_cv(service: ServiceSpec) -> float:
-    return defaults.SERVICE_TIME_CV if service.service_time_cv is None else service.service_time_cv
 
 
 def _warnings(spec: TopologySpec, nominal: _Nominal, timeouts: FloatArray) -> tuple[str, ...]:

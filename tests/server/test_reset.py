@@ -58,6 +58,8 @@ async def test_a_topology_document_becomes_the_system(stubs: Stubs, kind: str) -
         ("a: &x [1]\nservices: *x", "topology", "no alias"),
         ("[" * 100_000, "topology", ""),
         ('{"a":' * 100_000, "topology", ""),
+        ("services: " + "[" * 100_000, "topology", "levels of nesting"),
+        ("? [a]\n: b", "topology", "text as a key"),
         ("\x00", "topology", ""),
     ],
 )

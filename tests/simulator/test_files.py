@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from simulator.dynamics.load import Load
 from simulator.faults.scenario import ScenarioError, load_scenarios, parse_scenarios
 from simulator.simulation import Simulation
 from simulator.topologies import shipped
 from simulator.topology.file import TopologyError, load_topology, parse_topology
+from simulator.topology.resolved import Dependency
 from simulator.topology.specification import Backoff, CircuitBreaker, Warmup
 from telemetry.faults import Fault, FaultError, FaultKind
 
@@ -155,6 +159,7 @@ def calling(keys: dict[str, Any]) -> dict[str, Any]:
         ),
         ("services: [{name: a}", "expected YAML or JSON"),
         ("services: [{name: a, name: b}]", "expected each key once"),
+        ("? [a]\n: b", "shop.yaml: line 1, column 3: expected text as a key"),
         (
             {
                 "services": [
@@ -175,6 +180,64 @@ def test_a_wrong_topology_names_file_path_and_expectation(document: Any, expecte
 def test_every_problem_is_named_at_once() -> None:
     text = problems({"services": [{"name": "a", "replicas": -1, "workers": "x"}], "nmae": "y"})
     assert len(text.splitlines()) == 3
+
+
+def test_one_mistake_does_not_hide_another() -> None:
+    memory = {"limit_mb": 10, "base_mb": 20, "per_request_kb": -1}
+    call = {"service": "b", "retries": 2.5, "backoff": {"initial_ms": 100, "max_ms": 10}}
+    wrong = [
+        {"name": "A", "memory": memory, "dependencies": ["nobody", call, "b", 7]},
+        {"name": "b", "kind": "databse"},
+    ]
+    assert problems({"services": wrong}).splitlines() == [
+        "shop.yaml: services[0].name: expected a DNS label (lower-case letters, digits and "
+        "hyphens, at most 63), got 'A'",
+        "shop.yaml: services[0].memory.base_mb: expected less than limit_mb (10), got 20",
+        "shop.yaml: services[0].memory.per_request_kb: expected a number of at least 0 and at "
+        "most 1e+09, got -1",
+        "shop.yaml: services[0].dependencies[1].retries: expected a whole number from 0 to 10, "
+        "got 2.5",
+        "shop.yaml: services[0].dependencies[1].backoff.max_ms: expected at least initial_ms "
+        "(100), got 10",
+        "shop.yaml: services[0].dependencies[3]: expected the name of a service or a mapping, "
+        "got 7",
+        "shop.yaml: services[1].kind: expected one of gateway, service, database, cache, queue, "
+        "external, got 'databse'; did you mean 'database'?",
+        "shop.yaml: services[0].dependencies[0]: expected a service of this file, got 'nobody'",
+        "shop.yaml: services[0].dependencies[2]: expected each service once, 'b' is repeated",
+    ]
+
+
+def test_of_very_many_problems_some_are_told_and_the_others_counted() -> None:
+    text = problems({"services": [{"name": "a", "replicas": 0, "colour": "red"}] * 100})
+    assert len(text.splitlines()) == 51
+    assert text.endswith("shop.yaml: and 249 more problems")  # each name but the first, too
+
+
+def test_a_key_without_a_value_is_as_if_left_out() -> None:
+    keys = {"kind": None, "replicas": None, "memory": None, "slo": {"latency_ms": None}}
+    stated = parse_topology({"services": [{"name": "a", "dependencies": None, **keys}]})
+    assert stated == parse_topology({"services": [{"name": "a"}]})
+
+
+def test_short_forms_stand_for_long_ones() -> None:
+    def call(**keys: Any) -> Dependency:
+        return parse_topology(calling(keys)).services[0].dependencies[0]
+
+    assert call(circuit_breaker=True) == call(circuit_breaker={})
+    assert call(circuit_breaker=False) == call()
+    assert call(retries=3.0).retries == 3
+    assert call(backoff={"initial_ms": 5000}).backoff == Backoff(5000.0, 5000.0)
+
+
+def test_only_who_reads_a_document_waits_for_pydantic() -> None:
+    program = (
+        "import sys, simulator.command\n"
+        "assert 'pydantic' not in sys.modules\n"
+        "simulator.command.shipped('default')\n"
+        "assert 'pydantic' in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
 
 
 def test_a_missing_file_is_said() -> None:
@@ -211,6 +274,14 @@ def test_a_scenario_file_is_read(tmp_path: Path) -> None:
     )
 
 
+def test_a_scenario_has_the_defaults_of_load_and_fault() -> None:
+    document = [{"seconds": 60, "faults": [{"target": "a", "kind": "cpu_spike", "duration_s": 5}]}]
+    graph = parse_topology({"services": [{"name": "a"}]}).graph()
+    (scenario,) = parse_scenarios(document, graph)
+    assert (scenario.name, scenario.load) == ("[0]", Load())
+    assert scenario.faults == (Fault("a", FaultKind.CPU_SPIKE, 0.0, 5.0),)
+
+
 @pytest.mark.parametrize(
     ("fault", "expected"),
     [
@@ -223,6 +294,8 @@ def test_a_scenario_file_is_read(tmp_path: Path) -> None:
             "[0].faults[0].ramp_s",
         ),
         ({"target": "database", "kind": "traffic_surge", "duration_s": 5}, "expected an entry"),
+        ({"target": 5, "kind": "cpu_spike", "duration_s": 5}, "target: expected a name, got 5"),
+        ({"kind": "cascade_failure", "duration_s": 5, "share": "all"}, "expected a number, got 'a"),
     ],
 )
 def test_a_wrong_scenario_names_the_path(fault: dict[str, Any], expected: str) -> None:
@@ -245,3 +318,9 @@ def test_an_alias_is_refused_before_it_multiplies() -> None:
     lines = ["a0: &a0 [x, x]"] + [f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]" for i in range(1, 60)]
     with pytest.raises(TopologyError, match="expected no alias"):
         parse_topology("\n".join([*lines, "services: *a59"]))
+
+
+@pytest.mark.parametrize("opening", ["[", "{a: ", "- "])
+def test_endless_nesting_is_refused_before_it_ends_the_process(opening: str) -> None:
+    with pytest.raises(TopologyError, match="expected at most 100 levels of nesting"):
+        parse_topology("services:\n " + 40_000 * opening)
