@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from server.errors import ServerError, Violation, invalid, shutting_down, too_many_streams
 from server.pipeline.clock import NORMAL, Clock
 from server.pipeline.snapshot import Snapshot
-from server.rpc import snapshots
+from server.rpc.snapshot_encoder import ENCODER
 from server.rpc.subscriber import Filter, Gap, Subscriber
 from sre_edge.v1 import snapshot_pb2
 
@@ -29,7 +29,7 @@ def encode(taken: Snapshot, wanted: Filter) -> bytes:
         UNKNOWN_SERVICE, if the snapshot's run does not have a service of the filter.
     """
     indices = taken.indices(wanted.services)
-    return snapshots.encoded(taken, indices, edges=wanted.edges, predictions=wanted.predictions)
+    return ENCODER.encode(taken, indices, edges=wanted.edges, predictions=wanted.predictions)
 
 
 class Broadcaster:

@@ -8,7 +8,7 @@ that anyone would make.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -20,6 +20,9 @@ from telemetry.graph import FloatArray, IntArray
 
 ENUM, DOUBLE, BYTES = 0, 1, 2
 """How the values of a field are written: wire types of protobuf."""
+
+_VALUES = {ENUM: "u1", DOUBLE: "<f8"}
+"""Values in a record; the numbers of an enum are below 128."""
 
 
 class Column(NamedTuple):
@@ -40,15 +43,20 @@ class Column(NamedTuple):
         return Column(self.data, start, size)
 
 
-def tag(message: Descriptor, field: str, wire_type: int) -> int:
-    """Give what is written before the values of one of the first 15 fields of a message."""
-    number: int = message.fields_by_name[field].number
-    assert number < 16, f"{field}: expected a tag of one byte"  # noqa: S101
-    return number << 3 | wire_type
+def messages_of(message: Descriptor, field: str) -> Descriptor:
+    """Give the type of the messages that are the values of a field."""
+    found = message.fields_by_name[field].message_type
+    assert found is not None, f"{field}: expected messages"  # noqa: S101
+    return found
+
+
+def tag(message: Descriptor, field: str, wire_type: int) -> bytes:
+    """Give what is written before the values of a field of a message."""
+    return varint(message.fields_by_name[field].number << 3 | wire_type)
 
 
 def varint(number: int) -> bytes:
-    """Encode a length as protobuf does."""
+    """Encode a whole number of at least 0 as protobuf does."""
     encoded = bytearray()
     while number > 0x7F:
         encoded.append(number & 0x7F | 0x80)
@@ -64,6 +72,32 @@ def column(parts: Iterable[bytes]) -> Column:
     return Column(np.frombuffer(b"".join(given), dtype=np.uint8), size.cumsum() - size, size)
 
 
+def strings(message: Descriptor, field: str, values: Iterable[str]) -> Column:
+    """Encode a field of type string, N values."""
+    before = tag(message, field, BYTES)
+    encoded = (value.encode() for value in values)
+    return column(before + varint(len(value)) + value for value in encoded)
+
+
+def template(message: Descriptor, fields: Mapping[str, int], same: bytes = b"") -> NDArray[np.void]:
+    """Make a record (1,) of fields with their wire types: tags, zeros as values, and some bytes.
+
+    The values are set by the names of the fields.
+    """
+    tags = {field: tag(message, field, wire_type) for field, wire_type in fields.items()}
+    layout: list[tuple[str, str]] = []
+    for field, wire_type in fields.items():
+        layout += [(f"tag of {field}", f"V{len(tags[field])}"), (field, _VALUES[wire_type])]
+    if same:
+        layout.append(("same", f"V{len(same)}"))
+    record = np.zeros(1, dtype=layout)
+    for field, written in tags.items():
+        record[f"tag of {field}"] = np.void(written)
+    if same:
+        record["same"] = np.void(same)
+    return record
+
+
 def records(rows: NDArray[np.void]) -> Column:
     """Make a column of records, each of which is written as it is."""
     size = rows.itemsize
@@ -71,42 +105,44 @@ def records(rows: NDArray[np.void]) -> Column:
     return Column(rows.view(np.uint8), start, np.full(len(rows), size, dtype=np.intp))
 
 
-def doubles(message: Descriptor, fields: tuple[str, ...], values: Sequence[FloatArray]) -> Column:
+def doubles(message: Descriptor, fields: Sequence[str], values: Sequence[FloatArray]) -> Column:
     """Encode fields of type double, (N,) values each; one that is not finite is left out."""
-    kinds = np.zeros(len(values[0]), dtype=np.intp)
-    for place, value in enumerate(values):
-        kinds |= np.isfinite(value).astype(np.intp) << place
-    start, size = np.zeros((2, len(kinds)), dtype=np.intp)
-    written, length = [np.empty(0, dtype=np.uint8)], 0
-    for kind, alike in _alike(kinds):
-        seen = [place for place in range(len(fields)) if kind >> place & 1]
-        if not seen:
-            continue
-        one = _record(message, tuple(fields[place] for place in seen))
-        rows = np.repeat(one, len(kinds[alike]))
-        for place in seen:
-            rows[fields[place]] = values[place][alike]
-        part = records(rows)
-        start[alike], size[alike] = part.start + length, part.size
-        written.append(part.data)
-        length += len(part.data)
-    return Column(np.concatenate(written), start, size)
+    seen = np.isfinite(values)
+    used = np.flatnonzero(seen.any(axis=1)).tolist()
+    if not used:
+        nothing = np.zeros(seen.shape[1], dtype=np.intp)
+        return Column(np.empty(0, dtype=np.uint8), nothing, nothing)
+    rows = np.repeat(_doubles(message, tuple(fields[place] for place in used)), seen.shape[1])
+    for place in used:
+        rows[fields[place]] = values[place]
+    whole, gaps = records(rows), np.flatnonzero(~seen[used].all(axis=0))
+    return _without_gaps(whole, rows.dtype, seen[used], gaps) if len(gaps) else whole
 
 
-@lru_cache(maxsize=256)
-def _record(message: Descriptor, fields: tuple[str, ...]) -> NDArray[np.void]:
-    """Make a record (1,) of fields of type double, with their tags and without their values."""
-    layout = [part for name in fields for part in ((f"tag of {name}", "u1"), (name, "<f8"))]
-    record = np.zeros(1, dtype=layout)
-    for name in fields:
-        record[f"tag of {name}"] = tag(message, name, DOUBLE)
-    return record
+@lru_cache(maxsize=64)
+def _doubles(message: Descriptor, fields: tuple[str, ...]) -> NDArray[np.void]:
+    return template(message, dict.fromkeys(fields, DOUBLE))
+
+
+def _without_gaps(
+    whole: Column, layout: np.dtype[np.void], seen: NDArray[np.bool_], gaps: IntArray
+) -> Column:
+    """Leave out of some of N records, at `gaps`, the fields that are not seen, (F, N)."""
+    assert layout.names is not None  # noqa: S101
+    parts = [layout[name].itemsize for name in layout.names]
+    widths = np.add(parts[::2], parts[1::2])  # a tag, and its value
+    some = seen[:, gaps].T
+    data = whole.data.reshape(seen.shape[1], layout.itemsize)[gaps]
+    left = data[np.repeat(some, widths, axis=1)]
+    size = some @ widths
+    whole.start[gaps], whole.size[gaps] = len(whole.data) + size.cumsum() - size, size
+    return Column(np.concatenate([whole.data, left]), whole.start, whole.size)
 
 
 def nested(message: Descriptor, field: str, parts: Sequence[Column]) -> list[Column]:
     """Make messages of some parts the values of a field of other messages."""
     size = _sizes(parts)
-    before = bytes([tag(message, field, BYTES)])
+    before = tag(message, field, BYTES)
     found = np.bincount(size)
     lengths = found.nonzero()[0]
     found[lengths] = np.arange(len(lengths))
@@ -136,11 +172,11 @@ def _sizes(parts: Sequence[Column]) -> IntArray:
     return size
 
 
-def _alike(kinds: IntArray) -> Iterator[tuple[int, IntArray | slice]]:
-    """Give each of a few kinds, with the places where it is."""
-    found = np.bincount(kinds).nonzero()[0].tolist()
-    for kind in found:
-        yield kind, slice(None) if len(found) == 1 else (kinds == kind).nonzero()[0]
+def _alike(sizes: IntArray) -> Iterator[tuple[int, IntArray | slice]]:
+    """Give each of a few sizes, with the places where it is."""
+    found = np.bincount(sizes).nonzero()[0].tolist()
+    for size in found:
+        yield size, slice(None) if len(found) == 1 else (sizes == size).nonzero()[0]
 
 
 def _windows(data: NDArray[np.uint8], size: int) -> NDArray[np.void]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 
 from server.errors import Violation, invalid, slow_subscriber
-from server.rpc import convert, past, snapshots, times
+from server.rpc import convert, past, times
 from server.rpc.access import Context
 from server.rpc.broadcast import Broadcaster
 from server.rpc.catalog import catalog
 from server.rpc.server_info import ServerInfo
+from server.rpc.snapshot_encoder import ENCODER
 from server.rpc.subscriber import Filter
 from server.systems import history
 from server.systems.system import System
@@ -59,7 +60,7 @@ class SimulationServicer:
         if request.HasField("time"):
             taken = history.at(self._system.history(), times.time(request.time, "time"))
         wanted = taken.indices(request.services)
-        return await asyncio.to_thread(snapshots.encoded, taken, wanted)
+        return await asyncio.to_thread(ENCODER.encode, taken, wanted)
 
     async def StreamMetrics(self, request: pb.StreamMetricsRequest, context: Context) -> None:
         """Stream snapshots until the client cancels; messages are encoded already."""

@@ -1,4 +1,4 @@
-"""Snapshots made column by column are those that anyone would make service by service."""
+"""Snapshots, plain or made column by column, are those that anyone would make by hand."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from ml.serving.recommendations import recommendations
 from server.pipeline import advice
 from server.pipeline.snapshot import Forecast, Snapshot
 from server.records.experiments import InjectedFault
-from server.rpc import convert, faults, snapshots, times
+from server.rpc import columnar_services, convert, faults, plain_snapshots, times
 from server.rpc.columns import varint
 from server.rpc.predictions import MAX_ONE_BY_ONE, Predictions
+from server.rpc.snapshot_encoder import SnapshotEncoder
 from server.sources.simulation import SimulationFactory, simulation
 from server.systems.system import System
 from simulator.topology.document import parse
@@ -43,6 +44,7 @@ def slowly(taken: Snapshot, wanted: tuple[int, ...] | None) -> snapshot_pb2.Snap
         active_faults=[faults.fault(fault) for fault in taken.faults],
         clock=convert.clock(taken.clock),
         kill_switch=taken.kill_switch,
+        topology_sequence=taken.graph_since,
     )
     for i, name in enumerate(graph.names):
         if wanted is None or i in wanted:
@@ -110,10 +112,18 @@ def _with_gaps(values: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.where(rng.random(values.shape) < 0.3, np.nan, values)
 
 
-def streamed(taken: Snapshot, wanted: tuple[int, ...] | None) -> snapshot_pb2.Snapshot:
-    message = simulation_service_pb2.StreamMetricsResponse()
-    message.ParseFromString(snapshots.encoded(taken, wanted))
-    return message.snapshot
+def streamed(
+    taken: Snapshot, wanted: tuple[int, ...] | None, **options: bool
+) -> snapshot_pb2.Snapshot:
+    """Give the message that is streamed, which is the same in both ways."""
+    plain, columns = (
+        simulation_service_pb2.StreamMetricsResponse.FromString(
+            SnapshotEncoder(max_plain=most).encode(taken, wanted, **options)
+        ).snapshot
+        for most in (1_000_000, 0)
+    )
+    assert plain == columns
+    return columns
 
 
 @pytest.mark.parametrize("number", [0, 1, 127, 128, 300, 16_383, 16_384, 2**28 + 5])
@@ -130,6 +140,29 @@ def test_fast_and_slow_agree(taken: Snapshot, wanted: tuple[int, ...] | None) ->
     assert streamed(taken, wanted) == slowly(taken, wanted)
     without = replace(taken, forecast=None)
     assert streamed(without, wanted) == slowly(without, wanted)
+    bare = slowly(without, wanted)
+    bare.system.CopyFrom(slowly(taken, wanted).system)
+    del bare.edges[:]
+    assert streamed(taken, wanted, edges=False, predictions=False) == bare
+
+
+def test_a_small_snapshot_is_plain_and_a_large_one_columns(
+    taken: Snapshot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = taken.graph.services + taken.graph.edges
+    made: list[str] = []
+    for way, name in ((plain_snapshots, "add_services"), (columnar_services, "encoded")):
+        real = getattr(way, name)
+
+        def noted(*given: Any, real: Any = real, way: Any = way, **options: Any) -> Any:
+            made.append(way.__name__.rpartition(".")[2])
+            return real(*given, **options)
+
+        monkeypatch.setattr(way, name, noted)
+    for most in (rows, rows - 1):
+        SnapshotEncoder(max_plain=most).encode(taken, None)
+    SnapshotEncoder(max_plain=rows - 1).encode(taken, (0,))
+    assert made == ["plain_snapshots", "columnar_services", "plain_snapshots"]
 
 
 def test_the_ends_of_every_range_are_encoded_rightly(taken: Snapshot) -> None:

@@ -1,0 +1,95 @@
+"""The services of a snapshot as columns of bytes, with what the model expects of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import numpy as np
+from google.protobuf.descriptor import Descriptor
+from numpy.typing import NDArray
+
+from ml.definitions.risk import MEDIUM_FROM, RISES_AT, RiskLevel
+from ml.serving.recommendations import Recommendation
+from server.pipeline.advice import advice_for_most_at_risk
+from server.pipeline.snapshot import Forecast, Snapshot
+from server.records.findings import Status
+from server.rpc import columns, convert, times
+from server.rpc.columns import DOUBLE, ENUM, Column, tag, varint
+from sre_edge.v1 import prediction_pb2
+from telemetry.graph import FloatArray, IntArray, ServiceGraph
+from telemetry.metrics import Metric
+
+_PREDICTION = prediction_pb2.Prediction.DESCRIPTOR
+_STATUS = {status: place for place, status in enumerate(Status)}
+# In the order of `RiskLevel`, which rises.
+_RISKS = np.array([convert.RISK[level] for level in RiskLevel], dtype=np.uint8)
+
+
+def encoded(
+    snapshot: Descriptor,
+    metrics: Sequence[Metric],
+    taken: Snapshot,
+    chosen: IntArray,
+    *,
+    predictions: bool,
+) -> bytes:
+    """Encode the services with these indices, as the field `services` of a snapshot."""
+    service = columns.messages_of(snapshot, "services")
+    values = [getattr(taken.frame, metric.field)[0, chosen] for metric in metrics]
+    statuses = np.array([_STATUS[taken.statuses[place]] for place in chosen.tolist()], int)
+    parts = [
+        _names(service, taken.graph).of(chosen),
+        _statuses(service).of(statuses),
+        columns.doubles(service, [metric.name for metric in metrics], values),
+    ]
+    if predictions and taken.forecast is not None:
+        expected = _predictions(taken, taken.forecast, chosen)
+        parts += columns.nested(service, "prediction", expected)
+    return columns.joined(columns.nested(snapshot, "services", parts))
+
+
+def _predictions(taken: Snapshot, forecast: Forecast, chosen: IntArray) -> list[Column]:
+    """Give what is expected of each service: its name, the figures, and more of those at risk."""
+    probability = forecast.probability[chosen]
+    rows = np.repeat(_record(forecast.horizon_s, forecast.model_version), len(chosen))
+    rows["incident_probability"] = probability
+    rows["risk_level"] = _RISKS[np.digitize(probability, RISES_AT)]
+    rows["cascade_risk"] = forecast.cascade_risk[chosen]
+    at_risk = np.flatnonzero(probability >= MEDIUM_FROM)
+    advised = advice_for_most_at_risk(taken, forecast.probability, forecast.types, chosen)
+    more = columns.column(
+        _more(forecast.types[service], advised.get(service, ()))
+        for service in chosen[at_risk].tolist()
+    )
+    names = _names(_PREDICTION, taken.graph).of(chosen)
+    return [names, columns.records(rows), more.among(at_risk, len(chosen))]
+
+
+@lru_cache(maxsize=8)
+def _record(horizon_s: float, version: str) -> NDArray[np.void]:
+    """Make a record (1,) of what all predictions of a model say, without their values."""
+    same = prediction_pb2.Prediction(horizon=times.duration(horizon_s), model_version=version)
+    fields = {"incident_probability": DOUBLE, "risk_level": ENUM, "cascade_risk": DOUBLE}
+    return columns.template(_PREDICTION, fields, same.SerializeToString())
+
+
+def _more(types: FloatArray, advice: Sequence[Recommendation]) -> bytes:
+    """Give what is said of a service at risk alone."""
+    message = prediction_pb2.Prediction()
+    convert.add_type(message, types)
+    convert.add_advice(message, advice)
+    return message.SerializeToString()
+
+
+@lru_cache(maxsize=4)
+def _names(message: Descriptor, graph: ServiceGraph) -> Column:
+    """Give the name of each service, as its metrics and as its prediction have it."""
+    return columns.strings(message, "service", graph.names)
+
+
+@lru_cache(maxsize=2)
+def _statuses(service: Descriptor) -> Column:
+    """Give each status, in the order of `Status`."""
+    before = tag(service, "status", ENUM)
+    return columns.column(before + varint(convert.STATUSES.value[status]) for status in Status)

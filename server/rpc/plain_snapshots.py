@@ -1,0 +1,85 @@
+"""The services and edges of a snapshot as messages, one by one: what takes least for few."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from ml.definitions.risk import MEDIUM_FROM, risk_level
+from server.pipeline.advice import advice_for_most_at_risk
+from server.pipeline.snapshot import Forecast, Snapshot
+from server.rpc import convert, times
+from telemetry.graph import IntArray
+from telemetry.metrics import Metric
+
+Message = Any
+"""A `Snapshot`, or a message of a later version of it."""
+
+
+def add_services(
+    message: Message,
+    metrics: Sequence[Metric],
+    taken: Snapshot,
+    chosen: IntArray,
+    *,
+    predictions: bool,
+) -> None:
+    """Add the services with these indices to a snapshot."""
+    names = taken.graph.names
+    for service, values in zip(chosen.tolist(), _seen(metrics, taken, chosen), strict=True):
+        message.services.add(
+            service=names[service],
+            status=convert.STATUSES.value[taken.statuses[service]],
+            **values,
+        )
+    if predictions and taken.forecast is not None:
+        _add_predictions(message, taken, taken.forecast, chosen)
+
+
+def add_edges(
+    message: Message, metrics: Sequence[Metric], taken: Snapshot, shown: IntArray
+) -> None:
+    """Add the edges with these indices to a snapshot."""
+    graph = taken.graph
+    for edge, values in zip(shown.tolist(), _seen(metrics, taken, shown), strict=True):
+        message.edges.add(
+            caller=graph.names[graph.caller[edge]],
+            callee=graph.names[graph.callee[edge]],
+            **values,
+        )
+
+
+def _seen(
+    metrics: Sequence[Metric], taken: Snapshot, chosen: IntArray
+) -> Iterator[dict[str, float]]:
+    """Give the metrics that were observed of each of some services, or edges."""
+    names = [metric.name for metric in metrics]
+    values = np.array([getattr(taken.frame, metric.field)[0, chosen] for metric in metrics])
+    for row in values.T.tolist():
+        yield {name: value for name, value in zip(names, row, strict=True) if math.isfinite(value)}
+
+
+def _add_predictions(
+    message: Message, taken: Snapshot, forecast: Forecast, chosen: IntArray
+) -> None:
+    """Say of each service what the model expects, and more of those at risk."""
+    advised = advice_for_most_at_risk(taken, forecast.probability, forecast.types, chosen)
+    horizon, version = times.duration(forecast.horizon_s), forecast.model_version
+    probabilities = forecast.probability[chosen].tolist()
+    risks = forecast.cascade_risk[chosen].tolist()
+    for added, service, probability, cascade_risk in zip(
+        message.services, chosen.tolist(), probabilities, risks, strict=True
+    ):
+        prediction = added.prediction
+        prediction.service = added.service
+        prediction.incident_probability = probability
+        prediction.risk_level = convert.RISK[risk_level(probability)]
+        prediction.cascade_risk = cascade_risk
+        prediction.horizon.CopyFrom(horizon)
+        prediction.model_version = version
+        if probability >= MEDIUM_FROM:
+            convert.add_type(prediction, forecast.types[service])
+            convert.add_advice(prediction, advised.get(service, ()))
