@@ -14,6 +14,7 @@ from dashboard.words.names import kind_key
 from dashboard.words.numbers import duration
 from dashboard.words.times import seconds
 from sre_edge import SreEdgeError, fault_kind
+from sre_edge.v1.catalog_pb2 import Catalog
 
 MOST_FAULTS = 100
 
@@ -37,7 +38,7 @@ class Plan:
         return f"{kinds} on {where}"
 
 
-def plan(values: Mapping[str, Any]) -> Plan:
+def plan(catalog: Catalog, values: Mapping[str, Any]) -> Plan:
     """Read the form.
 
     Raises
@@ -55,8 +56,10 @@ def plan(values: Mapping[str, Any]) -> Plan:
     return Plan(
         targets,
         kinds,
-        intensity=_number(values, "intensity", f"a number up to {faults.MAX_INTENSITY:g}"),
-        duration_s=_number(values, "duration", "a number of seconds from 1 to 3600"),
+        intensity=_number(values, "intensity", f"a number up to {faults.max_intensity(catalog):g}"),
+        duration_s=_number(
+            values, "duration", f"a number of seconds from 1 to {faults.max_duration_s(catalog):g}"
+        ),
         ramp_s=_number(values, "ramp", "a number of seconds, at most the duration"),
         share=_number(values, "share", "percent from 1 to 100") / 100.0,
     )
@@ -77,7 +80,7 @@ def _number(values: Mapping[str, Any], name: str, expected: str) -> float:
 
 def inject(provider: Provider, values: Mapping[str, Any]) -> Answer:
     """Inject one fault, or several as one experiment."""
-    wanted = plan(values)
+    wanted = plan(provider.state.catalog, values)
     if len(wanted.targets) * len(wanted.kinds) == 1:
         fault = provider.inject(
             wanted.targets[0],
@@ -106,7 +109,8 @@ def effect(provider: Provider, values: Mapping[str, Any]) -> Answer:
         intensity = _number(values, "intensity", "a number")
     except SreEdgeError:
         intensity = 1.0
-    return {"fill": {"chaos-effect": faults.said(_many(values.get("kind")), intensity)}}
+    said = faults.said(provider.state.catalog, _many(values.get("kind")), intensity)
+    return {"fill": {"chaos-effect": said}}
 
 
 def document(wanted: Plan) -> str:
@@ -141,7 +145,12 @@ def scenario(name: str, length_s: float, rows: Sequence[Mapping[str, Any]]) -> s
 
 def save(provider: Provider, values: Mapping[str, Any]) -> Answer:
     """Give the form as a file."""
-    return {"download": {"name": "scenario.yaml", "text": document(plan(values))}}
+    return {
+        "download": {
+            "name": "scenario.yaml",
+            "text": document(plan(provider.state.catalog, values)),
+        }
+    }
 
 
 def save_document(provider: Provider, values: Mapping[str, Any]) -> Answer:

@@ -1,4 +1,4 @@
-"""Risk and the six metrics of one service over time, one above the other, with one crosshair."""
+"""Risk and the metrics of one service over time, one above the other, with one crosshair."""
 
 from __future__ import annotations
 
@@ -10,19 +10,13 @@ from typing import Any
 
 from dashboard.figures import look
 from dashboard.figures.look import Figure
-from sre_edge.v1 import history_pb2, topology_pb2
+from sre_edge.v1 import catalog_pb2, history_pb2, topology_pb2
 
-PANELS = (
-    # title, unit, metric, which end of a bucket is the bad one
-    ("Incident probability", "%", "incident_probability", "maximum"),
-    ("Latency p95", "ms", "latency_p95_ms", "maximum"),
-    ("Errors", "%", "error_rate_percent", "maximum"),
-    ("CPU", "%", "cpu_percent", "maximum"),
-    ("Memory", "%", "memory_percent", "maximum"),
-    ("Throughput", "req/s", "throughput_rps", "minimum"),
-    ("Availability", "%", "availability_percent", "minimum"),
-)
-METRICS = tuple(metric for _, _, metric, _ in PANELS)
+PROBABILITY = "incident_probability"
+_FIRST = (PROBABILITY, "latency_p95_ms", "error_rate_percent")
+"""On top; the others follow in the order of the catalog."""
+_ZOOMED = frozenset({"error_rate_percent"})
+"""A few percent matter: its axis ends where the values do."""
 HEIGHT_PER_PANEL = 96
 
 
@@ -63,18 +57,72 @@ class Past:
     values: Mapping[str, Sequence[float | None]] = field(default_factory=dict)
 
 
-def past(series: Sequence[history_pb2.HistorySeries], start: datetime, bucket_s: float) -> Past:
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """One chart.
+
+    Attributes
+    ----------
+    metric, title, unit
+        As in the catalog; the probability is drawn in percent.
+    end
+        Which end of a bucket is the bad one: "minimum" or "maximum".
+    maximum
+        Where its axis ends; None: where its values do.
+    """
+
+    metric: str
+    title: str
+    unit: str
+    end: str
+    maximum: float | None
+
+
+def panels(catalog: catalog_pb2.Catalog) -> tuple[Panel, ...]:
+    """Choose the metrics of a service that have a chart."""
+    charted = [
+        metric
+        for metric in catalog.metrics
+        if metric.chart and metric.scope == catalog_pb2.METRIC_SCOPE_SERVICE
+    ]
+    order = {name: place for place, name in enumerate(_FIRST)}
+    charted.sort(key=lambda metric: order.get(metric.name, len(_FIRST)))
+    return tuple(
+        Panel(
+            metric.name,
+            metric.title,
+            "%" if metric.name == PROBABILITY else metric.unit,
+            "maximum" if metric.higher_is_worse else "minimum",
+            metric.maximum * _scale(metric.name)
+            if metric.HasField("maximum") and metric.name not in _ZOOMED
+            else None,
+        )
+        for metric in charted
+    )
+
+
+def _scale(metric: str) -> float:
+    return 100.0 if metric == PROBABILITY else 1.0
+
+
+def past(
+    shown: Sequence[Panel],
+    series: Sequence[history_pb2.HistorySeries],
+    start: datetime,
+    bucket_s: float,
+) -> Past:
     """Take what the history answers: of each bucket the worse end, so that no peak is lost."""
-    worse = {metric: end for _, _, metric, end in PANELS}
+    worse = {panel.metric: panel.end for panel in shown}
     values: dict[str, list[float | None]] = {}
     for one in series:
-        scale = 100.0 if one.metric == "incident_probability" else 1.0
+        scale = _scale(one.metric)
         end = getattr(one, worse.get(one.metric, "last"))
         values[one.metric] = [scale * v if math.isfinite(v) else None for v in end]
     return Past(start, bucket_s, values)
 
 
 def charts(
+    shown: Sequence[Panel],
     seen: Past,
     service: topology_pb2.Service,
     notes: Notes,
@@ -85,39 +133,43 @@ def charts(
 
     Parameters
     ----------
+    shown
+        One chart each, from top to bottom.
     span
         Start and end of the time axis, simulated clock.
     threshold
         Probability from which on an alarm is raised, 0 to 1.
     """
     axes: dict[str, Any] = {}
-    for i, (_, unit, metric, _) in enumerate(PANELS):
-        top = 1.0 - i / len(PANELS)
+    for i, panel in enumerate(shown):
+        top = 1.0 - i / len(shown)
         axes[_axis("yaxis", i)] = {
-            "domain": [top - 0.74 / len(PANELS), top - 0.2 / len(PANELS)],
+            "domain": [top - 0.74 / len(shown), top - 0.2 / len(shown)],
             "rangemode": "tozero", "nticks": 3, "gridcolor": look.GRID, "zeroline": False,
             "fixedrange": True,
-            **({"range": [0, 105]} if unit == "%" and metric != "error_rate_percent" else {}),
+            **({} if panel.maximum is None else {"range": [0, 1.05 * panel.maximum]}),
         }  # fmt: skip
     return {
-        "data": [_line(seen, i) for i in range(len(PANELS))],
+        "data": [_line(seen, panel, i) for i, panel in enumerate(shown)],
         "layout": {
             **look.LAYOUT,
             **axes,
             "xaxis": {
                 "type": "date", "range": [_iso(time) for time in span], "tickformat": "%H:%M:%S",
-                "nticks": 5, "gridcolor": look.GRID, "anchor": f"y{len(PANELS)}",
+                "nticks": 5, "gridcolor": look.GRID, "anchor": f"y{len(shown)}",
                 "fixedrange": True, "showspikes": True, "spikethickness": 1,
                 "spikemode": "across", "spikecolor": look.OBJECTIVE, "spikedash": "solid",
             },
             "annotations": [
-                look.title(f"{title}, {unit}", 1.0 - i / len(PANELS))
-                for i, (title, unit, _, _) in enumerate(PANELS)
+                look.title(
+                    f"{panel.title}, {panel.unit}".rstrip(", "), 1.0 - i / len(shown)
+                )
+                for i, panel in enumerate(shown)
             ],
-            "shapes": [*_bands(notes), *_objectives(service, threshold), *_marks(notes)],
+            "shapes": [*_bands(notes), *_objectives(shown, service, threshold), *_marks(notes)],
             "hovermode": "x",
             "margin": {"l": 44, "r": 8, "t": 4, "b": 24},
-            "height": HEIGHT_PER_PANEL * len(PANELS),
+            "height": HEIGHT_PER_PANEL * len(shown),
             "uirevision": service.name,
         },
     }  # fmt: skip
@@ -132,23 +184,28 @@ def _iso(time: datetime) -> str:
     return time.isoformat()
 
 
-def _line(seen: Past, i: int) -> dict[str, Any]:
-    title, unit, metric, _ = PANELS[i]
+def _line(seen: Past, panel: Panel, i: int) -> dict[str, Any]:
     return {
         "type": "scatter",
         "mode": "lines",
         "x0": _iso(seen.start) if seen.start else None,
         "dx": 1000.0 * seen.bucket_s,
-        "y": list(seen.values.get(metric, ())),
+        "y": list(seen.values.get(panel.metric, ())),
         "yaxis": _axis("y", i),
         "connectgaps": False,
-        "line": {"width": 1.8, "color": look.LINE if i else look.RISK_LINE},
-        "hovertemplate": f"%{{y:.3g}} {unit}<extra>{title}</extra>",
+        "line": {
+            "width": 1.8,
+            "color": look.RISK_LINE if panel.metric == PROBABILITY else look.LINE,
+        },
+        "hovertemplate": f"%{{y:.3g}} {panel.unit}<extra>{panel.title}</extra>",
     }
 
 
-def _objectives(service: topology_pb2.Service, threshold: float | None) -> list[dict[str, Any]]:
+def _objectives(
+    shown: Sequence[Panel], service: topology_pb2.Service, threshold: float | None
+) -> list[dict[str, Any]]:
     """Draw objectives and the alarm threshold as dashed lines."""
+    places = {panel.metric: place for place, panel in enumerate(shown)}
     levels = {
         "latency_p95_ms": service.slo.latency_ms,
         "error_rate_percent": service.slo.error_rate_percent,
@@ -157,14 +214,15 @@ def _objectives(service: topology_pb2.Service, threshold: float | None) -> list[
     if service.slo.HasField("throughput_rps"):
         levels["throughput_rps"] = service.slo.throughput_rps
     if threshold is not None:
-        levels["incident_probability"] = 100.0 * threshold
+        levels[PROBABILITY] = 100.0 * threshold
     return [
         {
             "type": "line", "xref": "paper", "x0": 0, "x1": 1,
-            "yref": _axis("y", METRICS.index(metric)), "y0": value, "y1": value,
+            "yref": _axis("y", places[metric]), "y0": value, "y1": value,
             "line": {"dash": "dash", "width": 1.2, "color": look.OBJECTIVE},
         }
         for metric, value in levels.items()
+        if metric in places
     ]  # fmt: skip
 
 

@@ -157,6 +157,7 @@ class Follower:
         if not kept or kept[-1].cursor.run_id != taken.cursor.run_id:
             kept.clear()
             known = client.topology()
+            self._replace(catalog=client.catalog())
         kept.append(taken)
         return known or client.topology()
 

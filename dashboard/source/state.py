@@ -10,6 +10,7 @@ from typing import Protocol
 
 from sre_edge.v1 import (
     alarm_pb2,
+    catalog_pb2,
     clock_pb2,
     event_pb2,
     experiment_pb2,
@@ -68,6 +69,8 @@ class State:
         Whether simulated time goes, and how fast.
     events
         Of the present run, newest first.
+    catalog
+        Metrics and kinds of faults; empty before the first answer of a server.
     """
 
     version: int = 0
@@ -78,6 +81,7 @@ class State:
     clock: clock_pb2.Clock | None = None
     events: tuple[event_pb2.Event, ...] = ()
     records: Records = field(default_factory=Records)
+    catalog: catalog_pb2.Catalog = field(default_factory=catalog_pb2.Catalog)
 
     @property
     def latest(self) -> snapshot_pb2.Snapshot | None:

@@ -23,6 +23,8 @@ def form(scene: Scene) -> list[Node]:
         return [parts.skeleton(6)]
     names = [service.name for service in topology.services]
     calls = [f"{s.name}->{call.service}" for s in topology.services for call in s.dependencies]
+    catalog = scene.state.catalog
+    longest_s = faults.max_duration_s(catalog)
     blocked = not scene.state.connected
     chosen = scene.address.service or ("database" if "database" in names else names[0])
     return [
@@ -39,14 +41,15 @@ def form(scene: Scene) -> list[Node]:
               h("div.options", [
                   _option("kind", kind_key(kind), name,
                           checked=kind == fault_pb2.FAULT_KIND_SERVICE_KILL)
-                  for kind, name in faults.kinds()
+                  for kind, name in faults.kinds(catalog)
               ], id="chaos-kinds")),
             h("div.fields",
-              _number("Intensity", "intensity", 1, 0.1, faults.MAX_INTENSITY, "1 is usual"),
-              _number("Duration, s", "duration", 60, 1, 3600, "Simulated time, ramp included"),
-              _number("Ramp, s", "ramp", 0, 0, 3600, "Until its full strength"),
+              _number("Intensity", "intensity", 1, 0.1, faults.max_intensity(catalog),
+                      "1 is usual"),
+              _number("Duration, s", "duration", 60, 1, longest_s, "Simulated time, ramp included"),
+              _number("Ramp, s", "ramp", 0, 0, longest_s, "Until its full strength"),
               _number("Replicas, %", "share", 100, 1, 100, "Share of the replicas it acts on")),
-            h("p.muted", faults.said(["service_kill"], 1.0), id="chaos-effect",
+            h("p.muted", faults.said(catalog, ["service_kill"], 1.0), id="chaos-effect",
               aria_live="polite", data_filled=True),
             h("div.actions",
               h("button.quiet", "Save as file", type="submit", name="do", value="save"),
@@ -145,7 +148,7 @@ def _running(scene: Scene, one: experiment_pb2.Experiment) -> Node:
             h("p", "Watching the recovery" if recovering else f"{duration(left)} left",
               h("span.muted", f" · {said}")),
             h("ul.plain", [
-                h("li.faulty", f"⚡ {faults.described(fault)}")
+                h("li.faulty", f"⚡ {faults.described(scene.state.catalog, fault)}")
                 for fault in one.faults[:8]
             ]),
         ),

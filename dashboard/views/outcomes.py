@@ -119,8 +119,9 @@ def _outcome(scene: Scene, one: experiment_pb2.Experiment) -> Node:
         h("h3", one.name),
         h("p.muted", experiment_state(one.state), " · began ", _moment(scene, one)),
         h("ul.plain", [
-            h("li.faulty", f"⚡ {faults.described(fault)}, {length(fault.duration)}")
+            h("li.faulty", f"⚡ {described}, {length(fault.duration)}")
             for fault in one.faults
+            for described in [faults.described(scene.state.catalog, fault)]
         ]),
         h("dl.facts",
           parts.fact("First alarm after", _length(told, "time_to_first_alarm")),

@@ -9,23 +9,25 @@ from dashboard.views import parts
 from dashboard.views.scene import Scene
 from dashboard.words.names import kind_name, status_of
 from dashboard.words.numbers import milliseconds, number
-from sre_edge.v1 import snapshot_pb2, topology_pb2
+from sre_edge.v1 import catalog_pb2, snapshot_pb2, topology_pb2
 
 MOST_CARDS = 60
 _SEVERITY = {"down": 0, "degraded": 1, "unknown": 2, "healthy": 3}
-METRICS = (
-    ("CPU", "cpu_percent", "%"),
-    ("Memory", "memory_percent", "%"),
-    ("Latency", "latency_ms", "ms"),
-    ("Errors", "error_rate_percent", "%"),
-    ("Throughput", "throughput_rps", "req/s"),
-    ("Available", "availability_percent", "%"),
-)
+
+
+def figures(catalog: catalog_pb2.Catalog) -> list[tuple[str, str, str]]:
+    """Title, name and unit of the metrics of a service that are shown without being asked for."""
+    return [
+        (metric.title, metric.name, metric.unit)
+        for metric in catalog.metrics
+        if metric.overview and metric.scope == catalog_pb2.METRIC_SCOPE_SERVICE
+    ]
 
 
 def observed(seen: snapshot_pb2.ServiceMetrics | None, metric: str) -> float | None:
-    """Value of a metric; None if it was not observed."""
-    if seen is None or not seen.HasField(metric):  # type: ignore[arg-type]
+    """Value of a metric; None if it was not observed, or is newer than this dashboard."""
+    known = seen is not None and metric in seen.DESCRIPTOR.fields_by_name
+    if seen is None or not known or not seen.HasField(metric):  # type: ignore[arg-type]
         return None
     return float(getattr(seen, metric))
 
@@ -53,7 +55,7 @@ def ordered(scene: Scene) -> list[topology_pb2.Service]:
 
 
 def services(scene: Scene) -> list[Node]:
-    """A card per service with its six metrics, its recent latency, and its risk."""
+    """A card per service with its metrics, its recent latency, and its risk."""
     if scene.taken is None:
         return [] if scene.state.connected else [_waiting()]
     wanted = ordered(scene)
@@ -119,7 +121,7 @@ def _card(
                     h("dt", label),
                     h("dd", written(observed(seen, metric), unit), data_metric=metric),
                 )
-                for label, metric, unit in METRICS
+                for label, metric, unit in figures(scene.state.catalog)
             ],
             class_="stale" if scene.stale else None,
         ),

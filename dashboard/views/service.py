@@ -10,7 +10,7 @@ from dashboard.figures.look import Figure
 from dashboard.figures.service_charts import Notes, Past
 from dashboard.markup import Node, h, present
 from dashboard.views import parts, slos
-from dashboard.views.overview import METRICS, observed, written
+from dashboard.views.overview import figures, observed, written
 from dashboard.views.scene import Scene
 from dashboard.words.names import kind_name, service_kind, status_of, type_name
 from dashboard.words.numbers import number, probability
@@ -56,7 +56,7 @@ def head(scene: Scene, service: topology_pb2.Service) -> list[Node]:
             "dl.facts",
             [
                 parts.fact(label, written(observed(seen, metric), unit))
-                for label, metric, unit in METRICS
+                for label, metric, unit in figures(scene.state.catalog)
             ],
             class_="stale" if scene.stale else None,
         ),
@@ -90,15 +90,17 @@ def figure(scene: Scene, service: topology_pb2.Service) -> Figure | None:
     """Charts over the chosen range; None if they cannot be had now."""
     if scene.span is None:
         return None
+    panels = service_charts.panels(scene.state.catalog)
     try:
-        answer = scene.provider.history(service.name, service_charts.METRICS, *scene.span)
+        answer = scene.provider.history(service.name, [p.metric for p in panels], *scene.span)
     except SreEdgeError:
         return None
     seen = Past()
     if answer.HasField("start_time"):
-        seen = service_charts.past(answer.series, moment(answer.start_time), answer.bucket_seconds)
+        start = moment(answer.start_time)
+        seen = service_charts.past(panels, answer.series, start, answer.bucket_seconds)
     notes = _notes(scene, service.name, *scene.span)
-    return service_charts.charts(seen, service, notes, scene.span, scene.threshold)
+    return service_charts.charts(panels, seen, service, notes, scene.span, scene.threshold)
 
 
 def _notes(scene: Scene, name: str, begin: datetime, end: datetime) -> Notes:

@@ -11,6 +11,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from dashboard.source.state import Records, State
+from server.rpc.catalog import catalog
 from sre_edge import NotFound, Unavailable
 from sre_edge.v1 import (
     alarm_pb2,
@@ -196,6 +197,7 @@ def state(*snapshots: snapshot_pb2.Snapshot, connected: bool = True, **changes: 
         topology=topology() if snapshots else None,
         snapshots=snapshots,
         clock=clock_pb2.Clock(speed=1.0),
+        catalog=catalog(),
     )
     return replace(known, **changes)  # type: ignore[arg-type]
 

@@ -8,6 +8,7 @@ import pytest
 
 from dashboard import actions
 from dashboard.words import faults
+from server.rpc.catalog import catalog
 from sre_edge.v1 import fault_pb2
 from tests.dashboard.fakes import FakeProvider, snapshot, state
 
@@ -95,10 +96,10 @@ def test_clock_kill_switch_and_models_can_be_taken_back(provider: FakeProvider) 
 
 def test_the_effect_of_faults_is_said_in_words() -> None:
     def said(kind: fault_pb2.FaultKind.ValueType, intensity: float) -> str:
-        return faults.effect(kind, intensity).replace("\N{NO-BREAK SPACE}", " ")
+        return faults.effect(catalog(), kind, intensity).replace("\N{NO-BREAK SPACE}", " ")
 
     assert said(fault_pb2.FAULT_KIND_CPU_SPIKE, 1.0) == "30 % more CPU"
     assert said(fault_pb2.FAULT_KIND_NETWORK_LATENCY, 0.5) == "500 ms more on every call to it"
     assert said(fault_pb2.FAULT_KIND_SERVICE_KILL, 3.0) == "100 % of its replicas are down"
-    assert {kind for kind, _ in faults.kinds()} == set(fault_pb2.FaultKind.values()[1:])
-    assert faults.said(["cpu_spike", "nonsense"], 1.0).startswith("CPU spike: 30")
+    assert {kind for kind, _ in faults.kinds(catalog())} == set(fault_pb2.FaultKind.values()[1:])
+    assert faults.said(catalog(), ["cpu_spike", "nonsense"], 1.0).startswith("CPU spike: 30")

@@ -6,9 +6,11 @@ from datetime import timedelta
 
 from dashboard.figures import model_plots, service_charts
 from dashboard.figures.service_charts import Notes
+from server.rpc.catalog import catalog
 from sre_edge.v1 import history_pb2, model_pb2
 from tests.dashboard.fakes import START, length, topology
 
+PANELS = service_charts.panels(catalog())
 SPAN = (START, START + timedelta(minutes=5))
 
 
@@ -17,11 +19,18 @@ def test_charts_hold_probability_and_six_metrics_with_gaps() -> None:
         history_pb2.HistorySeries(
             metric=metric, minimum=[1.0, float("nan"), 3.0], maximum=[2.0, float("nan"), 4.0]
         )
-        for metric in service_charts.METRICS
+        for metric in (panel.metric for panel in PANELS)
     ]
-    past = service_charts.past(series, START, 2.0)
-    figure = service_charts.charts(past, topology().services[3], Notes(), SPAN, threshold=0.28)
+    past = service_charts.past(PANELS, series, START, 2.0)
+    figure = service_charts.charts(
+        PANELS, past, topology().services[3], Notes(), SPAN, threshold=0.28
+    )
     assert len(figure["data"]) == 7
+    assert [(panel.title, panel.unit) for panel in PANELS] == [
+        ("Incident probability", "%"), ("Latency p95", "ms"), ("Errors", "%"), ("CPU", "%"),
+        ("Memory", "%"), ("Throughput", "req/s"), ("Availability", "%"),
+    ]  # fmt: skip
+    assert [panel.maximum for panel in PANELS] == [100.0, None, None, 100.0, 100.0, None, 100.0]
     assert figure["data"][0]["y"] == [200.0, None, 400.0]  # percent, of the worse end
     assert figure["data"][5]["y"] == [1.0, None, 3.0]  # of throughput the worse end is the least
     assert not any(line["connectgaps"] for line in figure["data"])
@@ -33,9 +42,9 @@ def test_charts_hold_probability_and_six_metrics_with_gaps() -> None:
 def test_faults_alarms_and_incidents_are_marked_where_they_were() -> None:
     later = START + timedelta(seconds=30)
     notes = Notes([(START, later)], [], [later], [later])
-    shapes = service_charts.charts(service_charts.Past(), topology().services[3], notes, SPAN)[
-        "layout"
-    ]["shapes"]
+    shapes = service_charts.charts(
+        PANELS, service_charts.Past(), topology().services[3], notes, SPAN
+    )["layout"]["shapes"]
     band = next(shape for shape in shapes if shape["type"] == "rect")
     assert (band["x0"], band["x1"]) == (START.isoformat(), later.isoformat())
     lines = [shape for shape in shapes if shape["type"] == "line" and shape["xref"] == "x"]

@@ -52,7 +52,7 @@ def test_open_select_inject_cascade_alarm_first_stop_recover_outcome(page: Page,
     page.goto(url)
     live(page)
     expect(page.locator("#banner")).to_contain_text("Healthy")
-    for said in ("CPU", "Memory", "Latency", "Errors", "Throughput", "Available"):
+    for said in ("CPU", "Memory", "Latency", "Errors", "Throughput", "Availability"):
         expect(card(page, "database")).to_contain_text(said)
     drawn(page)
     before = node(page, "database")

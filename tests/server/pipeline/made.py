@@ -11,6 +11,7 @@ from server.pipeline.state import FrameClock
 from simulator.topology.file import parse_topology
 from telemetry.frame import Frame
 from telemetry.graph import ServiceGraph
+from telemetry.metrics import EDGE_METRICS, SERVICE_METRICS
 
 START = datetime(2030, 1, 7, 12, 0, tzinfo=UTC)
 CLOCK = FrameClock(START, 2.0)
@@ -41,13 +42,11 @@ def frame(
 ) -> Frame:
     """A frame in which all is well, but for the values of some services."""
     columns = {
-        name: np.full((1, len(names)), value, dtype=np.float64) for name, value in HEALTHY.items()
+        metric.field: np.full((1, len(names)), HEALTHY.get(metric.name, np.nan))
+        for metric in SERVICE_METRICS
     }
     for service, values in (changes or {}).items():
         for name, value in values.items():
             columns[name][0, names.index(service)] = value
-    edges = np.full((1, 3), np.nan)
-    return Frame(
-        t_s=2.0 * number, interval_s=2.0, **columns,
-        edge_call_rate_rps=edges, edge_error_rate_percent=edges, edge_latency_ms=edges,
-    )  # fmt: skip
+    edges = {metric.field: np.full((1, 3), np.nan) for metric in EDGE_METRICS}
+    return Frame(t_s=2.0 * number, interval_s=2.0, age=None, **columns, **edges)
