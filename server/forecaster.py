@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ml.definitions.breach import breached
 from ml.definitions.incidents import IncidentTracker
 from ml.definitions.risk import MEDIUM_FROM
-from ml.features import FeatureExtractor, stirred
+from ml.features import FeatureExtractor, active_rows
 from ml.serving.predictor import Predictor
 from server.snapshot import Forecast
 from telemetry.frame import Frame
@@ -39,7 +39,7 @@ class Forecaster:
         self._incidents.update(breached(frame, self._graph))
         if not self._extractor.ready:
             return None
-        model, rows, moved = self._predictor, self._predictor.rows(features), stirred(features)
+        model, rows, moved = self._predictor, self._predictor.rows(features), active_rows(features)
         ongoing = self._incidents.ongoing[0].copy()
         probability, types = expected(model, rows, moved, ongoing)
         entries = probability[self._graph.entry]

@@ -119,7 +119,7 @@ def run(
     for fault in faults:
         simulation.inject(fault)
     statistics = RunStatistics(simulation)
-    table = _Table(csv_out, simulation) if csv_out else None
+    table = _CsvWriter(csv_out, simulation) if csv_out else None
     for frame in _frames(simulation, length):
         if table:
             table.add(frame)
@@ -223,7 +223,7 @@ def _fault(text: str, topology: Topology) -> Fault:
     return fault
 
 
-class _Table:
+class _CsvWriter:
     """Writes frames as CSV: copy, time, service, and the frame's values."""
 
     def __init__(self, out: IO[str], simulation: Simulation) -> None:

@@ -13,7 +13,7 @@ from simulator.dynamics.dependence import Dependence
 from simulator.dynamics.load import Load, LoadProfile
 from simulator.dynamics.parameters import Parameters, parameters
 from simulator.dynamics.routes import Routes
-from simulator.dynamics.state import State, initial, taken
+from simulator.dynamics.state import State, initial, select_copies
 from simulator.dynamics.step import Flows, System, step
 from simulator.dynamics.streams import Purpose, Stream
 from simulator.dynamics.wiring import Wiring
@@ -181,7 +181,7 @@ class Simulation:
             copies=len(copies),
             seed=seed,
             loads=[self._loads[copy] for copy in copies],
-            start=(taken(self._state, np.asarray(copies, dtype=np.intp)), self._steps),
+            start=(select_copies(self._state, np.asarray(copies, dtype=np.intp)), self._steps),
         )
 
     def inject(self, fault: Fault, copy: int | None = None) -> None:

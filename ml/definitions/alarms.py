@@ -11,7 +11,7 @@ from ml.definitions.incidents import BoolArray, Incident
 from ml.definitions.labels import MIN_LEAD_FRAMES, unscored
 from telemetry.graph import FloatArray
 
-NEEDED, AMONG = 2, 3
+REQUIRED_PREDICTIONS, WINDOW_PREDICTIONS = 2, 3
 CALM_FRAMES = 15
 MAX_LEAD_FRAMES = 150
 
@@ -31,7 +31,7 @@ class AlarmTracker:
 
     def __init__(self, shape: tuple[int, ...], threshold: float) -> None:
         self.threshold = threshold
-        self._above = np.zeros((AMONG, *shape), dtype=np.bool_)
+        self._above = np.zeros((WINDOW_PREDICTIONS, *shape), dtype=np.bool_)
         self._calm = np.zeros(shape, dtype=np.intp)
         self._raised = np.zeros(shape, dtype=np.bool_)
 
@@ -54,7 +54,7 @@ class AlarmTracker:
         self._above = np.concatenate([self._above[1:], (known >= self.threshold)[None]])
         self._above[:, suppressed] = False
         self._calm = np.where(known < 0.5 * self.threshold, self._calm + 1, 0)
-        rises = self._above.sum(axis=0) >= NEEDED
+        rises = self._above.sum(axis=0) >= REQUIRED_PREDICTIONS
         self._raised = (self._raised & (self._calm < CALM_FRAMES) | rises) & ~suppressed
         return self._raised
 

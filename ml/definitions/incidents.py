@@ -72,13 +72,13 @@ class IncidentTracker:
         ends = self._open & (self._quiet >= QUIET_FRAMES)
         self._open = (self._open | begins) & ~ends
         self._frames += 1
-        return self._told(ends, self._frames)
+        return self._as_incidents(ends, self._frames)
 
     def unfinished(self) -> list[Incident]:
         """Incidents that are still open."""
-        return self._told(self._open, self._frames)
+        return self._as_incidents(self._open, self._frames)
 
-    def _told(self, where: BoolArray, end: int) -> list[Incident]:
+    def _as_incidents(self, where: BoolArray, end: int) -> list[Incident]:
         return [
             Incident(int(b), int(s), int(self._onset[b, s]), end) for b, s in np.argwhere(where)
         ]

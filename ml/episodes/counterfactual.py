@@ -25,7 +25,7 @@ NEAR_FRAMES = 15
 """An onset within 30 s of the observed one is the same."""
 FORESEEABLE_S = 10.0
 HELD_S = 120.0
-MOST_COPIES = 96
+MAX_COPIES = 96
 FRAMES = round(EPISODE_S / FRAME_INTERVAL_S)
 
 Faults = tuple[Fault, ...]
@@ -77,8 +77,8 @@ class Counterfactuals:
         ]
         self._onsets: dict[Variant, dict[int, list[int]]] = {}
         loads = [scenario.load for scenario in chosen]
-        for start in range(0, len(variants), MOST_COPIES):
-            batch = variants[start : start + MOST_COPIES]
+        for start in range(0, len(variants), MAX_COPIES):
+            batch = variants[start : start + MAX_COPIES]
             for incident in _simulate(topology, batch, loads, seed):
                 of_variant = self._onsets.setdefault(batch[incident.copy], {})
                 of_variant.setdefault(incident.service, []).append(incident.onset)

@@ -49,7 +49,7 @@ class Mix:
 
     quiet_share: float = QUIET_SHARE
     absorbed_surge_share: float = ABSORBED_SURGE_SHARE
-    most_faults: int = 3
+    max_faults: int = 3
     intensity: tuple[float, float] = (0.2, 3.0)
     ramp_s: float = 120.0
     duration_s: tuple[float, float] = (30.0, 600.0)
@@ -64,7 +64,7 @@ def draw(graph: ServiceGraph, rng: np.random.Generator, name: str, mix: Mix = Mi
     kind = rng.random()
     faults: list[Fault] = []
     if kind >= mix.quiet_share:
-        faults = [_fault(graph, rng, mix) for _ in range(int(rng.integers(1, mix.most_faults + 1)))]
+        faults = [_fault(graph, rng, mix) for _ in range(int(rng.integers(1, mix.max_faults + 1)))]
     if kind >= 1.0 - mix.absorbed_surge_share:
         faults = [_absorbed_surge(graph, rng, mix)]
     return Scenario(name, EPISODE_S, load, tuple(faults))

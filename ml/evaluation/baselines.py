@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.features import NAMES, stirred
+from ml.features import NAMES, active_rows
 from ml.serving.artefact import LOGISTIC
 from telemetry.graph import FloatArray
 
@@ -87,7 +87,7 @@ class LogisticRegression:
         rows = (features[..., self._columns] - self._centre) / self._scale
         logit = np.clip(np.nan_to_num(rows), -10.0, 10.0) @ self._weights + self._intercept
         score = 1.0 / (1.0 + np.exp(-np.clip(logit, -30.0, 30.0)))
-        return np.where(stirred(features), score, 0.0)
+        return np.where(active_rows(features), score, 0.0)
 
 
 def baselines(directory: Path) -> dict[str, Baseline]:

@@ -48,7 +48,7 @@ def spread_rows(recording: Recording) -> SpreadRows:
     return SpreadRows(np.concatenate(inputs), np.array(followed, dtype=np.bool_))
 
 
-def joined_spread(parts: Sequence[SpreadRows]) -> SpreadRows:
+def concatenated_spread(parts: Sequence[SpreadRows]) -> SpreadRows:
     """Put rows together."""
     return SpreadRows(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 

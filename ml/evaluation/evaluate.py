@@ -18,11 +18,11 @@ from ml.evaluation.baselines import baselines
 from ml.evaluation.cascade_events import cascade_figures
 from ml.evaluation.metrics import (
     Curve,
-    ahead,
     best_threshold,
     calibration_error,
     curve,
     events,
+    recall_gain,
     rows,
 )
 from ml.evaluation.pool import Pool, Scored
@@ -36,11 +36,11 @@ PROTOCOL = 1
 MODEL, ORACLE, OVERALL = "model", "oracle", "overall"
 MIN_LEAD_S = 4
 FALSE_ALARM_RATES = (0.1, 0.5)
-AIMED_PRECISION = 0.94
+TARGET_PRECISION = 0.94
 INTENSITIES = _, _, _, _LAST = ((0.2, 0.5), (0.5, 1.0), (1.0, 2.0), (2.0, 3.0))
 
 
-class Compared(NamedTuple):
+class PredictorScores(NamedTuple):
     """What each predictor says of the same recordings, and from where on it raises alarms.
 
     `model` is among them; thresholds were chosen on other systems, but for the oracle's.
@@ -50,12 +50,12 @@ class Compared(NamedTuple):
     thresholds: dict[str, float]
 
 
-def compare(
+def score_predictors(
     test: Sequence[Recording],
     validation: Sequence[Recording],
     directory: Path,
     ceiling: Sequence[FloatArray] | None = None,
-) -> Compared:
+) -> PredictorScores:
     """Let a model directory and the baselines score recordings.
 
     Parameters
@@ -81,13 +81,13 @@ def compare(
     if ceiling is not None:
         known = [Scored(r, score) for r, score in zip(test, ceiling, strict=True)]
         thresholds[ORACLE], scores[ORACLE] = best_threshold(Pool(known)), known
-    return Compared(scores, thresholds)
+    return PredictorScores(scores, thresholds)
 
 
-def evaluate(compared: Compared, directory: Path, seed: int) -> dict[str, Any]:
+def evaluate(predictors: PredictorScores, directory: Path, seed: int) -> dict[str, Any]:
     """Sum up how good a model is (evaluation.md, section 4); `seed` is noted in the report."""
     predictor = Predictor(directory)
-    scores, thresholds = compared
+    scores, thresholds = predictors
     model, threshold = scores[MODEL], thresholds[MODEL]
     test = [one.recording for one in model]
     return {
@@ -120,8 +120,8 @@ def _figures(pool: Pool, threshold: float, known: Curve | None = None) -> dict[s
     return {
         **events(pool, threshold, with_intervals=True),
         **{f"recall_at_{rate:g}": _rounded(known.recall_at(rate)[0]) for rate in FALSE_ALARM_RATES},
-        f"foreseeable_recall_at_precision_{AIMED_PRECISION:g}": (
-            known.foreseeable_recall_at_precision(AIMED_PRECISION)
+        f"foreseeable_recall_at_precision_{TARGET_PRECISION:g}": (
+            known.foreseeable_recall_at_precision(TARGET_PRECISION)
         ),
         **rows(pool.scored, threshold),
     }
@@ -136,12 +136,12 @@ def _all_figures(
     """
     pools = {name: Pool(scored) for name, scored in scores.items()}
     curves = {name: curve(pool) for name, pool in pools.items()}
-    figures = _beside({n: _figures(pools[n], thresholds[n], curves[n]) for n in scores})
+    figures = _by_predictor({n: _figures(pools[n], thresholds[n], curves[n]) for n in scores})
     others = {name: known for name, known in curves.items() if name != MODEL}
     return {
         **({key: figures} if key else figures),
         f"ahead_in_recall_at_{FALSE_ALARM_RATES[-1]:g}": {
-            name: ahead(curves[MODEL], known, FALSE_ALARM_RATES[-1])
+            name: recall_gain(curves[MODEL], known, FALSE_ALARM_RATES[-1])
             for name, known in others.items()
         },
     }
@@ -161,7 +161,7 @@ def _topology(
     }
 
 
-def _beside(figures: dict[str, dict[str, Any]]) -> dict[str, Any]:
+def _by_predictor(figures: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """Put the model's figures beside the oracle's, null if it was not asked, and the baselines'."""
     named = dict(figures)
     return {"model": named.pop(MODEL), "oracle": named.pop(ORACLE, None), "baselines": named}

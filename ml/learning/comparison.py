@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.evaluation.metrics import BOOTSTRAPS, ECE_BINS, ECE_FROM, ahead, curve
+from ml.evaluation.metrics import BOOTSTRAPS, ECE_BINS, ECE_FROM, curve, recall_gain
 from ml.evaluation.pool import Pool, Scored
 from telemetry.graph import FloatArray
 
@@ -89,7 +89,7 @@ def figures(pair: Pair) -> dict[str, Any]:
         "recall": {
             "current": _plain(now.recall_at(FALSE_ALARMS_PER_EPISODE)[0]),
             "candidate": _plain(new.recall_at(FALSE_ALARMS_PER_EPISODE)[0]),
-            **ahead(new, now, FALSE_ALARMS_PER_EPISODE),
+            **recall_gain(new, now, FALSE_ALARMS_PER_EPISODE),
         },
         "brier": _paired([_brier(*of) for of in errors], [_brier(*of, chosen) for of in errors]),
         "ece": _paired([_ece(*of) for of in errors], [_ece(*of, chosen) for of in errors]),
@@ -101,14 +101,14 @@ def _objections(groups: dict[str, dict[str, Any]]) -> list[str]:
     found = []
     if not groups[ALL]["recall"]["ci"][0] > 0.0:
         found.append("the interval of its gain does not lie above zero")
-    for name, words in ((SIMULATED, "simulated systems"), (LIVE, "the newest live experiments")):
+    for name, label in ((SIMULATED, "simulated systems"), (LIVE, "the newest live experiments")):
         if name in groups and groups[name]["recall"]["ci"][1] < 0.0:
-            found.append(f"it foresees less on {words}")
-    for name, words in (("ece", "calibration error"), ("brier", "Brier score")):
+            found.append(f"it foresees less on {label}")
+    for name, label in (("ece", "calibration error"), ("brier", "Brier score")):
         of = groups[ALL][name]
         if of is not None and of["ci"][0] > 0.0:
             found.append(
-                f"its {words} is worse: {of['candidate']:.3g} against {of['current']:.3g}, "
+                f"its {label} is worse: {of['candidate']:.3g} against {of['current']:.3g}, "
                 f"95 % interval of the difference {of['ci'][0]:+.2g} to {of['ci'][1]:+.2g}"
             )
     return found
@@ -154,8 +154,8 @@ def _errors(side: Sequence[Scored]) -> tuple[FloatArray, FloatArray, FloatArray]
             known = one.recording.scored[:, copy]
             score, label = one.score[:, copy][known], one.recording.label[:, copy][known]
             sums.append((len(score), float(np.sum((score - label) ** 2))))
-            told = score >= ECE_FROM
-            score, gap = score[told], score[told] - label[told]
+            counted = score >= ECE_FROM
+            score, gap = score[counted], score[counted] - label[counted]
             bins = np.minimum((score * ECE_BINS).astype(np.intp), ECE_BINS - 1)
             sizes.append(np.bincount(bins, minlength=ECE_BINS).astype(np.float64))
             gaps.append(np.bincount(bins, gap, ECE_BINS))

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from ml.serving.artefact import write_json
 
-COMPARED_SHARE, MOST_COMPARED = 4, 20
+COMPARED_SHARE, MAX_COMPARED = 4, 20
 CHECKED_EVERY = 4
 COMPARED_SYSTEMS, HELD_OUT_EPISODES = 8, 16
 """To compare on, and runs of each, if nothing else is asked for."""
@@ -79,7 +79,7 @@ def split(keys: Sequence[str], known: Collection[str]) -> Split:
         Of those that the live model was trained on.
     """
     fresh = [key for key in keys if key not in known]
-    count = min(-(-len(fresh) // COMPARED_SHARE), MOST_COMPARED)
+    count = min(-(-len(fresh) // COMPARED_SHARE), MAX_COMPARED)
     compared = fresh[len(fresh) - count :]
     others = [key for key in keys if key not in compared]
     checked = others[CHECKED_EVERY - 1 :: CHECKED_EVERY]

@@ -15,8 +15,8 @@ MANIFEST, CONFIG, METRICS, CARD = "manifest.json", "config.json", "metrics.json"
 INCIDENT_MODEL, TYPE_MODEL = "incident.onnx", "type.onnx"
 LOGISTIC, TREES, CASCADE = "logistic_regression.json", "trees.json", "cascade.json"
 FEATURE_TABLE = "features.md"
-NEEDED = (INCIDENT_MODEL, TYPE_MODEL, LOGISTIC, TREES, CASCADE, FEATURE_TABLE, CONFIG)
-REPORTS = (METRICS, CARD)
+REQUIRED_FILES = (INCIDENT_MODEL, TYPE_MODEL, LOGISTIC, TREES, CASCADE, FEATURE_TABLE, CONFIG)
+REPORT_FILES = (METRICS, CARD)
 """What says how good a model is: written when it has been evaluated, and checked from then on."""
 
 LEARNING = "learning"
@@ -100,11 +100,13 @@ def write_manifest(
 ) -> Manifest:
     """Complete a model directory that holds the ONNX files, and whatever else there is by now."""
     checksums = {
-        n: _checksum(directory / n) for n in (*NEEDED, *REPORTS) if (directory / n).exists()
+        n: _checksum(directory / n)
+        for n in (*REQUIRED_FILES, *REPORT_FILES)
+        if (directory / n).exists()
     }
     files = [checksums[name] for name in (INCIDENT_MODEL, TYPE_MODEL, CASCADE)]
-    told = json.dumps([*files, asdict(calibration), threshold])
-    content = hashlib.sha256(told.encode()).hexdigest()
+    identity = json.dumps([*files, asdict(calibration), threshold])
+    content = hashlib.sha256(identity.encode()).hexdigest()
     manifest = Manifest(
         version=f"{FORMAT}-{content[:12]}",
         features=features,
@@ -138,7 +140,7 @@ def read_manifest(directory: Path) -> Manifest:
                 "calibration": Calibration(**stated["calibration"]),
             }
         )
-        missing = [name for name in NEEDED if name not in manifest.checksums]
+        missing = [name for name in REQUIRED_FILES if name not in manifest.checksums]
         if missing:
             raise ArtefactError(directory, f"expected checksums of {', '.join(missing)}")
         for name, checksum in manifest.checksums.items():

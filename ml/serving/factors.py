@@ -8,7 +8,7 @@ import numpy as np
 
 from ml.features import NAMES
 from ml.features.neighbours import MAX_DEPTH
-from ml.features.table import ELSEWHERE
+from ml.features.table import NEIGHBOUR_FEATURES
 from telemetry.frame import Frame
 from telemetry.graph import FloatArray, IntArray, ServiceGraph
 
@@ -62,21 +62,21 @@ def top_factors(
         (M,) inputs of the model and what each adds to the log-odds.
     """
     found: list[Factor] = []
-    said: set[str] = set()
+    texts: set[str] = set()
     for i in np.argsort(-contributions, kind="stable"):
         if contributions[i] <= 0.0 or len(found) == COUNT:
             break
         name = names[int(i)]
         value = float(features[service, NAMES.index(name)])
-        origin, text = _worded(graph, frame, features, service, name, value)
-        if text in said:
+        origin, text = _factor_text(graph, frame, features, service, name, value)
+        if text in texts:
             continue
-        said.add(text)
+        texts.add(text)
         found.append(Factor(name, graph.names[origin], value, float(contributions[i]), text))
     return found
 
 
-def _worded(
+def _factor_text(
     graph: ServiceGraph,
     frame: Frame,
     features: FloatArray,
@@ -85,15 +85,17 @@ def _worded(
     value: float,
 ) -> tuple[int, str]:
     """Find whose state a feature tells, and say it."""
-    if name in _ELSEWHERE:
-        among, sign, base = _ELSEWHERE[name]
+    if name in _NEIGHBOUR_FEATURES:
+        among, sign, base = _NEIGHBOUR_FEATURES[name]
         others = _others(graph, service, among)
         if not len(others):
-            return service, _NOBODY[among].format(service=graph.names[service])
+            return service, _NO_NEIGHBOUR[among].format(service=graph.names[service])
         values = sign * features[others, NAMES.index(base)]
         if len(others) and np.isfinite(values).any():
             origin = int(others[int(np.nanargmax(values))])
-            text = _say(base, graph.names[origin], float(features[origin, NAMES.index(base)]))
+            text = _feature_text(
+                base, graph.names[origin], float(features[origin, NAMES.index(base)])
+            )
             return origin, f"{text} ({_RELATION[among]} {graph.names[service]})"
     if not np.isfinite(value):
         return service, f"{graph.names[service]}: {_plain(name)} is not known"
@@ -102,10 +104,10 @@ def _worded(
         return origin, _EDGES[name].format(
             service=graph.names[service], callee=graph.names[origin], v=value
         )
-    return service, _say(name, graph.names[service], value)
+    return service, _feature_text(name, graph.names[service], value)
 
 
-def _say(name: str, service: str, value: float) -> str:
+def _feature_text(name: str, service: str, value: float) -> str:
     if name in _REACHED:
         what, often = _REACHED[name]
         if value >= NEVER_S:
@@ -125,7 +127,7 @@ def _say(name: str, service: str, value: float) -> str:
         direction = "rises" if value >= 0.0 else "falls"
         what, unit, scale = _SLOPED[stem]
         return f"{service} {what} {direction} by {abs(value) * scale * 60.0:.2g}{unit} per minute"
-    return _WORDS[name].format(service=service, v=value)
+    return _TEXTS[name].format(service=service, v=value)
 
 
 def _others(graph: ServiceGraph, service: int, among: str) -> IntArray:
@@ -155,10 +157,10 @@ def _plain(name: str) -> str:
     return name.replace("_", " ")
 
 
-_ELSEWHERE = {name: (among, sign, base) for name, among, sign, base in ELSEWHERE}
+_NEIGHBOUR_FEATURES = {name: (among, sign, base) for name, among, sign, base in NEIGHBOUR_FEATURES}
 _RELATION = {"dependencies": "called by", "below": "below", "callers": "calls"}
 
-_NOBODY = {
+_NO_NEIGHBOUR = {
     "dependencies": "{service} calls no other service",
     "below": "{service} calls no other service",
     "callers": "no other service calls {service}",
@@ -197,7 +199,7 @@ _REACHED = {
     "cpu_full_since_jump_s": ("CPU", "reaches its limit"),
     "breach_reached_s": ("strain", "reaches a breach"),
 }
-_WORDS = {
+_TEXTS = {
     "cpu_percent": "{service} CPU is at {v:.0f} %",
     "memory_percent": "{service} memory is at {v:.0f} % of its limit",
     "error_rate_percent": "{service} fails {v:.1f} % of its requests",

@@ -103,24 +103,24 @@ def recommendations(
 def _advice(
     graph: ServiceGraph, frame: Frame, service: int, kind: IncidentType
 ) -> list[Recommendation]:
-    acted_on = _worst_dependency(graph, frame, service) if _elsewhere(kind) else service
+    acted_on = _worst_dependency(graph, frame, service) if _in_dependency(kind) else service
     name = graph.names[acted_on]
-    seen = {
+    observed = {
         "cpu": _percent(frame.cpu_percent[0, acted_on]),
         "memory": _percent(frame.memory_percent[0, acted_on]),
         "errors": _percent(frame.error_rate_percent[0, acted_on]),
         "availability": _percent(frame.availability_percent[0, acted_on]),
         "p95": _milliseconds(frame.latency_p95_ms[0, acted_on]),
     }
-    return [Recommendation(name, _filled(text, name, seen)) for text in _ACTIONS[kind]]
+    return [Recommendation(name, _filled(text, name, observed)) for text in _ACTIONS[kind]]
 
 
-def _filled(text: str, service: str, seen: Mapping[str, str | None]) -> str:
+def _filled(text: str, service: str, observed: Mapping[str, str | None]) -> str:
     """Fill a sentence in; evidence after its colon that was not observed is left out."""
     advice, _, evidence = text.partition(": ")
-    if any(value is None and f"{{{name}}}" in evidence for name, value in seen.items()):
+    if any(value is None and f"{{{name}}}" in evidence for name, value in observed.items()):
         text = f"{advice}."
-    return text.format(service=service, **seen)
+    return text.format(service=service, **observed)
 
 
 def _support(kind: IncidentType, acted_on: str, factors: Sequence[Factor]) -> float:
@@ -133,27 +133,29 @@ def _support(kind: IncidentType, acted_on: str, factors: Sequence[Factor]) -> fl
     return speaking / max(sum(factor.contribution for factor in factors), 1e-12)
 
 
-def _elsewhere(kind: IncidentType) -> bool:
+def _in_dependency(kind: IncidentType) -> bool:
     return kind is IncidentType.DEPENDENCY_FAILURE
 
 
 def _worst_dependency(graph: ServiceGraph, frame: Frame, service: int) -> int:
     """Follow the worst calls down to where the trouble sits."""
-    seen = {service}
+    visited = {service}
     while True:
         edges = np.flatnonzero(graph.caller == service)
         edges = (
-            edges[[int(graph.callee[edge]) not in seen for edge in edges]] if len(edges) else edges
+            edges[[int(graph.callee[edge]) not in visited for edge in edges]]
+            if len(edges)
+            else edges
         )
         if not len(edges):
             return service
         late = np.nan_to_num(frame.edge_latency_ms[0, edges] / graph.timeout_ms[edges])
         failing = np.nan_to_num(frame.edge_error_rate_percent[0, edges]) / 100.0
         trouble = failing + late + _shortage(frame, graph.callee[edges])
-        if trouble.max() < 0.05 and len(seen) > 1:
+        if trouble.max() < 0.05 and len(visited) > 1:
             return service
         service = int(graph.callee[edges[int(trouble.argmax())]])
-        seen.add(service)
+        visited.add(service)
 
 
 def _shortage(frame: Frame, services: IntArray) -> FloatArray:

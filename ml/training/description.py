@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ml.episodes.recording import Recording
 from ml.evaluation.curves import curves
-from ml.evaluation.evaluate import MODEL, compare, evaluate
+from ml.evaluation.evaluate import MODEL, evaluate, score_predictors
 from ml.features import LEARNED
 from ml.features.table import markdown
 from ml.serving.artefact import (
@@ -69,13 +69,13 @@ def describe(
     more
         Continues the card.
     """
-    compared = compare(test, validation, directory)
+    predictors = score_predictors(test, validation, directory)
     metrics = {
         **facts,
         "trees": incident.num_boosted_rounds(),
         "importance": importance(incident),
-        **evaluate(compared, directory, config["seed"]),
-        "curves": curves(compared.scores[MODEL], manifest.threshold),
+        **evaluate(predictors, directory, config["seed"]),
+        "curves": curves(predictors.scores[MODEL], manifest.threshold),
     }
     write_json(directory / METRICS, metrics)
     card = model_card(manifest, config, metrics) + more

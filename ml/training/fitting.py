@@ -49,15 +49,17 @@ class Fitting:
         return without_base(fitted)
 
 
-def tried_on(fitting: Fitting, changes: dict[str, float], learning: Rows, checking: Rows) -> float:
+def trial_score(
+    fitting: Fitting, changes: dict[str, float], learning: Rows, checking: Rows
+) -> float:
     """Average precision on validation of what a part of the rows teaches."""
     rng = np.random.default_rng(fitting.seed)
     part = learning.only(rng.random(len(learning.label)) < TRIAL_SHARE)
-    hasty = replace(fitting, rounds=TRIAL_ROUNDS, options={**fitting.options, "eta": TRIAL_ETA})
-    booster = fit_incident(hasty, changes, part, checking)
-    shown = checking.only(~checking.ongoing)
-    score = booster.inplace_predict(shown.features)
-    return float(f"{average_precision_score(shown.timely, score):.5g}")
+    trial = replace(fitting, rounds=TRIAL_ROUNDS, options={**fitting.options, "eta": TRIAL_ETA})
+    booster = fit_incident(trial, changes, part, checking)
+    scored = checking.only(~checking.ongoing)
+    score = booster.inplace_predict(scored.features)
+    return float(f"{average_precision_score(scored.timely, score):.5g}")
 
 
 def fit_incident(
@@ -71,8 +73,8 @@ def fit_incident(
         weight = rows.weight * np.where(rows.timely, class_weight, 1.0).astype(np.float32)
         return Matrix(rows.features, rows.timely.astype(np.float32), weight)
 
-    shown = checking.only(~checking.ongoing)
-    return fitting.boost({**INCIDENT_OPTIONS, **options}, matrix(learning), matrix(shown))
+    scored = checking.only(~checking.ongoing)
+    return fitting.boost({**INCIDENT_OPTIONS, **options}, matrix(learning), matrix(scored))
 
 
 def fit_types(fitting: Fitting, learning: Rows, checking: Rows) -> xgboost.Booster:

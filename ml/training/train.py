@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ml.definitions.incident_types import INCIDENT_TYPES
-from ml.episodes.systems import explain_one, held_out_jobs
+from ml.episodes.systems import held_out_jobs, record_with_causes
 from ml.features import LEARNED
 from ml.serving.artefact import (
     CASCADE,
@@ -26,10 +26,10 @@ from ml.serving.artefact import (
 from ml.training.calibration import calibrate, threshold
 from ml.training.compute import Compute
 from ml.training.dataset import (
-    TOGETHER,
-    joined,
+    BATCH_SYSTEMS,
+    concatenated,
     sample,
-    sample_together,
+    sample_batch,
     training_jobs,
 )
 from ml.training.description import PARITY_ROWS, describe, write_incident
@@ -42,7 +42,7 @@ from ml.training.fitting import (
     fit_spread,
     fit_types,
     logistic_regression,
-    tried_on,
+    trial_score,
 )
 
 
@@ -106,21 +106,21 @@ def train(config: Config, directory: Path, compute: Compute) -> dict[str, Any]:
     for options in (INCIDENT_OPTIONS, TYPE_OPTIONS):
         check_options({**config.options, **options})
     jobs = training_jobs(config.topologies, config.episodes, config.seed, config.share)
-    simulated = list(compute.each(sample_together, jobs, f"simulating {TOGETHER} systems each"))
-    learning = joined([rows for rows, _ in simulated])
+    simulated = list(compute.each(sample_batch, jobs, f"simulating {BATCH_SYSTEMS} systems each"))
+    learning = concatenated([rows for rows, _ in simulated])
     spread = fit_spread([rows for _, rows in simulated])
     del simulated
     others = config.validation_topologies + config.test_topologies
     held_out_of = held_out_jobs(others, config.held_out_episodes, config.seed)
     label = "simulating validation and test systems"
-    held_out = list(compute.each(explain_one, held_out_of, label))
+    held_out = list(compute.each(record_with_causes, held_out_of, label))
     validation = held_out[: config.validation_topologies]
     test = held_out[config.validation_topologies :]
-    checking = joined([sample(recording, 1.0, config.seed) for recording in validation])
+    checking = concatenated([sample(recording, 1.0, config.seed) for recording in validation])
 
     fitting = Fitting(compute, config.options, config.rounds, config.patience, config.seed)
     _say(f"trying {len(config.candidates)} sets of options on {len(learning.label):,} rows")
-    tried = [tried_on(fitting, changes, learning, checking) for changes in config.candidates]
+    tried = [trial_score(fitting, changes, learning, checking) for changes in config.candidates]
     changes = config.candidates[int(np.argmax(tried))]
     _say(f"fitting trees, changed options: {changes or 'none'}")
     incident = fit_incident(fitting, changes, learning, checking)

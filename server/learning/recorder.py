@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ml.definitions.breach import breached
 from ml.definitions.incidents import QUIET_FRAMES, Incident, IncidentTracker
-from ml.learning.live import COMPLETE_FRAMES, Seen, surroundings
+from ml.learning.live import COMPLETE_FRAMES, LiveWindow, neighbourhood
 from server.snapshot import ActiveFault, Snapshot
 from telemetry.frame import Truth
 
@@ -43,7 +43,7 @@ class Experiment:
 
     first: Snapshot
     faults: tuple[ActiveFault, ...]
-    seen: Seen
+    seen: LiveWindow
 
 
 @dataclass(eq=False, slots=True)
@@ -134,7 +134,7 @@ class Recorder:
         begun = _Open(
             first=self._before[0][0],
             number=self._number - len(self._before) + 1,
-            services=surroundings(graph, targets, MOST_SERVICES),
+            services=neighbourhood(graph, targets, MOST_SERVICES),
         )
         for earlier, truth in self._before:
             self._add(begun, earlier, truth)
@@ -167,7 +167,7 @@ class Recorder:
             Experiment(
                 first=experiment.first,
                 faults=tuple(experiment.faults.values()),
-                seen=Seen(
+                seen=LiveWindow(
                     system=experiment.first.run.topology.name,
                     names=tuple(graph.names[i] for i in experiment.services),
                     indices=experiment.services,

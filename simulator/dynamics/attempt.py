@@ -36,7 +36,7 @@ class Attempt(NamedTuple):
     lost: FloatArray
     timed_out: FloatArray
     late: FloatArray
-    seen: FloatArray
+    awaited: FloatArray
     time_s: FloatArray
     time_square_s2: FloatArray
 
@@ -71,20 +71,20 @@ def attempt(
         routes.at_callee(usual.mean_s), routes.at_callee(usual.variance_s2), timeout_s
     )
     late = tail(routes.at_callee(present.mean_s), routes.at_callee(present.variance_s2), timeout_s)
-    taken = seen = routes.at_callee(reachable)
+    admitted = awaited = routes.at_callee(reachable)
     lost = np.zeros((1, 1))
     losing = conditions.acts("loss", "edge_loss")
     if losing:
         lost = routes.at_callee(conditions.loss).copy()
         lost[routes.alone_route] += conditions.edge_loss
         np.minimum(lost, 1.0, out=lost)
-        taken = taken * (1.0 - lost)
-        seen = lost + taken
-    success = routes.at_callee(good) * taken
+        admitted = admitted * (1.0 - lost)
+        awaited = lost + admitted
+    success = routes.at_callee(good) * admitted
     timed_out = success * late
     success -= timed_out
-    time_s *= taken
-    time_square *= taken
+    time_s *= admitted
+    time_square *= admitted
     if losing:
         time_s += lost * timeout_s
         time_square += lost * timeout_s * timeout_s
@@ -93,7 +93,7 @@ def attempt(
         lost=lost,
         timed_out=timed_out,
         late=late,
-        seen=seen,
+        awaited=awaited,
         time_s=time_s,
         time_square_s2=time_square,
     )

@@ -148,8 +148,8 @@ def _cancelled(
     if not len(p.cancelling):
         return state.cancelled  # none
     route = routes.of_call[p.cancelling]
-    taken = one.seen - one.lost
-    given_up = (taken * one.late).take(route, axis=0)
+    admitted = one.awaited - one.lost
+    given_up = (admitted * one.late).take(route, axis=0)
     given_up *= outcome.attempts.take(p.cancelling, axis=0)
     cancelled = system.wiring.into_cancelled(given_up)
     cancelled *= 1.0 - state.dependency_s / usual.mean_s

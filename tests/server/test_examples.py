@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ml.features import NAMES
-from ml.learning.live import COMPLETE_FRAMES, LEAST_FRAMES, Seen, from_bytes
+from ml.learning.live import COMPLETE_FRAMES, MIN_FRAMES, LiveWindow, from_bytes
 from ml.serving.artefact import SHIPPED
 from ml.serving.predictor import Predictor
 from server.chaos.orders import FaultOrder
@@ -54,8 +54,8 @@ def test_experiments_that_wait_for_the_database_are_limited(tmp_path: Path) -> N
     store = open_store(place(tmp_path, None))
     released = threading.Event()
     store.offer(lambda _: released.wait(60.0))
-    features = np.zeros((LEAST_FRAMES + COMPLETE_FRAMES, 1, len(NAMES)), np.float32)
-    seen = Seen("default", ("database",), np.array([3]), features, (), ())
+    features = np.zeros((MIN_FRAMES + COMPLETE_FRAMES, 1, len(NAMES)), np.float32)
+    seen = LiveWindow("default", ("database",), np.array([3]), features, (), ())
     first = Engine(shipped("default"), Predictor()).latest
     examples = Examples(store)
     for _ in range(MOST_WAITING + 3):

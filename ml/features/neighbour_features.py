@@ -9,13 +9,13 @@ import numpy as np
 from ml.features.columns import Columns, places
 from ml.features.health import seed_cascade_risk
 from ml.features.neighbours import Neighbours
-from ml.features.table import ELSEWHERE
+from ml.features.table import NEIGHBOUR_FEATURES
 from ml.features.trends import filled
 from telemetry.frame import Frame
 from telemetry.graph import FloatArray, ServiceGraph
 
 _CARRIED = (
-    *ELSEWHERE,
+    *NEIGHBOUR_FEATURES,
     ("cascade_risk", "below", 1.0, "seed_risk"),
     ("violations_below", "below", 1.0, "violations"),
 )
@@ -38,7 +38,7 @@ class _Extremes:
         c.put(self._names, found.transpose(1, 2, 0) * self._signs)
 
 
-class Elsewhere:
+class NeighbourFeatures:
     """Carries the features of each service to its callers and dependencies."""
 
     def __init__(self, graph: ServiceGraph, neighbours: Neighbours) -> None:

@@ -17,7 +17,7 @@ Progress = Callable[[str, int, int], None]
 FITTING = "fitting trees"
 
 
-class Beside:
+class IncrementalTraining:
     """Implements `ml.training.compute.Compute`.
 
     Parameters
@@ -50,14 +50,14 @@ class Beside:
         checking: Matrix,
     ) -> xgboost.Booster:
         """Add at most so many trees; those after the best one are dropped."""
-        told = _Told(self._progress, rounds)
+        callback = _ProgressCallback(self._progress, rounds)
         alone = {**options, "nthread": 1}
         return boosted(
-            alone, rounds, patience, learning, checking, base=self._base, callbacks=[told]
+            alone, rounds, patience, learning, checking, base=self._base, callbacks=[callback]
         )
 
 
-class _Told(xgboost.callback.TrainingCallback):
+class _ProgressCallback(xgboost.callback.TrainingCallback):
     def __init__(self, progress: Progress, rounds: int) -> None:
         super().__init__()
         self._progress, self._rounds = progress, rounds

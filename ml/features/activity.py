@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from ml.features.table import NAMES
 
-STIRRED_S, STRAINED = 60.0, 0.6
-WHOLE_PERCENT, FAILING_PERCENT = 99.0, 1.0
+ACTIVE_S, ACTIVE_STRAIN = 60.0, 0.6
+MIN_AVAILABILITY_PERCENT, MAX_ERROR_RATE_PERCENT = 99.0, 1.0
 
 
-def stirred(features: NDArray[Any]) -> NDArray[np.bool_]:
+def active_rows(features: NDArray[Any]) -> NDArray[np.bool_]:
     """Say where something has moved within a minute, (..., F) -> (...).
 
     A metric jumped or is off its normal, or a replica is missing, at the service or below it; or
@@ -27,11 +27,13 @@ def stirred(features: NDArray[Any]) -> NDArray[np.bool_]:
         values: NDArray[Any] = features[..., NAMES.index(name)]
         return values
 
-    jumped = np.fmin(column("since_jump_s"), column("below_since_jump_s")) < STIRRED_S
+    jumped = np.fmin(column("since_jump_s"), column("below_since_jump_s")) < ACTIVE_S
     unusual = np.fmax(column("unusual_for_s"), column("below_unusual_for_s")) > 0.0
     ready = np.fmin(column("availability_percent"), column("below_availability_least"))
     errors = np.fmax(column("error_rate_percent"), column("edge_error_worst"))
-    failing = np.fmax(errors, column("dependency_error_worst")) > FAILING_PERCENT
-    strained = column("strain_mean_10s") > STRAINED
-    found: NDArray[np.bool_] = jumped | unusual | (ready < WHOLE_PERCENT) | failing | strained
-    return found
+    failing = np.fmax(errors, column("dependency_error_worst")) > MAX_ERROR_RATE_PERCENT
+    strained = column("strain_mean_10s") > ACTIVE_STRAIN
+    active: NDArray[np.bool_] = (
+        jumped | unusual | (ready < MIN_AVAILABILITY_PERCENT) | failing | strained
+    )
+    return active
