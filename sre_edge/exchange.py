@@ -71,7 +71,7 @@ class Pause:
 
 
 @dataclass(frozen=True, slots=True)
-class Told(Generic[Result]):
+class Update(Generic[Result]):
     """A result on the way, of what is followed."""
 
     result: Result
@@ -80,7 +80,7 @@ class Told(Generic[Result]):
 Exchange = Generator[Ask, Any, Result]
 """A call: what it asks, what it is sent, and its result."""
 
-Following = Generator[Ask | Pause | Told[Result], Any, None]
+Following = Generator[Ask | Pause | Update[Result], Any, None]
 """Something that is asked for again and again: its results on the way."""
 
 
@@ -94,7 +94,7 @@ def ask(
     return answer
 
 
-def speak_for(method: Callable[..., Any], description: Callable[..., Any]) -> None:
+def copy_signature(method: Callable[..., Any], description: Callable[..., Any]) -> None:
     """Give a client's method the name, the documentation and the parameters of a description."""
     functools.update_wrapper(method, description)
     del method.__wrapped__  # type: ignore[attr-defined]  # it has no `self`

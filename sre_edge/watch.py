@@ -95,11 +95,11 @@ class Progress(Generic[Item]):
             reason = str(translated)
         elif not self._stream.reconnect:
             raise Unavailable(reason)
-        told = Disconnected(reason) if self._connected else None
+        notice = Disconnected(reason) if self._connected else None
         self._connected = False
         wait_s = self._backoff_s * random.uniform(0.5, 1.0)  # noqa: S311 - only jitter
         self._backoff_s = min(2.0 * self._backoff_s, MAX_BACKOFF_S)
-        return told, wait_s
+        return notice, wait_s
 
 
 def _is_final(error: SreEdgeError) -> bool:

@@ -9,7 +9,7 @@ from datetime import timedelta
 from google.protobuf.duration_pb2 import Duration
 
 from sre_edge.errors import InvalidRequest, Violation
-from sre_edge.exchange import Exchange, Following, Pause, Told, ask
+from sre_edge.exchange import Exchange, Following, Pause, Update, ask
 from sre_edge.v1 import chaos_service_pb2, experiment_pb2, fault_pb2
 
 
@@ -116,7 +116,7 @@ def follow_experiment(
     while True:
         known = yield from experiment(experiment_id)
         if known != last:
-            yield Told(known)
+            yield Update(known)
         if known.state == experiment_pb2.EXPERIMENT_STATE_FINISHED:
             return
         last = known

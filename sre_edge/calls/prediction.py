@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sre_edge.exchange import Exchange, Following, Pause, Told, ask
+from sre_edge.exchange import Exchange, Following, Pause, Update, ask
 from sre_edge.v1 import alarm_pb2, model_pb2, prediction_service_pb2, training_pb2
 
 ACTIVATION_TIMEOUT_S = 60.0
@@ -114,7 +114,7 @@ def follow_training(
     while True:
         known = yield from training(number)
         if known != last:
-            yield Told(known)
+            yield Update(known)
         if known.state != training_pb2.TRAINING_STATE_RUNNING:
             return
         number, last = known.id, known

@@ -75,11 +75,11 @@ def _text(error: SreEdgeError, code: int) -> str:
 
 
 def _json(error: SreEdgeError) -> str:
-    told = {
+    details = {
         "code": error.code,
         "reason": error.reason,
         "message": str(error),
         "metadata": error.metadata,
         "violations": [{"field": v.field, "description": v.description} for v in error.violations],
     }
-    return json.dumps({"error": told})
+    return json.dumps({"error": details})

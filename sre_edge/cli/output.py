@@ -68,15 +68,17 @@ def topology(system: topology_pb2.Topology) -> None:
     console.print(table)
 
 
-def snapshot(taken: snapshot_pb2.Snapshot) -> Table:
+def snapshot(message: snapshot_pb2.Snapshot) -> Table:
     """Make a table of a snapshot."""
-    time = taken.time.ToDatetime().strftime("%H:%M:%S")
-    system = probability(taken.system.incident_probability if taken.HasField("system") else None)
+    time = message.time.ToDatetime().strftime("%H:%M:%S")
+    system = probability(
+        message.system.incident_probability if message.HasField("system") else None
+    )
     title = f"simulated time {time} · system risk {system}"
     heads = ("service", "status", "CPU", "memory", "latency", "errors", "throughput", "up", "risk")
     table = plain_table(title, heads, numbers_from=2)
-    acting = {fault.target: fault for fault in taken.active_faults}
-    for service in taken.services:
+    acting = {fault.target: fault for fault in message.active_faults}
+    for service in message.services:
         name = Text(service.service)
         if service.service in acting:
             name.append(f" ⚡{kind_name(acting[service.service].kind)}", "magenta")
@@ -89,11 +91,11 @@ def snapshot(taken: snapshot_pb2.Snapshot) -> Table:
     return table
 
 
-def snapshot_lines(taken: snapshot_pb2.Snapshot) -> None:
+def snapshot_lines(message: snapshot_pb2.Snapshot) -> None:
     """Print a line per service, of names and values, as scripts and people can read them."""
-    time = taken.time.ToDatetime().strftime("%Y-%m-%dT%H:%M:%SZ")
-    faults = {fault.target: kind_name(fault.kind) for fault in taken.active_faults}
-    for service in taken.services:
+    time = message.time.ToDatetime().strftime("%Y-%m-%dT%H:%M:%SZ")
+    faults = {fault.target: kind_name(fault.kind) for fault in message.active_faults}
+    for service in message.services:
         status = snapshot_pb2.Status.Name(service.status).removeprefix("STATUS_").lower()
         facts = [f"time={time}", f"service={service.service}", f"status={status}"]
         facts += [

@@ -58,24 +58,24 @@ def scenario(client: Client, document: str, fail_on: str, as_json: bool) -> None
         output.json_line(running)
     else:
         records.show_experiment(running)
-    if _came_to(running, fail_on):
+    if _matches(running, fail_on):
         click.echo(f"failed: {_JUDGEMENTS[fail_on]}", err=True)
         sys.exit(EXIT_FAILED)
 
 
 def _progress(running: experiment_pb2.Experiment) -> str:
-    state = records.word(experiment_pb2.ExperimentState.Name(running.state))
+    state = records.enum_label(experiment_pb2.ExperimentState.Name(running.state))
     broken = ", ".join(dict.fromkeys(one.service for one in running.outcome.broke)) or "nothing"
     return f"{running.id} {state}, broken so far: {broken}"
 
 
-def _came_to(finished: experiment_pb2.Experiment, what: str) -> bool:
-    told = finished.outcome
+def _matches(finished: experiment_pb2.Experiment, what: str) -> bool:
+    outcome = finished.outcome
     if finished.ended_by == experiment_pb2.EXPERIMENT_END_RUN_ENDED:
         return what != "never"  # nobody knows how it would have ended
     return {
-        "broken": told.broken > 0,
-        "unforetold": told.broken > 0 and not told.foretold,
+        "broken": outcome.broken > 0,
+        "unforetold": outcome.broken > 0 and not outcome.foretold,
         "unrecovered": finished.ended_by == experiment_pb2.EXPERIMENT_END_NOT_RECOVERED,
         "never": False,
     }[what]

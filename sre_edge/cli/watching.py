@@ -48,7 +48,7 @@ def watch(client: Client, services: tuple[str, ...], count: int | None, as_json:
             elif isinstance(event, clock_pb2.Clock):
                 click.echo(output.clock(event), err=True)
             else:
-                _beside(event, as_json)
+                _report_stream(event, as_json)
 
 
 @click.command()
@@ -58,22 +58,22 @@ def watch(client: Client, services: tuple[str, ...], count: int | None, as_json:
 def events(client: Client, services: tuple[str, ...], count: int | None, as_json: bool) -> None:
     """Follow what happens to all SERVICES or some, until Ctrl-C, over lost connections."""
     client.metrics(services)  # says at once if nobody is there, or a name is wrong
-    with contextlib.suppress(KeyboardInterrupt), client.events(services) as happening:
-        told = 0
-        for event in happening:
+    with contextlib.suppress(KeyboardInterrupt), client.events(services) as stream:
+        printed = 0
+        for event in stream:
             if not isinstance(event, event_pb2.Event):
-                _beside(event, as_json)
+                _report_stream(event, as_json)
                 continue
             if as_json:
                 output.json_line(event)
             else:
                 click.echo(f"{event.time.ToDatetime():%H:%M:%S}  {event.text}")
-            told += 1
-            if told == count:
+            printed += 1
+            if printed == count:
                 return
 
 
-def _beside(event: Connected | Disconnected | snapshot_pb2.Gap, as_json: bool) -> None:
+def _report_stream(event: Connected | Disconnected | snapshot_pb2.Gap, as_json: bool) -> None:
     """Say on standard error how the stream fares."""
     if isinstance(event, Disconnected):
         click.echo(f"{event.reason}; trying again ...", err=True)
