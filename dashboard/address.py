@@ -16,7 +16,7 @@ VIEWS = {
 SERVICES = "/services/"
 RANGES = {"5m": 300, "15m": 900, "1h": 3600}
 LAYOUTS = ("levels", "breadthfirst", "circle", "concentric", "cose")
-LEAST_YEAR, MOST_YEAR = 1970, 9998
+MIN_YEAR, MAX_YEAR = 1970, 9998
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +133,6 @@ def _time(text: str) -> datetime | None:
         time = datetime.fromisoformat(text)
     except ValueError:
         return None
-    if not LEAST_YEAR <= time.year <= MOST_YEAR:
+    if not MIN_YEAR <= time.year <= MAX_YEAR:
         return None
     return (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC)

@@ -7,7 +7,7 @@ from dash import Dash
 from dashboard import callbacks, page
 from dashboard.address import SERVICES, VIEWS
 from dashboard.live import PATH, Drawings, Tab
-from dashboard.page import drawn_by_dash
+from dashboard.page import dash_components
 from dashboard.security import App, Receive, SameOrigin, Scope, Send, headers
 from dashboard.settings import Settings
 from dashboard.source.state import Provider
@@ -28,7 +28,7 @@ def build(provider: Provider, settings: Settings) -> App:
         ],
     )
     dash.index_string = page.index()
-    dash.layout = drawn_by_dash.layout()
+    dash.layout = dash_components.layout()
     callbacks.register(dash, provider)
     drawings = Drawings(provider)
 

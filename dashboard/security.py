@@ -11,7 +11,7 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-MOST_BODY_BYTES = 4 << 20
+MAX_BODY_BYTES = 4 << 20
 """More than any scenario that a server takes, as JSON inside of JSON."""
 
 
@@ -73,8 +73,8 @@ class SameOrigin:
             await self._refuse(scope, send, f"This dashboard is not called {host!r}.")
         elif origin is not None and urlsplit(origin).netloc != host:
             await self._refuse(scope, send, "Requests from other pages are refused.")
-        elif b"transfer-encoding" in given or _length(given) > MOST_BODY_BYTES:
-            text = f"A request has a length, and at most {MOST_BODY_BYTES} bytes."
+        elif b"transfer-encoding" in given or _length(given) > MAX_BODY_BYTES:
+            text = f"A request has a length, and at most {MAX_BODY_BYTES} bytes."
             await self._refuse(scope, send, text, status=413)
         else:
             await self._app(scope, receive, self._with_headers(send))
@@ -102,4 +102,4 @@ class SameOrigin:
 
 def _length(headers: MutableMapping[bytes, str]) -> int:
     stated = headers.get(b"content-length", "0")
-    return int(stated) if stated.isdecimal() else MOST_BODY_BYTES + 1
+    return int(stated) if stated.isdecimal() else MAX_BODY_BYTES + 1

@@ -9,13 +9,13 @@ from typing import Any
 
 from dashboard.actions.answer import Answer
 from dashboard.source.state import Provider
-from dashboard.words import faults
-from dashboard.words.names import kind_key
-from dashboard.words.numbers import duration
-from dashboard.words.times import seconds
+from dashboard.text import faults
+from dashboard.text.names import kind_key
+from dashboard.text.numbers import duration
+from dashboard.text.times import seconds
 from sre_edge import SreEdgeError, fault_kind
 
-MOST_FAULTS = 100
+MAX_FAULTS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +50,8 @@ def plan(values: Mapping[str, Any]) -> Plan:
         raise SreEdgeError("targets: expected at least one")
     if not kinds:
         raise SreEdgeError("faults: expected at least one")
-    if len(targets) * len(kinds) > MOST_FAULTS:
-        raise SreEdgeError(f"expected at most {MOST_FAULTS} faults at a time")
+    if len(targets) * len(kinds) > MAX_FAULTS:
+        raise SreEdgeError(f"expected at most {MAX_FAULTS} faults at a time")
     return Plan(
         targets,
         kinds,
@@ -106,7 +106,7 @@ def effect(provider: Provider, values: Mapping[str, Any]) -> Answer:
         intensity = _number(values, "intensity", "a number")
     except SreEdgeError:
         intensity = 1.0
-    return {"fill": {"chaos-effect": faults.said(_many(values.get("kind")), intensity)}}
+    return {"fill": {"chaos-effect": faults.summary(_many(values.get("kind")), intensity)}}
 
 
 def document(wanted: Plan) -> str:
@@ -179,11 +179,11 @@ def run_scenario(provider: Provider, values: Mapping[str, Any]) -> Answer:
         raise SreEdgeError("scenario: expected a document")
     started = provider.run_scenario(text)
     provider.refresh("experiments")
-    said = f"Started {started.name}: {len(started.faults)} faults."
+    message = f"Started {started.name}: {len(started.faults)} faults."
     return {
-        "toast": said,
+        "toast": message,
         "undo": {"name": "stop", "values": {"experiment": started.id}},
-        "fill": {"scenario-message": said},
+        "fill": {"scenario-message": message},
     }
 
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from dashboard.actions.answer import Answer
 from dashboard.source.state import Provider
-from dashboard.words.names import TRAINING_SIZES
+from dashboard.text.names import TRAINING_SIZES
 from sre_edge import SreEdgeError
 
-MOST_DIGITS = 9
+MAX_DIGITS = 9
 """Of a size: what the API's numbers can hold; how much is too much, the server says."""
 
 
@@ -62,8 +62,8 @@ def train(provider: Provider, values: Mapping[str, Any]) -> Answer:
     sizes = {}
     for name, (label, _) in TRAINING_SIZES.items():
         if given := str(values.get(name, "")).strip():
-            if not given.isdecimal() or len(given) > MOST_DIGITS:
-                expected = f"a whole number of {MOST_DIGITS} digits at most"
+            if not given.isdecimal() or len(given) > MAX_DIGITS:
+                expected = f"a whole number of {MAX_DIGITS} digits at most"
                 raise SreEdgeError(f"{label}: expected {expected}")
             sizes[name] = int(given)
     training = provider.train(**sizes)

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from dashboard.figures import look
-from dashboard.figures.look import Figure
+from dashboard.figures import theme
+from dashboard.figures.theme import Figure
 from sre_edge.v1 import history_pb2, topology_pb2
 
 PANELS = (
@@ -45,7 +45,7 @@ class Notes:
 
 
 @dataclass(frozen=True, slots=True)
-class Past:
+class History:
     """Series of one service on one grid of time.
 
     Attributes
@@ -63,7 +63,9 @@ class Past:
     values: Mapping[str, Sequence[float | None]] = field(default_factory=dict)
 
 
-def past(series: Sequence[history_pb2.HistorySeries], start: datetime, bucket_s: float) -> Past:
+def to_history(
+    series: Sequence[history_pb2.HistorySeries], start: datetime, bucket_s: float
+) -> History:
     """Take what the history answers: of each bucket the worse end, so that no peak is lost."""
     worse = {metric: end for _, _, metric, end in PANELS}
     values: dict[str, list[float | None]] = {}
@@ -71,11 +73,11 @@ def past(series: Sequence[history_pb2.HistorySeries], start: datetime, bucket_s:
         scale = 100.0 if one.metric == "incident_probability" else 1.0
         end = getattr(one, worse.get(one.metric, "last"))
         values[one.metric] = [scale * v if math.isfinite(v) else None for v in end]
-    return Past(start, bucket_s, values)
+    return History(start, bucket_s, values)
 
 
 def charts(
-    seen: Past,
+    history: History,
     service: topology_pb2.Service,
     notes: Notes,
     span: tuple[datetime, datetime],
@@ -95,23 +97,23 @@ def charts(
         top = 1.0 - i / len(PANELS)
         axes[_axis("yaxis", i)] = {
             "domain": [top - 0.74 / len(PANELS), top - 0.2 / len(PANELS)],
-            "rangemode": "tozero", "nticks": 3, "gridcolor": look.GRID, "zeroline": False,
+            "rangemode": "tozero", "nticks": 3, "gridcolor": theme.GRID, "zeroline": False,
             "fixedrange": True,
             **({"range": [0, 105]} if unit == "%" and metric != "error_rate_percent" else {}),
         }  # fmt: skip
     return {
-        "data": [_line(seen, i) for i in range(len(PANELS))],
+        "data": [_line(history, i) for i in range(len(PANELS))],
         "layout": {
-            **look.LAYOUT,
+            **theme.LAYOUT,
             **axes,
             "xaxis": {
                 "type": "date", "range": [_iso(time) for time in span], "tickformat": "%H:%M:%S",
-                "nticks": 5, "gridcolor": look.GRID, "anchor": f"y{len(PANELS)}",
+                "nticks": 5, "gridcolor": theme.GRID, "anchor": f"y{len(PANELS)}",
                 "fixedrange": True, "showspikes": True, "spikethickness": 1,
-                "spikemode": "across", "spikecolor": look.OBJECTIVE, "spikedash": "solid",
+                "spikemode": "across", "spikecolor": theme.OBJECTIVE, "spikedash": "solid",
             },
             "annotations": [
-                look.title(f"{title}, {unit}", 1.0 - i / len(PANELS))
+                theme.title(f"{title}, {unit}", 1.0 - i / len(PANELS))
                 for i, (title, unit, _, _) in enumerate(PANELS)
             ],
             "shapes": [*_bands(notes), *_objectives(service, threshold), *_marks(notes)],
@@ -132,17 +134,17 @@ def _iso(time: datetime) -> str:
     return time.isoformat()
 
 
-def _line(seen: Past, i: int) -> dict[str, Any]:
+def _line(history: History, i: int) -> dict[str, Any]:
     title, unit, metric, _ = PANELS[i]
     return {
         "type": "scatter",
         "mode": "lines",
-        "x0": _iso(seen.start) if seen.start else None,
-        "dx": 1000.0 * seen.bucket_s,
-        "y": list(seen.values.get(metric, ())),
+        "x0": _iso(history.start) if history.start else None,
+        "dx": 1000.0 * history.bucket_s,
+        "y": list(history.values.get(metric, ())),
         "yaxis": _axis("y", i),
         "connectgaps": False,
-        "line": {"width": 1.8, "color": look.LINE if i else look.RISK_LINE},
+        "line": {"width": 1.8, "color": theme.LINE if i else theme.RISK_LINE},
         "hovertemplate": f"%{{y:.3g}} {unit}<extra>{title}</extra>",
     }
 
@@ -162,15 +164,15 @@ def _objectives(service: topology_pb2.Service, threshold: float | None) -> list[
         {
             "type": "line", "xref": "paper", "x0": 0, "x1": 1,
             "yref": _axis("y", METRICS.index(metric)), "y0": value, "y1": value,
-            "line": {"dash": "dash", "width": 1.2, "color": look.OBJECTIVE},
+            "line": {"dash": "dash", "width": 1.2, "color": theme.OBJECTIVE},
         }
         for metric, value in levels.items()
     ]  # fmt: skip
 
 
 def _bands(notes: Notes) -> list[dict[str, Any]]:
-    spans = [(span, look.OTHER_FAULT) for span in notes.other_faults]
-    spans += [(span, look.FAULT) for span in notes.own_faults]
+    spans = [(span, theme.OTHER_FAULT) for span in notes.other_faults]
+    spans += [(span, theme.FAULT) for span in notes.own_faults]
     return [
         {
             "type": "rect", "xref": "x", "yref": "paper", "y0": 0, "y1": 1, "layer": "below",
@@ -182,8 +184,8 @@ def _bands(notes: Notes) -> list[dict[str, Any]]:
 
 def _marks(notes: Notes) -> list[dict[str, Any]]:
     """Draw alarms dotted and onsets of incidents solid, through all charts."""
-    lines = [(time, look.ALARM, "dot") for time in notes.alarms]
-    lines += [(time, look.INCIDENT, "solid") for time in notes.onsets]
+    lines = [(time, theme.ALARM, "dot") for time in notes.alarms]
+    lines += [(time, theme.INCIDENT, "solid") for time in notes.onsets]
     return [
         {
             "type": "line", "xref": "x", "x0": _iso(time), "x1": _iso(time), "yref": "paper",

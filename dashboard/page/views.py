@@ -5,7 +5,7 @@ from __future__ import annotations
 from dashboard import ids
 from dashboard.markup import Node, h
 from dashboard.page.places import figure, graph, panel, place
-from dashboard.words.names import MARKS
+from dashboard.text.names import MARKS
 
 _LEGEND = [
     *((f"status {name}", f"{mark} {name}") for name, mark in MARKS.items()),

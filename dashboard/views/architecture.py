@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from dashboard.markup import Node, h
+from dashboard.text.numbers import MISSING, duration, milliseconds, number
+from dashboard.text.times import length, seconds
 from dashboard.views import parts
 from dashboard.views.scene import Scene
-from dashboard.words.numbers import MISSING, duration, milliseconds, number
-from dashboard.words.times import length, seconds
 from sre_edge.v1 import simulation_service_pb2
 
 # id, what it is, column, row
@@ -72,14 +72,14 @@ def drawing(scene: Scene) -> dict[str, Any]:
 
 
 def _figures(scene: Scene, info: simulation_service_pb2.GetServerInfoResponse) -> dict[str, str]:
-    topology, taken, provider = scene.state.topology, scene.taken, scene.provider
+    topology, snapshot, provider = scene.state.topology, scene.snapshot, scene.provider
     services = len(topology.services) if topology else 0
     live = next((one for one in scene.state.records.models or () if one.active), None)
-    held = min(taken.cursor.sequence, info.limits.history) if taken else 0
+    held = min(snapshot.cursor.sequence, info.limits.history) if snapshot else 0
     figures = info.figures
     return {
         "source": f"{topology.name if topology else ''}, {_count(services, 'service')}",
-        "chaos": f"{len(taken.active_faults) if taken else 0} active",
+        "chaos": f"{len(snapshot.active_faults) if snapshot else 0} active",
         "features": f"{services} × {live.feature_count}" if live else "",
         "model": info.model_version,
         "engine": f"{milliseconds(1000.0 * figures.tick_seconds_mean)} a tick",
@@ -107,8 +107,8 @@ def figures(scene: Scene) -> list[Node]:
     if info is None:
         return found or [parts.skeleton(6)]
     live, clock, interval = info.figures, info.clock, 2.0
-    if scene.taken is not None:
-        interval = scene.taken.interval_seconds
+    if scene.snapshot is not None:
+        interval = scene.snapshot.interval_seconds
     rate = 0.0 if clock.paused else clock.speed / interval
     facts = [
         ("Server", info.version, ""),

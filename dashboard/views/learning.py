@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dashboard.markup import Node, h
+from dashboard.text.names import TRAINING_SIZES, training_state
 from dashboard.views import parts
 from dashboard.views.scene import Scene
-from dashboard.words.names import TRAINING_SIZES, training_state
 from sre_edge.v1 import training_pb2
 
 

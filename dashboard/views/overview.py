@@ -5,13 +5,13 @@ from __future__ import annotations
 from dashboard.address import LAYOUTS
 from dashboard.graph.grouping import in_trouble
 from dashboard.markup import Node, h, present
+from dashboard.text.names import kind_name, status_of
+from dashboard.text.numbers import milliseconds, number
 from dashboard.views import parts
 from dashboard.views.scene import Scene
-from dashboard.words.names import kind_name, status_of
-from dashboard.words.numbers import milliseconds, number
 from sre_edge.v1 import snapshot_pb2, topology_pb2
 
-MOST_CARDS = 60
+MAX_CARDS = 60
 _SEVERITY = {"down": 0, "degraded": 1, "unknown": 2, "healthy": 3}
 METRICS = (
     ("CPU", "cpu_percent", "%"),
@@ -23,11 +23,11 @@ METRICS = (
 )
 
 
-def observed(seen: snapshot_pb2.ServiceMetrics | None, metric: str) -> float | None:
+def observed(metrics: snapshot_pb2.ServiceMetrics | None, metric: str) -> float | None:
     """Value of a metric; None if it was not observed."""
-    if seen is None or not seen.HasField(metric):  # type: ignore[arg-type]
+    if metrics is None or not metrics.HasField(metric):  # type: ignore[arg-type]
         return None
-    return float(getattr(seen, metric))
+    return float(getattr(metrics, metric))
 
 
 def written(value: float | None, unit: str) -> str:
@@ -39,13 +39,13 @@ def ordered(scene: Scene) -> list[topology_pb2.Service]:
     """Services that the filters let pass: those in trouble first, then as in the topology."""
     if scene.state.topology is None:
         return []
-    seen = scene.seen
+    metrics = scene.metrics
     wanted = [s for s in scene.state.topology.services if scene.address.find.lower() in s.name]
     if scene.address.unhealthy:
-        wanted = [s for s in wanted if in_trouble(seen.get(s.name))]
+        wanted = [s for s in wanted if in_trouble(metrics.get(s.name))]
 
     def rank(service: topology_pb2.Service) -> tuple[int, int]:
-        one = seen.get(service.name)
+        one = metrics.get(service.name)
         level = one.prediction.risk_level if one and one.HasField("prediction") else 0
         return (_SEVERITY[status_of(one)], -level)
 
@@ -54,22 +54,22 @@ def ordered(scene: Scene) -> list[topology_pb2.Service]:
 
 def services(scene: Scene) -> list[Node]:
     """A card per service with its six metrics, its recent latency, and its risk."""
-    if scene.taken is None:
+    if scene.snapshot is None:
         return [] if scene.state.connected else [_waiting()]
     wanted = ordered(scene)
     if not wanted:
         text = "is in trouble" if scene.address.unhealthy else "has such a name"
         show_all = h("a", "Show all", href=scene.address.link(unhealthy=False, find=""))
         return [parts.empty(f"No service {text}. ", show_all)]
-    seen = scene.seen
-    faults = {fault.target: kind_name(fault.kind) for fault in scene.taken.active_faults}
-    lines = _recent(scene, [service.name for service in wanted[:MOST_CARDS]])
+    metrics = scene.metrics
+    faults = {fault.target: kind_name(fault.kind) for fault in scene.snapshot.active_faults}
+    lines = _recent(scene, [service.name for service in wanted[:MAX_CARDS]])
     cards = [
-        _card(scene, service.name, seen.get(service.name), faults.get(service.name, ""), lines)
-        for service in wanted[:MOST_CARDS]
+        _card(scene, service.name, metrics.get(service.name), faults.get(service.name, ""), lines)
+        for service in wanted[:MAX_CARDS]
     ]
-    if len(wanted) > MOST_CARDS:
-        more = f"{len(wanted) - MOST_CARDS} more with less risk; narrow it with Find."
+    if len(wanted) > MAX_CARDS:
+        more = f"{len(wanted) - MAX_CARDS} more with less risk; narrow it with Find."
         cards.append(h("p.muted", more, key="more"))
     return cards
 
@@ -88,8 +88,8 @@ def _recent(
         return {}
     wanted = set(names)
     rows: dict[str, tuple[list[float | None], list[float | None]]] = {n: ([], []) for n in names}
-    for taken in scene.state.snapshots:
-        for one in taken.services:
+    for snapshot in scene.state.snapshots:
+        for one in snapshot.services:
             if one.service in wanted:
                 latency, risk = rows[one.service]
                 latency.append(observed(one, "latency_ms"))
@@ -101,12 +101,12 @@ def _recent(
 def _card(
     scene: Scene,
     name: str,
-    seen: snapshot_pb2.ServiceMetrics | None,
+    metrics: snapshot_pb2.ServiceMetrics | None,
     fault: str,
     lines: dict[str, tuple[list[float | None], list[float | None]]],
 ) -> Node:
-    state = "unknown" if scene.stale else status_of(seen)
-    known = seen is not None and seen.HasField("prediction") and not scene.stale
+    state = "unknown" if scene.stale else status_of(metrics)
+    known = metrics is not None and metrics.HasField("prediction") and not scene.stale
     latency, risk = lines.get(name, ([], []))
     return h(
         "a.card",
@@ -117,7 +117,7 @@ def _card(
                 h(
                     "div",
                     h("dt", label),
-                    h("dd", written(observed(seen, metric), unit), data_metric=metric),
+                    h("dd", written(observed(metrics, metric), unit), data_metric=metric),
                 )
                 for label, metric, unit in METRICS
             ],
@@ -132,7 +132,7 @@ def _card(
         ),
         h(
             "span.top",
-            h("span", "risk ", parts.risk(seen.prediction if seen and known else None)),
+            h("span", "risk ", parts.risk(metrics.prediction if metrics and known else None)),
             h("span.faulty", f"⚡ {fault}") if fault else None,
         ),
         href=scene.address.link(service=name),
@@ -145,7 +145,7 @@ def _card(
 
 def suggestion(scene: Scene) -> list[Node]:
     """Suggest the first experiment to somebody who has not made one."""
-    if scene.state.records.experiments != [] or scene.replay or scene.taken is None:
+    if scene.state.records.experiments != [] or scene.replay or scene.snapshot is None:
         return []
     return [
         h(

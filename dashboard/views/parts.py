@@ -7,8 +7,8 @@ from typing import TypeVar
 
 from dashboard.markup import Node, action, h
 from dashboard.source.state import Records
-from dashboard.words.names import MARKS, level_name
-from dashboard.words.numbers import MISSING, probability
+from dashboard.text.names import MARKS, level_name
+from dashboard.text.numbers import MISSING, probability
 from sre_edge.v1 import prediction_pb2
 
 Item = TypeVar("Item")

@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Sequence
 
 from dashboard.markup import Node, action, h, present
+from dashboard.text.names import alarm_outcome, model_origin, status_of, type_name
+from dashboard.text.numbers import MISSING, duration, number, probability
+from dashboard.text.times import clock, length, moment
 from dashboard.views import markdown, parts
 from dashboard.views.scene import Scene
-from dashboard.words.names import alarm_outcome, model_origin, status_of, type_name
-from dashboard.words.numbers import MISSING, duration, number, probability
-from dashboard.words.times import clock, length, moment
 from sre_edge.v1 import (
     alarm_pb2,
     model_pb2,
@@ -18,8 +18,8 @@ from sre_edge.v1 import (
     snapshot_pb2,
 )
 
-MOST_ROWS = 100
-MOST_ALARMS = 50
+MAX_ROWS = 100
+MAX_ALARMS = 50
 COLUMNS = {
     "service": "Service", "status": "Status", "risk": "Risk", "type": "Most likely",
     "confidence": "Sure", "cascade": "Cascade risk",
@@ -28,12 +28,12 @@ COLUMNS = {
 
 def risk_table(scene: Scene) -> list[Node]:
     """All services, sorted by the column of the address."""
-    if scene.taken is None:
+    if scene.snapshot is None:
         return [parts.skeleton(6)]
     column = scene.address.sort.lstrip("-")
     column = column if column in COLUMNS else "risk"
     downwards = scene.address.sort.startswith("-")
-    wanted = [one for one in scene.taken.services if scene.address.find.lower() in one.service]
+    wanted = [one for one in scene.snapshot.services if scene.address.find.lower() in one.service]
     rows = sorted(wanted, key=lambda one: _sort_key(one, column), reverse=downwards)
     heads = [
         h(
@@ -47,9 +47,9 @@ def risk_table(scene: Scene) -> list[Node]:
         for key, name in COLUMNS.items()
     ]  # fmt: skip
     table = h("table", h("thead", h("tr", heads)),
-              h("tbody", [_risk_row(scene, one) for one in rows[:MOST_ROWS]]),
+              h("tbody", [_risk_row(scene, one) for one in rows[:MAX_ROWS]]),
               class_="stale" if scene.stale else None)  # fmt: skip
-    left = len(rows) - MOST_ROWS
+    left = len(rows) - MAX_ROWS
     return present(
         h("div.scroll", table, tabindex="0", role="region", aria_label="Risk of all services"),
         h("p.muted", f"and {left} more; narrow it with Find.") if left > 0 else None,
@@ -89,7 +89,7 @@ def _risk_row(scene: Scene, one: snapshot_pb2.ServiceMetrics) -> Node:
     )  # fmt: skip
 
 
-def described(scene: Scene, answer: prediction_service_pb2.GetModelResponse | None) -> list[Node]:
+def description(scene: Scene, answer: prediction_service_pb2.GetModelResponse | None) -> list[Node]:
     """The model in use, or the one of the address: figures and card."""
     if answer is None:
         return [parts.skeleton(5)]
@@ -189,13 +189,13 @@ def alarms(scene: Scene) -> list[Node]:
 
 def _alarms(scene: Scene, some: Sequence[alarm_pb2.Alarm]) -> list[Node]:
     counts = Counter(alarm_outcome(alarm.outcome) for alarm in some)
-    said = ", ".join(f"{count} {name}" for name, count in counts.most_common())
-    rows = [_alarm(scene, alarm) for alarm in some[:MOST_ALARMS]]
+    summary = ", ".join(f"{count} {name}" for name, count in counts.most_common())
+    rows = [_alarm(scene, alarm) for alarm in some[:MAX_ALARMS]]
     heads = ("Raised", "Service", "Probability", "Expected", "Turned out", "Lead")
     table = h("table", h("thead", h("tr", [h("th", head, scope="col") for head in heads])),
               h("tbody", rows))  # fmt: skip
     return [
-        h("p", f"Of the last {len(some)}: {said}."),
+        h("p", f"Of the last {len(some)}: {summary}."),
         h("div.scroll", table, tabindex="0", role="region", aria_label="Past alarms"),
     ]
 

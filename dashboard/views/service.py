@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from dashboard.figures import service_charts
-from dashboard.figures.look import Figure
-from dashboard.figures.service_charts import Notes, Past
+from dashboard.figures.service_charts import History, Notes
+from dashboard.figures.theme import Figure
 from dashboard.markup import Node, h, present
+from dashboard.text.names import kind_name, service_kind, status_of, type_name
+from dashboard.text.numbers import number, probability
+from dashboard.text.times import length, moment
 from dashboard.views import parts, slos
 from dashboard.views.overview import METRICS, observed, written
 from dashboard.views.scene import Scene
-from dashboard.words.names import kind_name, service_kind, status_of, type_name
-from dashboard.words.numbers import number, probability
-from dashboard.words.times import length, moment
 from sre_edge import SreEdgeError
 from sre_edge.v1 import (
     analysis_pb2,
@@ -24,14 +24,14 @@ from sre_edge.v1 import (
     topology_pb2,
 )
 
-MOST_FACTORS = 6
-MOST_NEIGHBOURS = 30
+MAX_FACTORS = 6
+MAX_NEIGHBOURS = 30
 
 
 def head(scene: Scene, service: topology_pb2.Service) -> list[Node]:
     """Name, kind, status, risk, and the six metrics now."""
-    seen = scene.seen.get(service.name)
-    state = "unknown" if scene.stale else status_of(seen)
+    metrics = scene.metrics.get(service.name)
+    state = "unknown" if scene.stale else status_of(metrics)
     whole = scene.address.view == "service"
     replicas = f"{service.replicas} replica{'' if service.replicas == 1 else 's'}"
     return [
@@ -51,11 +51,11 @@ def head(scene: Scene, service: topology_pb2.Service) -> list[Node]:
             ),
         ),
         h("p.muted", f"{service_kind(service.kind)} · {replicas}"),
-        _risk(scene, seen),
+        _risk(scene, metrics),
         h(
             "dl.facts",
             [
-                parts.fact(label, written(observed(seen, metric), unit))
+                parts.fact(label, written(observed(metrics, metric), unit))
                 for label, metric, unit in METRICS
             ],
             class_="stale" if scene.stale else None,
@@ -64,10 +64,10 @@ def head(scene: Scene, service: topology_pb2.Service) -> list[Node]:
     ]  # fmt: skip
 
 
-def _risk(scene: Scene, seen: snapshot_pb2.ServiceMetrics | None) -> Node:
-    if seen is None or not seen.HasField("prediction") or scene.stale:
+def _risk(scene: Scene, metrics: snapshot_pb2.ServiceMetrics | None) -> Node:
+    if metrics is None or not metrics.HasField("prediction") or scene.stale:
         return h("p.lead", "No prediction yet.")
-    found = seen.prediction
+    found = metrics.prediction
     if found.incident_probability >= 1.0:
         return h("p.lead", h("strong.risk.critical", "An incident goes on."))
     return h(
@@ -78,7 +78,7 @@ def _risk(scene: Scene, seen: snapshot_pb2.ServiceMetrics | None) -> Node:
 
 
 def _acting(scene: Scene, name: str) -> list[Node]:
-    faults = scene.taken.active_faults if scene.taken else ()
+    faults = scene.snapshot.active_faults if scene.snapshot else ()
     return [
         h("p.faulty", f"⚡ {kind_name(fault.kind)} acts on {fault.target}", key=fault.id)
         for fault in faults
@@ -94,11 +94,13 @@ def figure(scene: Scene, service: topology_pb2.Service) -> Figure | None:
         answer = scene.provider.history(service.name, service_charts.METRICS, *scene.span)
     except SreEdgeError:
         return None
-    seen = Past()
+    history = History()
     if answer.HasField("start_time"):
-        seen = service_charts.past(answer.series, moment(answer.start_time), answer.bucket_seconds)
+        history = service_charts.to_history(
+            answer.series, moment(answer.start_time), answer.bucket_seconds
+        )
     notes = _notes(scene, service.name, *scene.span)
-    return service_charts.charts(seen, service, notes, scene.span, scene.threshold)
+    return service_charts.charts(history, service, notes, scene.span, scene.threshold)
 
 
 def _notes(scene: Scene, name: str, begin: datetime, end: datetime) -> Notes:
@@ -167,7 +169,7 @@ def _why(scene: Scene, service: topology_pb2.Service) -> Node:
 
 def _factors(factors: Sequence[prediction_pb2.Factor]) -> Node | None:
     """Draw the strongest reasons as bars of what each adds to the log-odds."""
-    strongest = list(factors)[:MOST_FACTORS]
+    strongest = list(factors)[:MAX_FACTORS]
     if not strongest:
         return None
     largest = max(abs(one.contribution) for one in strongest) or 1.0
@@ -248,19 +250,19 @@ def _callers(scene: Scene, name: str) -> list[str]:
 
 
 def _neighbours(scene: Scene, heading: str, names: list[str], nothing: str) -> Node:
-    seen = scene.seen
+    metrics = scene.metrics
     rows = [
         h(
             "li",
             h("a", name, href=scene.address.link(service=name)),
-            parts.status("unknown" if scene.stale else status_of(seen.get(name))),
-            parts.risk(seen[name].prediction if name in seen and not scene.stale else None),
+            parts.status("unknown" if scene.stale else status_of(metrics.get(name))),
+            parts.risk(metrics[name].prediction if name in metrics and not scene.stale else None),
             key=name,
         )
-        for name in names[:MOST_NEIGHBOURS]
+        for name in names[:MAX_NEIGHBOURS]
     ]
-    if len(names) > MOST_NEIGHBOURS:
-        rows.append(h("li.muted", f"and {len(names) - MOST_NEIGHBOURS} more", key="more"))
+    if len(names) > MAX_NEIGHBOURS:
+        rows.append(h("li.muted", f"and {len(names) - MAX_NEIGHBOURS} more", key="more"))
     drawn = h("ul.neighbours", rows) if rows else parts.empty(nothing)
     return h("section", h("h3", heading), drawn, key=heading)
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from dashboard.markup import Node, h
+from dashboard.text.names import objective_name, severity_name
+from dashboard.text.numbers import duration, number
+from dashboard.text.times import seconds
 from dashboard.views import parts
 from dashboard.views.scene import Scene
-from dashboard.words.names import objective_name, severity_name
-from dashboard.words.numbers import duration, number
-from dashboard.words.times import seconds
 from sre_edge.v1 import incident_service_pb2, slo_pb2
 
-MOST_SERVICES = 100
+MAX_SERVICES = 100
 UNITS = {
     slo_pb2.OBJECTIVE_LATENCY: ("p95 at most", "ms"),
     slo_pb2.OBJECTIVE_ERROR_RATE: ("at most", "%"),
@@ -48,7 +48,7 @@ def _drawn(scene: Scene, wanted: Callable[[str], bool], *, named: bool) -> list[
             named=named,
             rows=len(service.objectives) if one == service.objectives[0] else 0,
         )
-        for service in answer.services[: MOST_SERVICES if named else None]
+        for service in answer.services[: MAX_SERVICES if named else None]
         if wanted(service.service)
         for one in service.objectives
     ]

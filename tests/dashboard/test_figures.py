@@ -19,8 +19,8 @@ def test_charts_hold_probability_and_six_metrics_with_gaps() -> None:
         )
         for metric in service_charts.METRICS
     ]
-    past = service_charts.past(series, START, 2.0)
-    figure = service_charts.charts(past, topology().services[3], Notes(), SPAN, threshold=0.28)
+    history = service_charts.to_history(series, START, 2.0)
+    figure = service_charts.charts(history, topology().services[3], Notes(), SPAN, threshold=0.28)
     assert len(figure["data"]) == 7
     assert figure["data"][0]["y"] == [200.0, None, 400.0]  # percent, of the worse end
     assert figure["data"][5]["y"] == [1.0, None, 3.0]  # of throughput the worse end is the least
@@ -33,7 +33,7 @@ def test_charts_hold_probability_and_six_metrics_with_gaps() -> None:
 def test_faults_alarms_and_incidents_are_marked_where_they_were() -> None:
     later = START + timedelta(seconds=30)
     notes = Notes([(START, later)], [], [later], [later])
-    shapes = service_charts.charts(service_charts.Past(), topology().services[3], notes, SPAN)[
+    shapes = service_charts.charts(service_charts.History(), topology().services[3], notes, SPAN)[
         "layout"
     ]["shapes"]
     band = next(shape for shape in shapes if shape["type"] == "rect")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dashboard.words.names import kind_key, kind_name, sentence
-from dashboard.words.numbers import number
-from dashboard.words.times import length, seconds
+from dashboard.text.names import kind_key, kind_name, sentence
+from dashboard.text.numbers import number
+from dashboard.text.times import length, seconds
 from sre_edge.v1 import fault_pb2
 
 MAX_INTENSITY = 10.0
@@ -49,7 +49,7 @@ def effect(kind: fault_pb2.FaultKind.ValueType, intensity: float) -> str:
     return text.format(number(value, unit))
 
 
-def said(kinds: Sequence[str], intensity: float) -> str:
+def summary(kinds: Sequence[str], intensity: float) -> str:
     """Say what some kinds, named as in files, do at an intensity."""
     named = {kind_key(kind): kind for kind in _EFFECTS}
     return " ".join(
@@ -59,7 +59,7 @@ def said(kinds: Sequence[str], intensity: float) -> str:
     )
 
 
-def described(fault: fault_pb2.Fault) -> str:
+def description(fault: fault_pb2.Fault) -> str:
     """Say what a fault is, where, how strong, and how it begins."""
     texts = [f"{kind_name(fault.kind)} on {fault.target}", effect(fault.kind, fault.intensity)]
     if fault.share < 1.0:
