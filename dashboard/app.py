@@ -1,4 +1,4 @@
-"""Puts the dashboard together."""
+"""Assembles the dashboard."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dashboard.source.state import Provider
 
 
 def build(provider: Provider, settings: Settings) -> App:
-    """Make the ASGI application: Dash, and beside it the WebSocket that feeds the pages."""
+    """Make the ASGI application: Dash, and the WebSocket that updates the pages."""
     dash = Dash(
         "dashboard",
         backend="fastapi",

@@ -1,4 +1,4 @@
-"""Keeps the pages of all tabs up to date: one WebSocket each, and what they share is drawn once."""
+"""Keeps the pages of all tabs up to date: one WebSocket each; shared parts are drawn once."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ class Client:
     target
         host:port of the server, for plain traffic; or a `Connection`, for TLS and a token.
     timeout_s
-        For calls with one answer.
+        Timeout of calls with one answer, seconds.
 
     Raises
     ------
@@ -177,9 +177,9 @@ class Client:
 
 
 class Subscription(Generic[Item]):
-    """A stream: iterate over what it hands on, or close it, from any thread.
+    """A stream: iterate over its items, or close it, from any thread.
 
-    Entering it as a context manager waits until it is open: it hands on what happens from then on.
+    Entering it as a context manager waits until it is open: it yields what happens from then on.
     Leaving it, closing its client and forgetting it cancel it on the server.
     """
 
@@ -210,7 +210,7 @@ class Subscription(Generic[Item]):
         return event
 
     def close(self) -> None:
-        """End it: whoever iterates comes to the end."""
+        """End the stream: iteration stops."""
         self._closed.set()
         for call in list(self._opened):
             call.cancel()

@@ -1,4 +1,4 @@
-"""Inject, run, stop, save."""
+"""Actions on faults and experiments: inject, run, stop, save."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MAX_FAULTS = 100
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What the form asks for: each fault on each target, all alike."""
+    """Content of the form: each fault on each target, all with the same strength and times."""
 
     targets: Sequence[str]
     kinds: Sequence[str]
@@ -31,7 +31,7 @@ class Plan:
 
     @property
     def name(self) -> str:
-        """What it is called in the list of experiments."""
+        """Name in the list of experiments."""
         kinds = ", ".join(kind.replace("_", " ") for kind in self.kinds)
         where = ", ".join(self.targets[:3]) + ("…" if len(self.targets) > 3 else "")
         return f"{kinds} on {where}"
@@ -43,7 +43,7 @@ def plan(values: Mapping[str, Any]) -> Plan:
     Raises
     ------
     SreEdgeError
-        If something is missing or no number; the server checks the rest.
+        If a value is missing or not a number; the server checks the rest.
     """
     targets, kinds = _many(values.get("target")), _many(values.get("kind"))
     if not targets:
@@ -140,12 +140,12 @@ def scenario(name: str, length_s: float, rows: Sequence[Mapping[str, Any]]) -> s
 
 
 def save(provider: Provider, values: Mapping[str, Any]) -> Answer:
-    """Give the form as a file."""
+    """Return the form as a scenario file."""
     return {"download": {"name": "scenario.yaml", "text": document(plan(values))}}
 
 
 def save_document(provider: Provider, values: Mapping[str, Any]) -> Answer:
-    """Give the text of a scenario as a file."""
+    """Return the text of a scenario as a file."""
     text = str(values.get("document", ""))
     if not text.strip():
         raise SreEdgeError("scenario: expected a document")
@@ -153,7 +153,7 @@ def save_document(provider: Provider, values: Mapping[str, Any]) -> Answer:
 
 
 def save_experiment(provider: Provider, values: Mapping[str, Any]) -> Answer:
-    """Give an experiment as a file that repeats it."""
+    """Return an experiment as a scenario file that repeats it."""
     found = provider.experiment(str(values.get("experiment", "")))
     start = found.start_time.ToDatetime()
     rows = [
@@ -201,7 +201,7 @@ def kill(provider: Provider, values: Mapping[str, Any]) -> Answer:
     provider.kill_switch(engage=True)
     provider.refresh("experiments")
     return {
-        "toast": "The kill switch is on: all faults ended, none is taken.",
+        "toast": "The kill switch is on: all faults have ended, and no new ones are accepted.",
         "undo": {"name": "lift", "values": {}},
     }
 
@@ -209,4 +209,4 @@ def kill(provider: Provider, values: Mapping[str, Any]) -> Answer:
 def lift(provider: Provider, values: Mapping[str, Any]) -> Answer:
     """Lift the kill switch."""
     provider.kill_switch(engage=False)
-    return {"toast": "The kill switch is lifted: faults are taken again."}
+    return {"toast": "The kill switch is lifted: faults are accepted again."}

@@ -11,20 +11,20 @@ from dashboard.text.names import TRAINING_SIZES
 from sre_edge import SreEdgeError
 
 MAX_DIGITS = 9
-"""Of a size: what the API's numbers can hold; how much is too much, the server says."""
+"""Digits of a training size that the API can hold; the server decides how much is too much."""
 
 
 def pause(provider: Provider, values: Mapping[str, Any]) -> Answer:
     """Stop simulated time."""
     provider.set_clock(paused=True)
     undo = {"name": "resume", "values": {}}
-    return {"toast": "The simulated clock stands still, for everyone.", "undo": undo}
+    return {"toast": "The simulated clock is paused, for everyone.", "undo": undo}
 
 
 def resume(provider: Provider, values: Mapping[str, Any]) -> Answer:
-    """Have simulated time go on."""
+    """Resume simulated time."""
     provider.set_clock(paused=False)
-    return {"toast": "The simulated clock goes on."}
+    return {"toast": "The simulated clock is running again."}
 
 
 def speed(provider: Provider, values: Mapping[str, Any]) -> Answer:
@@ -37,13 +37,16 @@ def speed(provider: Provider, values: Mapping[str, Any]) -> Answer:
     before = clock.speed if clock is not None else 1.0
     provider.set_clock(speed=wanted)
     undo = {"name": "speed", "values": {"value": f"{before:g}"}}
-    return {"toast": f"Simulated time goes {wanted:g} times as fast, for everyone.", "undo": undo}
+    return {
+        "toast": f"The simulated clock runs at {wanted:g} times real time, for everyone.",
+        "undo": undo,
+    }
 
 
 def reset(provider: Provider, values: Mapping[str, Any]) -> Answer:
     """Begin a new run."""
     provider.reset()
-    return {"toast": "A new run begins."}
+    return {"toast": "A new run has started."}
 
 
 def activate(provider: Provider, values: Mapping[str, Any]) -> Answer:
@@ -58,7 +61,7 @@ def activate(provider: Provider, values: Mapping[str, Any]) -> Answer:
 
 
 def train(provider: Provider, values: Mapping[str, Any]) -> Answer:
-    """Begin a training, of the usual size where none is said."""
+    """Start a training; sizes that are left empty have their defaults."""
     sizes = {}
     for name, (label, _) in TRAINING_SIZES.items():
         if given := str(values.get(name, "")).strip():
@@ -68,11 +71,11 @@ def train(provider: Provider, values: Mapping[str, Any]) -> Answer:
             sizes[name] = int(given)
     training = provider.train(**sizes)
     provider.refresh("training")
-    return {"toast": f"Training {training.id} begins.", "fill": {"training-message": ""}}
+    return {"toast": f"Training {training.id} has started.", "fill": {"training-message": ""}}
 
 
 def refresh(provider: Provider, values: Mapping[str, Any]) -> Answer:
-    """Ask for records anew."""
+    """Refresh records from the server."""
     names = str(values.get("names", ""))
     provider.refresh(*filter(None, names.split(",")))
     return {}

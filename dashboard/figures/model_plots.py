@@ -1,4 +1,4 @@
-"""How good a model is, as plots: what it says against what happened, how early, at what price."""
+"""Quality of a model as plots: reliability, lead times, recall against false alarms."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _layout(x: str, y: str, **more: Any) -> dict[str, Any]:
 
 
 def reliability(curves: model_pb2.ModelCurves) -> Figure:
-    """Draw what happened when a probability was said; the diagonal is perfect."""
+    """Draw the observed frequency over the predicted probability; the diagonal is perfect."""
     bins = curves.reliability
     return {
         "data": [
@@ -36,9 +36,10 @@ def reliability(curves: model_pb2.ModelCurves) -> Figure:
              "x": [100 * one.said for one in bins], "y": [100 * one.happened for one in bins],
              "text": [f"{one.rows} rows" for one in bins],
              "line": {"width": 1.8, "color": theme.LINE}, "marker": {"size": 7},
-             "hovertemplate": "said %{x:.0f} %, happened %{y:.0f} %<br>%{text}<extra></extra>"},
+             "hovertemplate": "predicted %{x:.0f} %, observed %{y:.0f} %<br>%{text}"
+                              "<extra></extra>"},
         ],
-        "layout": _layout("Probability said, %", "Incident came, %"),
+        "layout": _layout("Predicted probability, %", "Observed incidents, %"),
     }  # fmt: skip
 
 
@@ -58,7 +59,7 @@ def lead_times(curves: model_pb2.ModelCurves) -> Figure:
 
 
 def trade_off(curves: model_pb2.ModelCurves, threshold: float) -> Figure:
-    """Draw what share of incidents is foreseen at the price of how many false alarms.
+    """Draw the share of incidents that is foreseen over the number of false alarms.
 
     Thresholds for which another one foresees as much with fewer false alarms are left out: at the
     lowest, alarms begin too early or never end, so that fewer incidents count as foreseen.

@@ -28,14 +28,14 @@ HEIGHT_PER_PANEL = 96
 
 @dataclass(frozen=True, slots=True)
 class Notes:
-    """What is marked in the charts, in simulated time.
+    """Marks in the charts, in simulated time.
 
     Attributes
     ----------
     own_faults, other_faults
         Start and end of faults on this service, and on others.
     alarms, onsets
-        When an alarm was raised, and when an incident began.
+        Times at which an alarm was raised, and at which an incident began.
     """
 
     own_faults: Sequence[tuple[datetime, datetime]] = ()
@@ -55,7 +55,7 @@ class History:
     bucket_s
         Length of a bucket in seconds.
     values
-        By metric; None where nothing was observed.
+        Values by metric; None where nothing was observed.
     """
 
     start: datetime | None = None
@@ -66,7 +66,7 @@ class History:
 def to_history(
     series: Sequence[history_pb2.HistorySeries], start: datetime, bucket_s: float
 ) -> History:
-    """Take what the history answers: of each bucket the worse end, so that no peak is lost."""
+    """Convert an answer of the history: of each bucket the worse end, so that no peak is lost."""
     worse = {metric: end for _, _, metric, end in PANELS}
     values: dict[str, list[float | None]] = {}
     for one in series:

@@ -1,4 +1,4 @@
-"""Nodes and edges with what they show now."""
+"""Nodes and edges of the graph, with their current state."""
 
 from __future__ import annotations
 
@@ -70,11 +70,15 @@ def drawing(
 
 def _note(chosen: Picture, address: Address, count: int) -> str:
     if chosen.left_out:
-        return f"{chosen.left_out} services with less risk are not drawn. Narrow it with Find."
+        return (
+            f"{chosen.left_out} services with lower risk are not shown. Narrow the graph with Find."
+        )
     if chosen.groups:
-        return f"{count} services, in groups. Click a group to open it, or narrow it with Find."
+        return (
+            f"{count} services, in groups. Click a group to open it, or narrow the graph with Find."
+        )
     if not chosen.services:
-        return "No service is in trouble." if address.unhealthy else "No service has such a name."
+        return "No service is in trouble." if address.unhealthy else "No service matches this name."
     return ""
 
 

@@ -206,7 +206,7 @@ class Follower:
     def history(
         self, service: str, metrics: Sequence[str], start: datetime, end: datetime | None
     ) -> simulation_service_pb2.QueryHistoryResponse:
-        """Look back at one service."""
+        """Get the history of one service."""
         return self._calls().history(
             metrics, [service], start=start, end=end, max_points=MAX_POINTS
         )
@@ -221,7 +221,7 @@ class Follower:
         return answer.predictions[0]
 
     def analysis(self, service: str) -> prediction_service_pb2.GetAnalysisResponse:
-        """Ask how a service stands."""
+        """Analyse a service."""
         return self._calls().analysis([service])
 
     def experiment(self, experiment_id: str) -> experiment_pb2.Experiment:

@@ -1,1 +1,1 @@
-"""How the dashboard puts things: numbers with units, names of kinds, sentences about faults."""
+"""Texts of the dashboard: numbers with units, names of kinds, sentences about faults."""

@@ -1,4 +1,4 @@
-"""What each kind of fault does, in words, for the chaos panel."""
+"""Texts that say what each kind of fault does, for the chaos panel."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ STATUSES = {
 }
 MARKS = {"healthy": "●", "degraded": "▲", "down": "⬣", "unknown": "◆"}
 
-# What a group of kinds of events is called in the address and on its filter.
+# Groups of kinds of events: name in the address, label of the filter, members.
 EVENT_GROUPS: dict[str, tuple[str, frozenset[event_pb2.EventKind.ValueType]]] = {
     "fault": (
         "Faults",
@@ -148,9 +148,9 @@ def status_of(metrics: snapshot_pb2.ServiceMetrics | None) -> str:
 
 
 TRAINING_SIZES = {
-    "systems": ("Simulated systems", "To learn from, beside the experiments"),
-    "episodes": ("Episodes of each", "Of 15 simulated minutes"),
-    "held_out_systems": ("Systems to compare on", "As many again to calibrate on"),
-    "rounds": ("Most trees to add", "To those of the live model"),
+    "systems": ("Simulated systems", "To learn from, in addition to the experiments"),
+    "episodes": ("Episodes per system", "15 simulated minutes each"),
+    "held_out_systems": ("Systems to compare on", "The same number is used to calibrate"),
+    "rounds": ("Maximum trees to add", "Added to the trees of the live model"),
 }
-"""How much a training takes, by the names of the API: what it is called, and what it means."""
+"""Sizes of a training, by their names in the API: label and explanation."""

@@ -1,4 +1,4 @@
-"""What every part of a page shows for a state and an address; the only place that decides it."""
+"""Decides what every part of a page shows for a state and an address."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from dashboard.views.scene import Scene, make_scene
 from sre_edge import SreEdgeError
 
 Parts = dict[str, Any]
-"""By name: an id with its children; `ids.PAGE`; a graph; a figure."""
+"""Parts of a page by name: the children of an id, `ids.PAGE`, a graph, or a figure."""
 
 MAX_NAMES = 2_000
 
@@ -51,7 +51,7 @@ def draw(state: State, address: Address, provider: Provider) -> Parts:
 
 
 def _page(scene: Scene) -> dict[str, Any]:
-    """What the browser needs to know of a page besides its parts."""
+    """Data about a page that the browser needs in addition to its parts."""
     address = scene.address
     subject = address.service or address.view.capitalize()
     at = address.at or scene.end

@@ -42,10 +42,10 @@ def form(scene: Scene) -> list[Node]:
                   for kind, name in faults.kinds()
               ], id="chaos-kinds")),
             h("div.fields",
-              _number("Intensity", "intensity", 1, 0.1, faults.MAX_INTENSITY, "1 is usual"),
+              _number("Intensity", "intensity", 1, 0.1, faults.MAX_INTENSITY, "1 is the default"),
               _number("Duration, s", "duration", 60, 1, 3600, "Simulated time, ramp included"),
-              _number("Ramp, s", "ramp", 0, 0, 3600, "Until its full strength"),
-              _number("Replicas, %", "share", 100, 1, 100, "Share of the replicas it acts on")),
+              _number("Ramp, s", "ramp", 0, 0, 3600, "Time until the full strength"),
+              _number("Replicas, %", "share", 100, 1, 100, "Share of the replicas affected")),
             h("p.muted", faults.summary(["service_kill"], 1.0), id="chaos-effect",
               aria_live="polite", data_filled=True),
             h("div.actions",
@@ -100,13 +100,13 @@ def kill_switch(scene: Scene) -> list[Node]:
         return [
             h("button.danger.on", "Kill switch is on: lift it", type="button", disabled=blocked,
               id="kill-switch", **action("lift"),
-              data_confirm="Lift the kill switch? Faults are taken again, from everyone.")
+              data_confirm="Lift the kill switch? Faults are accepted again, from everyone.")
         ]  # fmt: skip
     return [
         h("button.danger", "Kill switch", type="button", disabled=blocked, id="kill-switch",
-          title="End all faults, and take no new ones", **action("kill"),
-          data_confirm="Engage the kill switch? All faults end at once, and no new one is taken "
-                       "from anyone, until somebody lifts it.")
+          title="End all faults, and accept no new ones", **action("kill"),
+          data_confirm="Engage the kill switch? All faults end at once, and no new ones are "
+                       "accepted from anyone until somebody lifts it.")
     ]  # fmt: skip
 
 
@@ -123,7 +123,7 @@ def running(scene: Scene) -> list[Node]:
         ]
     return parts.listing(
         records, "experiments", lambda some: [_running(scene, one) for one in some], going,
-        parts.empty("No experiment runs. Try a service kill on the database for a minute."),
+        parts.empty("No experiment is running. Try a service kill on the database for a minute."),
     )  # fmt: skip
 
 

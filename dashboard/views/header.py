@@ -21,7 +21,7 @@ BY_HEART = {"healthy": "●", "at risk": "◐", "degraded": "▲", "critical": "
 def health(scene: Scene) -> str:
     """Health of the system in one word.
 
-    "critical": a service is down, or an incident goes on at an entry. "degraded": some service is.
+    "critical": a service is down, or an incident is open at an entry. "degraded": some service is.
     "at risk": some service is at medium risk or more. Else "healthy"; "unknown" without data.
     """
     if scene.snapshot is None or scene.stale:
@@ -77,9 +77,7 @@ def clock_bar(scene: Scene) -> list[Node]:
             aria_label="Resume the simulated clock" if paused else "Pause the simulated clock",
             title="Resume for everyone" if paused else "Pause for everyone",
             **action("resume" if paused else "pause"),
-            data_confirm=None
-            if paused
-            else "Pause the simulated clock? It stands still for everyone who watches.",
+            data_confirm=None if paused else "Pause the simulated clock? It pauses for everyone.",
         ),
         h(
             "select",
@@ -122,8 +120,8 @@ def notices(scene: Scene) -> list[Node]:
         since = ""
         if state.latest is not None:
             age = (scene.now - state.latest.produced_time.ToDatetime(tzinfo=UTC)).total_seconds()
-            since = f" Last update {duration(age)} ago; what is shown is old."
-        text = f"No connection to the server: {state.reason}.{since} Trying again by itself."
+            since = f" Last update {duration(age)} ago; the values shown are out of date."
+        text = f"No connection to the server: {state.reason}.{since} Reconnecting automatically."
         found.append(h("div.notice.lost", text, role="alert", key="lost"))
     if scene.problem:
         live = h("a", "Back to live", href=address.link(at=None))
@@ -135,9 +133,10 @@ def notices(scene: Scene) -> list[Node]:
         found.append(
             h(
                 "div.notice.killed",
-                h("span", "The kill switch is on: no fault is taken, from anyone."),
+                h("span", "The kill switch is on: no faults are accepted."),
                 h("button.quiet", "Lift it", type="button", disabled=not state.connected,
-                  **action("lift"), data_confirm="Lift the kill switch? Faults are taken again."),
+                  **action("lift"),
+                  data_confirm="Lift the kill switch? Faults are accepted again."),
                 key="killed",
             )
         )  # fmt: skip
@@ -194,7 +193,7 @@ def banner(scene: Scene) -> list[Node]:
         facts.append("No service is in trouble, and none is expected to be.")
     elif word != "unknown":
         riskiest = snapshot.system.service_most_at_risk
-        facts.append(f"{len(troubled)} of {len(snapshot.services)} services need a look.")
+        facts.append(f"{len(troubled)} of {len(snapshot.services)} services need attention.")
         if riskiest:
             facts += [
                 " Most at risk: ",
@@ -211,8 +210,8 @@ def banner(scene: Scene) -> list[Node]:
             else "not foretold"
         )
         facts += [
-            f" An incident goes on at {number(names, 'service' if names == 1 else 'services')}, "
-            f"probably from ",
+            f" An incident is open at {number(names, 'service' if names == 1 else 'services')}, "
+            f"probably caused by ",
             h("a", worst.probable_origin, href=scene.address.link(service=worst.probable_origin)),
             f", {warning}.",
         ]

@@ -1,4 +1,4 @@
-"""Incidents and events: what happened, each with a way back to its moment."""
+"""Incidents and events, each with a link to its moment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What came of experiments: the finished ones, and some side by side."""
+"""Outcomes of experiments: the finished ones, and some side by side."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MAX_COMPARED = 4
 
 
 def finished(scene: Scene) -> list[Node]:
-    """Experiments that are over, with what came of them."""
+    """Experiments that are over, with their outcomes."""
     records = scene.state.records
     over = None
     if records.experiments is not None:
@@ -30,7 +30,7 @@ def finished(scene: Scene) -> list[Node]:
         ]
     return parts.listing(
         records, "experiments", lambda some: [_table(scene, some[:MAX_ROWS])], over,
-        parts.empty("No experiment is finished yet. Its outcome comes here: what broke, in which "
+        parts.empty("No experiment has finished yet. Outcomes appear here: what broke, in which "
                     "order, and whether it was foretold."),
     )  # fmt: skip
 
@@ -109,7 +109,7 @@ def _outcome(scene: Scene, one: experiment_pb2.Experiment) -> Node:
             h("a", item.service, href=scene.address.link(service=item.service)),
             f" after {duration((moment(item.onset_time) - start).total_seconds())}",
             h("span.muted", f", foretold: {_foretold(item)}"),
-            "" if item.recovered else ", goes on",
+            "" if item.recovered else ", ongoing",
             key=str(i),
         )
         for i, item in enumerate(outcome.broke)
@@ -127,7 +127,7 @@ def _outcome(scene: Scene, one: experiment_pb2.Experiment) -> Node:
           parts.fact("Foretold", _foretold(outcome)),
           parts.fact("Recovered after", _length(outcome, "time_to_recover")),
           parts.fact("Error budget spent", number(100.0 * outcome.error_budget_spent, "%"),
-                     "Of a whole period, of the service that spent most")),
+                     "Largest share of a whole period that one service spent")),
         h("h4", "What broke, in order"),
         h("ol.broke", broke) if broke else parts.empty("Nothing broke."),
         key=one.id,

@@ -58,7 +58,7 @@ def services(scene: Scene) -> list[Node]:
         return [] if scene.state.connected else [_waiting()]
     wanted = ordered(scene)
     if not wanted:
-        text = "is in trouble" if scene.address.unhealthy else "has such a name"
+        text = "is in trouble" if scene.address.unhealthy else "matches this name"
         show_all = h("a", "Show all", href=scene.address.link(unhealthy=False, find=""))
         return [parts.empty(f"No service {text}. ", show_all)]
     metrics = scene.metrics
@@ -69,14 +69,15 @@ def services(scene: Scene) -> list[Node]:
         for service in wanted[:MAX_CARDS]
     ]
     if len(wanted) > MAX_CARDS:
-        more = f"{len(wanted) - MAX_CARDS} more with less risk; narrow it with Find."
+        more = f"{len(wanted) - MAX_CARDS} more with lower risk; narrow the list with Find."
         cards.append(h("p.muted", more, key="more"))
     return cards
 
 
 def _waiting() -> Node:
     return parts.empty(
-        "Waiting for the server; the page fills by itself. Start one with ", h("code", "make run")
+        "Waiting for the server; the page updates automatically. Start one with ",
+        h("code", "make run"),
     )
 
 
@@ -144,14 +145,14 @@ def _card(
 
 
 def suggestion(scene: Scene) -> list[Node]:
-    """Suggest the first experiment to somebody who has not made one."""
+    """Suggest a first experiment to users who have not run one."""
     if scene.state.records.experiments != [] or scene.replay or scene.snapshot is None:
         return []
     return [
         h(
             "p.hint",
-            "Everything runs. See what happens when something breaks: ",
-            h("a", "make a first experiment", href=scene.address.link(view="chaos", service="")),
+            "Everything is running. See what happens when something breaks: ",
+            h("a", "run a first experiment", href=scene.address.link(view="chaos", service="")),
             ".",
         )
     ]

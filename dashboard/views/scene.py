@@ -1,4 +1,4 @@
-"""What is shown: a state, or a moment of the past, seen from an address."""
+"""What a page shows: the latest state or a moment of the past, at an address."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from sre_edge.v1 import (
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Scene:
-    """What a view draws.
+    """Input of a view.
 
     Attributes
     ----------
     taken
-        Snapshot that is shown: the latest, or one of the past.
+        Snapshot to show: the latest, or one of the past.
     stale
         Whether nothing new comes, so that values are old.
     problem
         Why a moment of the past cannot be shown.
     now
-        Wall clock.
+        Current time, wall clock.
     """
 
     state: State
@@ -114,7 +114,7 @@ class Scene:
 
 
 def make_scene(state: State, address: Address, provider: Provider) -> Scene:
-    """Set the scene: for a moment of the past, ask the server for it."""
+    """Make a scene; a moment of the past is requested from the server."""
     snapshot, problem = state.latest, ""
     if address.at is not None:
         snapshot = None

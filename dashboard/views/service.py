@@ -1,4 +1,4 @@
-"""One service: what will happen to it, why, what to do, and what it depends on."""
+"""One service: its prediction, the reasons, advice, and its dependencies."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def _risk(scene: Scene, metrics: snapshot_pb2.ServiceMetrics | None) -> Node:
         return h("p.lead", "No prediction yet.")
     found = metrics.prediction
     if found.incident_probability >= 1.0:
-        return h("p.lead", h("strong.risk.critical", "An incident goes on."))
+        return h("p.lead", h("strong.risk.critical", "An incident is ongoing."))
     return h(
         "p.lead",
         parts.risk(found),
@@ -128,9 +128,9 @@ def body(scene: Scene, service: topology_pb2.Service) -> list[Node]:
     now = [] if scene.replay else present(_why(scene, service), _analysis(scene, service))
     return [
         *now,
-        _neighbours(scene, "Needs", [call.service for call in service.dependencies],
-                    "It calls nothing."),
-        _neighbours(scene, "Needed by", _callers(scene, service.name), "Users call it."),
+        _neighbours(scene, "Depends on", [call.service for call in service.dependencies],
+                    "It calls no other service."),
+        _neighbours(scene, "Called by", _callers(scene, service.name), "Only users call it."),
         h("section", h("h3", "Error budgets"), *slos.of_service(scene, service.name)),
     ]  # fmt: skip
 
@@ -144,9 +144,9 @@ def _why(scene: Scene, service: topology_pb2.Service) -> Node:
         return h("section", heading, parts.empty(f"{str(error).capitalize()}."), key="why")
     kind = type_name(found.incident_type)
     likely = (
-        h("p", "Most likely: ", h("strong", kind), f", {probability(found.confidence)} sure")
+        h("p", "Most likely: ", h("strong", kind), f", {probability(found.confidence)} confidence")
         if kind
-        else parts.empty("The risk is low: the model expects nothing in particular.")
+        else parts.empty("The risk is low: the model expects no particular type of incident.")
     )  # fmt: skip
     advice = [h("li", one.action) for one in found.recommendations]
     return h(
@@ -157,7 +157,7 @@ def _why(scene: Scene, service: topology_pb2.Service) -> Node:
         _factors(found.top_factors),
         h(
             "details",
-            h("summary", "What the model sees"),
+            h("summary", "Inputs of the model"),
             h("dl.features", [
                 h("div", h("dt", name), h("dd", f"{found.features[name]:.4g}"))
                 for name in sorted(found.features)
@@ -204,13 +204,13 @@ def _analysis(scene: Scene, service: topology_pb2.Service) -> Node | None:
     below = f"{100 * one.dependency_health:.0f} %" if one.HasField("dependency_health") else "–"
     return h(
         "section",
-        h("h3", "How it stands"),
+        h("h3", "Analysis"),
         h(
             "dl.facts",
             parts.fact("Health", f"{100 * one.health:.0f} %"),
-            parts.fact("Of what it calls", below),
+            parts.fact("Health of dependencies", below),
             parts.fact("Cascade risk", probability(one.cascade_risk),
-                       "That an incident here would bring an entry down within a minute"),
+                       "Probability that an incident here causes one at an entry within a minute"),
         ),
         *_unusual(found),
         *_paths(scene, found.critical_paths, service.name),
@@ -221,7 +221,7 @@ def _analysis(scene: Scene, service: topology_pb2.Service) -> Node | None:
 def _unusual(found: prediction_service_pb2.GetAnalysisResponse) -> list[Node]:
     return [
         h("p", f"Unusual: {one.metric.rsplit('_', 1)[0].replace('_', ' ')} is {one.value:.3g}, "
-               f"usual would be {one.expected:.3g} ({one.deviations:+.0f} σ).")
+               f"the usual value is {one.expected:.3g} ({one.deviations:+.0f} σ).")
         for one in found.anomalies
     ]  # fmt: skip
 

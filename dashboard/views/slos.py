@@ -1,4 +1,4 @@
-"""Objectives, what is left of their error budgets, and how fast they burn."""
+"""Objectives, their remaining error budgets, and burn rates."""
 
 from __future__ import annotations
 
@@ -53,12 +53,13 @@ def _drawn(scene: Scene, wanted: Callable[[str], bool], *, named: bool) -> list[
         for one in service.objectives
     ]
     if not rows:
-        return [*found, parts.empty("No objectives are known of it.")]
+        return [*found, parts.empty("No objectives are known for it.")]
     windows = [f"Burn, {duration(seconds(policy.long_window))}" for policy in answer.policies]
     heads = [*(["Service"] if named else []), "Objective", "Budget left", *windows, "Alert"]
     period = duration(seconds(answer.budget_period))
     note = (
-        f"Budgets are for {period} of simulated time; a burn rate of 1 spends exactly all of one."
+        f"Budgets are for {period} of simulated time; a burn rate of 1 spends exactly the whole "
+        "budget."
     )
     return [
         *found,

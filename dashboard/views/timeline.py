@@ -1,4 +1,4 @@
-"""Faults, alarms, incidents and changes on one axis of time; each leads to its moment."""
+"""Faults, alarms, incidents and changes on one time axis; each links to its moment."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ MAX_SERVICES = 500
 def incidents(
     service: str = "", *, is_open: bool = False, count: int = 50
 ) -> Exchange[list[incident_pb2.Incident]]:
-    """List the newest incidents, at most so many; of one service, or those that go on."""
+    """List the newest incidents, at most `count`: all, those of one service, or open ones."""
     request = incident_service_pb2.ListIncidentsRequest(service=service, page_size=count)
     if is_open:
         request.state = incident_pb2.INCIDENT_STATE_OPEN

@@ -18,7 +18,7 @@ from sre_edge.errors import SreEdgeError, TooOld, Unauthenticated, Unavailable
 
 EXIT_FAILED, EXIT_REFUSED, EXIT_UNAVAILABLE, EXIT_UNAUTHENTICATED, EXIT_TOO_OLD = 1, 2, 3, 4, 5
 EXIT_CODES = (
-    "Exit codes: 0 done, 1 it came out badly, 2 refused, 3 no server there, 4 token refused, "
+    "Exit codes: 0 success, 1 bad outcome, 2 refused, 3 no server found, 4 token refused, "
     "5 server too old."
 )
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -33,7 +33,7 @@ _HINTS = {
 
 
 class Commands(click.Group):
-    """Commands that tell their exit codes."""
+    """Commands whose help lists the exit codes."""
 
     def add_command(self, cmd: click.Command, name: str | None = None) -> None:
         """Add a command."""

@@ -120,7 +120,7 @@ def predictions(
 ) -> None:
     """Show predictions, the highest risk first."""
     horizon = duration(system.horizon.ToTimedelta().total_seconds())
-    heads = ("service", "probability", "risk", "likely type", "confidence", "would spread")
+    heads = ("service", "probability", "risk", "likely type", "confidence", "cascade risk")
     title = f"incident within {horizon} · model {system.model_version}"
     table = plain_table(title, heads)
     for one in sorted(found, key=lambda p: -p.incident_probability):
@@ -162,7 +162,7 @@ def clock(state: clock_pb2.Clock) -> str:
 
 
 def info(found: simulation_service_pb2.GetServerInfoResponse) -> None:
-    """Show what a server says of itself, one fact per line."""
+    """Show facts about a server, one per line."""
     console.print(f"version: {found.version}, model {found.model_version}, store {found.store}")
     console.print(f"run: {found.cursor.run_id}, snapshot {found.cursor.sequence}")
     console.print(f"clock: {clock(found.clock)}")

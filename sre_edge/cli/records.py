@@ -16,7 +16,11 @@ from sre_edge.quantities import MISSING, duration, number
 from sre_edge.v1 import experiment_pb2, incident_pb2, slo_pb2
 
 COUNT = click.option(
-    "--count", type=click.IntRange(1, 500), default=20, show_default=True, help="At most so many."
+    "--count",
+    type=click.IntRange(1, 500),
+    default=20,
+    show_default=True,
+    help="Maximum number of rows.",
 )
 
 
@@ -25,7 +29,7 @@ COUNT = click.option(
 @COUNT
 @connected
 def experiments(client: Client, experiment_id: str | None, count: int, as_json: bool) -> None:
-    """List experiments, the newest first, or say what EXPERIMENT_ID led to."""
+    """List experiments, newest first, or show the outcome of EXPERIMENT_ID."""
     if experiment_id is not None:
         found = client.experiment(experiment_id)
         if as_json:
@@ -38,7 +42,7 @@ def experiments(client: Client, experiment_id: str | None, count: int, as_json: 
         for one in listed:
             output.json_line(one)
         return
-    heads = ("experiment", "what", "state", "broke", "foretold", "first alarm", "recovered after")
+    heads = ("experiment", "name", "state", "broke", "foretold", "first alarm", "recovered after")
     table = output.plain_table("experiments", heads)
     for one in listed:
         outcome = one.outcome
@@ -51,12 +55,14 @@ def experiments(client: Client, experiment_id: str | None, count: int, as_json: 
 
 
 @click.command()
-@click.option("--service", type=SERVICE, default="", help="Only those that affected it.")
-@click.option("--open", "is_open", is_flag=True, help="Only those that go on.")
+@click.option(
+    "--service", type=SERVICE, default="", help="Only incidents that affected this service."
+)
+@click.option("--open", "is_open", is_flag=True, help="Only open incidents.")
 @COUNT
 @connected
 def incidents(client: Client, service: str, is_open: bool, count: int, as_json: bool) -> None:
-    """List incidents, the newest first."""
+    """List incidents, newest first."""
     listed = client.incidents(service, is_open=is_open, count=count)
     if as_json:
         for one in listed:
@@ -78,7 +84,7 @@ def incidents(client: Client, service: str, is_open: bool, count: int, as_json: 
 
 @click.command()
 @click.argument("services", nargs=-1, type=SERVICE)
-@click.option("--firing", is_flag=True, help="Only services with an alert.")
+@click.option("--firing", is_flag=True, help="Only services with a firing alert.")
 @connected
 def slo(client: Client, services: tuple[str, ...], firing: bool, as_json: bool) -> None:
     """Show the error budgets of all SERVICES or some, and how fast they burn."""
@@ -105,11 +111,11 @@ def slo(client: Client, services: tuple[str, ...], firing: bool, as_json: bool) 
             )  # fmt: skip
     output.console.print(table)
     if answer.next_page_token:
-        output.console.print("more services than these; name some, or ask with --firing")
+        output.console.print("there are more services; name some, or use --firing")
 
 
 def show_experiment(found: experiment_pb2.Experiment) -> None:
-    """Show what was injected, and what it led to."""
+    """Show the faults of an experiment and its outcome."""
     outcome = found.outcome
     state = enum_label(experiment_pb2.ExperimentState.Name(found.state))
     output.console.print(f"{found.id}: {found.name}, {state}")
@@ -149,5 +155,5 @@ def _time(time: Timestamp) -> str:
 
 
 def enum_label(name: str, words: int = 2) -> str:
-    """Say the name of an enum's value without the words of its prefix."""
+    """Name the value of an enum without the first `words` words, its prefix."""
     return name.split("_", words)[-1].lower().replace("_", " ")

@@ -62,6 +62,6 @@ def up() -> int:
 
 
 def _target() -> str:
-    """Where the dashboard finds the server that is started beside it."""
+    """Address at which the dashboard reaches the server that is started with it."""
     host, _, port = os.environ.get("SRE_EDGE_LISTEN", "127.0.0.1:50051").rpartition(":")
     return f"127.0.0.1:{port}" if host in ("0.0.0.0", "[::]") else f"{host}:{port}"  # noqa: S104

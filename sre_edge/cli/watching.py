@@ -22,12 +22,12 @@ SERVICES = click.argument("services", nargs=-1, type=SERVICE)
 
 @click.command()
 @SERVICES
-@click.option("--count", type=click.IntRange(min=1), help="Stop after so many snapshots.")
+@click.option("--count", type=click.IntRange(min=1), help="Stop after this many snapshots.")
 @connected
 def watch(client: Client, services: tuple[str, ...], count: int | None, as_json: bool) -> None:
-    """Watch all SERVICES or some, live, until Ctrl-C; goes on by itself after a lost connection.
+    """Watch all SERVICES or some, live, until Ctrl-C; reconnects by itself.
 
-    On a terminal a table that is kept up to date, else a line per service and snapshot.
+    On a terminal it keeps a table up to date; otherwise it prints a line per service and snapshot.
     """
     first = client.metrics(services)  # says at once if nobody is there, or a name is wrong
     with contextlib.ExitStack() as stack:
@@ -53,10 +53,10 @@ def watch(client: Client, services: tuple[str, ...], count: int | None, as_json:
 
 @click.command()
 @SERVICES
-@click.option("--count", type=click.IntRange(min=1), help="Stop after so many events.")
+@click.option("--count", type=click.IntRange(min=1), help="Stop after this many events.")
 @connected
 def events(client: Client, services: tuple[str, ...], count: int | None, as_json: bool) -> None:
-    """Follow what happens to all SERVICES or some, until Ctrl-C, over lost connections."""
+    """Follow the events of all SERVICES or some, until Ctrl-C; reconnects by itself."""
     client.metrics(services)  # says at once if nobody is there, or a name is wrong
     with contextlib.suppress(KeyboardInterrupt), client.events(services) as stream:
         printed = 0
@@ -74,7 +74,7 @@ def events(client: Client, services: tuple[str, ...], count: int | None, as_json
 
 
 def _report_stream(event: Connected | Disconnected | snapshot_pb2.Gap, as_json: bool) -> None:
-    """Say on standard error how the stream fares."""
+    """Report the state of the stream on standard error."""
     if isinstance(event, Disconnected):
         click.echo(f"{event.reason}; trying again ...", err=True)
     elif isinstance(event, snapshot_pb2.Gap):

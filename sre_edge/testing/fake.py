@@ -36,7 +36,7 @@ Answer = Message | Failure | Callable[[Any], Message]
 
 
 class FakeServer:
-    """Listens on a free port of loopback as long as it is entered.
+    """A fake server; listens on a free loopback port while its context is entered.
 
     Snapshots come when `tick` makes them. Calls answer with what `answers` holds, else with what
     follows from the services and the last tick, else with an empty message.
@@ -82,7 +82,7 @@ class FakeServer:
         self.stop()
 
     def start(self) -> None:
-        """Begin to listen, on the port of before if there was one."""
+        """Start to listen, on the same port as before if there was one."""
         server = grpc.server(
             futures.ThreadPoolExecutor(_THREADS), handlers=[Handlers(self)],
             options=[("grpc.so_reuseport", 0)],
@@ -93,7 +93,7 @@ class FakeServer:
         self._server = server
 
     def stop(self) -> None:
-        """End all streams and stop to listen."""
+        """End all streams and stop listening."""
         self.lose_streams()
         if self._server is not None:
             self._server.stop(None).wait()
@@ -105,7 +105,7 @@ class FakeServer:
         Parameters
         ----------
         risk
-            Incident probability by service; of the others 0.01.
+            Incident probability by service; 0.01 for the others.
         """
         with self._changed:
             snapshot = snapshot_pb2.Snapshot(interval_seconds=2.0)
@@ -127,7 +127,7 @@ class FakeServer:
             return snapshot
 
     def begin_run(self) -> str:
-        """Begin another run, as after a reset or a restart; gives its identifier."""
+        """Begin another run, as after a reset or a restart; return its identifier."""
         with self._changed:
             self._run_id = uuid.uuid4().hex[:12]
             self._snapshots.clear()
