@@ -32,16 +32,16 @@ def report(
     with_oracle: bool = False,
     plot_directory: Path | None = None,
 ) -> dict[str, Any]:
-    """Evaluate a model on given or random systems; baselines get thresholds from others.
+    """Evaluate a model on given or random systems; other systems set the baselines' thresholds.
 
-    Pictures are drawn into `plot_directory`, if there is one.
+    Plots are written to `plot_directory`, if it is given.
 
     Raises
     ------
     DocumentError
         If a file cannot be used.
     ArtefactError
-        If the model cannot.
+        If the model cannot be used.
     """
     read_manifest(directory)  # before minutes of simulation
     systems = [load_topology(path) for path in topology_files]

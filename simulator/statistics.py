@@ -1,4 +1,4 @@
-"""What a whole run amounts to, per service, over all copies after the warm-up."""
+"""Statistics of a whole run, per service, over all copies after the warm-up."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LOG_MIN, _LOG_MAX = np.log(1e-5), np.log(1e4)
 
 
 class RunStatistics:
-    """Sums frames up.
+    """Accumulates frames.
 
     Latency here is that of answered requests at the service itself, not cut off at timeouts; its
     percentiles come from a histogram whose bins are 1.3 % wide, interpolated.

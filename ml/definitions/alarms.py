@@ -1,4 +1,4 @@
-"""Alarms: when predictions are acted on, and whether they were right (evaluation.md, section 1)."""
+"""Alarms: when they are raised, and whether they were right (evaluation.md, section 1)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class AlarmTracker:
     Attributes
     ----------
     threshold
-        May be set: another model has another one.
+        Probability at which an alarm is raised; set it when the model changes.
     """
 
     def __init__(self, shape: tuple[int, ...], threshold: float) -> None:
@@ -46,9 +46,10 @@ class AlarmTracker:
         Parameters
         ----------
         probability
-            NaN counts as 0.
+            (B, S) predicted probabilities; NaN counts as 0.
         suppressed
-            In an incident, or in the 30 s after one: no alarm can be raised, a raised one ends.
+            (B, S) True in an incident and in the 30 s after it: no alarm is raised, and one that
+            is raised ends.
         """
         known = np.nan_to_num(probability)
         self._above = np.concatenate([self._above[1:], (known >= self.threshold)[None]])
@@ -66,11 +67,11 @@ class Alarm:
     Attributes
     ----------
     copy, service
-        Where.
+        Indices of the copy and of the service.
     raised
-        Frame whose prediction raised it; it exists from the end of that frame on.
+        Index of the frame whose prediction raised it; it exists from the end of that frame on.
     ended
-        First frame that it is not raised in.
+        Index of the first frame in which it is no longer raised.
     """
 
     copy: int

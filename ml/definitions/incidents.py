@@ -1,4 +1,4 @@
-"""Incidents: when trouble begins and ends (evaluation.md, section 1)."""
+"""Incidents: their onset and their end (evaluation.md, section 1)."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class Incident:
     Attributes
     ----------
     copy, service
-        Where.
+        Indices of the copy and of the service.
     onset
-        Frame of the first of its breached intervals.
+        Index of the frame with its first breached interval.
     end
-        First frame after it; the number of frames seen if it is still open.
+        Index of the first frame after it; the number of frames so far if it is still open.
     """
 
     copy: int
@@ -37,7 +37,7 @@ class Incident:
 
 
 class IncidentTracker:
-    """Follows breaches frame by frame and tells incidents, of B copies of S services."""
+    """Detects incidents from breaches, frame by frame, for B copies of S services."""
 
     def __init__(self, copies: int, services: int) -> None:
         shape = (copies, services)

@@ -1,4 +1,4 @@
-"""Labels: what the future holds for each service at each frame (evaluation.md, section 1)."""
+"""Labels: whether an incident follows, for each service and frame (evaluation.md, section 1)."""
 
 from __future__ import annotations
 

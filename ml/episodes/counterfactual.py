@@ -1,4 +1,4 @@
-"""What would have been: the cause of each incident, and whether a false alarm was right after all.
+"""Counterfactuals: the cause of each incident, and whether a false alarm was justified.
 
 The same episode is simulated again with the same seed, so with the same chance, but without some of
 its faults, or with faults that hold on (evaluation.md, section 1).
@@ -40,7 +40,7 @@ class Variant:
     copy
         Number of the episode, which addresses its chance.
     faults
-        Those that happen.
+        Faults that are injected.
     """
 
     copy: int
@@ -48,14 +48,14 @@ class Variant:
 
 
 class Counterfactuals:
-    """The onsets of every variant of the episodes of one system that anybody may ask for.
+    """The onsets of every variant of the episodes of one system that may be asked for.
 
     Parameters
     ----------
     topology, chosen, seed
-        As recorded.
+        As in the recording.
     affected
-        Episodes that had an incident, whose cause anybody may ask for; None: all.
+        Episodes with an incident whose cause may be asked for; None: all.
     """
 
     def __init__(
@@ -104,7 +104,7 @@ class Counterfactuals:
         Parameters
         ----------
         copy, service, t_s
-            Where and when it was raised.
+            Copy, service and time at which it was raised.
         next_onset_s
             Next onset of the service that really followed; None if there was none.
         """

@@ -39,25 +39,25 @@ class Recording:
     Attributes
     ----------
     name, graph
-        The system.
+        Name and graph of the system.
     scenarios
-        What happened in each episode.
+        Scenario of each episode.
     features
         (T, B, S, F) float32, in the order of `ml.features.NAMES`.
     label
         (T, B, S) whether an incident begins within the horizon.
     timely
-        (T, B, S) whether one does that an alarm now would still be in time for.
+        (T, B, S) whether one begins for which an alarm now would still be in time.
     scored
         (T, B, S) False in an incident and in the 30 s after it.
     incidents
-        Those with their onset in the scored frames, which are numbered from 0.
+        Incidents with their onset in the scored frames, which are numbered from 0.
     types
-        Index into `INCIDENT_TYPES` of each of them.
+        Index of the type of each incident in `INCIDENT_TYPES`.
     causes
-        Fault that caused each of them, None for a spontaneous one; empty if not asked for.
+        Fault that caused each incident, None for a spontaneous one; empty if not determined.
     counterfactuals
-        What would have been; None if not asked for.
+        Counterfactuals of the episodes; None if not simulated.
     """
 
     name: str
@@ -96,7 +96,7 @@ def record(
     *,
     with_causes: bool = False,
 ) -> Recording:
-    """Simulate scenarios of one system side by side; `with_causes`: with what caused incidents."""
+    """Simulate scenarios of one system; `with_causes`: also find the causes of incidents."""
     simulation = _simulation(topology, [s.load for s in chosen], [s.faults for s in chosen], seed)
     run = _run(simulation, chosen, TAIL_S)
     recording = _recording(topology, chosen, run, 0)
@@ -116,7 +116,7 @@ def record_batch(
 ) -> list[Recording]:
     """Simulate scenarios of several systems in one simulation, which is several times as fast.
 
-    It is for what is only learned from: it ends as soon as labels are complete. Each system has as
+    It is for training data only: it ends as soon as labels are complete. Each system has as
     many scenarios. Episode n of all systems has the load of the first one's.
     """
     loads = [scenario.load for scenario in chosen[0]]
@@ -143,7 +143,7 @@ def record_batch(
 
 @dataclass(frozen=True, eq=False)
 class _Run:
-    """What happened in a simulation: features of the scored frames, all breaches and truths."""
+    """Result of a simulation: features of the scored frames, all breaches and truths."""
 
     features: NDArray[np.float32]
     breaches: BoolArray

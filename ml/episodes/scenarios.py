@@ -27,24 +27,24 @@ _KINDS = tuple(FaultKind)
 
 @dataclass(frozen=True, slots=True)
 class Mix:
-    """What the default mix draws from.
+    """Distribution of the episodes of the default mix.
 
     Attributes
     ----------
     quiet_share
-        Episodes without any fault.
+        Share of episodes without any fault.
     absorbed_surge_share
-        Episodes with a surge that the system absorbs.
+        Share of episodes with a surge that the system absorbs.
     most_faults
-        Faults in an episode: one to so many.
+        Maximum number of faults in an episode; the minimum is one.
     intensity
-        Log-uniform between these.
+        Bounds of the intensity, which is log-uniform.
     ramp_s
-        Half of the faults start suddenly, the others ramp up for up to so long.
+        Maximum ramp of the half of the faults that do not start suddenly.
     duration_s
-        Uniform between these.
+        Bounds of the duration, which is uniform.
     load
-        Times the nominal load, uniform between these, at a random hour of the day.
+        Bounds of the load over the nominal load, which is uniform, at a random hour of the day.
     """
 
     quiet_share: float = QUIET_SHARE

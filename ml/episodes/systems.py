@@ -1,4 +1,4 @@
-"""Systems to learn from and to be judged on: the shipped ones, and random ones of any size."""
+"""Systems to train and to evaluate on: the shipped ones, and random ones of any size."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the model has to beat: simple scores from the same features (evaluation.md, section 3).
+"""Simple scores that the model has to beat, from the same features (evaluation.md, section 3).
 
 Each takes features (T, B, S, F) and gives a score (T, B, S); higher means more likely.
 """
@@ -73,7 +73,7 @@ def burn_rate(features: Features) -> FloatArray:
 class LogisticRegression:
     """A logistic regression on the learned features, read from a model directory.
 
-    It learned from the same rows as the model, and like it is asked where something has moved.
+    It learned from the same rows as the model, and like it is evaluated for active rows only.
     """
 
     def __init__(self, directory: Path) -> None:

@@ -1,4 +1,4 @@
-"""What failures really did to others: to learn their spread from, and to score it."""
+"""How failures spread to other services: data to learn the spread from, and to score it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What plots of a predictor need, as plain values: alarms, reliability, lead times."""
+"""Data of the plots of a predictor: operating points of alarms, reliability, lead times."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def curves(scored: Sequence[Scored], threshold: float) -> dict[str, Any]:
 
 
 def operating_points(scored: Sequence[Scored]) -> list[dict[str, float | None]]:
-    """How good alarms are, at rising thresholds."""
+    """Figures of merit of alarms at rising thresholds."""
     pool = Pool(scored)
     points = []
     for threshold in candidates(scored):
@@ -35,7 +35,7 @@ def operating_points(scored: Sequence[Scored]) -> list[dict[str, float | None]]:
 
 
 def reliability(scored: Sequence[Scored]) -> list[dict[str, float]]:
-    """Set what was said against what happened: rows in bins of rising probability, none empty."""
+    """Compare predictions with what happened: rows in bins of rising probability, none empty."""
     label = np.concatenate([s.recording.label[s.recording.scored] for s in scored])
     score = np.concatenate([s.score[s.recording.scored] for s in scored])
     edges = np.geomspace(MIN_PROBABILITY, 1.0, BINS + 1)

@@ -1,4 +1,4 @@
-"""How good a model is, beside simple baselines, on systems it has never seen.
+"""Evaluation of a model against simple baselines, on systems that it has never seen.
 
 The definitions are those of `docs/evaluation.md`.
 """
@@ -41,9 +41,9 @@ INTENSITIES = _, _, _, _LAST = ((0.2, 0.5), (0.5, 1.0), (1.0, 2.0), (2.0, 3.0))
 
 
 class PredictorScores(NamedTuple):
-    """What each predictor says of the same recordings, and from where on it raises alarms.
+    """Scores of each predictor on the same recordings, and its alarm threshold.
 
-    `model` is among them; thresholds were chosen on other systems, but for the oracle's.
+    `model` is among them; thresholds were chosen on other systems, except the oracle's.
     """
 
     scores: dict[str, list[Scored]]
@@ -63,11 +63,11 @@ def score_predictors(
     test
         Recordings of systems that the model has never seen, explained.
     validation
-        Recordings that the thresholds of the baselines are chosen on, as the model's was.
+        Recordings to choose the thresholds of the baselines on, as the model's was.
     directory
-        The model.
+        Directory of the model.
     ceiling
-        What the oracle says of each test recording, (T, B, S); None: it was not asked. Its
+        Scores of the oracle on each test recording, (T, B, S); None: it was not evaluated. Its
         threshold is chosen on the same recordings.
     """
     predictor = Predictor(directory)
@@ -85,7 +85,7 @@ def score_predictors(
 
 
 def evaluate(predictors: PredictorScores, directory: Path, seed: int) -> dict[str, Any]:
-    """Sum up how good a model is (evaluation.md, section 4); `seed` is noted in the report."""
+    """Report the quality of a model (evaluation.md, section 4); `seed` is noted in the report."""
     predictor = Predictor(directory)
     scores, thresholds = predictors
     model, threshold = scores[MODEL], thresholds[MODEL]
@@ -162,7 +162,7 @@ def _topology(
 
 
 def _by_predictor(figures: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """Put the model's figures beside the oracle's, null if it was not asked, and the baselines'."""
+    """Group figures: those of the model, of the oracle (None if not asked), of the baselines."""
     named = dict(figures)
     return {"model": named.pop(MODEL), "oracle": named.pop(ORACLE, None), "baselines": named}
 

@@ -16,11 +16,11 @@ FRAME_S = 2.0
 BOOTSTRAPS = 400
 ECE_FROM, ECE_BINS = 0.05, 15
 LEAD_SHARE = 0.6
-"""Of the time that there was, what an alarm threshold has to leave: the aim of evaluation.md."""
+"""Minimum median share of the available time that alarms leave: the aim of evaluation.md."""
 
 
 def event_ratios(tally: Tally) -> dict[str, float | None]:
-    """Ratios of counts of all episodes."""
+    """Ratios of the counts, over all episodes."""
     hits, false = float(tally.hits.sum()), float(tally.false_alarms.sum())
     return {
         "event_recall": _ratio(hits, tally.incidents.sum()),
@@ -116,9 +116,9 @@ class Curve(NamedTuple):
     Attributes
     ----------
     hits, foreseeable_hits, false_alarms
-        (K, N) of each episode.
+        (K, N) counts per threshold and episode.
     incidents, foreseeable
-        (N,) of each episode.
+        (N,) counts per episode.
     """
 
     hits: FloatArray

@@ -1,7 +1,7 @@
-"""The practical ceiling: who knows the true state and simulates forward from it.
+"""The practical upper bound: an oracle that simulates forward from the true state.
 
-It knows the faults that have begun and draws how long they will go on; the future's chance it does
-not know (evaluation.md, section 1).
+It knows the faults that have begun and draws how long they will last; it does not know the random
+numbers of the future (evaluation.md, section 1).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Pictures of an evaluation: precision and recall, reliability, lead time."""
+"""Plots of an evaluation: precision and recall, reliability, lead time."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ COLOURS = dict(zip(LABELS, ("#1f6feb", "#111111", "#d4752c", "#8a63d2", "#2e8b57
 def plots(
     scores: Mapping[str, Sequence[Scored]], thresholds: Mapping[str, float], directory: Path
 ) -> list[Path]:
-    """Draw all pictures into a directory, which is made; return their paths.
+    """Write all plots to a directory, which is created; return their paths.
 
     Parameters
     ----------
     scores
-        What each predictor says of the same recordings; `model` is among them.
+        Scores of each predictor on the same recordings; `model` is among them.
     thresholds
-        Of their alarms.
+        Alarm threshold of each predictor.
     """
     directory.mkdir(parents=True, exist_ok=True)
     drawn = {
@@ -77,7 +77,7 @@ def _axes(title: str, x: str, y: str) -> tuple[Any, Any]:
 
 def _events(scores: Mapping[str, Sequence[Scored]], thresholds: Mapping[str, float]) -> Any:
     figure, axes = _axes(
-        "Alarms at every threshold; the dot is the one chosen on validation",
+        "Alarms at every threshold; the dot marks the threshold chosen on validation",
         "foreseeable incidents that were foreseen",
         "precision of alarms",
     )
@@ -104,7 +104,7 @@ def _events(scores: Mapping[str, Sequence[Scored]], thresholds: Mapping[str, flo
 
 def _precision_recall(scores: Mapping[str, Sequence[Scored]]) -> Any:
     figure, axes = _axes(
-        "Rows: is an incident ahead within 60 s? Most have no cause yet", "recall", "precision"
+        "Rows: does an incident follow within 60 s? Most have no cause yet", "recall", "precision"
     )
     for name, scored in scores.items():
         label, score = _rows(scored)
@@ -122,9 +122,9 @@ def _precision_recall(scores: Mapping[str, Sequence[Scored]]) -> Any:
 
 def _reliability(scored: Sequence[Scored]) -> Any:
     figure, axes = _axes(
-        "Reliability: what was said against what happened",
-        "probability said",
-        "share that had an incident",
+        "Reliability: predicted against observed",
+        "predicted probability",
+        "observed share of incidents",
     )
     shown = [group for group in reliability(scored) if group["rows"] >= MIN_ROWS_IN_BIN]
     predicted, happened, size = ([g[key] for g in shown] for key in ("said", "happened", "rows"))

@@ -16,7 +16,7 @@ from telemetry.graph import FloatArray
 
 @dataclass(frozen=True, eq=False)
 class Scored:
-    """A recording and what a predictor says of it, (T, B, S)."""
+    """A recording and the scores of a predictor on it, (T, B, S)."""
 
     recording: Recording
     score: FloatArray
@@ -52,9 +52,9 @@ class EventCounts(NamedTuple):
     lead_s
         (I,) lead of the alarm of each incident, NaN for those that were missed.
     lead_shares
-        Of the foreseeable hits.
+        Lead of each foreseeable hit over the time that there was, 0 to 1.
     alarm_frames
-        Frames under alarm.
+        Number of frames under alarm.
     """
 
     tally: Tally

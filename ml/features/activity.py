@@ -1,6 +1,6 @@
-"""Where something has moved lately: the rows that a model has anything to say about.
+"""Active rows: those in which a metric has changed recently, which the model is evaluated for.
 
-Of the others, nine in ten, what follows is chance alone.
+Of the other rows, nine in ten of all, incidents follow by chance alone.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ MIN_AVAILABILITY_PERCENT, MAX_ERROR_RATE_PERCENT = 99.0, 1.0
 
 
 def active_rows(features: NDArray[Any]) -> NDArray[np.bool_]:
-    """Say where something has moved within a minute, (..., F) -> (...).
+    """Find the rows that were active within the last minute, (..., F) -> (...).
 
-    A metric jumped or is off its normal, or a replica is missing, at the service or below it; or
-    requests fail, or the service is more than half way to a breach.
+    A row is active if a metric jumped or is outside its normal range, or a replica is missing, at
+    the service or below it; or if requests fail, or the strain of the service is above 0.6.
     """
 
     def column(name: str) -> NDArray[Any]:

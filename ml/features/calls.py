@@ -13,11 +13,11 @@ from telemetry.graph import FloatArray, ServiceGraph
 
 MAX_RETRY_RATIO = 20.0
 MIN_WEIGHT_RPS = 1e-3
-"""Health counts of what is not called now, too."""
+"""Weight of a dependency that is not called at present, so that its health counts as well."""
 
 _FLOORS = np.array([1.0, 0.05])[:, None, None]
 _RELATIVE_FLOORS = np.array([0.1, 0.05])[:, None, None]
-"""Of the latency in ms, and of calls per request."""
+"""Minimum deviations, absolute and relative, of the latency in ms and of calls per request."""
 
 
 class Calls:

@@ -1,4 +1,4 @@
-"""A service against its own past: what is unusual, where it goes, since when."""
+"""History features: deviations of a service from its own past, trends, and ages of events."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _FLOORS = {
     "throughput_per_cpu": 1e-3,
     "critical_path": 1.0,
 }
-"""What has a baseline, and its least deviation that counts as normal, in its unit."""
+"""Series with a baseline, and the minimum of its standard deviation, in the unit of the series."""
 _MAX_RATIOS = {
     "latency_ratio": ("latency", 100.0),
     "request_ratio": ("request", 20.0),
@@ -39,7 +39,7 @@ _MAX_RATIOS = {
     "throughput_per_cpu_ratio": ("throughput_per_cpu", 20.0),
     "critical_path_ratio": ("critical_path", 100.0),
 }
-"""Ratios to a baseline: to which, and the most that is told."""
+"""Ratios to a baseline: of which series, and the maximum value of the feature."""
 
 _SERIES = {name: place for place, name in enumerate(_FLOORS)}
 _Z = tuple(f"{name}_z" for name, _ in DEVIATIONS)
@@ -61,7 +61,7 @@ _REACHED_SINCE_JUMP = (
 
 
 class HistoryFeatures:
-    """Remembers B copies of S services."""
+    """Follows B copies of S services over time."""
 
     def __init__(self, graph: ServiceGraph, shape: tuple[int, int], interval_s: float) -> None:
         self._graph = graph
@@ -141,7 +141,7 @@ class HistoryFeatures:
         c.block(_AGES)[:] = self._ages
 
     def _settle(self, c: Columns) -> None:
-        """Say where the metrics have gone since they last jumped, the jump itself left out."""
+        """Compute trends since the last jump of a metric, the jump itself excluded."""
         self._recent.update(filled(c.take(_RECENT)))
         frames = np.round(c["since_jump_s"] / self._interval_s)
         means, slopes = self._recent.since(frames)
@@ -153,7 +153,7 @@ class HistoryFeatures:
         np.subtract(recent[-1], recent[0], out=changes[1::2])
 
     def _reach(self, c: Columns) -> None:
-        """Say when what is left will be gone."""
+        """Extrapolate when limits will be reached."""
         headroom, present = c["cpu_headroom"], c["availability_percent"]
         left = np.array(
             [

@@ -1,4 +1,4 @@
-"""What a service's dependencies, all below it, and its callers go through."""
+"""Neighbour features: extremes over dependencies, everything below a service, and its callers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _CARRIED = (
 
 
 class _Extremes:
-    """Extremes among one kind of other services, all at once."""
+    """Extremes over one kind of neighbours, all features at once."""
 
     def __init__(self, among: str, worst: Callable[[FloatArray], FloatArray]) -> None:
         wanted = [row for row in _CARRIED if row[1] == among]
@@ -39,7 +39,7 @@ class _Extremes:
 
 
 class NeighbourFeatures:
-    """Carries the features of each service to its callers and dependencies."""
+    """Computes features of each service from those of its callers and dependencies."""
 
     def __init__(self, graph: ServiceGraph, neighbours: Neighbours) -> None:
         self._graph = graph

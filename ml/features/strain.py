@@ -1,4 +1,4 @@
-"""Strain: how near a service is to a breach, and how long its present trouble has lasted."""
+"""Strain: how close a service is to a breach, and when its metrics jumped."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ JUMP_Z = 10.0
 
 
 def strain(frame: Frame, graph: ServiceGraph) -> FloatArray:
-    """Give what a breach is made of over its limit: 1 is one, 3 the most; (B, S).
+    """Compute the strain of each service: 0 without any load, 1 at a breach, at most 3; (B, S).
 
     The larger of the error rate over the rate that breaches at the present number of requests, and
     the 95th percentile of the latency over its objective; 3 with no replica up.

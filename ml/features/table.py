@@ -20,15 +20,15 @@ class Feature:
     Attributes
     ----------
     name
-        As in the artefact and in `Prediction.features`.
+        Name in the artefact and in `Prediction.features`.
     unit
-        Of its value.
+        Unit of the value.
     source
-        What it is computed from.
+        Input that it is computed from.
     meaning
-        One line.
+        Description in one line.
     learned
-        False: computed and shown, but not an input of the model.
+        Whether it is an input of the model; others are computed and shown only.
     """
 
     name: str
@@ -61,7 +61,7 @@ SINCE_JUMP = (
     ("request", "request_ratio", "ratio/s", "request rate over its normal"),
     ("availability", "availability_percent", "%/s", "availability"),
 )
-"""What is followed from a jump on, at most 30 s: its name, feature, unit of the slope, words."""
+"""Trends since the last jump, over at most 30 s: name, source feature, unit of the slope, text."""
 
 NEIGHBOUR_FEATURES = (
     ("dependency_p95_over_slo", "dependencies", 1.0, "p95_over_slo"),
@@ -97,7 +97,7 @@ NEIGHBOUR_FEATURES = (
     ("caller_since_jump_s", "callers", -1.0, "since_jump_s"),
     ("caller_breached_60s", "callers", 1.0, "breached_60s"),
 )
-"""Extremes among other services: name, among which, 1 for highest and -1 for lowest, of what.
+"""Extremes over neighbours: name, kind of neighbours, 1 for highest or -1 for lowest, feature.
 
 `dependencies` are called directly, those `below` also through others.
 """

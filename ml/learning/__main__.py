@@ -1,6 +1,6 @@
-"""The process that trains beside a server: `python -m ml.learning JOB.json`.
+"""The training process of a server: `python -m ml.learning JOB.json`.
 
-It writes one JSON object per line: how far it is, and at the end what became of it. It ends when
+It writes one JSON object per line: its progress, and at the end the result. It ends when
 its standard input does, so that it never outlives the server that started it.
 """
 

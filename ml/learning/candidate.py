@@ -64,7 +64,7 @@ def learn(job: Job, progress: Progress) -> tuple[Manifest, Verdict]:
     Raises
     ------
     ArtefactError, ContinueError
-        If training cannot go on from the live model.
+        If training cannot continue from the live model.
     ExamplesError
         If there is no live experiment to learn from, or none to compare on.
     """
@@ -183,7 +183,7 @@ def _export(
     checking: Rows,
     config: dict[str, Any],
 ) -> float:
-    """Write all but the manifest and the reports. What names types and spread stays as it is."""
+    """Write all but the manifest and the reports; the type model and the spread are copied."""
     output.mkdir(parents=True)
     for name in (TYPE_MODEL, LOGISTIC, CASCADE):
         shutil.copy(base / name, output / name)
@@ -196,12 +196,12 @@ def _pair(models: tuple[Predictor, Predictor], recordings: Sequence[Recording]) 
 
 
 def _card_section(learning: dict[str, Any], chosen: Split, verdict: Verdict) -> str:
-    """Continue the card: what it learned from besides, and how it compares."""
+    """Write the section of the card on learning mode: training data and comparison."""
     return "\n".join(
         [
             "",
             "## Learning mode",
-            f"It goes on from model {learning['base']}: trees were added to those of that model, "
+            f"It continues from model {learning['base']}: trees were added to those of that model, "
             f"with {len(chosen.learned)} live experiments and the systems above. Calibrated on "
             f"{len(chosen.checked)} others and on validation systems; compared on "
             f"{len(chosen.compared)} newest ones that neither model had seen, and on other "

@@ -23,16 +23,16 @@ ALL, SIMULATED, LIVE = "all", "simulated", "live"
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What became of a comparison.
+    """Result of a comparison.
 
     Attributes
     ----------
     better
         Whether the candidate should go live.
     reason
-        In words and figures.
+        Explanation for people, with figures.
     groups
-        Figures by group: of all episodes, of simulated systems, of live experiments.
+        Figures by group: all episodes, simulated systems, live experiments.
     """
 
     better: bool
@@ -42,12 +42,12 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """What both models say of the same recordings.
+    """Scores of both models on the same recordings.
 
     Attributes
     ----------
     current, candidate
-        In the same order.
+        Scored recordings of each model, in the same order.
     """
 
     current: list[Scored]
@@ -73,8 +73,8 @@ def figures(pair: Pair) -> dict[str, Any]:
     """Compare two models on one group of episodes: figures of both, and intervals of differences.
 
     A difference is candidate minus current. Gains are in recall, so more is better; the Brier
-    score and the calibration error are better when they are smaller. A model that never says 0.05
-    or more has no calibration error: `ece` is None then.
+    score and the calibration error are better when they are smaller. A model that never predicts
+    0.05 or more has no calibration error: `ece` is None then.
     """
     frames = max(len(scored.score) for scored in pair.current)
     curves = [curve(Pool([_padded(one, frames) for one in side])) for side in _sides(pair)]
@@ -97,7 +97,7 @@ def figures(pair: Pair) -> dict[str, Any]:
 
 
 def _objections(groups: dict[str, dict[str, Any]]) -> list[str]:
-    """Say what speaks against the candidate."""
+    """List objections to the candidate."""
     found = []
     if not groups[ALL]["recall"]["ci"][0] > 0.0:
         found.append("the interval of its gain does not lie above zero")

@@ -1,4 +1,4 @@
-"""Training beside a server that serves: in one thread, trees added to those of the live model."""
+"""Incremental training, in one thread next to a running server: trees added to the live model."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 Progress = Callable[[str, int, int], None]
-"""Told what is done now, how many parts of it are done, and of how many."""
+"""Called with the current stage, the number of its parts that are done, and of all parts."""
 FITTING = "fitting trees"
 
 
@@ -23,9 +23,9 @@ class IncrementalTraining:
     Parameters
     ----------
     base
-        Trees to go on from.
+        Trees to continue from.
     progress
-        Told after each part.
+        Called after each part.
     """
 
     def __init__(self, base: xgboost.Booster, progress: Progress) -> None:

@@ -1,4 +1,4 @@
-"""From what was seen of a live system to a recording with labels, and to bytes and back."""
+"""Labelled recordings of a live system, and their storage as bytes."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from telemetry.frame import Truth
 from telemetry.graph import ServiceGraph
 
 COMPLETE_FRAMES = HORIZON_FRAMES + WINDOW_FRAMES
-"""Frames after a row until its label is known: an onset 60 s ahead is told 16 s after it."""
+"""Frames after a row until its label is known: an onset 60 s ahead is recognised 16 s after it."""
 MIN_FRAMES = 15
 
 
 _DAMAGED = (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile,
            zlib.error)  # fmt: skip
-"""What NumPy raises for an archive that is none."""
+"""Errors that NumPy raises for damaged archives."""
 
 
 class ExamplesError(ValueError):
@@ -41,17 +41,17 @@ class LiveWindow:
     Attributes
     ----------
     system
-        Its name.
+        Name of the system.
     names, indices
-        Of the services that are kept: names, and (N,) places among all.
+        Names of the kept services, and their (N,) indices among all services.
     features
         (T, N, F) float32, in the order of `ml.features.NAMES`.
     incidents
-        Of all services that overlap these frames or ended up to 30 s before, numbered from the
-        first of them; those that still go on end with the last frame.
+        Incidents of all services that overlap these frames or ended up to 30 s before, numbered
+        from the first frame; those that are still open end with the last frame.
     truths
-        T of them, of the services that are kept: what only the simulation knows. They tell types
-        of incidents, nothing else.
+        T truths of the kept services, which only the simulation knows. They determine the types of
+        incidents, nothing else.
     """
 
     system: str

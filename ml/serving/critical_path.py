@@ -19,11 +19,11 @@ class Hop:
     Attributes
     ----------
     service
-        Its name.
+        Name of the service.
     time_ms
-        Time of a request of the entry that is spent in it, other calls of its own included.
+        Time that a request of the entry spends in it, its other calls included.
     share
-        The same over the latency of the entry, 0 to 1.
+        Share of the latency of the entry, 0 to 1.
     """
 
     service: str

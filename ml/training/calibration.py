@@ -20,9 +20,9 @@ from ml.training.dataset import LEARNED_COLUMNS, Rows
 def calibrate(
     incident: xgboost.Booster, rows: Rows, validation: Sequence[Recording]
 ) -> Calibration:
-    """Fit a beta calibration to rows, and the base rate of the rows that trees are not asked for.
+    """Fit a beta calibration to rows, and the base rate of the rows that are not active.
 
-    Exponents below 0 would turn the order round, and are set to 0.
+    Exponents below 0 would reverse the order, and are set to 0.
     """
     rows = rows.only(~rows.ongoing)
     p = np.clip(

@@ -28,7 +28,7 @@ BATCH_EPISODES = 192
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """Rows to learn from: where something has moved, or an incident has just begun.
+    """Rows to learn from: active ones, and those in which an incident has just begun.
 
     Attributes
     ----------
@@ -37,7 +37,7 @@ class Rows:
     label
         (N,) whether an incident begins within the horizon.
     timely
-        (N,) whether one does that an alarm now would be in time for.
+        (N,) whether one begins for which an alarm now would be in time.
     weight
         (N,) how many recorded rows each one stands for.
     type
@@ -73,7 +73,7 @@ def training_jobs(count: int, episodes: int, seed: int, share: float) -> list[Ba
 
 
 def sample_batch(job: Batch) -> tuple[Rows, SpreadRows]:
-    """Record systems side by side; keep rows of them, and what failures did to others.
+    """Record systems side by side; sample their rows, and how their failures spread.
 
     The job: the systems, the number of episodes of each, the seed, the share of rows to keep.
     """
@@ -91,11 +91,11 @@ def sample_batch(job: Batch) -> tuple[Rows, SpreadRows]:
 
 
 def sample(recording: Recording, share: float, seed: int) -> Rows:
-    """Rows of a recording where something has moved: the predictor is asked for these alone.
+    """Sample the active rows of a recording: the model is evaluated for these alone.
 
     All with an incident ahead are kept, and this share of the others. Some rows at the beginning
-    of incidents are taken too, as positive: they are never scored, but who looks at a service in
-    trouble expects the model to see it.
+    of incidents are taken too, as positive: they are never scored, but people who look at a
+    service in trouble expect the model to see it.
     """
     rng = np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, 0x5A])))
     draws = rng.random(recording.label.shape)

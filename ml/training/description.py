@@ -1,4 +1,4 @@
-"""Completes a model directory: the trees as files, and how good the model is, told in figures."""
+"""Completes a model directory: files of the trees, figures of merit, and the model card."""
 
 from __future__ import annotations
 
@@ -63,11 +63,11 @@ def describe(
     Parameters
     ----------
     facts
-        Goes into the metrics as it is.
+        Further metrics, written as they are.
     validation, test
-        Recordings that the baselines' thresholds are chosen on, and those to score on.
+        Recordings to choose the thresholds of the baselines on, and recordings to score on.
     more
-        Continues the card.
+        Text to append to the card.
     """
     predictors = score_predictors(test, validation, directory)
     metrics = {

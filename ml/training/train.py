@@ -48,25 +48,25 @@ from ml.training.fitting import (
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """Everything that a model follows from; saved beside it.
+    """Everything that determines a model; saved with it.
 
     Attributes
     ----------
     seed
-        The same seed and config give the same model.
+        Seed of the training; the same seed and config give the same model.
     topologies, validation_topologies, test_topologies
         Systems to learn from, to choose and calibrate on, and to report on; all different.
     episodes, held_out_episodes
         Simulated runs of each to learn from, and of each of the others.
     share
-        Of the rows without an incident ahead where something has moved, those that are kept.
+        Share of the active rows without an incident ahead that is kept.
     rounds, patience
-        Most trees, and how many without progress on validation end the training.
+        Maximum number of trees, and the number without progress on validation that ends it.
     options
-        Of XGBoost.
+        Options of XGBoost.
     candidates
-        What is tried instead on validation, each with a part of the rows: options, and
-        `class_weight`, by which rows before an incident count more.
+        Alternative options to try on validation, each with a part of the rows; `class_weight`
+        gives rows before an incident more weight.
     """
 
     seed: int = 1
@@ -101,7 +101,7 @@ def train(config: Config, directory: Path, compute: Compute) -> dict[str, Any]:
 
     Returns
     -------
-    What is written to `metrics.json`.
+    The content of `metrics.json`.
     """
     for options in (INCIDENT_OPTIONS, TYPE_OPTIONS):
         check_options({**config.options, **options})
@@ -156,7 +156,7 @@ def train(config: Config, directory: Path, compute: Compute) -> dict[str, Any]:
 
 
 def _say(step: str) -> None:
-    """Tell on standard error what is done now."""
+    """Report the current step on standard error."""
     sys.stderr.write(f"{datetime.now():%H:%M:%S} {step}\n")
     sys.stderr.flush()
 

@@ -1,4 +1,4 @@
-"""What one attempt of a call meets, and how long a call takes with its retries, per route."""
+"""The outcome of one attempt of a call, and the time of a call with its retries, per route."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class Attempt(NamedTuple):
     timed_out
         Given up by the caller, though the callee would have answered well.
     late
-        Share of those that the callee takes that its caller gives up.
+        Share of the accepted attempts that the caller gives up.
     seen
-        Neither refused nor dropped at once: they take time.
+        Attempts that are neither refused nor dropped at once: the caller waits for them.
     time_s, time_square_s2
         First and second moment of the time that an attempt takes, 0 for those not seen.
     """
@@ -49,7 +49,7 @@ def attempt(
     reachable: FloatArray,
     good: FloatArray,
 ) -> Attempt:
-    """Say what an attempt meets that is made now (simulation.md, equation 5).
+    """Compute the outcome of an attempt that is made now (simulation.md, equation 5).
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ class CallTime(NamedTuple):
     Attributes
     ----------
     mean_s, variance_s2
-        Of the time.
+        Mean and variance of the time of a call.
     """
 
     mean_s: FloatArray

@@ -22,7 +22,7 @@ class Capacity(NamedTuple):
     workers
         Requests that are executed at a time, all replicas together; greater than 0.
     exponents
-        Of the law of waiting with so many workers.
+        Exponents of the law of waiting with so many workers.
     service_s
         Mean service time, stretched by everything that slows it down.
     cpu_load

@@ -1,7 +1,7 @@
 """Cohorts of replicas: each leaks, is killed by its memory limit, and restarts on its own.
 
-Only the services that have anything to say for themselves are advanced: those that leak, or whose
-cohorts have leaked memory or were killed.
+Only services whose cohorts differ from fresh ones are advanced: those that leak, or whose cohorts
+have leaked memory or were killed.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Cohorts(NamedTuple):
 
 
 class Advanced(NamedTuple):
-    """Cohorts after a sub-step, and what they mean for their services; the rest is as fresh.
+    """Cohorts after a sub-step, and their effect on their services; all others are fresh.
 
     Attributes
     ----------

@@ -50,7 +50,7 @@ class Parameters:
     variability
         (1 + service_cv^2) / 2, the factor on waits of Allen and Cunneen.
     exponents
-        Of the law of waiting when all replicas serve.
+        Exponents of the law of waiting when all replicas serve.
     cpu_when_busy
         CPU demand over the CPU limit when all workers are busy.
     nominal_rps

@@ -19,7 +19,7 @@ def counted(
     """Whole number with the given mean and about the given standard deviation.
 
     A normal deviate from 4 expected on; below, where it would be negative at times, chance only
-    decides between the whole numbers beside the mean.
+    decides between the two whole numbers next to the mean.
     """
     deviate = expected + spread * np.minimum(expected / 4.0, 1.0) * normals
     return np.floor(np.maximum(deviate, 0.0) + uniforms)

@@ -1,4 +1,4 @@
-"""Tells what is seen of an interval (frame) and what was so (truth)."""
+"""Observes an interval: what monitoring sees (frame), and the ground truth."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class ServiceLatency:
     Attributes
     ----------
     mean_s, variance_s2
-        Of one request.
+        Mean and variance of the latency of one request.
     requests
-        How many there were.
+        Number of requests.
     """
 
     mean_s: FloatArray
@@ -161,7 +161,7 @@ class Observer:
         )
 
     def truth(self, interval_s: float) -> Truth:
-        """Say what was so over the interval."""
+        """Ground truth of the interval."""
         p, sums = self._p, self._sums
         nominal = np.broadcast_to(p.nominal_rps, sums.arrived.shape)
         return Truth(
