@@ -1,4 +1,4 @@
-"""Where the nodes of a graph stand; positions depend on who calls whom only, never on a tick."""
+"""Where the nodes of a graph stand; positions depend on the calls only, never on a tick."""
 
 from __future__ import annotations
 
