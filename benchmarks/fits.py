@@ -46,5 +46,5 @@ def better(points: Sequence[tuple[float, float]]) -> Fit:
     return min(power_law(points), affine(points), key=lambda fit: fit.error)
 
 
-def _error(said: np.ndarray, cost: np.ndarray) -> float:
-    return float(np.sqrt(np.mean((said / cost - 1.0) ** 2)))
+def _error(stated: np.ndarray, cost: np.ndarray) -> float:
+    return float(np.sqrt(np.mean((stated / cost - 1.0) ** 2)))

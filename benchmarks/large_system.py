@@ -22,10 +22,10 @@ from sre_edge.v1 import simulation_service_pb2 as pb
 from sre_edge.v1 import simulation_service_pb2_grpc as rpc
 
 SERVICES, WINDOW_S, WINDOWS, EVERY_S = (100, 1000, 3000, 10_000), 15.0, 4, 0.05
-MOST_TICK_S, MOST_LAG_S = 0.4, 0.05
+MAX_TICK_S, MAX_LAG_S = 0.4, 0.05
 
 
-class Window(NamedTuple):
+class TickWindow(NamedTuple):
     """What some seconds were like: mean tick, the loop's delay and a health check at p99."""
 
     tick_s: float
@@ -34,11 +34,11 @@ class Window(NamedTuple):
     resident_mb: float
 
 
-def watched(directory: Path, services: int, windows: int) -> list[Window]:
+def watched(directory: Path, services: int, windows: int) -> list[TickWindow]:
     """Run a server of so many services that somebody watches, and measure windows of it."""
     system = topology(directory, services)
     options = [("grpc.max_receive_message_length", 64 << 20)]
-    found: list[Window] = []
+    found: list[TickWindow] = []
     with (
         server(directory / f"{services}", "--topology", str(system)) as program,
         grpc.insecure_channel(f"127.0.0.1:{program.port}", options=options) as channel,
@@ -58,7 +58,7 @@ def watched(directory: Path, services: int, windows: int) -> list[Window]:
             figures = simulation.GetServerInfo(pb.GetServerInfoRequest()).figures
             all_s = figures.ticks * figures.tick_seconds_mean  # it remembers more than these
             found.append(
-                Window(
+                TickWindow(
                     (all_s - spent_s) / (figures.ticks - ticks),
                     figures.loop_lag_seconds_p99,
                     float(np.percentile(checks, 99)),
@@ -85,9 +85,9 @@ def measure(*, quick: bool = False) -> Part:
         "A large system, live",
         [
             limited(f"a whole tick, {services:,} services",
-                    [1e3 * one.tick_s for one in found], "ms", 1e3 * MOST_TICK_S),
+                    [1e3 * one.tick_s for one in found], "ms", 1e3 * MAX_TICK_S),
             limited(f"the event loop is late, p99, {services:,} services",
-                    [1e3 * one.lag_s for one in found], "ms", 1e3 * MOST_LAG_S),
+                    [1e3 * one.lag_s for one in found], "ms", 1e3 * MAX_LAG_S),
         ],
         [Curve("a whole tick of the server", "ms", "services", tuple(points))],
         [f"A health check beside them: {checks:.1f} ms at p99; {found[-1].resident_mb:,.0f} MB."],

@@ -48,8 +48,8 @@ def versions() -> dict[str, str]:
             done = subprocess.run(command, capture_output=True, text=True, check=True)
         except (OSError, subprocess.CalledProcessError):
             continue
-        if said := re.search(r"[0-9a-f.]{7,}(-dirty)?", done.stdout):
-            found[name] = said[0]
+        if stated := re.search(r"[0-9a-f.]{7,}(-dirty)?", done.stdout):
+            found[name] = stated[0]
     return found
 
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from benchmarks.figures import Curve, Figure, Part
 from benchmarks.fits import better, power_law
 
-LEAST_CHANGE = 0.02
+MIN_CHANGE = 0.02
 HEAD = """# Benchmarks
 
 `make bench` writes this page, its pictures and [benchmarks.json](benchmarks.json). Each figure is a
@@ -82,7 +82,7 @@ def _beyond(figure: Figure, before: Mapping[str, Any]) -> bool:
     if figure.spread is None or before["spread"] is None:
         return False
     noise = (figure.spread * figure.ratio + before["spread"] * before["ratio"]) / 2.0
-    return abs(figure.ratio - before["ratio"]) > max(noise, LEAST_CHANGE * before["ratio"])
+    return abs(figure.ratio - before["ratio"]) > max(noise, MIN_CHANGE * before["ratio"])
 
 
 def page(parts: Sequence[Part], facts: Mapping[str, Any], last: Mapping[str, Any] | None) -> str:

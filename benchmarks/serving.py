@@ -39,10 +39,10 @@ MLSERVER_PATH = "/inference.GRPCInferenceService/ModelInfer"
 ENVIRONMENT = Path("build/mlserver")
 
 OURS, ECHO = "Predict, one client", "a bare echo call"
-LEAST = "an echo call that runs the inference"
+INFERRING_ECHO = "an echo call that runs the inference"
 PEER = f"MLServer {MLSERVER}, gRPC, XGBoost runtime"
 FLASK, FLASK_LEAN = "Flask, pandas, XGBoost's wrapper", "Flask on Waitress, no pandas"
-MOST = {ECHO: 1.5, FLASK: 0.2, PEER: 0.6}
+MAX_RATIOS = {ECHO: 1.5, FLASK: 0.2, PEER: 0.6}
 
 
 def grpc_call(stack: ExitStack, port: int, path: str, request: bytes) -> Callable[[], object]:
@@ -167,7 +167,7 @@ def measure(*, quick: bool = False) -> Part:
     names = Predictor().manifest.features
     notes = [
         "The client keeps to one core, the servers to the others.",
-        f"{LEAST.capitalize()} is the least that a prediction can cost over `grpc.aio`.",
+        f"{INFERRING_ECHO.capitalize()} is the least that a prediction can cost over `grpc.aio`.",
     ]
     with ExitStack() as stack:
         stack.enter_context(on_one_core())
@@ -176,7 +176,7 @@ def measure(*, quick: bool = False) -> Part:
         booster(SHIPPED).save_model(model)
         python = sys.executable
         echoing = stack.enter_context(running(python, "-m", "benchmarks.peers.echo"))
-        least = stack.enter_context(running(python, "-m", "benchmarks.peers.echo", "--infer"))
+        inferring = stack.enter_context(running(python, "-m", "benchmarks.peers.echo", "--infer"))
         ours = stack.enter_context(server(directory / "data"))
         wrapper = (python, "-m", "benchmarks.peers.flask_wrapper", str(model))
         flask = stack.enter_context(running(*wrapper))
@@ -186,7 +186,7 @@ def measure(*, quick: bool = False) -> Part:
         calls = {
             OURS: grpc_call(stack, ours.port, path, request),
             ECHO: grpc_call(stack, echoing.port, echo.PATH, request),
-            LEAST: grpc_call(stack, least.port, echo.PATH, request),
+            INFERRING_ECHO: grpc_call(stack, inferring.port, echo.PATH, request),
             FLASK: http_call(stack, flask.port, dict.fromkeys(names, 1.0)),
             FLASK_LEAN: http_call(stack, lean.port, [1.0] * len(names)),
         }
@@ -205,7 +205,7 @@ def measure(*, quick: bool = False) -> Part:
             f"Risk of the service asked for: {before:.3f} before, {disturbed():.3f} after."
         )
     figures: list[Figure] = [
-        compared(OURS, found[OURS], "us", name, times, MOST.get(name))
+        compared(OURS, found[OURS], "us", name, times, MAX_RATIOS.get(name))
         for name, times in found.items()
         if name != OURS
     ]

@@ -24,7 +24,7 @@ BLOCKS, BLOCK_STEPS, WARM_STEPS = 12, 64, 30
 SERVICES, EDGES, COPIES = (100, 300, 1000, 3000, 10_000), (1, 2, 4, 8, 16), (1, 10, 50, 200, 500)
 COPIED_SERVICES, CONNECTED_SERVICES = 50, 1000
 LIMITS_MS = {(10_000, 1): 2.5, (COPIED_SERVICES, 200): 1.5}
-MOST_MB, MEMORY_RUNS = 300.0, 3
+MAX_MB, MEMORY_RUNS = 300.0, 3
 
 
 def plain_topology(
@@ -115,7 +115,7 @@ def measure(*, quick: bool = False) -> Part:
         curves.append(Curve("sub-step of the simulator", "ms", over, tuple(points)))
     progress("simulator: memory")
     memory = [peak_mb(max(SERVICES)) for _ in range(1 if quick else MEMORY_RUNS)]
-    figures.append(limited(f"peak memory, {max(SERVICES):,} services", memory, "MB", MOST_MB))
+    figures.append(limited(f"peak memory, {max(SERVICES):,} services", memory, "MB", MAX_MB))
     return Part("Simulator", figures, curves)
 
 

@@ -34,7 +34,7 @@ from tests.accounting import Account
 SPEED, INTERVAL_S = 100.0, 2.0
 SUBSCRIBERS, READERS, PER_CONNECTION = 50, 5, 11
 WARM_UP, SAMPLE_S, FAULT_EVERY_S = 0.25, 5.0, 1.0
-MOST_GROWTH, SHOWN = 0.05, 12
+MAX_GROWTH, SHOWN = 0.05, 12
 
 Streams = Callable[[grpc.aio.Channel], Any]
 
@@ -103,7 +103,7 @@ async def soaked(program: Program, hours: float) -> tuple[list[float], dict[str,
     return samples, accounts
 
 
-def told(name: str, accounts: list[Account]) -> bool:
+def passed(name: str, accounts: list[Account]) -> bool:
     """Print what became of all that a kind of stream numbers; gives whether all is well."""
     holes = [hole for account in accounts for hole in account.holes]
     delivered = sum(account.delivered for account in accounts)
@@ -126,7 +126,7 @@ def flat(samples: list[float]) -> bool:
     print(f"memory, MB, mean of each twelfth: {curve}")
     print(f"{early:.1f} MB after the warm-up, {late:.1f} MB in the last third ({growth:+.1%}), "
           f"{min(warm):.1f} to {max(warm):.1f} MB in between")  # fmt: skip
-    return growth <= MOST_GROWTH
+    return growth <= MAX_GROWTH
 
 
 @click.command()
@@ -137,13 +137,13 @@ def main(hours: float) -> None:
         samples, accounts = asyncio.run(soaked(program, hours))
         with grpc.insecure_channel(f"127.0.0.1:{program.port}") as channel:
             answer = rpc.SimulationServiceStub(channel).GetServerInfo(pb.GetServerInfoRequest())
-    seen = answer.figures
-    print(f"{seen.ticks:,} ticks in {seen.uptime.seconds} s, {seen.failed_ticks} failed, "
-          f"{seen.lost_records} records lost; "
-          f"event loop {1e3 * seen.loop_lag_seconds_p99:.1f} ms late at p99 of the last minute"
+    live = answer.figures
+    print(f"{live.ticks:,} ticks in {live.uptime.seconds} s, {live.failed_ticks} failed, "
+          f"{live.lost_records} records lost; "
+          f"event loop {1e3 * live.loop_lag_seconds_p99:.1f} ms late at p99 of the last minute"
     )  # fmt: skip
-    verdicts = [told(name, found) for name, found in accounts.items()]
-    verdicts += [flat(samples), seen.failed_ticks == 0, seen.lost_records == 0]
+    verdicts = [passed(name, found) for name, found in accounts.items()]
+    verdicts += [flat(samples), live.failed_ticks == 0, live.lost_records == 0]
     sys.exit(0 if all(verdicts) else 1)
 
 

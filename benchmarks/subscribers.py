@@ -24,7 +24,7 @@ from sre_edge.v1 import simulation_service_pb2 as pb
 SERVICES, PER_CONNECTION, INTERVAL_S = 100, 100, 2.0
 SUBSCRIBERS = (1, 100, 300, 1000)
 SETTLE_S, WINDOW_S, WINDOWS = 6.0, 10.0, 4
-MOST_CORE, MOST_DELAY_S, MOST_MB = 0.15, 0.25, 300.0
+MAX_CORE, MAX_DELAY_S, MAX_MB = 0.15, 0.25, 300.0
 PATH = "/sre_edge.v1.SimulationService/StreamMetrics"
 
 
@@ -51,7 +51,7 @@ class Crowd:
             self.delays_s.append(now - produced)
 
 
-class Window(NamedTuple):
+class DeliveryWindow(NamedTuple):
     """What some seconds were like: the share of a core that the server took, its memory, delays."""
 
     core: float
@@ -59,7 +59,7 @@ class Window(NamedTuple):
     delays_s: list[float]
 
 
-async def watched(program: Program, subscribers: int, windows: int) -> list[Window]:
+async def watched(program: Program, subscribers: int, windows: int) -> list[DeliveryWindow]:
     """Let so many watch, and measure windows of `WINDOW_S`."""
     crowd = Crowd()
     options = [("grpc.use_local_subchannel_pool", 1)]
@@ -79,7 +79,7 @@ async def watched(program: Program, subscribers: int, windows: int) -> list[Wind
         before, began = program.cpu_s, time.perf_counter()
         await asyncio.sleep(WINDOW_S)
         core = (program.cpu_s - before) / (time.perf_counter() - began)
-        found.append(Window(core, program.resident_mb, crowd.delays_s))
+        found.append(DeliveryWindow(core, program.resident_mb, crowd.delays_s))
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
@@ -112,16 +112,16 @@ def measure(*, quick: bool = False) -> Part:
             memory = [window.resident_mb for window in found]
             cores.append((float(subscribers), float(np.median(core))))
             memories.append((float(subscribers), float(np.median(memory))))
-    told = f"{subscribers:,} subscribers of {SERVICES} services"
+    setting = f"{subscribers:,} subscribers of {SERVICES} services"
     delays = [float(np.percentile(window.delays_s, 99)) for window in found]
     expected = subscribers * WINDOW_S / INTERVAL_S * windows
     delivered = sum(len(window.delays_s) for window in found)
     return Part(
         "Many subscribers",
         [
-            limited(f"CPU, {told}", core, "of a core", MOST_CORE),
-            limited(f"p99 from the tick to them, {told}", delays, "s", MOST_DELAY_S),
-            limited(f"memory, {told}", memory, "MB", MOST_MB),
+            limited(f"CPU, {setting}", core, "of a core", MAX_CORE),
+            limited(f"p99 from the tick to them, {setting}", delays, "s", MAX_DELAY_S),
+            limited(f"memory, {setting}", memory, "MB", MAX_MB),
         ],
         [
             Curve("CPU of the server", "share of a core", "subscribers", tuple(cores)),

@@ -1,4 +1,4 @@
-"""The address: what is looked at. It is all the state that a page has, so a link opens the same."""
+"""The address of a page: all of its state, so that a link opens the same view."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ VIEWS = {
 SERVICES = "/services/"
 RANGES = {"5m": 300, "15m": 900, "1h": 3600}
 LAYOUTS = ("levels", "breadthfirst", "circle", "concentric", "cose")
-LEAST_YEAR, MOST_YEAR = 1970, 9998
+MIN_YEAR, MAX_YEAR = 1970, 9998
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """What is looked at.
+    """What a page shows.
 
     Attributes
     ----------
@@ -30,25 +30,25 @@ class Address:
     service
         Selected service; "" without one.
     at
-        Moment of the history that is looked at, simulated clock; None: live.
+        Moment of the history that is shown, simulated clock; None: live.
     range
         Length of the charts and of the timeline, one of `RANGES`.
     find
-        What names of services must contain.
+        Text that the names of the shown services contain.
     unhealthy
-        Whether only services in trouble are shown.
+        Whether to show only services in trouble.
     group
-        Group of services that is opened, in systems too large for one picture.
+        Group of services that is expanded, in systems too large for one picture.
     layout
         How the graph is arranged, one of `LAYOUTS`.
     sort
-        Column of the risk table, with "-" in front for the other direction.
+        Column that sorts the risk table, with "-" in front for descending order.
     kind
-        Kind of events wanted; "" for all.
+        Kind of events to show; "" for all.
     of
-        Service whose events are wanted; "" for all.
+        Service whose events are shown; "" for all.
     compare
-        Experiments laid side by side.
+        Experiments to compare side by side.
     model
         Version of the model that is described; "" for the live one.
     """
@@ -133,6 +133,6 @@ def _time(text: str) -> datetime | None:
         time = datetime.fromisoformat(text)
     except ValueError:
         return None
-    if not LEAST_YEAR <= time.year <= MOST_YEAR:
+    if not MIN_YEAR <= time.year <= MAX_YEAR:
         return None
     return (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC)

@@ -1,4 +1,4 @@
-"""Puts the dashboard together."""
+"""Assembles the dashboard."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dash import Dash
 from dashboard import callbacks, page
 from dashboard.address import SERVICES, VIEWS
 from dashboard.live import PATH, Drawings, Tab
-from dashboard.page import drawn_by_dash
+from dashboard.page import dash_components
 from dashboard.security import App, Receive, SameOrigin, Scope, Send, headers
 from dashboard.settings import Settings
 from dashboard.source.state import Provider
 
 
 def build(provider: Provider, settings: Settings) -> App:
-    """Make the ASGI application: Dash, and beside it the WebSocket that feeds the pages."""
+    """Make the ASGI application: Dash, and the WebSocket that updates the pages."""
     dash = Dash(
         "dashboard",
         backend="fastapi",
@@ -28,7 +28,7 @@ def build(provider: Provider, settings: Settings) -> App:
         ],
     )
     dash.index_string = page.index()
-    dash.layout = drawn_by_dash.layout()
+    dash.layout = dash_components.layout()
     callbacks.register(dash, provider)
     drawings = Drawings(provider)
 

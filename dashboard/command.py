@@ -22,7 +22,7 @@ from sre_edge.cli.connecting import connecting
     metavar="HOST:PORT",
     envvar="SRE_EDGE_DASHBOARD_LISTEN",
     show_envvar=True,
-    help="Where browsers find it; port 0 takes a free one.",
+    help="Address of the web server; port 0 picks a free port.",
 )
 @connecting
 @click.option(
@@ -30,7 +30,7 @@ from sre_edge.cli.connecting import connecting
     is_flag=True,
     envvar="SRE_EDGE_INSECURE",
     show_envvar=True,
-    help="Allow plain traffic off loopback, in a private network.",
+    help="Allow unencrypted traffic beyond loopback, in a private network.",
 )
 @click.option(
     "--host-name",
@@ -38,7 +38,7 @@ from sre_edge.cli.connecting import connecting
     multiple=True,
     envvar="SRE_EDGE_DASHBOARD_HOSTS",
     show_envvar=True,
-    help="A further name that browsers may call it by; repeatable, in the variable with spaces.",
+    help="Additional host name that browsers may use; repeatable, space-separated in the variable.",
 )
 def main(listen: str, connection: Connection, insecure: bool, hosts: tuple[str, ...]) -> None:
     """Serve the web dashboard of an SRE Edge server."""

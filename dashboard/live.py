@@ -1,4 +1,4 @@
-"""Keeps the pages of all tabs up to date: one WebSocket each, and what they share is drawn once."""
+"""Keeps the pages of all tabs up to date: one WebSocket each; shared parts are drawn once."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from dashboard.address import Address, parse
 from dashboard.source.state import Provider, State
 
 PATH = "/live"
-LEAST_SECONDS = 0.25
+MIN_SECONDS = 0.25
 """Time between two updates of a tab, however fast the simulated clock is."""
 DRAWN_SECONDS = 10.0
 """How long a tab may take to draw an update before it gets the next one anyway."""
 DRAWN = "drawn"
 BEAT_SECONDS = 2.0
 """A tab hears something at least this often, and knows by that that the dashboard is there."""
-LONGEST_ADDRESS = 2_000
+MAX_ADDRESS = 2_000
 ASKED_AGAIN_SECONDS = 2.0
 
 Message = MutableMapping[str, Any]
@@ -95,7 +95,7 @@ class Tab:
                 return
             text = message.get("text") or ""
             self._drawn.set()  # whoever asks for something else is ready for it as well
-            if text != DRAWN and len(text) <= LONGEST_ADDRESS:
+            if text != DRAWN and len(text) <= MAX_ADDRESS:
                 self._address = parse(text)
                 self._changed.set()
 
@@ -125,7 +125,7 @@ class Tab:
                 self._drawn.clear()
                 await send({"type": "websocket.send", "text": f"{{{body}}}"})
                 await self._until_drawn()
-            await asyncio.sleep(LEAST_SECONDS)
+            await asyncio.sleep(MIN_SECONDS)
 
     async def _until_drawn(self) -> None:
         """Wait for the browser: a slow one gets fewer updates, not a queue of them."""

@@ -1,4 +1,4 @@
-"""Keeps other people's web pages away from this dashboard, and it away from other hosts."""
+"""Protects the dashboard from other web pages, and keeps it from contacting other hosts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-MOST_BODY_BYTES = 4 << 20
+MAX_BODY_BYTES = 4 << 20
 """More than any scenario that a server takes, as JSON inside of JSON."""
 
 
@@ -21,7 +21,7 @@ def headers(script_hashes: Sequence[str]) -> list[tuple[bytes, bytes]]:
     Parameters
     ----------
     script_hashes
-        Of the scripts inside of the page, as a content security policy wants them.
+        Hashes of the inline scripts of the page, in the form of a content security policy.
     """
     # Plotly and Cytoscape set styles from scripts; nothing is loaded from another host.
     policy = "; ".join(
@@ -70,11 +70,13 @@ class SameOrigin:
         given = {key.lower(): value.decode("latin-1") for key, value in scope["headers"]}
         host, origin = given.get(b"host", ""), given.get(b"origin")
         if not self._known(host):
-            await self._refuse(scope, send, f"This dashboard is not called {host!r}.")
+            await self._refuse(
+                scope, send, f"This dashboard does not answer to the host name {host!r}."
+            )
         elif origin is not None and urlsplit(origin).netloc != host:
             await self._refuse(scope, send, "Requests from other pages are refused.")
-        elif b"transfer-encoding" in given or _length(given) > MOST_BODY_BYTES:
-            text = f"A request has a length, and at most {MOST_BODY_BYTES} bytes."
+        elif b"transfer-encoding" in given or _length(given) > MAX_BODY_BYTES:
+            text = f"Requests must state their length, at most {MAX_BODY_BYTES} bytes."
             await self._refuse(scope, send, text, status=413)
         else:
             await self._app(scope, receive, self._with_headers(send))
@@ -102,4 +104,4 @@ class SameOrigin:
 
 def _length(headers: MutableMapping[bytes, str]) -> int:
     stated = headers.get(b"content-length", "0")
-    return int(stated) if stated.isdecimal() else MOST_BODY_BYTES + 1
+    return int(stated) if stated.isdecimal() else MAX_BODY_BYTES + 1

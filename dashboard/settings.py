@@ -1,4 +1,4 @@
-"""What can be set, from flags and `SRE_EDGE_*` variables, and what may not be."""
+"""Settings of the dashboard, from flags and `SRE_EDGE_*` variables, and their limits."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class Settings:
     listen
         host:port of the web server.
     insecure
-        Whether plain traffic off loopback is allowed.
+        Whether unencrypted traffic beyond loopback is allowed.
     hosts
-        Names under which browsers may reach it, besides those of loopback.
+        Host names that browsers may use, in addition to those of loopback.
     """
 
     listen: str = LISTEN
@@ -45,8 +45,8 @@ class Settings:
             raise SettingsError(f"SRE_EDGE_DASHBOARD_LISTEN={self.listen}: expected HOST:PORT")
         if not _is_loopback(host) and not self.insecure:
             raise SettingsError(
-                f"SRE_EDGE_DASHBOARD_LISTEN={self.listen}: traffic is plain, so expected an "
-                "address on loopback; in a private network --insecure "
+                f"SRE_EDGE_DASHBOARD_LISTEN={self.listen}: traffic is not encrypted, so expected a "
+                "loopback address; in a private network --insecure "
                 "(SRE_EDGE_INSECURE=true) allows others"
             )
         return host.strip("[]"), int(port)

@@ -23,7 +23,7 @@ from tests.certificates import Authority
 
 PAGE = Path(__file__).parent / "api.md"
 ADDRESS, GUARDED = "localhost:50051", "edge.example:50051"
-MOST_LETTERS = 60
+MAX_LETTERS = 60
 DOCUMENTS = ("metrics", "plots")
 """Fields that hold whole documents."""
 COME_AND_GO = {
@@ -64,8 +64,8 @@ def shortened(value: Any, *, in_document: bool = False) -> Any:
         return float(f"{value:.4g}")
     if isinstance(value, str) and value.startswith("/"):
         return "…/" + value.rsplit("/", 1)[-1]  # a file of the machine that it ran on
-    if isinstance(value, str) and len(value) > MOST_LETTERS:
-        return value[:MOST_LETTERS] + "…"
+    if isinstance(value, str) and len(value) > MAX_LETTERS:
+        return value[:MAX_LETTERS] + "…"
     return value
 
 

@@ -2,5 +2,5 @@
 
 import os
 
-# ONNX Runtime collects usage data unless it is told not to before it is loaded.
+# ONNX Runtime collects usage data unless this is set before it is loaded.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")

@@ -23,25 +23,29 @@ def main() -> None:
     "--output",
     type=click.Path(file_okay=False, path_type=Path),
     default=SHIPPED,
-    help="Where the model goes; default: the shipped one is replaced.",
+    help="Directory to write the model to; default: replace the shipped one.",
 )
 @click.option(
     "--seed",
     type=click.IntRange(min=0),
     default=1,
     show_default=True,
-    help="The same seed gives the same model.",
+    help="Seed of the training; the same seed gives the same model.",
 )
-@click.option("--topologies", type=click.IntRange(min=4), help="Systems to learn from.")
-@click.option("--episodes", type=click.IntRange(min=1), help="Simulated runs of each.")
-@click.option("--workers", type=click.IntRange(min=1), help="Processes; default: all cores.")
+@click.option("--topologies", type=click.IntRange(min=4), help="Number of systems to learn from.")
+@click.option("--episodes", type=click.IntRange(min=1), help="Simulated runs per system.")
+@click.option(
+    "--workers", type=click.IntRange(min=1), help="Number of processes; default: one per core."
+)
 @click.option(
     "--dask",
     "scheduler",
     metavar="ADDRESS",
-    help="Simulate and train on a Dask cluster, by its scheduler's address: tcp://host:8786.",
+    help="Simulate and train on the Dask cluster with this scheduler, such as tcp://host:8786.",
 )
-@click.option("--quick", is_flag=True, help="A small model in minutes, to try things out.")
+@click.option(
+    "--quick", is_flag=True, help="Train a small model within minutes, to try things out."
+)
 def train(
     output: Path,
     seed: int,
@@ -79,30 +83,36 @@ def train(
     "topologies",
     multiple=True,
     type=click.Path(dir_okay=False),
-    help="Topology file; repeatable. Default: random systems no model has seen.",
+    help="Topology file; repeatable. Default: random systems that no model has seen.",
 )
 @click.option(
     "--scenarios",
     "scenario_files",
     multiple=True,
     type=click.Path(dir_okay=False),
-    help="Scenario file, as often as --topology and in the same order.",
+    help="Scenario file; one for each --topology, in the same order.",
 )
 @click.option(
     "--systems",
     type=click.IntRange(min=1),
     default=6,
     show_default=True,
-    help="Random systems to score on, where there is no --topology.",
+    help="Number of random systems to evaluate on, without --topology.",
 )
 @click.option(
     "--episodes",
     type=click.IntRange(min=1),
     default=32,
     show_default=True,
-    help="Per system, from the default mix.",
+    help="Episodes per system, drawn from the default mix.",
 )
-@click.option("--seed", type=click.IntRange(min=0), default=7, show_default=True)
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=7,
+    show_default=True,
+    help="Seed of the random systems and of the simulation.",
+)
 @click.option(
     "--model",
     type=click.Path(file_okay=False, path_type=Path),
@@ -113,16 +123,19 @@ def train(
     "--oracle/--no-oracle",
     default=True,
     show_default=True,
-    help="Simulate forward from the true state: the practical ceiling; takes minutes per system.",
+    help="Also evaluate the oracle, the practical upper bound; takes minutes per system.",
 )
 @click.option(
     "--plots",
     "plot_directory",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Draw pictures into this directory.",
+    help="Write plots to this directory.",
 )
 @click.option(
-    "--json", "json_out", type=click.File("w"), help="Write the report here; - is standard output."
+    "--json",
+    "json_out",
+    type=click.File("w"),
+    help="Write the report to this file; - is standard output.",
 )
 def evaluate(
     topologies: tuple[str, ...],
@@ -135,7 +148,7 @@ def evaluate(
     plot_directory: Path | None,
     json_out: IO[str] | None,
 ) -> None:
-    """Score a model beside simple baselines, by the definitions of docs/evaluation.md."""
+    """Evaluate a model against simple baselines, by the definitions of docs/evaluation.md."""
     try:
         from ml import report
     except ImportError as error:

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from ml.episodes.recording import Recording, record
-from ml.episodes.systems import explain_one, held_out_topology
-from ml.evaluation.evaluate import compare, evaluate
+from ml.episodes.systems import held_out_topology, record_with_causes
+from ml.evaluation.evaluate import evaluate, score_predictors
 from ml.evaluation.oracle import oracle
 from ml.evaluation.plots import plots
 from ml.serving.artefact import read_manifest
@@ -32,16 +32,16 @@ def report(
     with_oracle: bool = False,
     plot_directory: Path | None = None,
 ) -> dict[str, Any]:
-    """Evaluate a model on given or random systems; baselines get thresholds from others.
+    """Evaluate a model on given or random systems; other systems set the baselines' thresholds.
 
-    Pictures are drawn into `plot_directory`, if there is one.
+    Plots are written to `plot_directory`, if it is given.
 
     Raises
     ------
     DocumentError
         If a file cannot be used.
     ArtefactError
-        If the model cannot.
+        If the model cannot be used.
     """
     read_manifest(directory)  # before minutes of simulation
     systems = [load_topology(path) for path in topology_files]
@@ -55,22 +55,22 @@ def report(
         test = list(Local().each(_record, jobs, "simulating"))
     else:
         mixed = [(topology, episodes, seed + i) for i, topology in enumerate(systems)]
-        test = list(Local().each(explain_one, mixed, "simulating"))
+        test = list(Local().each(record_with_causes, mixed, "simulating"))
     others = [
         (held_out_topology(n, seed + 900), VALIDATION_EPISODES, seed + n)
         for n in range(VALIDATION_SYSTEMS)
     ]
-    validation = list(Local().each(explain_one, others, "simulating validation systems"))
+    validation = list(Local().each(record_with_causes, others, "simulating validation systems"))
     ceiling = None
     if with_oracle:
         asked = [
             (t, r.scenarios, seed + i) for i, (t, r) in enumerate(zip(systems, test, strict=True))
         ]
         ceiling = list(Local().each(_oracle, asked, "asking the oracle"))
-    compared = compare(test, validation, directory, ceiling)
+    predictors = score_predictors(test, validation, directory, ceiling)
     if plot_directory is not None:
-        plots(compared.scores, compared.thresholds, plot_directory)
-    return evaluate(compared, directory, seed)
+        plots(predictors.scores, predictors.thresholds, plot_directory)
+    return evaluate(predictors, directory, seed)
 
 
 def _oracle(job: tuple[Topology, Sequence[Scenario], int]) -> FloatArray:
@@ -78,4 +78,4 @@ def _oracle(job: tuple[Topology, Sequence[Scenario], int]) -> FloatArray:
 
 
 def _record(job: tuple[Topology, Sequence[Scenario], int]) -> Recording:
-    return record(*job, explained=True)
+    return record(*job, with_causes=True)

@@ -29,7 +29,7 @@ from server.ports import SourceFactory
 from server.rpc.access import Authenticated
 from server.rpc.broadcast import Broadcaster
 from server.rpc.event_feed import EventFeed
-from server.rpc.health_service import MOST_WATCHERS, HealthServicer
+from server.rpc.health_service import MAX_WATCHERS, HealthServicer
 from server.rpc.observed import Observed
 from server.rpc.registration import HEALTH, SERVICES, register
 from server.rpc.server_info import ServerInfo
@@ -139,7 +139,7 @@ async def _start(settings: Settings, factory: SourceFactory, store: Store) -> Ap
         options=_OPTIONS,
         maximum_concurrent_rpcs=settings.max_streams
         + settings.max_calls
-        + MOST_WATCHERS
+        + MAX_WATCHERS
         + SPARE_CALLS,
     )
     names = [service.full_name for service in SERVICES]

@@ -16,7 +16,7 @@ import grpc
 
 from server.settings import Settings, SettingsError
 
-LEAST_TOKEN = 16
+MIN_TOKEN = 16
 LOOK_EVERY_S = 1.0
 
 _log = logging.getLogger(__name__)
@@ -170,9 +170,9 @@ def _token(path: Path) -> bytes:
     except OSError as error:
         reason = _reason(error)
         raise SettingsError(f"SRE_EDGE_TOKEN_FILE={path}: expected a file ({reason})") from error
-    if len(text) < LEAST_TOKEN:
+    if len(text) < MIN_TOKEN:
         raise SettingsError(
-            f"SRE_EDGE_TOKEN_FILE={path}: expected a token of at least {LEAST_TOKEN} characters"
+            f"SRE_EDGE_TOKEN_FILE={path}: expected a token of at least {MIN_TOKEN} characters"
         )
     return text
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, auto
 
-MOST_KNOWN_NAMES = 50
+MAX_KNOWN_NAMES = 50
 
 
 class Reason(Enum):
@@ -83,8 +83,8 @@ def invalid(violations: Iterable[Violation]) -> ServerError:
 
 
 def _listed(names: list[str]) -> str:
-    more = len(names) - MOST_KNOWN_NAMES
-    listed = ", ".join(names[:MOST_KNOWN_NAMES])
+    more = len(names) - MAX_KNOWN_NAMES
+    listed = ", ".join(names[:MAX_KNOWN_NAMES])
     return f"{listed} and {more} more" if more > 0 else listed
 
 
@@ -94,7 +94,7 @@ def unknown_service(name: str, known: Iterable[str]) -> ServerError:
     return ServerError(
         Reason.UNKNOWN_SERVICE,
         f"no service is named {name!r}; known: {_listed(names)}",
-        {"service": name, "known": ",".join(names[:MOST_KNOWN_NAMES])},
+        {"service": name, "known": ",".join(names[:MAX_KNOWN_NAMES])},
     )
 
 
@@ -198,7 +198,7 @@ def unknown_model(version: str, known: Iterable[str]) -> ServerError:
     return ServerError(
         Reason.UNKNOWN_MODEL,
         f"no model has the version {version!r}; known: {_listed(names)}",
-        {"version": version, "known": ",".join(names[:MOST_KNOWN_NAMES])},
+        {"version": version, "known": ",".join(names[:MAX_KNOWN_NAMES])},
     )
 
 

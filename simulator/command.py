@@ -57,9 +57,9 @@ def main() -> None:
 @click.option(
     "--seconds",
     type=Finite(min=FRAME_INTERVAL_S),
-    help="Simulated time, default 600 or the scenario's.",
+    help="Simulated time in seconds; default: the scenario's, else 600.",
 )
-@click.option("--seed", default=0, show_default=True, help="Of all randomness.")
+@click.option("--seed", default=0, show_default=True, help="Seed of the simulation.")
 @click.option(
     "--copies",
     type=click.IntRange(min=1),
@@ -72,7 +72,7 @@ def main() -> None:
     type=Finite(min=0.0),
     default=0.0,
     show_default=True,
-    help="Seconds at the start that do not count.",
+    help="Seconds at the start that are not counted.",
 )
 @click.option(
     "--scenario",
@@ -80,15 +80,18 @@ def main() -> None:
     type=click.Path(dir_okay=False),
     help="Scenario file: load and faults; its first scenario unless --scenario-name.",
 )
-@click.option("--scenario-name", help="Which scenario of the file.")
+@click.option("--scenario-name", help="Name of the scenario in the file.")
 @click.option(
-    "--fault", "fault_texts", multiple=True, metavar=FAULT_FORM, help="A fault; repeatable."
+    "--fault", "fault_texts", multiple=True, metavar=FAULT_FORM, help="Fault to inject; repeatable."
 )
 @click.option(
-    "--json", "json_out", type=click.File("w"), help="Write the figures here; - is standard output."
+    "--json",
+    "json_out",
+    type=click.File("w"),
+    help="Write the report to this file; - is standard output.",
 )
 @click.option(
-    "--csv", "csv_out", type=click.File("w"), help="Write every frame of every copy here."
+    "--csv", "csv_out", type=click.File("w"), help="Write every frame of every copy to this file."
 )
 def run(
     source: str,
@@ -121,7 +124,7 @@ def run(
     for fault in faults:
         simulation.inject(fault)
     statistics = RunStatistics(simulation)
-    table = _Table(csv_out, simulation) if csv_out else None
+    table = _CsvWriter(csv_out, simulation) if csv_out else None
     for frame in _frames(simulation, length):
         if table:
             table.add(frame)
@@ -141,13 +144,27 @@ def run(
 
 
 @main.command()
-@click.option("--services", type=click.IntRange(min=2, max=20_000), required=True)
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
-@click.option("--out", type=click.File("w"), default="-", help="Default: standard output.")
+@click.option(
+    "--services",
+    type=click.IntRange(min=2, max=20_000),
+    required=True,
+    help="Number of services.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Seed of the generator.",
+)
+@click.option(
+    "--out", type=click.File("w"), default="-", help="Output file; default: standard output."
+)
 def generate(services: int, seed: int, out: IO[str]) -> None:
     """Generate a random realistic system as a topology file.
 
-    YAML, or JSON if the file is called so, which is quicker to read for thousands of services.
+    The format is YAML, or JSON if the name ends in .json, which loads faster for thousands of
+    services.
     """
     document = random_document(services, seed)
     if out.name.endswith(".json"):
@@ -158,11 +175,19 @@ def generate(services: int, seed: int, out: IO[str]) -> None:
 
 
 @main.command("import")
-@click.option("--format", "name", type=click.Choice(list(FORMATS)), required=True)
+@click.option(
+    "--format",
+    "name",
+    type=click.Choice(list(FORMATS)),
+    required=True,
+    help="Format of the file.",
+)
 @click.argument("file", type=click.Path(dir_okay=False))
-@click.option("--out", type=click.File("w"), default="-", help="Default: standard output.")
+@click.option(
+    "--out", type=click.File("w"), default="-", help="Output file; default: standard output."
+)
 def import_(name: str, file: str, out: IO[str]) -> None:
-    """Make a topology file from FILE, a file of another format; says what it leaves out."""
+    """Convert FILE, a file of another format, to a topology file; warns of what is left out."""
     try:
         imported = FORMATS[name](read(file), file)
         topology = parse_topology(imported.document, source=f"{file}, imported")
@@ -219,7 +244,7 @@ def _number(text: str) -> float | str:
         return text  # the check says what was expected
 
 
-class _Table:
+class _CsvWriter:
     """Writes frames as CSV: copy, time, service, and the frame's values."""
 
     def __init__(self, out: IO[str], simulation: Simulation) -> None:

@@ -16,28 +16,29 @@ from telemetry.faults import EDGE, Fault
 def side_by_side(topologies: Sequence[Topology]) -> Topology:
     """Put the services of all systems into one, system after system, each under another name."""
     services = [
-        _renamed(service, number)
+        _prefixed_service(service, number)
         for number, topology in enumerate(topologies)
         for service in topology.services
     ]
     return Topology(name="side-by-side", services=tuple(services))
 
 
-def placed(fault: Fault, number: int) -> Fault:
+def prefixed_fault(fault: Fault, number: int) -> Fault:
     """Aim a fault of system `number` at the same place there."""
-    target = EDGE.join(_name(name, number) for name in fault.target.split(EDGE))
+    target = EDGE.join(_prefixed_name(name, number) for name in fault.target.split(EDGE))
     return replace(fault, target=target)
 
 
-def _renamed(service: Service, number: int) -> Service:
+def _prefixed_service(service: Service, number: int) -> Service:
     return replace(
         service,
-        name=_name(service.name, number),
+        name=_prefixed_name(service.name, number),
         dependencies=tuple(
-            replace(call, service=_name(call.service, number)) for call in service.dependencies
+            replace(call, service=_prefixed_name(call.service, number))
+            for call in service.dependencies
         ),
     )
 
 
-def _name(name: str, number: int) -> str:
+def _prefixed_name(name: str, number: int) -> str:
     return f"s{number}-{name}"

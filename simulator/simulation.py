@@ -13,7 +13,7 @@ from simulator.dynamics.dependence import Dependence
 from simulator.dynamics.load import Load, LoadProfile
 from simulator.dynamics.parameters import Parameters, parameters
 from simulator.dynamics.routes import Routes
-from simulator.dynamics.state import State, initial, taken
+from simulator.dynamics.state import State, initial, select_copies
 from simulator.dynamics.step import Flows, System, step
 from simulator.dynamics.streams import Purpose, Stream
 from simulator.dynamics.wiring import Wiring
@@ -36,18 +36,18 @@ class Simulation:
     Parameters
     ----------
     topology
-        The system.
+        The system to simulate.
     copies
-        How many copies run together, B.
+        Number of copies that run together, B.
     seed
-        Of all randomness.
+        Seed of the simulation.
     loads
-        Load on each copy; None: the nominal load, constant.
+        Load on each copy; None: the constant nominal load.
     start
-        State to begin with, and how many steps led to it; None: a steady one. See `fork`.
+        Initial state, and the number of steps that led to it; None: a steady state. See `fork`.
     numbers
-        Number of each copy, which may repeat; None: 0, 1 and so on. Copy n of a seed meets the
-        same chance, bit by bit, whatever batch it runs in.
+        Number of each copy, which may repeat; None: 0, 1 and so on. Copy n of a seed gets the same
+        random numbers, bit by bit, whatever batch it runs in.
     """
 
     def __init__(
@@ -129,12 +129,12 @@ class Simulation:
 
     @property
     def truth(self) -> Truth:
-        """What was so during the last frame.
+        """Ground truth of the last frame.
 
         Raises
         ------
         RuntimeError
-            If there was none yet.
+            If there was no frame yet.
         """
         if self._truth is None:
             raise RuntimeError("expected a frame before its truth")
@@ -174,14 +174,14 @@ class Simulation:
     def fork(self, copies: Sequence[int], seed: int) -> Simulation:
         """Begin another simulation with some copies as they are now, which may repeat.
 
-        It has no faults, and meets the chance of another seed from here on.
+        It has no faults, and gets the random numbers of another seed from here on.
         """
         return Simulation(
             self._topology,
             copies=len(copies),
             seed=seed,
             loads=[self._loads[copy] for copy in copies],
-            start=(taken(self._state, np.asarray(copies, dtype=np.intp)), self._steps),
+            start=(select_copies(self._state, np.asarray(copies, dtype=np.intp)), self._steps),
         )
 
     def inject(self, fault: Fault, copy: int | None = None) -> None:
@@ -214,7 +214,7 @@ class Simulation:
         return range(self._copies) if copy is None else (copy,)
 
     def _settled(self) -> State:
-        """Steady state without chance and faults: what the system was in before the run."""
+        """Steady state without noise and faults: the state before the run."""
         p = self._parameters
         load = self._profile.factor(0.0, self._profile.start())
         state = initial(p, load)

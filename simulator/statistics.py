@@ -1,4 +1,4 @@
-"""What a whole run amounts to, per service, over all copies after the warm-up."""
+"""Statistics of a whole run, per service, over all copies after the warm-up."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _STEPS = np.concatenate([np.linspace(0.0, 0.95, 96), np.linspace(0.95, 1.0, 101)
 _LEVELS = tuple(float(level) for level in (_STEPS[1:] + _STEPS[:-1]) / 2.0)
 _WEIGHTS = np.diff(_STEPS)
 _BINS = 1600
-_LOG_LEAST, _LOG_MOST = np.log(1e-5), np.log(1e4)
+_LOG_MIN, _LOG_MAX = np.log(1e-5), np.log(1e4)
 
 
 class RunStatistics:
-    """Sums frames up.
+    """Accumulates frames.
 
     Latency here is that of answered requests at the service itself, not cut off at timeouts; its
     percentiles come from a histogram whose bins are 1.3 % wide, interpolated.
@@ -53,7 +53,7 @@ class RunStatistics:
         self._time_s += np.where(answered, latency.requests * latency.mean_s, 0.0).sum(axis=0)
         copies, services = np.nonzero(answered)
         values = quantiles(latency.mean_s[answered], latency.variance_s2[answered], _LEVELS)
-        place = (np.log(np.maximum(values, 1e-9)) - _LOG_LEAST) / (_LOG_MOST - _LOG_LEAST) * _BINS
+        place = (np.log(np.maximum(values, 1e-9)) - _LOG_MIN) / (_LOG_MAX - _LOG_MIN) * _BINS
         bins = np.clip(place.astype(np.intp), 0, _BINS - 1)
         weight = latency.requests[copies, services][:, None] * _WEIGHTS
         np.add.at(self._histogram, (services[:, None], bins), weight)
@@ -86,12 +86,12 @@ class RunStatistics:
     def _percentile(self, level: float) -> FloatArray:
         """Latency in seconds that a share `level` of the requests stays below, shape (S,)."""
         result = np.full(len(self._histogram), np.nan)
-        width = (_LOG_MOST - _LOG_LEAST) / _BINS
+        width = (_LOG_MAX - _LOG_MIN) / _BINS
         for i, counts in enumerate(self._histogram):
             held = np.flatnonzero(counts)
             if held.size:
                 below = np.cumsum(counts[held]) - 0.5 * counts[held]
-                log = _LOG_LEAST + (held + 0.5) * width
+                log = _LOG_MIN + (held + 0.5) * width
                 result[i] = np.exp(np.interp(level * counts.sum(), below, log))
         return result
 

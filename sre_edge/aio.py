@@ -16,7 +16,7 @@ from sre_edge.calls.stream import Item, Stream
 from sre_edge.client import TIMEOUT_S
 from sre_edge.connection import TARGET, Connection
 from sre_edge.errors import from_rpc
-from sre_edge.exchange import Ask, Exchange, Following, Pause, Stubs, Told, speak_for
+from sre_edge.exchange import Ask, Exchange, Following, Pause, Stubs, Update, copy_signature
 from sre_edge.watch import Connected, Disconnected, Progress
 
 P = ParamSpec("P")
@@ -29,7 +29,7 @@ def _calling(
     async def method(self: AsyncClient, /, *args: P.args, **kwargs: P.kwargs) -> Result:
         return await self.call(describe(*args, **kwargs))
 
-    speak_for(method, describe)
+    copy_signature(method, describe)
     return method
 
 
@@ -39,7 +39,7 @@ def _following(
     def method(self: AsyncClient, /, *args: P.args, **kwargs: P.kwargs) -> AsyncIterator[Result]:
         return self._follow(describe(*args, **kwargs))
 
-    speak_for(method, describe)
+    copy_signature(method, describe)
     return method
 
 
@@ -49,7 +49,7 @@ def _streaming(
     def method(self: AsyncClient, /, *args: P.args, **kwargs: P.kwargs) -> AsyncSubscription[Item]:
         return self.subscribe(describe(*args, **kwargs))
 
-    speak_for(method, describe)
+    copy_signature(method, describe)
     return method
 
 
@@ -61,7 +61,7 @@ class AsyncClient:
     target
         host:port of the server, for plain traffic; or a `Connection`, for TLS and a token.
     timeout_s
-        For calls with one answer.
+        Timeout of calls with one answer, seconds.
 
     Examples
     --------
@@ -160,7 +160,7 @@ class AsyncClient:
                 answer = await self._ask(step)
             elif isinstance(step, Pause):
                 await asyncio.sleep(step.seconds)
-            elif isinstance(step, Told):
+            elif isinstance(step, Update):
                 yield step.result
 
     async def _ask(self, asked: Ask) -> Any:
@@ -172,9 +172,9 @@ class AsyncClient:
 
 
 class AsyncSubscription(Generic[Item]):
-    """A stream: iterate over what it hands on, or close it.
+    """A stream: iterate over its items, or close it.
 
-    Entering it as a context manager waits until it is open: it hands on what happens from then on.
+    Entering it as a context manager waits until it is open: it yields what happens from then on.
     Leaving it, closing its client and forgetting it cancel it on the server.
     """
 
@@ -205,7 +205,7 @@ class AsyncSubscription(Generic[Item]):
         return event
 
     def close(self) -> None:
-        """End it: whoever iterates comes to the end."""
+        """End the stream: iteration stops."""
         self._closed.set()
         for call in list(self._opened):
             call.cancel()
@@ -236,9 +236,9 @@ async def _follow(
             opened.clear()
         if closed.is_set():
             return
-        told, wait_s = progress.lost(error)
-        if told:
-            yield told
+        notice, wait_s = progress.lost(error)
+        if notice:
+            yield notice
         await _first(closed, wait_s)
 
 

@@ -16,7 +16,7 @@ from sre_edge.calls import chaos, incident, prediction, simulation, stream
 from sre_edge.calls.stream import Item, Stream
 from sre_edge.connection import TARGET, Connection
 from sre_edge.errors import from_rpc
-from sre_edge.exchange import Ask, Exchange, Following, Pause, Stubs, Told, speak_for
+from sre_edge.exchange import Ask, Exchange, Following, Pause, Stubs, Update, copy_signature
 from sre_edge.watch import Connected, Disconnected, Progress
 
 TIMEOUT_S = 10.0
@@ -29,7 +29,7 @@ def _calling(describe: Callable[P, Exchange[Result]]) -> Callable[Concatenate[Cl
     def method(self: Client, /, *args: P.args, **kwargs: P.kwargs) -> Result:
         return self.call(describe(*args, **kwargs))
 
-    speak_for(method, describe)
+    copy_signature(method, describe)
     return method
 
 
@@ -39,7 +39,7 @@ def _following(
     def method(self: Client, /, *args: P.args, **kwargs: P.kwargs) -> Iterator[Result]:
         return self._follow(describe(*args, **kwargs))
 
-    speak_for(method, describe)
+    copy_signature(method, describe)
     return method
 
 
@@ -49,7 +49,7 @@ def _streaming(
     def method(self: Client, /, *args: P.args, **kwargs: P.kwargs) -> Subscription[Item]:
         return self.subscribe(describe(*args, **kwargs))
 
-    speak_for(method, describe)
+    copy_signature(method, describe)
     return method
 
 
@@ -63,7 +63,7 @@ class Client:
     target
         host:port of the server, for plain traffic; or a `Connection`, for TLS and a token.
     timeout_s
-        For calls with one answer.
+        Timeout of calls with one answer, seconds.
 
     Raises
     ------
@@ -166,7 +166,7 @@ class Client:
                 answer = self._ask(step)
             elif isinstance(step, Pause):
                 time.sleep(step.seconds)
-            elif isinstance(step, Told):
+            elif isinstance(step, Update):
                 yield step.result
 
     def _ask(self, asked: Ask) -> Any:
@@ -178,9 +178,9 @@ class Client:
 
 
 class Subscription(Generic[Item]):
-    """A stream: iterate over what it hands on, or close it, from any thread.
+    """A stream: iterate over its items, or close it, from any thread.
 
-    Entering it as a context manager waits until it is open: it hands on what happens from then on.
+    Entering it as a context manager waits until it is open: it yields what happens from then on.
     Leaving it, closing its client and forgetting it cancel it on the server.
     """
 
@@ -211,7 +211,7 @@ class Subscription(Generic[Item]):
         return event
 
     def close(self) -> None:
-        """End it: whoever iterates comes to the end."""
+        """End the stream: iteration stops."""
         self._closed.set()
         for call in list(self._opened):
             call.cancel()
@@ -240,7 +240,7 @@ def _follow(
             opened.clear()
         if closed.is_set():
             return
-        told, wait_s = progress.lost(error)
-        if told:
-            yield told
+        notice, wait_s = progress.lost(error)
+        if notice:
+            yield notice
         closed.wait(wait_s)

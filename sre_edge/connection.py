@@ -66,15 +66,15 @@ _OPTIONS = (
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """Where a server is, and what it takes to be let in.
+    """Address of a server, and the credentials for it.
 
     Attributes
     ----------
     target
         host:port.
     ca
-        PEM file of who signed the server's certificate, or "system" for the authorities that this
-        machine trusts; None: plain traffic.
+        PEM file of the CA that signed the server's certificate, or "system" for the authorities
+        that this machine trusts; None: unencrypted traffic.
     token_file
         File with the server's token, read again for each call; None: no token.
     certificate, key

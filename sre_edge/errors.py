@@ -3,14 +3,14 @@
 ::
 
     SreEdgeError
-    ├── Unavailable          the server is not there, or not any more: try again
-    ├── Refused              the server said no
+    ├── Unavailable          no server answers, or it has stopped: try again
+    ├── Refused              the server refused the call
     │   ├── InvalidRequest   a field is wrong; `violations` names each
     │   ├── NotFound         no such service or fault
-    │   ├── NotNow           limits, or nothing to tell yet
+    │   ├── NotNow           a limit is reached, or there is nothing to report yet
     │   └── Unauthenticated  the token is missing or wrong
     ├── TooOld               the server does not know this call
-    └── Failed               something went wrong inside of the server, or in between
+    └── Failed               something went wrong in the server or on the way
 """
 
 from __future__ import annotations
@@ -61,11 +61,11 @@ class SreEdgeError(Exception):
 
 
 class Unavailable(SreEdgeError):  # noqa: N818 - a state, not a mistake
-    """The server is not there, or not any more: try again."""
+    """No server answers, or it has stopped: try again."""
 
 
 class Refused(SreEdgeError):  # noqa: N818
-    """The server said no."""
+    """The server refused the call."""
 
 
 class InvalidRequest(Refused):
@@ -77,7 +77,7 @@ class NotFound(Refused):
 
 
 class NotNow(Refused):
-    """A limit is reached, or there is nothing to tell yet."""
+    """A limit is reached, or there is nothing to report yet."""
 
 
 class Unauthenticated(Refused):
@@ -89,7 +89,7 @@ class TooOld(SreEdgeError):  # noqa: N818
 
 
 class Failed(SreEdgeError):  # noqa: N818
-    """Something went wrong inside of the server, or in between."""
+    """Something went wrong in the server or on the way."""
 
 
 _KINDS: dict[grpc.StatusCode, type[SreEdgeError]] = {
@@ -128,7 +128,7 @@ def from_rpc(error: grpc.RpcError, target: str) -> SreEdgeError:
 
 
 def _without_reason(kind: type[SreEdgeError], message: str, target: str) -> str:
-    """Say what it means that something else than our server answered, or nothing."""
+    """Explain an error that did not come from an SRE Edge server."""
     if kind is Unavailable:
         tls = "handshak" in message or "SSL" in message
         why = f" with this TLS configuration ({message})" if tls else ""

@@ -1,4 +1,4 @@
-"""What a call is, before anybody makes it.
+"""Descriptions of calls, independent of how they are made.
 
 Each call of the API is described once, in `sre_edge.calls`, as a generator: it yields what to ask
 the server and is sent the answer, and what it returns is the result. `Client` runs these
@@ -53,9 +53,9 @@ class Ask:
     Attributes
     ----------
     method
-        Which of the stubs' methods.
+        Selects the method of the stubs to call.
     timeout_s
-        None: that of the client.
+        Timeout in seconds; None: the client's default.
     """
 
     method: Callable[[Stubs], Any]
@@ -71,17 +71,17 @@ class Pause:
 
 
 @dataclass(frozen=True, slots=True)
-class Told(Generic[Result]):
-    """A result on the way, of what is followed."""
+class Update(Generic[Result]):
+    """An intermediate result of something that is followed."""
 
     result: Result
 
 
 Exchange = Generator[Ask, Any, Result]
-"""A call: what it asks, what it is sent, and its result."""
+"""A call: the requests it yields, the answers it is sent, and its result."""
 
-Following = Generator[Ask | Pause | Told[Result], Any, None]
-"""Something that is asked for again and again: its results on the way."""
+Following = Generator[Ask | Pause | Update[Result], Any, None]
+"""A call that is repeated: yields intermediate results."""
 
 
 def ask(
@@ -89,12 +89,12 @@ def ask(
     request: Request,
     timeout_s: float | None = None,
 ) -> Exchange[Answer]:
-    """Ask once; the result is the answer."""
+    """Make one call; the result is its answer."""
     answer: Answer = yield Ask(method, request, timeout_s)
     return answer
 
 
-def speak_for(method: Callable[..., Any], description: Callable[..., Any]) -> None:
+def copy_signature(method: Callable[..., Any], description: Callable[..., Any]) -> None:
     """Give a client's method the name, the documentation and the parameters of a description."""
     functools.update_wrapper(method, description)
     del method.__wrapped__  # type: ignore[attr-defined]  # it has no `self`

@@ -1,4 +1,4 @@
-"""A stream that survives lost connections and restarted servers: what happens when."""
+"""Progress of a stream that survives lost connections and restarted servers."""
 
 from __future__ import annotations
 
@@ -35,25 +35,25 @@ class Disconnected:
     Attributes
     ----------
     reason
-        For people.
+        Why it was lost, a text for people.
     """
 
     reason: str
 
 
 Event = Connected | Disconnected | snapshot_pb2.Snapshot | snapshot_pb2.Gap | clock_pb2.Clock
-"""What a watch hands on."""
+"""What a watch yields."""
 
 
 class Progress(Generic[Item]):
-    """Where a stream is: what to ask for, and what to do when it is lost.
+    """Position of a stream: what to request next, and what to do when it is lost.
 
     Parameters
     ----------
     stream
-        What is wanted.
+        Description of the stream.
     target
-        For messages.
+        Address of the server, for error messages.
     """
 
     def __init__(self, stream: Stream[Item], target: str) -> None:
@@ -68,7 +68,7 @@ class Progress(Generic[Item]):
         return self._stream.request(self._cursor)
 
     def received(self, message: Any) -> Iterator[Connected | Item]:
-        """Take a message; gives what to hand on."""
+        """Take a message; yield what to pass on."""
         if not self._connected:
             self._connected, self._backoff_s = True, FIRST_BACKOFF_S
             yield Connected()
@@ -78,7 +78,7 @@ class Progress(Generic[Item]):
             yield item
 
     def lost(self, error: grpc.RpcError | None) -> tuple[Disconnected | None, float]:
-        """Take the end of the stream; gives what to hand on, and seconds to wait.
+        """Take the end of the stream; return what to pass on, and how long to wait in seconds.
 
         Raises
         ------
@@ -95,13 +95,13 @@ class Progress(Generic[Item]):
             reason = str(translated)
         elif not self._stream.reconnect:
             raise Unavailable(reason)
-        told = Disconnected(reason) if self._connected else None
+        notice = Disconnected(reason) if self._connected else None
         self._connected = False
         wait_s = self._backoff_s * random.uniform(0.5, 1.0)  # noqa: S311 - only jitter
         self._backoff_s = min(2.0 * self._backoff_s, MAX_BACKOFF_S)
-        return told, wait_s
+        return notice, wait_s
 
 
 def _is_final(error: SreEdgeError) -> bool:
-    """Whether the server would say the same again; a slow reader may go on."""
+    """Whether the server would answer the same again; a slow reader may continue."""
     return isinstance(error, (Refused, TooOld)) and error.reason != "SLOW_SUBSCRIBER"

@@ -36,7 +36,7 @@ def used(address: str, metrics_address: str) -> dict[str, object]:
     from click.testing import CliRunner
 
     from dashboard.figures.service_charts import panels
-    from dashboard.words import faults
+    from dashboard.text import faults
     from sre_edge import Client
     from sre_edge.cli import main
 

@@ -1,4 +1,4 @@
-"""What a page can ask for. An action takes the values of its control or form, and answers."""
+"""Actions of a page: each takes the values of its control or form, and returns an answer."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dashboard.source.state import Provider
 from sre_edge import SreEdgeError
 
 Values = Mapping[str, Any]
-"""By name: a text, or a list of texts where several can be chosen."""
+"""Values by name: a text, or a list of texts where several can be chosen."""
 
 ACTIONS: dict[str, Callable[[Provider, Values], Answer]] = {
     "inject": chaos.inject,
@@ -34,7 +34,7 @@ ACTIONS: dict[str, Callable[[Provider, Values], Answer]] = {
 
 
 def perform(provider: Provider, name: str, values: Values) -> Answer:
-    """Do what was asked for; what goes wrong is an answer too."""
+    """Perform an action by its name; an error becomes an answer as well."""
     doing = ACTIONS.get(name)
     if doing is None:
         return {"error": f"This dashboard cannot {name}."}

@@ -1,4 +1,4 @@
-"""What a page is told after it asked for something."""
+"""The answer to an action of a page."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from typing import Any, TypedDict
 
 
 class Answer(TypedDict, total=False):
-    """All optional.
+    """Answer to an action; every key is optional.
 
     Attributes
     ----------
     toast
-        What was done.
+        Text that says what was done.
     error
-        What went wrong; shown beside the control, or as a toast.
+        Text that says what went wrong; shown next to the control, or as a toast.
     undo
-        Action and values that take it back.
+        Name and values of the action that undoes this one.
     fill
-        Text by the id of the element to put it into.
+        Texts by the id of the element to put them into.
     download
-        Name and text of a file.
+        Name and content of a file to download.
     """
 
     toast: str

@@ -1,4 +1,4 @@
-"""Inject, run, stop, save."""
+"""Actions on faults and experiments: inject, run, stop, save."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from typing import Any
 
 from dashboard.actions.answer import Answer
 from dashboard.source.state import Provider
-from dashboard.words import faults
-from dashboard.words.names import kind_key
-from dashboard.words.numbers import duration
-from dashboard.words.times import seconds
+from dashboard.text import faults
+from dashboard.text.names import kind_key
+from dashboard.text.numbers import duration
+from dashboard.text.times import seconds
 from sre_edge import SreEdgeError, fault_kind
 from sre_edge.v1.catalog_pb2 import Catalog
 
-MOST_FAULTS = 100
+MAX_FAULTS = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What the form asks for: each fault on each target, all alike."""
+    """Content of the form: each fault on each target, all with the same strength and times."""
 
     targets: Sequence[str]
     kinds: Sequence[str]
@@ -32,7 +32,7 @@ class Plan:
 
     @property
     def name(self) -> str:
-        """What it is called in the list of experiments."""
+        """Name in the list of experiments."""
         kinds = ", ".join(kind.replace("_", " ") for kind in self.kinds)
         where = ", ".join(self.targets[:3]) + ("…" if len(self.targets) > 3 else "")
         return f"{kinds} on {where}"
@@ -44,15 +44,15 @@ def plan(catalog: Catalog, values: Mapping[str, Any]) -> Plan:
     Raises
     ------
     SreEdgeError
-        If something is missing or no number; the server checks the rest.
+        If a value is missing or not a number; the server checks the rest.
     """
     targets, kinds = _many(values.get("target")), _many(values.get("kind"))
     if not targets:
         raise SreEdgeError("targets: expected at least one")
     if not kinds:
         raise SreEdgeError("faults: expected at least one")
-    if len(targets) * len(kinds) > MOST_FAULTS:
-        raise SreEdgeError(f"expected at most {MOST_FAULTS} faults at a time")
+    if len(targets) * len(kinds) > MAX_FAULTS:
+        raise SreEdgeError(f"expected at most {MAX_FAULTS} faults at a time")
     return Plan(
         targets,
         kinds,
@@ -109,7 +109,7 @@ def effect(provider: Provider, values: Mapping[str, Any]) -> Answer:
         intensity = _number(values, "intensity", "a number")
     except SreEdgeError:
         intensity = 1.0
-    said = faults.said(provider.state.catalog, _many(values.get("kind")), intensity)
+    said = faults.summary(provider.state.catalog, _many(values.get("kind")), intensity)
     return {"fill": {"chaos-effect": said}}
 
 
@@ -154,7 +154,7 @@ def save(provider: Provider, values: Mapping[str, Any]) -> Answer:
 
 
 def save_document(provider: Provider, values: Mapping[str, Any]) -> Answer:
-    """Give the text of a scenario as a file."""
+    """Return the text of a scenario as a file."""
     text = str(values.get("document", ""))
     if not text.strip():
         raise SreEdgeError("scenario: expected a document")
@@ -162,7 +162,7 @@ def save_document(provider: Provider, values: Mapping[str, Any]) -> Answer:
 
 
 def save_experiment(provider: Provider, values: Mapping[str, Any]) -> Answer:
-    """Give an experiment as a file that repeats it."""
+    """Return an experiment as a scenario file that repeats it."""
     found = provider.experiment(str(values.get("experiment", "")))
     start = found.start_time.ToDatetime()
     rows = [
@@ -188,11 +188,11 @@ def run_scenario(provider: Provider, values: Mapping[str, Any]) -> Answer:
         raise SreEdgeError("scenario: expected a document")
     started = provider.run_scenario(text)
     provider.refresh("experiments")
-    said = f"Started {started.name}: {len(started.faults)} faults."
+    message = f"Started {started.name}: {len(started.faults)} faults."
     return {
-        "toast": said,
+        "toast": message,
         "undo": {"name": "stop", "values": {"experiment": started.id}},
-        "fill": {"scenario-message": said},
+        "fill": {"scenario-message": message},
     }
 
 
@@ -210,7 +210,7 @@ def kill(provider: Provider, values: Mapping[str, Any]) -> Answer:
     provider.kill_switch(engage=True)
     provider.refresh("experiments")
     return {
-        "toast": "The kill switch is on: all faults ended, none is taken.",
+        "toast": "The kill switch is on: all faults have ended, and no new ones are accepted.",
         "undo": {"name": "lift", "values": {}},
     }
 
@@ -218,4 +218,4 @@ def kill(provider: Provider, values: Mapping[str, Any]) -> Answer:
 def lift(provider: Provider, values: Mapping[str, Any]) -> Answer:
     """Lift the kill switch."""
     provider.kill_switch(engage=False)
-    return {"toast": "The kill switch is lifted: faults are taken again."}
+    return {"toast": "The kill switch is lifted: faults are accepted again."}

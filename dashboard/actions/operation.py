@@ -7,24 +7,24 @@ from typing import Any
 
 from dashboard.actions.answer import Answer
 from dashboard.source.state import Provider
-from dashboard.words.names import TRAINING_SIZES
+from dashboard.text.names import TRAINING_SIZES
 from sre_edge import SreEdgeError
 
-MOST_DIGITS = 9
-"""Of a size: what the API's numbers can hold; how much is too much, the server says."""
+MAX_DIGITS = 9
+"""Digits of a training size that the API can hold; the server decides how much is too much."""
 
 
 def pause(provider: Provider, values: Mapping[str, Any]) -> Answer:
     """Stop simulated time."""
     provider.set_clock(paused=True)
     undo = {"name": "resume", "values": {}}
-    return {"toast": "The simulated clock stands still, for everyone.", "undo": undo}
+    return {"toast": "The simulated clock is paused, for everyone.", "undo": undo}
 
 
 def resume(provider: Provider, values: Mapping[str, Any]) -> Answer:
-    """Have simulated time go on."""
+    """Resume simulated time."""
     provider.set_clock(paused=False)
-    return {"toast": "The simulated clock goes on."}
+    return {"toast": "The simulated clock is running again."}
 
 
 def speed(provider: Provider, values: Mapping[str, Any]) -> Answer:
@@ -37,13 +37,16 @@ def speed(provider: Provider, values: Mapping[str, Any]) -> Answer:
     before = clock.speed if clock is not None else 1.0
     provider.set_clock(speed=wanted)
     undo = {"name": "speed", "values": {"value": f"{before:g}"}}
-    return {"toast": f"Simulated time goes {wanted:g} times as fast, for everyone.", "undo": undo}
+    return {
+        "toast": f"The simulated clock runs at {wanted:g} times real time, for everyone.",
+        "undo": undo,
+    }
 
 
 def reset(provider: Provider, values: Mapping[str, Any]) -> Answer:
     """Begin a new run."""
     provider.reset()
-    return {"toast": "A new run begins."}
+    return {"toast": "A new run has started."}
 
 
 def activate(provider: Provider, values: Mapping[str, Any]) -> Answer:
@@ -58,21 +61,21 @@ def activate(provider: Provider, values: Mapping[str, Any]) -> Answer:
 
 
 def train(provider: Provider, values: Mapping[str, Any]) -> Answer:
-    """Begin a training, of the usual size where none is said."""
+    """Start a training; sizes that are left empty have their defaults."""
     sizes = {}
     for name, (label, _) in TRAINING_SIZES.items():
         if given := str(values.get(name, "")).strip():
-            if not given.isdecimal() or len(given) > MOST_DIGITS:
-                expected = f"a whole number of {MOST_DIGITS} digits at most"
+            if not given.isdecimal() or len(given) > MAX_DIGITS:
+                expected = f"a whole number of {MAX_DIGITS} digits at most"
                 raise SreEdgeError(f"{label}: expected {expected}")
             sizes[name] = int(given)
     training = provider.train(**sizes)
     provider.refresh("training")
-    return {"toast": f"Training {training.id} begins.", "fill": {"training-message": ""}}
+    return {"toast": f"Training {training.id} has started.", "fill": {"training-message": ""}}
 
 
 def refresh(provider: Provider, values: Mapping[str, Any]) -> Answer:
-    """Ask for records anew."""
+    """Refresh records from the server."""
     names = str(values.get("names", ""))
     provider.refresh(*filter(None, names.split(",")))
     return {}

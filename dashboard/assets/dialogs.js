@@ -80,7 +80,7 @@
         button.onclick = () => open(hit);
         return make("li", {}, button);
       }));
-      if (!found.length) list.append(make("li", { className: "muted" }, "Nothing has such a name."));
+      if (!found.length) list.append(make("li", { className: "muted" }, "No service or view matches."));
     }
     input.addEventListener("input", draw);
     input.addEventListener("keydown", (event) => {

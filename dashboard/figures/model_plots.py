@@ -1,22 +1,22 @@
-"""How good a model is, as plots: what it says against what happened, how early, at what price."""
+"""Quality of a model as plots: reliability, lead times, recall against false alarms."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from dashboard.figures import look
-from dashboard.figures.look import Figure
-from dashboard.words.times import length
+from dashboard.figures import theme
+from dashboard.figures.theme import Figure
+from dashboard.text.times import length
 from sre_edge.v1 import model_pb2
 
 HEIGHT = 240
 
 
 def _layout(x: str, y: str, **more: Any) -> dict[str, Any]:
-    axis = {"gridcolor": look.GRID, "zeroline": False, "fixedrange": True, "automargin": True}
+    axis = {"gridcolor": theme.GRID, "zeroline": False, "fixedrange": True, "automargin": True}
     return {
-        **look.LAYOUT,
+        **theme.LAYOUT,
         "height": HEIGHT,
         "margin": {"l": 48, "r": 12, "t": 8, "b": 40},
         "xaxis": {**axis, "title": {"text": x, "font": {"size": 11}}},
@@ -26,19 +26,20 @@ def _layout(x: str, y: str, **more: Any) -> dict[str, Any]:
 
 
 def reliability(curves: model_pb2.ModelCurves) -> Figure:
-    """Draw what happened when a probability was said; the diagonal is perfect."""
+    """Draw the observed frequency over the predicted probability; the diagonal is perfect."""
     bins = curves.reliability
     return {
         "data": [
             {"type": "scatter", "mode": "lines", "x": [0, 100], "y": [0, 100], "hoverinfo": "skip",
-             "line": {"dash": "dash", "width": 1.2, "color": look.OBJECTIVE}},
+             "line": {"dash": "dash", "width": 1.2, "color": theme.OBJECTIVE}},
             {"type": "scatter", "mode": "lines+markers",
              "x": [100 * one.said for one in bins], "y": [100 * one.happened for one in bins],
              "text": [f"{one.rows} rows" for one in bins],
-             "line": {"width": 1.8, "color": look.LINE}, "marker": {"size": 7},
-             "hovertemplate": "said %{x:.0f} %, happened %{y:.0f} %<br>%{text}<extra></extra>"},
+             "line": {"width": 1.8, "color": theme.LINE}, "marker": {"size": 7},
+             "hovertemplate": "predicted %{x:.0f} %, observed %{y:.0f} %<br>%{text}"
+                              "<extra></extra>"},
         ],
-        "layout": _layout("Probability said, %", "Incident came, %"),
+        "layout": _layout("Predicted probability, %", "Observed incidents, %"),
     }  # fmt: skip
 
 
@@ -46,7 +47,7 @@ def lead_times(curves: model_pb2.ModelCurves) -> Figure:
     """Count foreseeable incidents by how early they were foreseen."""
     bins = curves.lead_times
     names = [length(getattr(one, "from")) if one.HasField("from") else "missed" for one in bins]
-    colours = [look.LINE if one.HasField("from") else look.INCIDENT for one in bins]
+    colours = [theme.LINE if one.HasField("from") else theme.INCIDENT for one in bins]
     return {
         "data": [
             {"type": "bar", "x": names, "y": [one.incidents for one in bins],
@@ -58,7 +59,7 @@ def lead_times(curves: model_pb2.ModelCurves) -> Figure:
 
 
 def trade_off(curves: model_pb2.ModelCurves, threshold: float) -> Figure:
-    """Draw what share of incidents is foreseen at the price of how many false alarms.
+    """Draw the share of incidents that is foreseen over the number of false alarms.
 
     Thresholds for which another one foresees as much with fewer false alarms are left out: at the
     lowest, alarms begin too early or never end, so that fewer incidents count as foreseen.
@@ -73,14 +74,14 @@ def trade_off(curves: model_pb2.ModelCurves, threshold: float) -> Figure:
              "x": [p.false_alarms_per_episode for p in points],
              "y": [100 * p.foreseeable_recall for p in points],
              "text": [f"{p.threshold:.2f}" for p in points],
-             "line": {"width": 1.8, "color": look.LINE},
+             "line": {"width": 1.8, "color": theme.LINE},
              "hovertemplate": "threshold %{text}: %{y:.0f} % foreseen, %{x:.2f} false alarms"
                               "<extra></extra>"},
             {"type": "scatter", "mode": "markers+text",
              "x": [p.false_alarms_per_episode for p in chosen],
              "y": [100 * p.foreseeable_recall for p in chosen],
              "text": ["in use" for _ in chosen], "textposition": "bottom right",
-             "marker": {"size": 10, "color": look.RISK_LINE}, "hoverinfo": "skip"},
+             "marker": {"size": 10, "color": theme.RISK_LINE}, "hoverinfo": "skip"},
         ],
         "layout": _layout("False alarms per episode of 15 min", "Incidents foreseen, %"),
     }  # fmt: skip

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from dashboard.figures import look
-from dashboard.figures.look import Figure
+from dashboard.figures import theme
+from dashboard.figures.theme import Figure
 from sre_edge.v1 import catalog_pb2, history_pb2, topology_pb2
 
 PROBABILITY = "incident_probability"
@@ -22,14 +22,14 @@ HEIGHT_PER_PANEL = 96
 
 @dataclass(frozen=True, slots=True)
 class Notes:
-    """What is marked in the charts, in simulated time.
+    """Marks in the charts, in simulated time.
 
     Attributes
     ----------
     own_faults, other_faults
         Start and end of faults on this service, and on others.
     alarms, onsets
-        When an alarm was raised, and when an incident began.
+        Times at which an alarm was raised, and at which an incident began.
     """
 
     own_faults: Sequence[tuple[datetime, datetime]] = ()
@@ -39,7 +39,7 @@ class Notes:
 
 
 @dataclass(frozen=True, slots=True)
-class Past:
+class History:
     """Series of one service on one grid of time.
 
     Attributes
@@ -49,7 +49,7 @@ class Past:
     bucket_s
         Length of a bucket in seconds.
     values
-        By metric; None where nothing was observed.
+        Values by metric; None where nothing was observed.
     """
 
     start: datetime | None = None
@@ -105,12 +105,12 @@ def _scale(metric: str) -> float:
     return 100.0 if metric == PROBABILITY else 1.0
 
 
-def past(
+def to_history(
     shown: Sequence[Panel],
     series: Sequence[history_pb2.HistorySeries],
     start: datetime,
     bucket_s: float,
-) -> Past:
+) -> History:
     """Take what the history answers: of each bucket the worse end, so that no peak is lost."""
     worse = {panel.metric: panel.end for panel in shown}
     values: dict[str, list[float | None]] = {}
@@ -118,12 +118,12 @@ def past(
         scale = _scale(one.metric)
         end = getattr(one, worse.get(one.metric, "last"))
         values[one.metric] = [scale * v if math.isfinite(v) else None for v in end]
-    return Past(start, bucket_s, values)
+    return History(start, bucket_s, values)
 
 
 def charts(
     shown: Sequence[Panel],
-    seen: Past,
+    history: History,
     service: topology_pb2.Service,
     notes: Notes,
     span: tuple[datetime, datetime],
@@ -145,23 +145,23 @@ def charts(
         top = 1.0 - i / len(shown)
         axes[_axis("yaxis", i)] = {
             "domain": [top - 0.74 / len(shown), top - 0.2 / len(shown)],
-            "rangemode": "tozero", "nticks": 3, "gridcolor": look.GRID, "zeroline": False,
+            "rangemode": "tozero", "nticks": 3, "gridcolor": theme.GRID, "zeroline": False,
             "fixedrange": True,
             **({} if panel.maximum is None else {"range": [0, 1.05 * panel.maximum]}),
         }  # fmt: skip
     return {
-        "data": [_line(seen, panel, i) for i, panel in enumerate(shown)],
+        "data": [_line(history, panel, i) for i, panel in enumerate(shown)],
         "layout": {
-            **look.LAYOUT,
+            **theme.LAYOUT,
             **axes,
             "xaxis": {
                 "type": "date", "range": [_iso(time) for time in span], "tickformat": "%H:%M:%S",
-                "nticks": 5, "gridcolor": look.GRID, "anchor": f"y{len(shown)}",
+                "nticks": 5, "gridcolor": theme.GRID, "anchor": f"y{len(shown)}",
                 "fixedrange": True, "showspikes": True, "spikethickness": 1,
-                "spikemode": "across", "spikecolor": look.OBJECTIVE, "spikedash": "solid",
+                "spikemode": "across", "spikecolor": theme.OBJECTIVE, "spikedash": "solid",
             },
             "annotations": [
-                look.title(
+                theme.title(
                     f"{panel.title}, {panel.unit}".rstrip(", "), 1.0 - i / len(shown)
                 )
                 for i, panel in enumerate(shown)
@@ -184,18 +184,18 @@ def _iso(time: datetime) -> str:
     return time.isoformat()
 
 
-def _line(seen: Past, panel: Panel, i: int) -> dict[str, Any]:
+def _line(history: History, panel: Panel, i: int) -> dict[str, Any]:
     return {
         "type": "scatter",
         "mode": "lines",
-        "x0": _iso(seen.start) if seen.start else None,
-        "dx": 1000.0 * seen.bucket_s,
-        "y": list(seen.values.get(panel.metric, ())),
+        "x0": _iso(history.start) if history.start else None,
+        "dx": 1000.0 * history.bucket_s,
+        "y": list(history.values.get(panel.metric, ())),
         "yaxis": _axis("y", i),
         "connectgaps": False,
         "line": {
             "width": 1.8,
-            "color": look.RISK_LINE if panel.metric == PROBABILITY else look.LINE,
+            "color": theme.RISK_LINE if panel.metric == PROBABILITY else theme.LINE,
         },
         "hovertemplate": f"%{{y:.3g}} {panel.unit}<extra>{panel.title}</extra>",
     }
@@ -219,7 +219,7 @@ def _objectives(
         {
             "type": "line", "xref": "paper", "x0": 0, "x1": 1,
             "yref": _axis("y", places[metric]), "y0": value, "y1": value,
-            "line": {"dash": "dash", "width": 1.2, "color": look.OBJECTIVE},
+            "line": {"dash": "dash", "width": 1.2, "color": theme.OBJECTIVE},
         }
         for metric, value in levels.items()
         if metric in places
@@ -227,8 +227,8 @@ def _objectives(
 
 
 def _bands(notes: Notes) -> list[dict[str, Any]]:
-    spans = [(span, look.OTHER_FAULT) for span in notes.other_faults]
-    spans += [(span, look.FAULT) for span in notes.own_faults]
+    spans = [(span, theme.OTHER_FAULT) for span in notes.other_faults]
+    spans += [(span, theme.FAULT) for span in notes.own_faults]
     return [
         {
             "type": "rect", "xref": "x", "yref": "paper", "y0": 0, "y1": 1, "layer": "below",
@@ -240,8 +240,8 @@ def _bands(notes: Notes) -> list[dict[str, Any]]:
 
 def _marks(notes: Notes) -> list[dict[str, Any]]:
     """Draw alarms dotted and onsets of incidents solid, through all charts."""
-    lines = [(time, look.ALARM, "dot") for time in notes.alarms]
-    lines += [(time, look.INCIDENT, "solid") for time in notes.onsets]
+    lines = [(time, theme.ALARM, "dot") for time in notes.alarms]
+    lines += [(time, theme.INCIDENT, "solid") for time in notes.onsets]
     return [
         {
             "type": "line", "xref": "x", "x0": _iso(time), "x1": _iso(time), "yref": "paper",

@@ -1,4 +1,4 @@
-"""Nodes and edges with what they show now."""
+"""Nodes and edges of the graph, with their current state."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 from dashboard.address import Address
 from dashboard.graph.grouping import Picture, in_trouble, picture
 from dashboard.graph.positions import positions
-from dashboard.words.names import level_name, status_of
-from dashboard.words.numbers import number, probability
+from dashboard.text.names import level_name, status_of
+from dashboard.text.numbers import number, probability
 from sre_edge.v1 import snapshot_pb2, topology_pb2
 
 FAILING_PERCENT, SOME_PERCENT = 5.0, 0.5
-MOST_LABELS = 60
+MAX_LABELS = 60
 """Edges from which on only those that fail are labelled."""
 
 Element = dict[str, Any]
@@ -24,7 +24,7 @@ _RISKS = ("critical", "high", "medium", "low", "")
 
 def drawing(
     topology: topology_pb2.Topology,
-    taken: snapshot_pb2.Snapshot | None,
+    snapshot: snapshot_pb2.Snapshot | None,
     address: Address,
     *,
     stale: bool = False,
@@ -36,8 +36,8 @@ def drawing(
     `nodes` and `edges`; `key`, which changes when other things are drawn and the picture has to be
     fitted again; `layout`; `note` for people, if something is left out.
     """
-    seen = {service.service: service for service in taken.services} if taken else {}
-    chosen = picture(topology, seen, address)
+    metrics = {service.service: service for service in snapshot.services} if snapshot else {}
+    chosen = picture(topology, metrics, address)
     shown_as = {name: name for name in chosen.services}
     for group, members in chosen.groups.items():
         shown_as.update(dict.fromkeys(members, _group_id(group)))
@@ -51,17 +51,17 @@ def drawing(
         }
     )
     places = positions([*chosen.services, *map(_group_id, chosen.groups)], calls)
-    targets = {fault.target for fault in taken.active_faults} if taken else set()
+    targets = {fault.target for fault in snapshot.active_faults} if snapshot else set()
     nodes = [
-        _service_node(name, seen.get(name), places[name], targets, address.service, stale=stale)
+        _service_node(name, metrics.get(name), places[name], targets, address.service, stale=stale)
         for name in chosen.services
     ] + [
-        _group_node(group, members, seen, places[_group_id(group)], targets, stale=stale)
+        _group_node(group, members, metrics, places[_group_id(group)], targets, stale=stale)
         for group, members in chosen.groups.items()
     ]
     return {
         "nodes": nodes,
-        "edges": _edges(topology, taken, shown_as, targets, quiet=len(calls) > MOST_LABELS),
+        "edges": _edges(topology, snapshot, shown_as, targets, quiet=len(calls) > MAX_LABELS),
         "key": f"{address.group}/{len(nodes)}/{address.layout}",
         "layout": address.layout,
         "note": _note(chosen, address, len(topology.services)),
@@ -70,27 +70,31 @@ def drawing(
 
 def _note(chosen: Picture, address: Address, count: int) -> str:
     if chosen.left_out:
-        return f"{chosen.left_out} services with less risk are not drawn. Narrow it with Find."
+        return (
+            f"{chosen.left_out} services with lower risk are not shown. Narrow the graph with Find."
+        )
     if chosen.groups:
-        return f"{count} services, in groups. Click a group to open it, or narrow it with Find."
+        return (
+            f"{count} services, in groups. Click a group to open it, or narrow the graph with Find."
+        )
     if not chosen.services:
-        return "No service is in trouble." if address.unhealthy else "No service has such a name."
+        return "No service is in trouble." if address.unhealthy else "No service matches this name."
     return ""
 
 
 def _service_node(
     name: str,
-    seen: snapshot_pb2.ServiceMetrics | None,
+    metrics: snapshot_pb2.ServiceMetrics | None,
     place: tuple[float, float],
     targets: set[str],
     selected: str,
     *,
     stale: bool,
 ) -> Element:
-    status = "unknown" if stale else status_of(seen)
-    known = seen is not None and seen.HasField("prediction") and not stale
-    level = level_name(seen.prediction.risk_level) if seen and known else ""
-    risk = probability(seen.prediction.incident_probability) if seen and known else "–"
+    status = "unknown" if stale else status_of(metrics)
+    known = metrics is not None and metrics.HasField("prediction") and not stale
+    level = level_name(metrics.prediction.risk_level) if metrics and known else ""
+    risk = probability(metrics.prediction.incident_probability) if metrics and known else "–"
     classes = [status, f"risk-{level}" if level else ""]
     classes += ["faulty"] if name in targets else []
     classes += ["selected"] if name == selected else []
@@ -106,21 +110,21 @@ def _service_node(
 def _group_node(
     group: str,
     members: tuple[str, ...],
-    seen: dict[str, snapshot_pb2.ServiceMetrics],
+    metrics: dict[str, snapshot_pb2.ServiceMetrics],
     place: tuple[float, float],
     targets: set[str],
     *,
     stale: bool,
 ) -> Element:
-    statuses = Counter("unknown" if stale else status_of(seen.get(name)) for name in members)
+    statuses = Counter("unknown" if stale else status_of(metrics.get(name)) for name in members)
     status = next(name for name in _WORST if statuses[name])
     levels = {
-        level_name(seen[name].prediction.risk_level)
+        level_name(metrics[name].prediction.risk_level)
         for name in members
-        if not stale and name in seen and seen[name].HasField("prediction")
+        if not stale and name in metrics and metrics[name].HasField("prediction")
     }
     level = next(name for name in _RISKS if name in levels or not name)
-    trouble = sum(1 for name in members if in_trouble(seen.get(name)))
+    trouble = sum(1 for name in members if in_trouble(metrics.get(name)))
     text = f"{trouble} in trouble" if trouble else status
     classes = [status, "group", f"risk-{level}" if level else ""]
     classes += ["faulty"] if targets.intersection(members) else []
@@ -136,13 +140,13 @@ def _group_node(
 
 def _edges(
     topology: topology_pb2.Topology,
-    taken: snapshot_pb2.Snapshot | None,
+    snapshot: snapshot_pb2.Snapshot | None,
     shown_as: dict[str, str],
     targets: set[str],
     *,
     quiet: bool,
 ) -> list[Element]:
-    observed = {(edge.caller, edge.callee): edge for edge in taken.edges} if taken else {}
+    observed = {(edge.caller, edge.callee): edge for edge in snapshot.edges} if snapshot else {}
     bundles: dict[tuple[str, str], list[tuple[str, topology_pb2.Dependency]]] = defaultdict(list)
     for service in topology.services:
         for call in service.dependencies:

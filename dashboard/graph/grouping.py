@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from dashboard.address import Address
 from dashboard.graph.positions import levels
-from dashboard.words.names import service_kind, status_of
+from dashboard.text.names import service_kind, status_of
 from sre_edge.v1 import snapshot_pb2, topology_pb2
 
-MOST_NODES = 500
+MAX_NODES = 500
 AT_RISK = 0.3
 """Probability from which on a service counts as in trouble: medium risk."""
 
@@ -34,33 +34,37 @@ class Picture:
     left_out: int = 0
 
 
-def in_trouble(seen: snapshot_pb2.ServiceMetrics | None) -> bool:
+def in_trouble(metrics: snapshot_pb2.ServiceMetrics | None) -> bool:
     """Whether somebody should look at a service: not healthy, or at risk."""
-    if seen is None:
+    if metrics is None:
         return False
-    risky = seen.HasField("prediction") and seen.prediction.incident_probability >= AT_RISK
-    return risky or status_of(seen) in ("degraded", "down")
+    risky = metrics.HasField("prediction") and metrics.prediction.incident_probability >= AT_RISK
+    return risky or status_of(metrics) in ("degraded", "down")
 
 
 def picture(
     topology: topology_pb2.Topology,
-    seen: dict[str, snapshot_pb2.ServiceMetrics],
+    metrics: dict[str, snapshot_pb2.ServiceMetrics],
     address: Address,
 ) -> Picture:
-    """Choose what is drawn: what passes the filters, in groups if that is above `MOST_NODES`."""
+    """Choose what is drawn: what passes the filters, in groups if that is above `MAX_NODES`."""
     wanted = [
         service.name
         for service in topology.services
         if address.find.lower() in service.name
-        and (not address.unhealthy or in_trouble(seen.get(service.name)))
+        and (not address.unhealthy or in_trouble(metrics.get(service.name)))
     ]
-    if len(wanted) <= MOST_NODES:
+    if len(wanted) <= MAX_NODES:
         return Picture(tuple(wanted), {})
     groups = _groups(topology, wanted)
     opened = groups.pop(address.group, ())
-    if len(opened) > MOST_NODES:
-        risk = {name: seen[name].prediction.incident_probability for name in opened if name in seen}
-        kept = set(sorted(opened, key=lambda name: -risk.get(name, 0.0))[:MOST_NODES])
+    if len(opened) > MAX_NODES:
+        risk = {
+            name: metrics[name].prediction.incident_probability
+            for name in opened
+            if name in metrics
+        }
+        kept = set(sorted(opened, key=lambda name: -risk.get(name, 0.0))[:MAX_NODES])
         shown = tuple(name for name in opened if name in kept)
         return Picture(shown, groups, len(opened) - len(shown))
     return Picture(opened, groups)

@@ -1,4 +1,4 @@
-"""Where the nodes of a graph stand; positions depend on who calls whom only, never on a tick."""
+"""Where the nodes of a graph stand; positions depend on the calls only, never on a tick."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 COLUMN_WIDTH, ROW_HEIGHT = 220, 96
-MOST_ROWS = 12
-MOST_LEVELS = 32
+MAX_ROWS = 12
+MAX_LEVELS = 32
 SWEEPS = 4
 
 
@@ -16,10 +16,10 @@ def levels(names: Sequence[str], calls: Iterable[tuple[str, str]]) -> dict[str, 
     known = set(names)
     within = [(a, b) for a, b in calls if a in known and b in known and a != b]
     level = dict.fromkeys(names, 0)
-    for _ in range(min(len(level), MOST_LEVELS)):
+    for _ in range(min(len(level), MAX_LEVELS)):
         before = dict(level)
         for caller, callee in within:
-            level[callee] = max(level[callee], min(level[caller] + 1, len(level) - 1, MOST_LEVELS))
+            level[callee] = max(level[callee], min(level[caller] + 1, len(level) - 1, MAX_LEVELS))
         if level == before:
             break
     return level
@@ -30,7 +30,7 @@ def positions(
 ) -> dict[str, tuple[float, float]]:
     """Place callers left of callees: a column per level, each node near those it calls.
 
-    A level with more than `MOST_ROWS` nodes takes several columns.
+    A level with more than `MAX_ROWS` nodes takes several columns.
     """
     level = levels(names, calls)
     columns: dict[int, list[str]] = defaultdict(list)
@@ -40,7 +40,7 @@ def positions(
     placed: dict[str, tuple[float, float]] = {}
     left = 0
     for column in ordered:
-        width = -(-len(column) // MOST_ROWS)
+        width = -(-len(column) // MAX_ROWS)
         rows = -(-len(column) // width)
         for i, name in enumerate(column):
             within = min(rows, len(column) - i // rows * rows)

@@ -12,8 +12,8 @@ from dashboard.page.places import figure, place, view
 ASSETS = Path(__file__).parents[1] / "assets"
 
 RESET = (
-    "Reset the system? A new run begins for everyone who watches: healthy, without faults. Charts "
-    "and events begin anew; experiments and incidents of this run stay in the lists."
+    "Reset the system? A new run starts for all users: healthy, without faults. Charts and events "
+    "start over; experiments and incidents of this run stay in the lists."
 )
 _ICONS = {
     "overview": "◉", "chaos": "⚡", "predictions": "◔", "incidents": "⬣", "architecture": "◫",

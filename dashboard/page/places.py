@@ -34,5 +34,5 @@ def graph(component: str, classes: str) -> Node:
     """Make room for a graph."""
     return h(
         "div", data_slot=component, class_=classes, role="img",
-        aria_label="Graph; the list beside it says the same in words",
+        aria_label="Graph; the list next to it has the same content as text",
     )  # fmt: skip

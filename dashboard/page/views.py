@@ -5,7 +5,7 @@ from __future__ import annotations
 from dashboard import ids
 from dashboard.markup import Node, h
 from dashboard.page.places import figure, graph, panel, place
-from dashboard.words.names import MARKS
+from dashboard.text.names import MARKS
 
 _LEGEND = [
     *((f"status {name}", f"{mark} {name}") for name, mark in MARKS.items()),
@@ -67,9 +67,9 @@ def predictions() -> list[Node]:
 
     plots = h(
         "div.plots",
-        plot(ids.RELIABILITY, "Reliability: is it right about how sure it is?"),
+        plot(ids.RELIABILITY, "Reliability: observed over predicted probability"),
         plot(ids.LEAD_TIMES, "Lead time of foreseeable incidents"),
-        plot(ids.TRADE_OFF, "Foreseen against false alarms"),
+        plot(ids.TRADE_OFF, "Foreseen incidents against false alarms"),
     )
     return [
         panel("Risk of all services", place(ids.RISKS)),
@@ -82,7 +82,7 @@ def predictions() -> list[Node]:
                 panel("Learning mode", place(ids.LEARNING)),
             ),
         ),
-        panel("How past alarms turned out", place(ids.ALARMS)),
+        panel("Outcomes of past alarms", place(ids.ALARMS)),
     ]
 
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from dashboard.source.records import RecordKeeper
+from dashboard.source.records import RecordCache
 from dashboard.source.state import Records, State
 from sre_edge import Client, Connection, Disconnected, InvalidRequest, SreEdgeError
 from sre_edge.v1 import (
@@ -46,7 +46,7 @@ class Follower:
         self._stopping = threading.Event()
         self._wake = threading.Event()
         self._client: Client | None = None
-        self._keeper: RecordKeeper | None = None
+        self._cache: RecordCache | None = None
         self._models: dict[str, prediction_service_pb2.GetModelResponse] = {}
         self._threads = [
             threading.Thread(target=self._forever, args=(follow,), name=name, daemon=True)
@@ -81,7 +81,7 @@ class Follower:
             If a file of the connection cannot be used.
         """
         self._client = Client(self._connection)
-        self._keeper = RecordKeeper(self._client)
+        self._cache = RecordCache(self._client)
         for thread in self._threads:
             thread.start()
 
@@ -103,8 +103,8 @@ class Follower:
 
     def refresh(self, *names: str) -> None:
         """Ask for some of the records anew, soon."""
-        if self._keeper is not None:
-            self._keeper.want(*names)
+        if self._cache is not None:
+            self._cache.invalidate(*names)
             self._wake.set()
 
     # Following
@@ -151,14 +151,14 @@ class Follower:
                     self.refresh()
 
     def _take(
-        self, client: Client, kept: deque[snapshot_pb2.Snapshot], taken: snapshot_pb2.Snapshot
+        self, client: Client, kept: deque[snapshot_pb2.Snapshot], snapshot: snapshot_pb2.Snapshot
     ) -> topology_pb2.Topology:
         known = self._state.topology
-        if not kept or kept[-1].cursor.run_id != taken.cursor.run_id:
+        if not kept or kept[-1].cursor.run_id != snapshot.cursor.run_id:
             kept.clear()
             known = client.topology()
             self._replace(catalog=client.catalog())
-        kept.append(taken)
+        kept.append(snapshot)
         return known or client.topology()
 
     def _follow_events(self, client: Client) -> None:
@@ -183,17 +183,17 @@ class Follower:
             if before and before[0].cursor.run_id != event.cursor.run_id:
                 before = ()
             self._replace(events=(event, *before[: EVENTS - 1]))
-            if self._keeper is not None and self._keeper.outdated(event.kind):
+            if self._cache is not None and self._cache.outdated(event.kind):
                 self._wake.set()
 
     def _follow_records(self, _: Client) -> None:
         while not self._stopping.is_set():
             self._wake.wait(RETRY_S)
             self._wake.clear()
-            if not self._listeners or not self._state.connected or self._keeper is None:
+            if not self._listeners or not self._state.connected or self._cache is None:
                 continue
             run_id, before = self._state.run_id, self._state.records
-            records = self._keeper.renewed(before)
+            records = self._cache.refreshed(before)
             if records is not before and run_id == self._state.run_id:
                 self._replace(records=records)
 
@@ -207,7 +207,7 @@ class Follower:
     def history(
         self, service: str, metrics: Sequence[str], start: datetime, end: datetime | None
     ) -> simulation_service_pb2.QueryHistoryResponse:
-        """Look back at one service."""
+        """Get the history of one service."""
         return self._calls().history(
             metrics, [service], start=start, end=end, max_points=MAX_POINTS
         )
@@ -222,7 +222,7 @@ class Follower:
         return answer.predictions[0]
 
     def analysis(self, service: str) -> prediction_service_pb2.GetAnalysisResponse:
-        """Ask how a service stands."""
+        """Analyse a service."""
         return self._calls().analysis([service])
 
     def experiment(self, experiment_id: str) -> experiment_pb2.Experiment:

@@ -36,7 +36,7 @@ _OUTDATED_BY: dict[event_pb2.EventKind.ValueType, tuple[str, ...]] = {
 }
 
 
-class RecordKeeper:
+class RecordCache:
     """Keeps `Records` as new as they need to be."""
 
     def __init__(self, client: Client) -> None:
@@ -55,15 +55,15 @@ class RecordKeeper:
     def outdated(self, kind: event_pb2.EventKind.ValueType) -> bool:
         """Take note of an event; says whether a list has to be asked for."""
         names = _OUTDATED_BY.get(kind, ())
-        self.want(*names)
+        self.invalidate(*names)
         return bool(names)
 
-    def want(self, *names: str) -> None:
+    def invalidate(self, *names: str) -> None:
         """Have lists asked for next time; none means all."""
         with self._lock:
             self._due.update(dict.fromkeys(names or self._asks, 0.0))
 
-    def renewed(self, records: Records) -> Records:
+    def refreshed(self, records: Records) -> Records:
         """Ask for what is due; a list that cannot be had stays as it is, with the reason."""
         now = time.monotonic()
         with self._lock:

@@ -1,4 +1,4 @@
-"""What is known at a moment, and what a page may ask for beyond it."""
+"""The state at a moment, and the further data that a page may request."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ from sre_edge.v1 import (
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Records:
-    """What the server has written down; None until it was asked.
+    """Records of the server; None until they were requested.
 
     Attributes
     ----------
     incidents, experiments, alarms, models
-        Newest first.
+        Lists of these, newest first.
     problems
         Why a list is missing or old, by its name.
     """
@@ -51,7 +51,7 @@ class Records:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class State:
-    """What is known at a moment; never changed, only replaced.
+    """State at a moment; immutable, replaced as a whole.
 
     Attributes
     ----------
@@ -60,13 +60,13 @@ class State:
     connected
         Whether the stream delivers.
     reason
-        Why not, for people.
+        Why it does not, a text for people.
     topology
         None before the first answer of a server.
     snapshots
-        Recent ones of the present run, oldest first.
+        Recent snapshots of the present run, oldest first.
     clock
-        Whether simulated time goes, and how fast.
+        The simulated clock: whether it runs, and how fast.
     events
         Of the present run, newest first.
     catalog
@@ -101,7 +101,7 @@ def end_of(snapshot: snapshot_pb2.Snapshot) -> datetime:
 
 
 class Provider(Protocol):
-    """What the pages need; tests have a small one of their own. Calls raise `SreEdgeError`."""
+    """Source of everything that pages show; tests have a fake one. Calls raise `SreEdgeError`."""
 
     @property
     def state(self) -> State:
@@ -123,7 +123,7 @@ class Provider(Protocol):
 
         Returns
         -------
-        Ends it.
+        A function that ends the subscription.
         """
         ...
 
@@ -134,7 +134,7 @@ class Provider(Protocol):
     def history(
         self, service: str, metrics: Sequence[str], start: datetime, end: datetime | None
     ) -> simulation_service_pb2.QueryHistoryResponse:
-        """Look back at one service."""
+        """Get the history of one service."""
         ...
 
     def moment(self, time: datetime) -> snapshot_pb2.Snapshot:
@@ -146,7 +146,7 @@ class Provider(Protocol):
         ...
 
     def analysis(self, service: str) -> prediction_service_pb2.GetAnalysisResponse:
-        """Ask how a service stands: health, critical paths, anomalies."""
+        """Analyse a service: health, critical paths, anomalies."""
         ...
 
     def experiment(self, experiment_id: str) -> experiment_pb2.Experiment:

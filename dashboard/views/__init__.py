@@ -1,4 +1,4 @@
-"""What every part of a page shows for a state and an address; the only place that decides it."""
+"""Decides what every part of a page shows for a state and an address."""
 
 from __future__ import annotations
 
@@ -23,98 +23,100 @@ from dashboard.views import (
     timeline,
 )
 from dashboard.views.parts import problem
-from dashboard.views.scene import Scene, scene
+from dashboard.views.scene import Scene, make_scene
 from sre_edge import SreEdgeError
 
 Parts = dict[str, Any]
-"""By name: an id with its children; `ids.PAGE`; a graph; a figure."""
+"""Parts of a page by name: the children of an id, `ids.PAGE`, a graph, or a figure."""
 
-MOST_NAMES = 2_000
+MAX_NAMES = 2_000
 
 
 def draw(state: State, address: Address, provider: Provider) -> Parts:
     """Draw all parts of a page that its address shows."""
-    seen = scene(state, address, provider)
+    scene = make_scene(state, address, provider)
     drawn: Parts = {
-        ids.PAGE: _page(seen),
-        ids.NAMES: _names(seen),
-        ids.HEALTH: header.health_bar(seen),
-        ids.CLOCK: header.clock_bar(seen),
-        ids.RANGE: header.range_bar(seen),
-        ids.NOTICES: header.notices(seen),
+        ids.PAGE: _page(scene),
+        ids.NAMES: _names(scene),
+        ids.HEALTH: header.health_bar(scene),
+        ids.CLOCK: header.clock_bar(scene),
+        ids.RANGE: header.range_bar(scene),
+        ids.NOTICES: header.notices(scene),
     }
     if address.view in _VIEWS:
-        drawn.update(_VIEWS[address.view](seen))
+        drawn.update(_VIEWS[address.view](scene))
     if address.service:
-        drawn.update(_service(seen))
+        drawn.update(_service(scene))
     return drawn
 
 
-def _page(seen: Scene) -> dict[str, Any]:
-    """What the browser needs to know of a page besides its parts."""
-    address = seen.address
+def _page(scene: Scene) -> dict[str, Any]:
+    """Data about a page that the browser needs in addition to its parts."""
+    address = scene.address
     subject = address.service or address.view.capitalize()
-    at = address.at or seen.end
+    at = address.at or scene.end
     return {
         "view": address.view,
         "service": address.service,
-        "title": f"{header.BY_HEART[header.health(seen)]} {subject} · SRE Edge",
-        "connected": seen.state.connected,
-        "replay": seen.replay,
+        "title": f"{header.BY_HEART[header.health(scene)]} {subject} · SRE Edge",
+        "connected": scene.state.connected,
+        "replay": scene.replay,
         "at": at.isoformat() if at else None,
-        "latest": end_of(seen.state.latest).isoformat() if seen.state.latest else None,
+        "latest": end_of(scene.state.latest).isoformat() if scene.state.latest else None,
     }
 
 
-def _names(seen: Scene) -> list[str]:
+def _names(scene: Scene) -> list[str]:
     """Services to go to, for the quick navigation."""
-    topology = seen.state.topology
-    return [one.name for one in topology.services[:MOST_NAMES]] if topology else []
+    topology = scene.state.topology
+    return [one.name for one in topology.services[:MAX_NAMES]] if topology else []
 
 
-def _overview(seen: Scene) -> Parts:
+def _overview(scene: Scene) -> Parts:
     parts: Parts = {
-        ids.BANNER: header.banner(seen),
-        ids.SERVICES: overview.services(seen),
-        ids.TIMELINE: timeline.strip(seen),
-        ids.SUGGESTION: overview.suggestion(seen),
-        ids.GRAPH_TOOLS: overview.tools(seen),
+        ids.BANNER: header.banner(scene),
+        ids.SERVICES: overview.services(scene),
+        ids.TIMELINE: timeline.strip(scene),
+        ids.SUGGESTION: overview.suggestion(scene),
+        ids.GRAPH_TOOLS: overview.tools(scene),
     }
-    if seen.state.topology is not None:
-        topology = elements.drawing(seen.state.topology, seen.taken, seen.address, stale=seen.stale)
+    if scene.state.topology is not None:
+        topology = elements.drawing(
+            scene.state.topology, scene.snapshot, scene.address, stale=scene.stale
+        )
         parts[ids.GRAPH] = topology
         parts[ids.GRAPH_NOTE] = [topology["note"]] if topology["note"] else []
     return parts
 
 
-def _chaos(seen: Scene) -> Parts:
+def _chaos(scene: Scene) -> Parts:
     found = []
-    for experiment_id in seen.address.compare:
+    for experiment_id in scene.address.compare:
         try:
-            found.append(seen.provider.experiment(experiment_id))
+            found.append(scene.provider.experiment(experiment_id))
         except SreEdgeError:
             continue
     return {
-        ids.CHAOS_FORM: chaos.form(seen),
-        ids.KILL_SWITCH: chaos.kill_switch(seen),
-        ids.RUNNING: chaos.running(seen),
-        ids.FINISHED: outcomes.finished(seen),
-        ids.COMPARED: outcomes.compared(seen, found),
+        ids.CHAOS_FORM: chaos.form(scene),
+        ids.KILL_SWITCH: chaos.kill_switch(scene),
+        ids.RUNNING: chaos.running(scene),
+        ids.FINISHED: outcomes.finished(scene),
+        ids.COMPARED: outcomes.compared(scene, found),
     }
 
 
-def _predictions(seen: Scene) -> Parts:
+def _predictions(scene: Scene) -> Parts:
     parts: Parts = {
-        ids.RISKS: predictions.risk_table(seen),
-        ids.MODELS: predictions.models(seen),
-        ids.LEARNING: learning.mode(seen),
-        ids.ALARMS: predictions.alarms(seen),
+        ids.RISKS: predictions.risk_table(scene),
+        ids.MODELS: predictions.models(scene),
+        ids.LEARNING: learning.mode(scene),
+        ids.ALARMS: predictions.alarms(scene),
     }
     try:
-        answer = seen.provider.model(seen.address.model)
+        answer = scene.provider.model(scene.address.model)
     except SreEdgeError as error:
         return {**parts, ids.MODEL: [problem(str(error), "models")]}
-    parts[ids.MODEL] = predictions.described(seen, answer)
+    parts[ids.MODEL] = predictions.description(scene, answer)
     if answer.HasField("curves"):
         parts[f"figure:{ids.RELIABILITY}"] = model_plots.reliability(answer.curves)
         parts[f"figure:{ids.LEAD_TIMES}"] = model_plots.lead_times(answer.curves)
@@ -124,32 +126,32 @@ def _predictions(seen: Scene) -> Parts:
     return parts
 
 
-def _incidents(seen: Scene) -> Parts:
+def _incidents(scene: Scene) -> Parts:
     return {
-        ids.FILTERS: incidents.filters(seen),
-        ids.EVENTS: incidents.events(seen),
-        ids.INCIDENTS: incidents.listed(seen),
-        ids.SLOS: slos.table(seen),
+        ids.FILTERS: incidents.filters(scene),
+        ids.EVENTS: incidents.events(scene),
+        ids.INCIDENTS: incidents.listed(scene),
+        ids.SLOS: slos.table(scene),
     }
 
 
-def _architecture(seen: Scene) -> Parts:
+def _architecture(scene: Scene) -> Parts:
     return {
-        ids.ARCHITECTURE_GRAPH: architecture.drawing(seen),
-        ids.FIGURES: architecture.figures(seen),
+        ids.ARCHITECTURE_GRAPH: architecture.drawing(scene),
+        ids.FIGURES: architecture.figures(scene),
     }
 
 
-def _service(seen: Scene) -> Parts:
-    one = seen.service(seen.address.service)
+def _service(scene: Scene) -> Parts:
+    one = scene.service(scene.address.service)
     if one is None:
-        nothing = [] if seen.state.topology is None else service.unknown(seen)
+        nothing = [] if scene.state.topology is None else service.unknown(scene)
         return {ids.SERVICE_HEAD: nothing, ids.SERVICE_BODY: []}
     parts: Parts = {
-        ids.SERVICE_HEAD: service.head(seen, one),
-        ids.SERVICE_BODY: service.body(seen, one),
+        ids.SERVICE_HEAD: service.head(scene, one),
+        ids.SERVICE_BODY: service.body(scene, one),
     }
-    figure = service.figure(seen, one)
+    figure = service.figure(scene, one)
     if figure is not None:
         parts[f"figure:{ids.CHARTS}"] = figure
     return parts

@@ -1,14 +1,14 @@
-"""How the data flows, drawn from the parts that are really there, with how they fare now."""
+"""The data flow through the running parts, with live figures."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from dashboard.markup import Node, h
+from dashboard.text.numbers import MISSING, duration, milliseconds, number
+from dashboard.text.times import length, seconds
 from dashboard.views import parts
 from dashboard.views.scene import Scene
-from dashboard.words.numbers import MISSING, duration, milliseconds, number
-from dashboard.words.times import length, seconds
 from sre_edge.v1 import simulation_service_pb2
 
 # id, what it is, column, row
@@ -29,7 +29,7 @@ PARTS = (
 FLOWS = (
     ("source", "engine", "frames"),
     ("source", "features", "frames"),
-    ("features", "model", "one row a service"),
+    ("features", "model", "one row per service"),
     ("model", "engine", "probabilities"),
     ("engine", "watcher", "snapshots"),
     ("watcher", "store", "events"),
@@ -41,7 +41,7 @@ FLOWS = (
     ("chaos", "source", "parameters"),
 )
 EXPLAINED = (
-    "A tick: the simulator gives a frame of what monitoring would see; it becomes one row of "
+    "A tick: the simulator produces a frame of what monitoring would see; it becomes one row of "
     "features per service; one ONNX call scores them all; the snapshot enters the history and is "
     "encoded once for all subscribers. Faults change parameters of the simulator only: predictions "
     "never see them."
@@ -72,17 +72,17 @@ def drawing(scene: Scene) -> dict[str, Any]:
 
 
 def _figures(scene: Scene, info: simulation_service_pb2.GetServerInfoResponse) -> dict[str, str]:
-    topology, taken, provider = scene.state.topology, scene.taken, scene.provider
+    topology, snapshot, provider = scene.state.topology, scene.snapshot, scene.provider
     services = len(topology.services) if topology else 0
     live = next((one for one in scene.state.records.models or () if one.active), None)
-    held = min(taken.cursor.sequence, info.limits.history) if taken else 0
+    held = min(snapshot.cursor.sequence, info.limits.history) if snapshot else 0
     figures = info.figures
     return {
         "source": f"{topology.name if topology else ''}, {_count(services, 'service')}",
-        "chaos": f"{len(taken.active_faults) if taken else 0} active",
+        "chaos": f"{len(snapshot.active_faults) if snapshot else 0} active",
         "features": f"{services} × {live.feature_count}" if live else "",
         "model": info.model_version,
-        "engine": f"{milliseconds(1000.0 * figures.tick_seconds_mean)} a tick",
+        "engine": f"{milliseconds(1000.0 * figures.tick_seconds_mean)} per tick",
         "watcher": _count(len(scene.state.events), "event"),
         "store": "PostgreSQL" if info.store.startswith("postgresql") else "SQLite",
         "history": f"{held} of {info.limits.history}",
@@ -98,7 +98,7 @@ def _count(number: int, of: str) -> str:
 
 
 def figures(scene: Scene) -> list[Node]:
-    """How the server fares, in numbers."""
+    """Live figures of the server."""
     records = scene.state.records
     found: list[Node] = []
     if "info" in records.problems:
@@ -107,23 +107,26 @@ def figures(scene: Scene) -> list[Node]:
     if info is None:
         return found or [parts.skeleton(6)]
     live, clock, interval = info.figures, info.clock, 2.0
-    if scene.taken is not None:
-        interval = scene.taken.interval_seconds
+    if scene.snapshot is not None:
+        interval = scene.snapshot.interval_seconds
     rate = 0.0 if clock.paused else clock.speed / interval
     facts = [
         ("Server", info.version, ""),
         ("Up for", length(live.uptime), "Wall clock"),
-        ("Ticks", number(float(live.ticks), ""), f"Of {duration(interval)} of simulated time each"),
-        ("Tick rate", number(rate, "/s"), "By the speed of the simulated clock"),
+        ("Ticks", number(float(live.ticks), ""),
+         f"Each covers {duration(interval)} of simulated time"),
+        ("Tick rate", number(rate, "/s"), "At the present speed of the simulated clock"),
         ("Tick time, mean", milliseconds(1000.0 * live.tick_seconds_mean),
          "To simulate, predict and encode one interval"),
-        ("Tick time, most", milliseconds(1000.0 * live.tick_seconds_max), "Of the last 100"),
+        ("Tick time, maximum", milliseconds(1000.0 * live.tick_seconds_max),
+         "Over the last 100 ticks"),
         ("Failed ticks", str(live.failed_ticks), ""),
         ("Subscribers", f"{live.streams} of {info.limits.streams}", "Open streams"),
-        ("Dropped snapshots", str(live.dropped_snapshots), "That subscribers did not read in time"),
-        ("Event loop lag, p99", milliseconds(1000.0 * live.loop_lag_seconds_p99), "Of a minute"),
+        ("Dropped snapshots", str(live.dropped_snapshots), "Not read by their subscribers in time"),
+        ("Event loop lag, p99", milliseconds(1000.0 * live.loop_lag_seconds_p99),
+         "Over the last minute"),
         ("Model", info.model_version or MISSING, ""),
-        ("Records", info.store, "Where the server keeps them"),
+        ("Records", info.store, "Where the server keeps its records"),
         ("Limits", f"{info.limits.calls} calls, {info.limits.faults} faults, "
                    f"{info.limits.services} services, write timeout "
                    f"{seconds(info.limits.write_timeout):g} s", ""),

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 
 from dashboard.markup import Node, action, h
+from dashboard.text import faults
+from dashboard.text.names import kind_key
+from dashboard.text.numbers import duration
+from dashboard.text.times import length, moment, seconds
 from dashboard.views import parts
 from dashboard.views.scene import Scene
-from dashboard.words import faults
-from dashboard.words.names import kind_key
-from dashboard.words.numbers import duration
-from dashboard.words.times import length, moment, seconds
 from sre_edge.v1 import experiment_pb2, fault_pb2
 
 RING = 2.0 * math.pi * 16.0
@@ -49,7 +49,7 @@ def form(scene: Scene) -> list[Node]:
               _number("Duration, s", "duration", 60, 1, longest_s, "Simulated time, ramp included"),
               _number("Ramp, s", "ramp", 0, 0, longest_s, "Until its full strength"),
               _number("Replicas, %", "share", 100, 1, 100, "Share of the replicas it acts on")),
-            h("p.muted", faults.said(catalog, ["service_kill"], 1.0), id="chaos-effect",
+            h("p.muted", faults.summary(catalog, ["service_kill"], 1.0), id="chaos-effect",
               aria_live="polite", data_filled=True),
             h("div.actions",
               h("button.quiet", "Save as file", type="submit", name="do", value="save"),
@@ -86,12 +86,12 @@ def _option(name: str, value: str, text: str, *, checked: bool = False) -> Node:
     return h("label.option", box, h("span", text), key=value)
 
 
-def _number(label: str, name: str, value: float, least: float, most: float, says: str) -> Node:
+def _number(label: str, name: str, value: float, minimum: float, maximum: float, says: str) -> Node:
     return h(
         "label.field",
         h("span", label),
-        h("input", type="number", name=name, value=f"{value:g}", min=f"{least:g}",
-          max=f"{most:g}", step="any", title=says, inputmode="decimal"),
+        h("input", type="number", name=name, value=f"{value:g}", min=f"{minimum:g}",
+          max=f"{maximum:g}", step="any", title=says, inputmode="decimal"),
     )  # fmt: skip
 
 
@@ -103,13 +103,13 @@ def kill_switch(scene: Scene) -> list[Node]:
         return [
             h("button.danger.on", "Kill switch is on: lift it", type="button", disabled=blocked,
               id="kill-switch", **action("lift"),
-              data_confirm="Lift the kill switch? Faults are taken again, from everyone.")
+              data_confirm="Lift the kill switch? Faults are accepted again, from everyone.")
         ]  # fmt: skip
     return [
         h("button.danger", "Kill switch", type="button", disabled=blocked, id="kill-switch",
-          title="End all faults, and take no new ones", **action("kill"),
-          data_confirm="Engage the kill switch? All faults end at once, and no new one is taken "
-                       "from anyone, until somebody lifts it.")
+          title="End all faults, and accept no new ones", **action("kill"),
+          data_confirm="Engage the kill switch? All faults end at once, and no new ones are "
+                       "accepted from anyone until somebody lifts it.")
     ]  # fmt: skip
 
 
@@ -126,7 +126,7 @@ def running(scene: Scene) -> list[Node]:
         ]
     return parts.listing(
         records, "experiments", lambda some: [_running(scene, one) for one in some], going,
-        parts.empty("No experiment runs. Try a service kill on the database for a minute."),
+        parts.empty("No experiment is running. Try a service kill on the database for a minute."),
     )  # fmt: skip
 
 
@@ -135,10 +135,10 @@ def _running(scene: Scene, one: experiment_pb2.Experiment) -> Node:
     left = max((_left(scene, fault) for fault in acting), default=0.0)
     whole = max((seconds(fault.duration) for fault in one.faults), default=1.0)
     recovering = one.state == experiment_pb2.EXPERIMENT_STATE_RECOVERING or not acting
-    told = one.outcome
-    said = f"{told.broken} broke" if told.broken else "nothing broke so far"
-    if told.HasField("time_to_first_alarm"):
-        said += f", first alarm after {length(told.time_to_first_alarm)}"
+    outcome = one.outcome
+    summary = f"{outcome.broken} broke" if outcome.broken else "nothing broke so far"
+    if outcome.HasField("time_to_first_alarm"):
+        summary += f", first alarm after {length(outcome.time_to_first_alarm)}"
     return h(
         "article.experiment",
         _ring(0.0 if recovering else left / whole, "✓" if recovering else _short(left)),
@@ -146,9 +146,9 @@ def _running(scene: Scene, one: experiment_pb2.Experiment) -> Node:
             "div",
             h("strong", one.name),
             h("p", "Watching the recovery" if recovering else f"{duration(left)} left",
-              h("span.muted", f" · {said}")),
+              h("span.muted", f" · {summary}")),
             h("ul.plain", [
-                h("li.faulty", f"⚡ {faults.described(scene.state.catalog, fault)}")
+                h("li.faulty", f"⚡ {faults.description(scene.state.catalog, fault)}")
                 for fault in one.faults[:8]
             ]),
         ),

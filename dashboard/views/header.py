@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from dashboard.address import RANGES, Address
 from dashboard.graph.grouping import in_trouble
 from dashboard.markup import Node, action, h
+from dashboard.text.names import MARKS, level_name, status_of
+from dashboard.text.numbers import MISSING, duration, number, probability
+from dashboard.text.times import clock, moment
 from dashboard.views.scene import Scene
-from dashboard.words.names import MARKS, level_name, status_of
-from dashboard.words.numbers import MISSING, duration, number, probability
-from dashboard.words.times import clock, moment
 from sre_edge.v1 import incident_pb2
 
 SPEEDS = (0.5, 1.0, 2.0, 5.0, 10.0, 50.0)
@@ -21,35 +21,35 @@ BY_HEART = {"healthy": "●", "at risk": "◐", "degraded": "▲", "critical": "
 def health(scene: Scene) -> str:
     """Health of the system in one word.
 
-    "critical": a service is down, or an incident goes on at an entry. "degraded": some service is.
+    "critical": a service is down, or an incident is open at an entry. "degraded": some service is.
     "at risk": some service is at medium risk or more. Else "healthy"; "unknown" without data.
     """
-    if scene.taken is None or scene.stale:
+    if scene.snapshot is None or scene.stale:
         return "unknown"
-    statuses = {status_of(one) for one in scene.taken.services}
-    if "down" in statuses or scene.taken.system.incident_probability >= 1.0:
+    statuses = {status_of(one) for one in scene.snapshot.services}
+    if "down" in statuses or scene.snapshot.system.incident_probability >= 1.0:
         return "critical"
     if "degraded" in statuses:
         return "degraded"
-    return "at risk" if any(map(in_trouble, scene.taken.services)) else "healthy"
+    return "at risk" if any(map(in_trouble, scene.snapshot.services)) else "healthy"
 
 
 def health_bar(scene: Scene) -> list[Node]:
     """Health, counts and system risk, in short."""
     word = health(scene)
     parts = [h(f"strong.health.{word.replace(' ', '-')}", f"{BY_HEART[word]} {word}")]
-    if scene.taken is not None and not scene.stale:
-        counts = Counter(status_of(one) for one in scene.taken.services)
+    if scene.snapshot is not None and not scene.stale:
+        counts = Counter(status_of(one) for one in scene.snapshot.services)
         texts = [f"{MARKS[name]} {counts[name]}" for name in MARKS if counts[name]]
-        said = ", ".join(f"{counts[name]} {name}" for name in MARKS if counts[name])
-        parts.append(h("span.counts", " ".join(texts), title=said, aria_label=said, role="img"))
+        label = ", ".join(f"{counts[name]} {name}" for name in MARKS if counts[name])
+        parts.append(h("span.counts", " ".join(texts), title=label, aria_label=label, role="img"))
     return [h("div.health-bar", parts), _system_risk(scene)]
 
 
 def _system_risk(scene: Scene) -> Node:
     text, level = MISSING, ""
-    if scene.taken is not None and scene.taken.HasField("system") and not scene.stale:
-        system = scene.taken.system
+    if scene.snapshot is not None and scene.snapshot.HasField("system") and not scene.stale:
+        system = scene.snapshot.system
         level = level_name(system.risk_level)
         text = f"{probability(system.incident_probability)} {level}"
     return h(
@@ -77,9 +77,7 @@ def clock_bar(scene: Scene) -> list[Node]:
             aria_label="Resume the simulated clock" if paused else "Pause the simulated clock",
             title="Resume for everyone" if paused else "Pause for everyone",
             **action("resume" if paused else "pause"),
-            data_confirm=None
-            if paused
-            else "Pause the simulated clock? It stands still for everyone who watches.",
+            data_confirm=None if paused else "Pause the simulated clock? It pauses for everyone.",
         ),
         h(
             "select",
@@ -122,8 +120,8 @@ def notices(scene: Scene) -> list[Node]:
         since = ""
         if state.latest is not None:
             age = (scene.now - state.latest.produced_time.ToDatetime(tzinfo=UTC)).total_seconds()
-            since = f" Last update {duration(age)} ago; what is shown is old."
-        text = f"No connection to the server: {state.reason}.{since} Trying again by itself."
+            since = f" Last update {duration(age)} ago; the values shown are out of date."
+        text = f"No connection to the server: {state.reason}.{since} Reconnecting automatically."
         found.append(h("div.notice.lost", text, role="alert", key="lost"))
     if scene.problem:
         live = h("a", "Back to live", href=address.link(at=None))
@@ -131,13 +129,14 @@ def notices(scene: Scene) -> list[Node]:
         found.append(h("div.notice.lost", h("span", text), live, role="alert", key="moment"))
     elif scene.replay and scene.end is not None:
         found.append(_replay(scene, address, scene.end))
-    if scene.taken is not None and state.latest is not None and state.latest.kill_switch:
+    if scene.snapshot is not None and state.latest is not None and state.latest.kill_switch:
         found.append(
             h(
                 "div.notice.killed",
-                h("span", "The kill switch is on: no fault is taken, from anyone."),
+                h("span", "The kill switch is on: no faults are accepted."),
                 h("button.quiet", "Lift it", type="button", disabled=not state.connected,
-                  **action("lift"), data_confirm="Lift the kill switch? Faults are taken again."),
+                  **action("lift"),
+                  data_confirm="Lift the kill switch? Faults are accepted again."),
                 key="killed",
             )
         )  # fmt: skip
@@ -149,7 +148,7 @@ def _replay(scene: Scene, address: Address, end: datetime) -> Node:
     if scene.state.latest is not None:
         latest = moment(scene.state.latest.time).timestamp() + scene.state.latest.interval_seconds
         behind = f", {duration(latest - end.timestamp())} ago in simulated time"
-    step = scene.taken.interval_seconds if scene.taken else 2.0
+    step = scene.snapshot.interval_seconds if scene.snapshot else 2.0
 
     def button(text: str, says: str, steps: float, **more: str) -> Node:
         return h("button.quiet.icon", text, type="button", aria_label=says, title=says,
@@ -185,32 +184,36 @@ def open_incidents(scene: Scene) -> list[incident_pb2.Incident]:
 def banner(scene: Scene) -> list[Node]:
     """Answers whether anything is wrong or about to be, and where."""
     word = health(scene)
-    taken = scene.taken
-    if taken is None:
+    snapshot = scene.snapshot
+    if snapshot is None:
         return []
     facts: list[Node | str] = []
-    troubled = [one.service for one in taken.services if in_trouble(one)]
+    troubled = [one.service for one in snapshot.services if in_trouble(one)]
     if word == "healthy":
         facts.append("No service is in trouble, and none is expected to be.")
     elif word != "unknown":
-        most = taken.system.service_most_at_risk
-        facts.append(f"{len(troubled)} of {len(taken.services)} services need a look.")
-        if most:
-            facts += [" Most at risk: ", h("a", most, href=scene.address.link(service=most)), "."]
+        riskiest = snapshot.system.service_most_at_risk
+        facts.append(f"{len(troubled)} of {len(snapshot.services)} services need attention.")
+        if riskiest:
+            facts += [
+                " Most at risk: ",
+                h("a", riskiest, href=scene.address.link(service=riskiest)),
+                ".",
+            ]
     incidents = [] if scene.replay else open_incidents(scene)
     if incidents:
         worst = incidents[0]
         names = len({one.service for one in worst.services})
-        told = (
+        warning = (
             f"foretold {duration(worst.lead.ToTimedelta().total_seconds())} ahead"
             if worst.foretold
             else "not foretold"
         )
         facts += [
-            f" An incident goes on at {number(names, 'service' if names == 1 else 'services')}, "
-            f"probably from ",
+            f" An incident is open at {number(names, 'service' if names == 1 else 'services')}, "
+            f"probably caused by ",
             h("a", worst.probable_origin, href=scene.address.link(service=worst.probable_origin)),
-            f", {told}.",
+            f", {warning}.",
         ]
     return [
         h(

@@ -1,19 +1,19 @@
-"""Incidents and events: what happened, each with a way back to its moment."""
+"""Incidents and events, each with a link to its moment."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from dashboard.markup import Node, h
+from dashboard.text.names import EVENT_GROUPS, event_group, incident_state, sentence
+from dashboard.text.numbers import MISSING, duration, milliseconds, number
+from dashboard.text.times import clock, length, moment
 from dashboard.views import parts
 from dashboard.views.scene import Scene
-from dashboard.words.names import EVENT_GROUPS, event_group, incident_state, sentence
-from dashboard.words.numbers import MISSING, duration, milliseconds, number
-from dashboard.words.times import clock, length, moment
 from sre_edge.v1 import event_pb2, incident_pb2
 
-MOST_EVENTS = 150
-MOST_INCIDENTS = 50
+MAX_EVENTS = 150
+MAX_INCIDENTS = 50
 _MARKS = {"fault": "⚡", "alarm": "▲", "incident": "⬣", "status": "●", "slo": "◔", "change": "⟳"}
 
 
@@ -52,8 +52,8 @@ def events(scene: Scene) -> list[Node]:
             return [parts.empty("Nothing of this kind has happened in this run. ",
                                 h("a", "Show all", href=address.link(kind="", of="")))]  # fmt: skip
         return [parts.empty("Nothing has happened in this run yet.")]
-    rows = [_event(scene, event) for event in wanted[:MOST_EVENTS]]
-    left = len(wanted) - MOST_EVENTS
+    rows = [_event(scene, event) for event in wanted[:MAX_EVENTS]]
+    left = len(wanted) - MAX_EVENTS
     if left > 0:
         rows.append(h("li.muted", f"and {left} older ones", key="older"))
     return [h("ol.events", rows)]
@@ -69,12 +69,12 @@ def _event(scene: Scene, event: event_pb2.Event) -> Node:
         f"li.event.event-{group}",
         h("a", clock(when), href=href, title="Show this moment"),
         h("span.event-mark", _MARKS[group], aria_hidden="true"),
-        h("span", _said(event)),
+        h("span", _event_text(event)),
         key=f"{event.cursor.run_id}/{event.cursor.sequence}",
     )
 
 
-def _said(event: event_pb2.Event) -> str:
+def _event_text(event: event_pb2.Event) -> str:
     """Say what happened; names of services stay as they are."""
     if event_group(event.kind) == "incident":
         return f"Incident {event.text}"
@@ -88,7 +88,7 @@ def listed(scene: Scene) -> list[Node]:
     if some is not None and scene.address.of:
         some = [one for one in some if any(s.service == scene.address.of for s in one.services)]
     return parts.listing(
-        records, "incidents", lambda found: [_table(scene, found[:MOST_INCIDENTS])], some,
+        records, "incidents", lambda found: [_table(scene, found[:MAX_INCIDENTS])], some,
         parts.empty("No incident so far."),
     )  # fmt: skip
 

@@ -1,16 +1,16 @@
-"""Learning mode: start it, see how far it is, and what became of it."""
+"""Learning mode: start a training, see its progress and its result."""
 
 from __future__ import annotations
 
 from dashboard.markup import Node, h
+from dashboard.text.names import TRAINING_SIZES, training_state
 from dashboard.views import parts
 from dashboard.views.scene import Scene
-from dashboard.words.names import TRAINING_SIZES, training_state
 from sre_edge.v1 import training_pb2
 
 
 def mode(scene: Scene) -> list[Node]:
-    """Learning mode: start it, see how far it is, and what became of it."""
+    """Learning mode: start a training, see its progress and its result."""
     records = scene.state.records
     going = any(one.state == training_pb2.TRAINING_STATE_RUNNING for one in records.training or ())
     return [
@@ -20,7 +20,7 @@ def mode(scene: Scene) -> list[Node]:
             "form",
             h(
                 "details",
-                h("summary", "How much"),
+                h("summary", "Size of the training"),
                 h("div.fields", [_size(name, *size) for name, size in TRAINING_SIZES.items()]),
             ),
             h("div.actions", h("button.primary", "Learn from experiments", type="submit",
@@ -30,7 +30,7 @@ def mode(scene: Scene) -> list[Node]:
             novalidate=True,
         ),
         *parts.listing(records, "training", lambda some: [_training(one) for one in some],
-                       records.training, parts.empty("Nothing was trained here yet.")),
+                       records.training, parts.empty("No training has run here yet.")),
     ]  # fmt: skip
 
 
@@ -38,7 +38,7 @@ def _size(name: str, label: str, says: str) -> Node:
     return h(
         "label.field",
         h("span", label),
-        h("input", type="number", name=name, min="1", placeholder="as usual", title=says,
+        h("input", type="number", name=name, min="1", placeholder="default", title=says,
           inputmode="numeric"),
     )  # fmt: skip
 

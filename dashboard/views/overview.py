@@ -5,13 +5,13 @@ from __future__ import annotations
 from dashboard.address import LAYOUTS
 from dashboard.graph.grouping import in_trouble
 from dashboard.markup import Node, h, present
+from dashboard.text.names import kind_name, status_of
+from dashboard.text.numbers import milliseconds, number
 from dashboard.views import parts
 from dashboard.views.scene import Scene
-from dashboard.words.names import kind_name, status_of
-from dashboard.words.numbers import milliseconds, number
 from sre_edge.v1 import catalog_pb2, snapshot_pb2, topology_pb2
 
-MOST_CARDS = 60
+MAX_CARDS = 60
 _SEVERITY = {"down": 0, "degraded": 1, "unknown": 2, "healthy": 3}
 
 
@@ -24,12 +24,12 @@ def figures(catalog: catalog_pb2.Catalog) -> list[tuple[str, str, str]]:
     ]
 
 
-def observed(seen: snapshot_pb2.ServiceMetrics | None, metric: str) -> float | None:
+def observed(metrics: snapshot_pb2.ServiceMetrics | None, metric: str) -> float | None:
     """Value of a metric; None if it was not observed, or is newer than this dashboard."""
-    known = seen is not None and metric in seen.DESCRIPTOR.fields_by_name
-    if seen is None or not known or not seen.HasField(metric):  # type: ignore[arg-type]
+    known = metrics is not None and metric in metrics.DESCRIPTOR.fields_by_name
+    if metrics is None or not known or not metrics.HasField(metric):  # type: ignore[arg-type]
         return None
-    return float(getattr(seen, metric))
+    return float(getattr(metrics, metric))
 
 
 def written(value: float | None, unit: str) -> str:
@@ -41,13 +41,13 @@ def ordered(scene: Scene) -> list[topology_pb2.Service]:
     """Services that the filters let pass: those in trouble first, then as in the topology."""
     if scene.state.topology is None:
         return []
-    seen = scene.seen
+    metrics = scene.metrics
     wanted = [s for s in scene.state.topology.services if scene.address.find.lower() in s.name]
     if scene.address.unhealthy:
-        wanted = [s for s in wanted if in_trouble(seen.get(s.name))]
+        wanted = [s for s in wanted if in_trouble(metrics.get(s.name))]
 
     def rank(service: topology_pb2.Service) -> tuple[int, int]:
-        one = seen.get(service.name)
+        one = metrics.get(service.name)
         level = one.prediction.risk_level if one and one.HasField("prediction") else 0
         return (_SEVERITY[status_of(one)], -level)
 
@@ -56,29 +56,30 @@ def ordered(scene: Scene) -> list[topology_pb2.Service]:
 
 def services(scene: Scene) -> list[Node]:
     """A card per service with its metrics, its recent latency, and its risk."""
-    if scene.taken is None:
+    if scene.snapshot is None:
         return [] if scene.state.connected else [_waiting()]
     wanted = ordered(scene)
     if not wanted:
-        text = "is in trouble" if scene.address.unhealthy else "has such a name"
+        text = "is in trouble" if scene.address.unhealthy else "matches this name"
         show_all = h("a", "Show all", href=scene.address.link(unhealthy=False, find=""))
         return [parts.empty(f"No service {text}. ", show_all)]
-    seen = scene.seen
-    faults = {fault.target: kind_name(fault.kind) for fault in scene.taken.active_faults}
-    lines = _recent(scene, [service.name for service in wanted[:MOST_CARDS]])
+    metrics = scene.metrics
+    faults = {fault.target: kind_name(fault.kind) for fault in scene.snapshot.active_faults}
+    lines = _recent(scene, [service.name for service in wanted[:MAX_CARDS]])
     cards = [
-        _card(scene, service.name, seen.get(service.name), faults.get(service.name, ""), lines)
-        for service in wanted[:MOST_CARDS]
+        _card(scene, service.name, metrics.get(service.name), faults.get(service.name, ""), lines)
+        for service in wanted[:MAX_CARDS]
     ]
-    if len(wanted) > MOST_CARDS:
-        more = f"{len(wanted) - MOST_CARDS} more with less risk; narrow it with Find."
+    if len(wanted) > MAX_CARDS:
+        more = f"{len(wanted) - MAX_CARDS} more with lower risk; narrow the list with Find."
         cards.append(h("p.muted", more, key="more"))
     return cards
 
 
 def _waiting() -> Node:
     return parts.empty(
-        "Waiting for the server; the page fills by itself. Start one with ", h("code", "make run")
+        "Waiting for the server; the page updates automatically. Start one with ",
+        h("code", "make run"),
     )
 
 
@@ -90,8 +91,8 @@ def _recent(
         return {}
     wanted = set(names)
     rows: dict[str, tuple[list[float | None], list[float | None]]] = {n: ([], []) for n in names}
-    for taken in scene.state.snapshots:
-        for one in taken.services:
+    for snapshot in scene.state.snapshots:
+        for one in snapshot.services:
             if one.service in wanted:
                 latency, risk = rows[one.service]
                 latency.append(observed(one, "latency_ms"))
@@ -103,12 +104,12 @@ def _recent(
 def _card(
     scene: Scene,
     name: str,
-    seen: snapshot_pb2.ServiceMetrics | None,
+    metrics: snapshot_pb2.ServiceMetrics | None,
     fault: str,
     lines: dict[str, tuple[list[float | None], list[float | None]]],
 ) -> Node:
-    state = "unknown" if scene.stale else status_of(seen)
-    known = seen is not None and seen.HasField("prediction") and not scene.stale
+    state = "unknown" if scene.stale else status_of(metrics)
+    known = metrics is not None and metrics.HasField("prediction") and not scene.stale
     latency, risk = lines.get(name, ([], []))
     return h(
         "a.card",
@@ -119,7 +120,7 @@ def _card(
                 h(
                     "div",
                     h("dt", label),
-                    h("dd", written(observed(seen, metric), unit), data_metric=metric),
+                    h("dd", written(observed(metrics, metric), unit), data_metric=metric),
                 )
                 for label, metric, unit in figures(scene.state.catalog)
             ],
@@ -134,7 +135,7 @@ def _card(
         ),
         h(
             "span.top",
-            h("span", "risk ", parts.risk(seen.prediction if seen and known else None)),
+            h("span", "risk ", parts.risk(metrics.prediction if metrics and known else None)),
             h("span.faulty", f"⚡ {fault}") if fault else None,
         ),
         href=scene.address.link(service=name),
@@ -146,14 +147,14 @@ def _card(
 
 
 def suggestion(scene: Scene) -> list[Node]:
-    """Suggest the first experiment to somebody who has not made one."""
-    if scene.state.records.experiments != [] or scene.replay or scene.taken is None:
+    """Suggest a first experiment to users who have not run one."""
+    if scene.state.records.experiments != [] or scene.replay or scene.snapshot is None:
         return []
     return [
         h(
             "p.hint",
-            "Everything runs. See what happens when something breaks: ",
-            h("a", "make a first experiment", href=scene.address.link(view="chaos", service="")),
+            "Everything is running. See what happens when something breaks: ",
+            h("a", "run a first experiment", href=scene.address.link(view="chaos", service="")),
             ".",
         )
     ]

@@ -7,8 +7,8 @@ from typing import TypeVar
 
 from dashboard.markup import Node, action, h
 from dashboard.source.state import Records
-from dashboard.words.names import MARKS, level_name
-from dashboard.words.numbers import MISSING, probability
+from dashboard.text.names import MARKS, level_name
+from dashboard.text.numbers import MISSING, probability
 from sre_edge.v1 import prediction_pb2
 
 Item = TypeVar("Item")
@@ -28,12 +28,12 @@ def risk(prediction: prediction_pb2.Prediction | None) -> Node:
 
 
 def empty(*children: Node | str) -> Node:
-    """One sentence about what is not there, and what fills it."""
+    """One sentence that says what is missing, and what will fill it."""
     return h("p.empty", *children)
 
 
 def skeleton(rows: int = 3) -> Node:
-    """What is shown until the first answer, about as large as it."""
+    """Placeholder until the first answer, about as large as it."""
     bars = [h("span.bone") for _ in range(rows)]
     return h("div.skeleton", bars, role="status", aria_label="Loading")
 
@@ -79,9 +79,9 @@ def sparkline(
     values
         Oldest first; None where nothing was observed.
     top
-        Value at the upper edge; by default the largest.
+        Value at the upper edge; None: the largest value.
     label
-        What it shows, for those who cannot see it.
+        Text for screen readers.
     """
     known = [value for value in values if value is not None]
     largest = top or max(known, default=0.0) or 1.0

@@ -1,4 +1,4 @@
-"""Predictions: who is at risk, which model says so, how good it is, how its alarms turned out."""
+"""Predictions: services at risk, the model and its quality, and the outcomes of past alarms."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Sequence
 
 from dashboard.markup import Node, action, h, present
+from dashboard.text.names import alarm_outcome, model_origin, status_of, type_name
+from dashboard.text.numbers import MISSING, duration, number, probability
+from dashboard.text.times import clock, length, moment
 from dashboard.views import markdown, parts
 from dashboard.views.scene import Scene
-from dashboard.words.names import alarm_outcome, model_origin, status_of, type_name
-from dashboard.words.numbers import MISSING, duration, number, probability
-from dashboard.words.times import clock, length, moment
 from sre_edge.v1 import (
     alarm_pb2,
     model_pb2,
@@ -18,22 +18,22 @@ from sre_edge.v1 import (
     snapshot_pb2,
 )
 
-MOST_ROWS = 100
-MOST_ALARMS = 50
+MAX_ROWS = 100
+MAX_ALARMS = 50
 COLUMNS = {
     "service": "Service", "status": "Status", "risk": "Risk", "type": "Most likely",
-    "confidence": "Sure", "cascade": "Cascade risk",
+    "confidence": "Confidence", "cascade": "Cascade risk",
 }  # fmt: skip
 
 
 def risk_table(scene: Scene) -> list[Node]:
     """All services, sorted by the column of the address."""
-    if scene.taken is None:
+    if scene.snapshot is None:
         return [parts.skeleton(6)]
     column = scene.address.sort.lstrip("-")
     column = column if column in COLUMNS else "risk"
     downwards = scene.address.sort.startswith("-")
-    wanted = [one for one in scene.taken.services if scene.address.find.lower() in one.service]
+    wanted = [one for one in scene.snapshot.services if scene.address.find.lower() in one.service]
     rows = sorted(wanted, key=lambda one: _sort_key(one, column), reverse=downwards)
     heads = [
         h(
@@ -47,12 +47,12 @@ def risk_table(scene: Scene) -> list[Node]:
         for key, name in COLUMNS.items()
     ]  # fmt: skip
     table = h("table", h("thead", h("tr", heads)),
-              h("tbody", [_risk_row(scene, one) for one in rows[:MOST_ROWS]]),
+              h("tbody", [_risk_row(scene, one) for one in rows[:MAX_ROWS]]),
               class_="stale" if scene.stale else None)  # fmt: skip
-    left = len(rows) - MOST_ROWS
+    left = len(rows) - MAX_ROWS
     return present(
         h("div.scroll", table, tabindex="0", role="region", aria_label="Risk of all services"),
-        h("p.muted", f"and {left} more; narrow it with Find.") if left > 0 else None,
+        h("p.muted", f"and {left} more; narrow the table with Find.") if left > 0 else None,
     )
 
 
@@ -89,7 +89,7 @@ def _risk_row(scene: Scene, one: snapshot_pb2.ServiceMetrics) -> Node:
     )  # fmt: skip
 
 
-def described(scene: Scene, answer: prediction_service_pb2.GetModelResponse | None) -> list[Node]:
+def description(scene: Scene, answer: prediction_service_pb2.GetModelResponse | None) -> list[Node]:
     """The model in use, or the one of the address: figures and card."""
     if answer is None:
         return [parts.skeleton(5)]
@@ -101,7 +101,8 @@ def described(scene: Scene, answer: prediction_service_pb2.GetModelResponse | No
     scores = model.scores
     figures = [
         ("Incidents foreseen", _share(scores, "event_recall"), "Share of all incidents"),
-        ("Of the foreseeable", _share(scores, "foreseeable_recall"), "That could be foreseen"),
+        ("Foreseeable ones foreseen", _share(scores, "foreseeable_recall"),
+         "Share of the incidents that could be foreseen"),
         ("Alarms that were right", _share(scores, "event_precision"), ""),
         ("Median lead", length(scores.median_lead) if scores.HasField("median_lead") else MISSING,
          "From alarm to onset"),
@@ -111,8 +112,8 @@ def described(scene: Scene, answer: prediction_service_pb2.GetModelResponse | No
         ("Inputs", str(model.feature_count), ""),
     ]  # fmt: skip
     basis = (
-        f"Found on {scores.episodes} simulated episodes with {scores.incidents} incidents, on "
-        "systems that it never saw."
+        f"Measured on {scores.episodes} simulated episodes with {scores.incidents} incidents, on "
+        "systems that the model never saw."
     )
     return [
         h("div.heading", h("h2", heading), h("code", model.version),
@@ -120,7 +121,7 @@ def described(scene: Scene, answer: prediction_service_pb2.GetModelResponse | No
           None if active
           else h("a.push", "Show the one in use", href=scene.address.link(model=""))),
         h("dl.facts", [parts.fact(name, value, says) for name, value, says in figures]),
-        h("p.muted", basis if model.HasField("scores") else "How good it is, is not known."),
+        h("p.muted", basis if model.HasField("scores") else "Its quality is not known."),
         h("details", h("summary", "Model card"), h("div.card-text", markdown.nodes(answer.card))),
     ]  # fmt: skip
 
@@ -152,7 +153,7 @@ def _models(scene: Scene, some: Sequence[model_pb2.Model]) -> Node:
             disabled=bool(model.problem) or not scene.state.connected,
             aria_label=f"Activate {model.version}",
             data_confirm=f"Make {model.version} live instead of {live}? It predicts for everyone "
-                         "from the next tick on. You can roll back at once.",
+                         "from the next tick on. You can roll back at any time.",
         )  # fmt: skip
         rows.append(h(
             "tr",
@@ -165,7 +166,7 @@ def _models(scene: Scene, some: Sequence[model_pb2.Model]) -> Node:
             h("td", h("strong.live", "● in use") if model.active else button),
             key=model.version,
         ))  # fmt: skip
-    heads = ("Version", "From", "Made", "Foreseen", "Right alarms", "")
+    heads = ("Version", "Origin", "Created", "Foreseen", "Right alarms", "")
     return h(
         "div.scroll",
         h("table", h("thead", h("tr", [
@@ -180,22 +181,22 @@ def _made(model: model_pb2.Model) -> Node | str:
 
 
 def alarms(scene: Scene) -> list[Node]:
-    """How past alarms turned out."""
+    """Outcomes of past alarms."""
     return parts.listing(
         scene.state.records, "alarms", lambda some: _alarms(scene, some),
-        scene.state.records.alarms, parts.empty("No alarm was raised yet."),
+        scene.state.records.alarms, parts.empty("No alarm has been raised yet."),
     )  # fmt: skip
 
 
 def _alarms(scene: Scene, some: Sequence[alarm_pb2.Alarm]) -> list[Node]:
     counts = Counter(alarm_outcome(alarm.outcome) for alarm in some)
-    said = ", ".join(f"{count} {name}" for name, count in counts.most_common())
-    rows = [_alarm(scene, alarm) for alarm in some[:MOST_ALARMS]]
-    heads = ("Raised", "Service", "Probability", "Expected", "Turned out", "Lead")
+    summary = ", ".join(f"{count} {name}" for name, count in counts.most_common())
+    rows = [_alarm(scene, alarm) for alarm in some[:MAX_ALARMS]]
+    heads = ("Raised", "Service", "Probability", "Expected", "Outcome", "Lead")
     table = h("table", h("thead", h("tr", [h("th", head, scope="col") for head in heads])),
               h("tbody", rows))  # fmt: skip
     return [
-        h("p", f"Of the last {len(some)}: {said}."),
+        h("p", f"Outcomes of the last {len(some)} alarms: {summary}."),
         h("div.scroll", table, tabindex="0", role="region", aria_label="Past alarms"),
     ]
 

@@ -1,4 +1,4 @@
-"""What is shown: a state, or a moment of the past, seen from an address."""
+"""What a page shows: the latest state or a moment of the past, at an address."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from dashboard.address import Address
 from dashboard.source.state import Provider, State, end_of
-from dashboard.words.times import moment
+from dashboard.text.times import moment
 from sre_edge import SreEdgeError
 from sre_edge.v1 import (
     alarm_pb2,
@@ -21,24 +21,24 @@ from sre_edge.v1 import (
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Scene:
-    """What a view draws.
+    """Input of a view.
 
     Attributes
     ----------
     taken
-        Snapshot that is shown: the latest, or one of the past.
+        Snapshot to show: the latest, or one of the past.
     stale
         Whether nothing new comes, so that values are old.
     problem
         Why a moment of the past cannot be shown.
     now
-        Wall clock.
+        Current time, wall clock.
     """
 
     state: State
     address: Address
     provider: Provider
-    taken: snapshot_pb2.Snapshot | None
+    snapshot: snapshot_pb2.Snapshot | None
     stale: bool
     problem: str
     now: datetime
@@ -51,7 +51,7 @@ class Scene:
     @property
     def end(self) -> datetime | None:
         """Moment that is shown, simulated clock."""
-        return end_of(self.taken) if self.taken else None
+        return end_of(self.snapshot) if self.snapshot else None
 
     @property
     def span(self) -> tuple[datetime, datetime] | None:
@@ -60,9 +60,9 @@ class Scene:
         return (end - timedelta(seconds=self.address.seconds), end) if end else None
 
     @property
-    def seen(self) -> dict[str, snapshot_pb2.ServiceMetrics]:
+    def metrics(self) -> dict[str, snapshot_pb2.ServiceMetrics]:
         """What was observed, by service."""
-        return {one.service: one for one in self.taken.services} if self.taken else {}
+        return {one.service: one for one in self.snapshot.services} if self.snapshot else {}
 
     def service(self, name: str) -> topology_pb2.Service | None:
         """A service of the topology."""
@@ -113,14 +113,14 @@ class Scene:
         return span is not None and start <= span[1] and (end is None or end >= span[0])
 
 
-def scene(state: State, address: Address, provider: Provider) -> Scene:
-    """Set the scene: for a moment of the past, ask the server for it."""
-    taken, problem = state.latest, ""
+def make_scene(state: State, address: Address, provider: Provider) -> Scene:
+    """Make a scene; a moment of the past is requested from the server."""
+    snapshot, problem = state.latest, ""
     if address.at is not None:
-        taken = None
+        snapshot = None
         try:
-            taken = provider.moment(address.at)
+            snapshot = provider.moment(address.at)
         except SreEdgeError as error:
             problem = str(error)
-    stale = not state.connected and not (taken and address.at)
-    return Scene(state, address, provider, taken, stale, problem, datetime.now(UTC))
+    stale = not state.connected and not (snapshot and address.at)
+    return Scene(state, address, provider, snapshot, stale, problem, datetime.now(UTC))

@@ -1,4 +1,4 @@
-"""One service: what will happen to it, why, what to do, and what it depends on."""
+"""One service: its prediction, the reasons, advice, and its dependencies."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from dashboard.figures import service_charts
-from dashboard.figures.look import Figure
-from dashboard.figures.service_charts import Notes, Past
+from dashboard.figures.service_charts import History, Notes
+from dashboard.figures.theme import Figure
 from dashboard.markup import Node, h, present
+from dashboard.text.names import kind_name, service_kind, status_of, type_name
+from dashboard.text.numbers import number, probability
+from dashboard.text.times import length, moment
 from dashboard.views import parts, slos
 from dashboard.views.overview import figures, observed, written
 from dashboard.views.scene import Scene
-from dashboard.words.names import kind_name, service_kind, status_of, type_name
-from dashboard.words.numbers import number, probability
-from dashboard.words.times import length, moment
 from sre_edge import SreEdgeError
 from sre_edge.v1 import (
     analysis_pb2,
@@ -24,14 +24,14 @@ from sre_edge.v1 import (
     topology_pb2,
 )
 
-MOST_FACTORS = 6
-MOST_NEIGHBOURS = 30
+MAX_FACTORS = 6
+MAX_NEIGHBOURS = 30
 
 
 def head(scene: Scene, service: topology_pb2.Service) -> list[Node]:
     """Name, kind, status, risk, and the six metrics now."""
-    seen = scene.seen.get(service.name)
-    state = "unknown" if scene.stale else status_of(seen)
+    metrics = scene.metrics.get(service.name)
+    state = "unknown" if scene.stale else status_of(metrics)
     whole = scene.address.view == "service"
     replicas = f"{service.replicas} replica{'' if service.replicas == 1 else 's'}"
     return [
@@ -51,11 +51,11 @@ def head(scene: Scene, service: topology_pb2.Service) -> list[Node]:
             ),
         ),
         h("p.muted", f"{service_kind(service.kind)} · {replicas}"),
-        _risk(scene, seen),
+        _risk(scene, metrics),
         h(
             "dl.facts",
             [
-                parts.fact(label, written(observed(seen, metric), unit))
+                parts.fact(label, written(observed(metrics, metric), unit))
                 for label, metric, unit in figures(scene.state.catalog)
             ],
             class_="stale" if scene.stale else None,
@@ -64,12 +64,12 @@ def head(scene: Scene, service: topology_pb2.Service) -> list[Node]:
     ]  # fmt: skip
 
 
-def _risk(scene: Scene, seen: snapshot_pb2.ServiceMetrics | None) -> Node:
-    if seen is None or not seen.HasField("prediction") or scene.stale:
+def _risk(scene: Scene, metrics: snapshot_pb2.ServiceMetrics | None) -> Node:
+    if metrics is None or not metrics.HasField("prediction") or scene.stale:
         return h("p.lead", "No prediction yet.")
-    found = seen.prediction
+    found = metrics.prediction
     if found.incident_probability >= 1.0:
-        return h("p.lead", h("strong.risk.critical", "An incident goes on."))
+        return h("p.lead", h("strong.risk.critical", "An incident is ongoing."))
     return h(
         "p.lead",
         parts.risk(found),
@@ -78,7 +78,7 @@ def _risk(scene: Scene, seen: snapshot_pb2.ServiceMetrics | None) -> Node:
 
 
 def _acting(scene: Scene, name: str) -> list[Node]:
-    faults = scene.taken.active_faults if scene.taken else ()
+    faults = scene.snapshot.active_faults if scene.snapshot else ()
     return [
         h("p.faulty", f"⚡ {kind_name(fault.kind)} acts on {fault.target}", key=fault.id)
         for fault in faults
@@ -95,12 +95,12 @@ def figure(scene: Scene, service: topology_pb2.Service) -> Figure | None:
         answer = scene.provider.history(service.name, [p.metric for p in panels], *scene.span)
     except SreEdgeError:
         return None
-    seen = Past()
+    history = History()
     if answer.HasField("start_time"):
         start = moment(answer.start_time)
-        seen = service_charts.past(panels, answer.series, start, answer.bucket_seconds)
+        history = service_charts.to_history(panels, answer.series, start, answer.bucket_seconds)
     notes = _notes(scene, service.name, *scene.span)
-    return service_charts.charts(panels, seen, service, notes, scene.span, scene.threshold)
+    return service_charts.charts(panels, history, service, notes, scene.span, scene.threshold)
 
 
 def _notes(scene: Scene, name: str, begin: datetime, end: datetime) -> Notes:
@@ -128,9 +128,9 @@ def body(scene: Scene, service: topology_pb2.Service) -> list[Node]:
     now = [] if scene.replay else present(_why(scene, service), _analysis(scene, service))
     return [
         *now,
-        _neighbours(scene, "Needs", [call.service for call in service.dependencies],
-                    "It calls nothing."),
-        _neighbours(scene, "Needed by", _callers(scene, service.name), "Users call it."),
+        _neighbours(scene, "Depends on", [call.service for call in service.dependencies],
+                    "It calls no other service."),
+        _neighbours(scene, "Called by", _callers(scene, service.name), "Only users call it."),
         h("section", h("h3", "Error budgets"), *slos.of_service(scene, service.name)),
     ]  # fmt: skip
 
@@ -144,9 +144,9 @@ def _why(scene: Scene, service: topology_pb2.Service) -> Node:
         return h("section", heading, parts.empty(f"{str(error).capitalize()}."), key="why")
     kind = type_name(found.incident_type)
     likely = (
-        h("p", "Most likely: ", h("strong", kind), f", {probability(found.confidence)} sure")
+        h("p", "Most likely: ", h("strong", kind), f", {probability(found.confidence)} confidence")
         if kind
-        else parts.empty("The risk is low: the model expects nothing in particular.")
+        else parts.empty("The risk is low: the model expects no particular type of incident.")
     )  # fmt: skip
     advice = [h("li", one.action) for one in found.recommendations]
     return h(
@@ -157,7 +157,7 @@ def _why(scene: Scene, service: topology_pb2.Service) -> Node:
         _factors(found.top_factors),
         h(
             "details",
-            h("summary", "What the model sees"),
+            h("summary", "Inputs of the model"),
             h("dl.features", [
                 h("div", h("dt", name), h("dd", f"{found.features[name]:.4g}"))
                 for name in sorted(found.features)
@@ -169,7 +169,7 @@ def _why(scene: Scene, service: topology_pb2.Service) -> Node:
 
 def _factors(factors: Sequence[prediction_pb2.Factor]) -> Node | None:
     """Draw the strongest reasons as bars of what each adds to the log-odds."""
-    strongest = list(factors)[:MOST_FACTORS]
+    strongest = list(factors)[:MAX_FACTORS]
     if not strongest:
         return None
     largest = max(abs(one.contribution) for one in strongest) or 1.0
@@ -204,13 +204,13 @@ def _analysis(scene: Scene, service: topology_pb2.Service) -> Node | None:
     below = f"{100 * one.dependency_health:.0f} %" if one.HasField("dependency_health") else "–"
     return h(
         "section",
-        h("h3", "How it stands"),
+        h("h3", "Analysis"),
         h(
             "dl.facts",
             parts.fact("Health", f"{100 * one.health:.0f} %"),
-            parts.fact("Of what it calls", below),
+            parts.fact("Health of dependencies", below),
             parts.fact("Cascade risk", probability(one.cascade_risk),
-                       "That an incident here would bring an entry down within a minute"),
+                       "Probability that an incident here causes one at an entry within a minute"),
         ),
         *_unusual(found),
         *_paths(scene, found.critical_paths, service.name),
@@ -221,7 +221,7 @@ def _analysis(scene: Scene, service: topology_pb2.Service) -> Node | None:
 def _unusual(found: prediction_service_pb2.GetAnalysisResponse) -> list[Node]:
     return [
         h("p", f"Unusual: {one.metric.rsplit('_', 1)[0].replace('_', ' ')} is {one.value:.3g}, "
-               f"usual would be {one.expected:.3g} ({one.deviations:+.0f} σ).")
+               f"the usual value is {one.expected:.3g} ({one.deviations:+.0f} σ).")
         for one in found.anomalies
     ]  # fmt: skip
 
@@ -250,19 +250,19 @@ def _callers(scene: Scene, name: str) -> list[str]:
 
 
 def _neighbours(scene: Scene, heading: str, names: list[str], nothing: str) -> Node:
-    seen = scene.seen
+    metrics = scene.metrics
     rows = [
         h(
             "li",
             h("a", name, href=scene.address.link(service=name)),
-            parts.status("unknown" if scene.stale else status_of(seen.get(name))),
-            parts.risk(seen[name].prediction if name in seen and not scene.stale else None),
+            parts.status("unknown" if scene.stale else status_of(metrics.get(name))),
+            parts.risk(metrics[name].prediction if name in metrics and not scene.stale else None),
             key=name,
         )
-        for name in names[:MOST_NEIGHBOURS]
+        for name in names[:MAX_NEIGHBOURS]
     ]
-    if len(names) > MOST_NEIGHBOURS:
-        rows.append(h("li.muted", f"and {len(names) - MOST_NEIGHBOURS} more", key="more"))
+    if len(names) > MAX_NEIGHBOURS:
+        rows.append(h("li.muted", f"and {len(names) - MAX_NEIGHBOURS} more", key="more"))
     drawn = h("ul.neighbours", rows) if rows else parts.empty(nothing)
     return h("section", h("h3", heading), drawn, key=heading)
 

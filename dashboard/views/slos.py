@@ -1,18 +1,18 @@
-"""Objectives, what is left of their error budgets, and how fast they burn."""
+"""Objectives, their remaining error budgets, and burn rates."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from dashboard.markup import Node, h
+from dashboard.text.names import objective_name, severity_name
+from dashboard.text.numbers import duration, number
+from dashboard.text.times import seconds
 from dashboard.views import parts
 from dashboard.views.scene import Scene
-from dashboard.words.names import objective_name, severity_name
-from dashboard.words.numbers import duration, number
-from dashboard.words.times import seconds
 from sre_edge.v1 import incident_service_pb2, slo_pb2
 
-MOST_SERVICES = 100
+MAX_SERVICES = 100
 UNITS = {
     slo_pb2.OBJECTIVE_LATENCY: ("p95 at most", "ms"),
     slo_pb2.OBJECTIVE_ERROR_RATE: ("at most", "%"),
@@ -48,17 +48,18 @@ def _drawn(scene: Scene, wanted: Callable[[str], bool], *, named: bool) -> list[
             named=named,
             rows=len(service.objectives) if one == service.objectives[0] else 0,
         )
-        for service in answer.services[: MOST_SERVICES if named else None]
+        for service in answer.services[: MAX_SERVICES if named else None]
         if wanted(service.service)
         for one in service.objectives
     ]
     if not rows:
-        return [*found, parts.empty("No objectives are known of it.")]
+        return [*found, parts.empty("No objectives are known for it.")]
     windows = [f"Burn, {duration(seconds(policy.long_window))}" for policy in answer.policies]
     heads = [*(["Service"] if named else []), "Objective", "Budget left", *windows, "Alert"]
     period = duration(seconds(answer.budget_period))
     note = (
-        f"Budgets are for {period} of simulated time; a burn rate of 1 spends exactly all of one."
+        f"Budgets are for {period} of simulated time; a burn rate of 1 spends exactly the whole "
+        "budget."
     )
     return [
         *found,

@@ -1,4 +1,4 @@
-"""Faults, alarms, incidents and changes on one axis of time; each leads to its moment."""
+"""Faults, alarms, incidents and changes on one time axis; each links to its moment."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from dashboard.markup import Node, h
+from dashboard.text.names import alarm_outcome, event_group, kind_name
+from dashboard.text.numbers import probability
+from dashboard.text.times import clock, length, moment
 from dashboard.views.scene import Scene
-from dashboard.words.names import alarm_outcome, event_group, kind_name
-from dashboard.words.numbers import probability
-from dashboard.words.times import clock, length, moment
 
 TICKS = 4
 

@@ -1,1 +1,1 @@
-"""What is foretold: breaches, incidents, their types, labels, alarms, levels of risk."""
+"""Definitions of what is predicted: breaches, incidents and their types, labels, alarms, risk."""

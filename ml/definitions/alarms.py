@@ -1,4 +1,4 @@
-"""Alarms: when predictions are acted on, and whether they were right (evaluation.md, section 1)."""
+"""Alarms: when they are raised, and whether they were right (evaluation.md, section 1)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ml.definitions.incidents import BoolArray, Incident
 from ml.definitions.labels import MIN_LEAD_FRAMES, unscored
 from telemetry.graph import FloatArray
 
-NEEDED, AMONG = 2, 3
+REQUIRED_PREDICTIONS, WINDOW_PREDICTIONS = 2, 3
 CALM_FRAMES = 15
 MAX_LEAD_FRAMES = 150
 
@@ -28,12 +28,12 @@ class AlarmTracker:
     Attributes
     ----------
     threshold
-        May be set: another model has another one.
+        Probability at which an alarm is raised; set it when the model changes.
     """
 
     def __init__(self, shape: tuple[int, ...], threshold: float) -> None:
         self.threshold = threshold
-        self._above = np.zeros((AMONG, *shape), dtype=np.bool_)
+        self._above = np.zeros((WINDOW_PREDICTIONS, *shape), dtype=np.bool_)
         self._calm = np.zeros(shape, dtype=np.intp)
         self._raised = np.zeros(shape, dtype=np.bool_)
 
@@ -54,15 +54,16 @@ class AlarmTracker:
         Parameters
         ----------
         probability
-            NaN counts as 0.
+            (B, S) predicted probabilities; NaN counts as 0.
         suppressed
-            In an incident, or in the 30 s after one: no alarm can be raised, a raised one ends.
+            (B, S) True in an incident and in the 30 s after it: no alarm is raised, and one that
+            is raised ends.
         """
         known = np.nan_to_num(probability)
         self._above = np.concatenate([self._above[1:], (known >= self.threshold)[None]])
         self._above[:, suppressed] = False
         self._calm = np.where(known < 0.5 * self.threshold, self._calm + 1, 0)
-        rises = self._above.sum(axis=0) >= NEEDED
+        rises = self._above.sum(axis=0) >= REQUIRED_PREDICTIONS
         self._raised = (self._raised & (self._calm < CALM_FRAMES) | rises) & ~suppressed
         return self._raised
 
@@ -74,11 +75,11 @@ class Alarm:
     Attributes
     ----------
     copy, service
-        Where.
+        Indices of the copy and of the service.
     raised
-        Frame whose prediction raised it; it exists from the end of that frame on.
+        Index of the frame whose prediction raised it; it exists from the end of that frame on.
     ended
-        First frame that it is not raised in.
+        Index of the first frame in which it is no longer raised.
     """
 
     copy: int

@@ -1,4 +1,4 @@
-"""What counts as trouble in one interval (evaluation.md, section 1)."""
+"""Breached intervals (evaluation.md, section 1)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def breached(frame: Frame, graph: ServiceGraph) -> NDArray[np.bool_]:
     """Say for each service whether its interval is breached, shape (B, S).
 
     Error rate of at least 5 % with at least 5 failed requests, or 95th percentile of the latency
-    above the objective, or no replica up. What is not observed breaches nothing.
+    above the objective, or no replica up. A value that is not observed breaches nothing.
     """
     with np.errstate(invalid="ignore"):
         failing = (frame.error_rate_percent >= MIN_ERROR_RATE_PERCENT) & (

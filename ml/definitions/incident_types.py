@@ -1,4 +1,4 @@
-"""What drove a service into breach, from the simulation's causes (evaluation.md, section 1)."""
+"""Types of incidents, derived from the simulation's causes (evaluation.md, section 1)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ THROTTLED = 0.95
 MISSING = 0.6
 WAITING = 0.6
 WINDOW_FRAMES = 8
-"""The first 16 s of an incident tell its type."""
+"""The first 16 s of an incident determine its type."""
 KILLED_LATELY_FRAMES = 30
 
 
@@ -33,7 +33,7 @@ INCIDENT_TYPES = tuple(IncidentType)
 
 
 def incident_type(truths: list[Truth], copy: int, service: int, onset: int) -> IncidentType:
-    """Tell the type of the incident that began in frame `onset` of a recording."""
+    """Determine the type of the incident that began in frame `onset` of a recording."""
 
     def values(name: str, first: int, last: int) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
         frames = truths[max(first, 0) : last]

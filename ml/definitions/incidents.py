@@ -1,4 +1,4 @@
-"""Incidents: when trouble begins and ends (evaluation.md, section 1)."""
+"""Incidents: their onset and their end (evaluation.md, section 1)."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class Incident:
     Attributes
     ----------
     copy, service
-        Where.
+        Indices of the copy and of the service.
     onset
-        Frame of the first of its breached intervals.
+        Index of the frame with its first breached interval.
     end
-        First frame after it; the number of frames seen if it is still open.
+        Index of the first frame after it; the number of frames so far if it is still open.
     """
 
     copy: int
@@ -39,7 +39,7 @@ class Incident:
 
 
 class IncidentTracker:
-    """Follows breaches frame by frame and tells incidents, of B copies of S services."""
+    """Detects incidents from breaches, frame by frame, for B copies of S services."""
 
     def __init__(self, copies: int, services: int) -> None:
         shape = (copies, services)
@@ -74,7 +74,7 @@ class IncidentTracker:
         ends = self._open & (self._quiet >= QUIET_FRAMES)
         self._open = (self._open | begins) & ~ends
         self._frames += 1
-        return self._told(ends, self._frames)
+        return self._as_incidents(ends, self._frames)
 
     def rearrange(self, place: Callable[[NDArray[Any], Any], NDArray[Any]]) -> None:
         """Go on with other services.
@@ -88,9 +88,9 @@ class IncidentTracker:
 
     def unfinished(self) -> list[Incident]:
         """Incidents that are still open."""
-        return self._told(self._open, self._frames)
+        return self._as_incidents(self._open, self._frames)
 
-    def _told(self, where: BoolArray, end: int) -> list[Incident]:
+    def _as_incidents(self, where: BoolArray, end: int) -> list[Incident]:
         return [
             Incident(int(b), int(s), int(self._onset[b, s]), end) for b, s in np.argwhere(where)
         ]

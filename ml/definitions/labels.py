@@ -1,4 +1,4 @@
-"""Labels: what the future holds for each service at each frame (evaluation.md, section 1)."""
+"""Labels: whether an incident follows, for each service and frame (evaluation.md, section 1)."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ MIN_LEAD_FRAMES = 2
 
 
 def labels(
-    shape: tuple[int, int, int], incidents: Iterable[Incident], soonest: int = 1
+    shape: tuple[int, int, int], incidents: Iterable[Incident], min_ahead: int = 1
 ) -> BoolArray:
     """Whether an onset lies in (t, t + 60 s], for each frame, copy and service (T, B, S).
 
-    `soonest` leaves onsets out that are fewer frames ahead.
+    `min_ahead` leaves onsets out that are fewer frames ahead.
     """
     result = np.zeros(shape, dtype=np.bool_)
     for incident in incidents:
         earliest = max(0, incident.onset - HORIZON_FRAMES)
-        latest = max(0, incident.onset - soonest + 1)
+        latest = max(0, incident.onset - min_ahead + 1)
         result[earliest:latest, incident.copy, incident.service] = True
     return result
 

@@ -1,4 +1,4 @@
-"""What would have been: the cause of each incident, and whether a false alarm was right after all.
+"""Counterfactuals: the cause of each incident, and whether a false alarm was justified.
 
 The same episode is simulated again with the same seed, so with the same chance, but without some of
 its faults, or with faults that hold on (evaluation.md, section 1).
@@ -25,7 +25,7 @@ NEAR_FRAMES = 15
 """An onset within 30 s of the observed one is the same."""
 FORESEEABLE_S = 10.0
 HELD_S = 120.0
-MOST_COPIES = 96
+MAX_COPIES = 96
 FRAMES = round(EPISODE_S / FRAME_INTERVAL_S)
 
 Faults = tuple[Fault, ...]
@@ -40,7 +40,7 @@ class Variant:
     copy
         Number of the episode, which addresses its chance.
     faults
-        Those that happen.
+        Faults that are injected.
     """
 
     copy: int
@@ -48,14 +48,14 @@ class Variant:
 
 
 class Counterfactuals:
-    """The onsets of every variant of the episodes of one system that anybody may ask for.
+    """The onsets of every variant of the episodes of one system that may be asked for.
 
     Parameters
     ----------
     topology, chosen, seed
-        As recorded.
+        As in the recording.
     affected
-        Episodes that had an incident, whose cause anybody may ask for; None: all.
+        Episodes with an incident whose cause may be asked for; None: all.
     """
 
     def __init__(
@@ -77,8 +77,8 @@ class Counterfactuals:
         ]
         self._onsets: dict[Variant, dict[int, list[int]]] = {}
         loads = [scenario.load for scenario in chosen]
-        for start in range(0, len(variants), MOST_COPIES):
-            batch = variants[start : start + MOST_COPIES]
+        for start in range(0, len(variants), MAX_COPIES):
+            batch = variants[start : start + MAX_COPIES]
             for incident in _simulate(topology, batch, loads, seed):
                 of_variant = self._onsets.setdefault(batch[incident.copy], {})
                 of_variant.setdefault(incident.service, []).append(incident.onset)
@@ -104,7 +104,7 @@ class Counterfactuals:
         Parameters
         ----------
         copy, service, t_s
-            Where and when it was raised.
+            Copy, service and time at which it was raised.
         next_onset_s
             Next onset of the service that really followed; None if there was none.
         """

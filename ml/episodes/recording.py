@@ -18,7 +18,7 @@ from ml.episodes.scenarios import SCORED_S, TAIL_S, WARM_UP_S, draw
 from ml.features import NAMES, FeatureExtractor
 from simulator.dynamics.load import Load
 from simulator.faults.scenario import Scenario
-from simulator.side_by_side import placed, side_by_side
+from simulator.side_by_side import prefixed_fault, side_by_side
 from simulator.simulation import Simulation
 from simulator.topology.resolved import Topology
 from telemetry.faults import Fault
@@ -39,25 +39,25 @@ class Recording:
     Attributes
     ----------
     name, graph
-        The system.
+        Name and graph of the system.
     scenarios
-        What happened in each episode.
+        Scenario of each episode.
     features
         (T, B, S, F) float32, in the order of `ml.features.NAMES`.
     label
         (T, B, S) whether an incident begins within the horizon.
     timely
-        (T, B, S) whether one does that an alarm now would still be in time for.
+        (T, B, S) whether one begins for which an alarm now would still be in time.
     scored
         (T, B, S) False in an incident and in the 30 s after it.
     incidents
-        Those with their onset in the scored frames, which are numbered from 0.
+        Incidents with their onset in the scored frames, which are numbered from 0.
     types
-        Index into `INCIDENT_TYPES` of each of them.
+        Index of the type of each incident in `INCIDENT_TYPES`.
     causes
-        Fault that caused each of them, None for a spontaneous one; empty if not asked for.
+        Fault that caused each incident, None for a spontaneous one; empty if not determined.
     counterfactuals
-        What would have been; None if not asked for.
+        Counterfactuals of the episodes; None if not simulated.
     """
 
     name: str
@@ -94,13 +94,13 @@ def record(
     chosen: Sequence[Scenario],
     seed: int,
     *,
-    explained: bool = False,
+    with_causes: bool = False,
 ) -> Recording:
-    """Simulate scenarios of one system side by side; `explained`: with what caused incidents."""
+    """Simulate scenarios of one system; `with_causes`: also find the causes of incidents."""
     simulation = _simulation(topology, [s.load for s in chosen], [s.faults for s in chosen], seed)
-    seen = _seen(simulation, chosen, TAIL_S)
-    recording = _recording(topology, chosen, seen, 0)
-    if not explained:
+    run = _run(simulation, chosen, TAIL_S)
+    recording = _recording(topology, chosen, run, 0)
+    if not with_causes:
         return recording
     affected = {incident.copy for incident in recording.incidents}
     counterfactuals = Counterfactuals(topology, chosen, seed, affected)
@@ -111,12 +111,12 @@ def record(
     return replace(recording, causes=causes, counterfactuals=counterfactuals)
 
 
-def record_together(
+def record_batch(
     topologies: Sequence[Topology], chosen: Sequence[Sequence[Scenario]], seed: int
 ) -> list[Recording]:
     """Simulate scenarios of several systems in one simulation, which is several times as fast.
 
-    It is for what is only learned from: it ends as soon as labels are complete. Each system has as
+    It is for training data only: it ends as soon as labels are complete. Each system has as
     many scenarios. Episode n of all systems has the load of the first one's.
     """
     loads = [scenario.load for scenario in chosen[0]]
@@ -125,21 +125,25 @@ def record_together(
         for of_system in chosen
     ]
     faults = [
-        tuple(placed(fault, n) for n, scenario in enumerate(of_copy) for fault in scenario.faults)
+        tuple(
+            prefixed_fault(fault, n)
+            for n, scenario in enumerate(of_copy)
+            for fault in scenario.faults
+        )
         for of_copy in zip(*chosen, strict=True)
     ]
     simulation = _simulation(side_by_side(topologies), loads, faults, seed)
-    seen = _seen(simulation, chosen[0], LABELLED_TAIL_S)
+    run = _run(simulation, chosen[0], LABELLED_TAIL_S)
     first = np.cumsum([0, *(len(topology.services) for topology in topologies)])
     return [
-        _recording(topology, of_system, seen, int(place))
+        _recording(topology, of_system, run, int(place))
         for topology, of_system, place in zip(topologies, chosen, first, strict=False)
     ]
 
 
 @dataclass(frozen=True, eq=False)
-class _Seen:
-    """What happened in a simulation: features of the scored frames, all breaches and truths."""
+class _Run:
+    """Result of a simulation: features of the scored frames, all breaches and truths."""
 
     features: NDArray[np.float32]
     breaches: BoolArray
@@ -157,7 +161,7 @@ def _simulation(
     return simulation
 
 
-def _seen(simulation: Simulation, chosen: Sequence[Scenario], tail_s: float) -> _Seen:
+def _run(simulation: Simulation, chosen: Sequence[Scenario], tail_s: float) -> _Run:
     graph, copies = simulation.graph, simulation.copies
     extractor = FeatureExtractor(graph, copies)
     started = [_MIDNIGHT + timedelta(days=i % 7, hours=s.load.hour) for i, s in enumerate(chosen)]
@@ -173,15 +177,13 @@ def _seen(simulation: Simulation, chosen: Sequence[Scenario], tail_s: float) -> 
                 features[k - FIRST_SCORED] = row
         breaches.append(breached(frame, graph))
         truths.append(simulation.truth)
-    return _Seen(features, np.stack(breaches), truths)
+    return _Run(features, np.stack(breaches), truths)
 
 
-def _recording(
-    topology: Topology, chosen: Sequence[Scenario], seen: _Seen, first: int
-) -> Recording:
+def _recording(topology: Topology, chosen: Sequence[Scenario], run: _Run, first: int) -> Recording:
     """Record the system whose services begin at place `first`, without causes."""
     services = slice(first, first + len(topology.services))
-    breaches = seen.breaches[..., services]
+    breaches = run.breaches[..., services]
     happened = incidents(breaches)
     window = slice(FIRST_SCORED, LAST_SCORED)
     counted = [i for i in happened if FIRST_SCORED <= i.onset < LAST_SCORED]
@@ -189,7 +191,7 @@ def _recording(
         name=topology.name,
         graph=topology.graph(),
         scenarios=tuple(chosen),
-        features=seen.features[:, :, services],
+        features=run.features[:, :, services],
         label=labels(breaches.shape, happened)[window],
         timely=labels(breaches.shape, happened, MIN_LEAD_FRAMES + 1)[window],
         scored=~unscored(breaches.shape, happened)[window],
@@ -197,7 +199,7 @@ def _recording(
             replace(i, onset=i.onset - FIRST_SCORED, end=i.end - FIRST_SCORED) for i in counted
         ),
         types=tuple(
-            INCIDENT_TYPES.index(incident_type(seen.truths, i.copy, first + i.service, i.onset))
+            INCIDENT_TYPES.index(incident_type(run.truths, i.copy, first + i.service, i.onset))
             for i in counted
         ),
     )

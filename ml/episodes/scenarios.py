@@ -27,29 +27,29 @@ _KINDS = tuple(FaultKind)
 
 @dataclass(frozen=True, slots=True)
 class Mix:
-    """What the default mix draws from.
+    """Distribution of the episodes of the default mix.
 
     Attributes
     ----------
     quiet_share
-        Episodes without any fault.
+        Share of episodes without any fault.
     absorbed_surge_share
-        Episodes with a surge that the system absorbs.
+        Share of episodes with a surge that the system absorbs.
     most_faults
-        Faults in an episode: one to so many.
+        Maximum number of faults in an episode; the minimum is one.
     intensity
-        Log-uniform between these.
+        Bounds of the intensity, which is log-uniform.
     ramp_s
-        Half of the faults start suddenly, the others ramp up for up to so long.
+        Maximum ramp of the half of the faults that do not start suddenly.
     duration_s
-        Uniform between these.
+        Bounds of the duration, which is uniform.
     load
-        Times the nominal load, uniform between these, at a random hour of the day.
+        Bounds of the load over the nominal load, which is uniform, at a random hour of the day.
     """
 
     quiet_share: float = QUIET_SHARE
     absorbed_surge_share: float = ABSORBED_SURGE_SHARE
-    most_faults: int = 3
+    max_faults: int = 3
     intensity: tuple[float, float] = (0.2, 3.0)
     ramp_s: float = 120.0
     duration_s: tuple[float, float] = (30.0, 600.0)
@@ -64,7 +64,7 @@ def draw(graph: ServiceGraph, rng: np.random.Generator, name: str, mix: Mix = Mi
     kind = rng.random()
     faults: list[Fault] = []
     if kind >= mix.quiet_share:
-        faults = [_fault(graph, rng, mix) for _ in range(int(rng.integers(1, mix.most_faults + 1)))]
+        faults = [_fault(graph, rng, mix) for _ in range(int(rng.integers(1, mix.max_faults + 1)))]
     if kind >= 1.0 - mix.absorbed_surge_share:
         faults = [_absorbed_surge(graph, rng, mix)]
     return Scenario(name, EPISODE_S, load, tuple(faults))

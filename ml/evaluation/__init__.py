@@ -1,1 +1,1 @@
-"""How good a model is, beside simple baselines and an oracle."""
+"""Evaluation of a model against simple baselines and an oracle."""

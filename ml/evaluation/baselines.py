@@ -1,4 +1,4 @@
-"""What the model has to beat: simple scores from the same features (evaluation.md, section 3).
+"""Simple scores that the model has to beat, from the same features (evaluation.md, section 3).
 
 Each takes features (T, B, S, F) and gives a score (T, B, S); higher means more likely.
 """
@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.features import NAMES, stirred
+from ml.features import NAMES, active_rows
 from ml.serving.artefact import LOGISTIC
 from telemetry.graph import FloatArray
 
@@ -73,7 +73,7 @@ def burn_rate(features: Features) -> FloatArray:
 class LogisticRegression:
     """A logistic regression on the learned features, read from a model directory.
 
-    It learned from the same rows as the model, and like it is asked where something has moved.
+    It learned from the same rows as the model, and like it is evaluated for active rows only.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -87,7 +87,7 @@ class LogisticRegression:
         rows = (features[..., self._columns] - self._centre) / self._scale
         logit = np.clip(np.nan_to_num(rows), -10.0, 10.0) @ self._weights + self._intercept
         score = 1.0 / (1.0 + np.exp(-np.clip(logit, -30.0, 30.0)))
-        return np.where(stirred(features), score, 0.0)
+        return np.where(active_rows(features), score, 0.0)
 
 
 def baselines(directory: Path) -> dict[str, Baseline]:

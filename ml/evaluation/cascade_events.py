@@ -1,4 +1,4 @@
-"""What failures really did to others: to learn their spread from, and to score it."""
+"""How failures spread to other services: data to learn the spread from, and to score it."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def spread_rows(recording: Recording) -> SpreadRows:
     return SpreadRows(np.concatenate(inputs), np.array(followed, dtype=np.bool_))
 
 
-def joined_spread(parts: Sequence[SpreadRows]) -> SpreadRows:
+def concatenated_spread(parts: Sequence[SpreadRows]) -> SpreadRows:
     """Put rows together."""
     return SpreadRows(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 

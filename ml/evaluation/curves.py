@@ -1,4 +1,4 @@
-"""What plots of a predictor need, as plain values: alarms, reliability, lead times."""
+"""Data of the plots of a predictor: operating points of alarms, reliability, lead times."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from ml.evaluation.metrics import candidates, shares
+from ml.evaluation.metrics import candidates, event_ratios
 from ml.evaluation.pool import Pool, Scored
 
-BINS, LEAST_SAID = 12, 1e-3
+BINS, MIN_PROBABILITY = 12, 1e-3
 LEAD_STEP_S, LONGEST_LEAD_S = 10, 120
 
 
@@ -24,28 +24,28 @@ def curves(scored: Sequence[Scored], threshold: float) -> dict[str, Any]:
 
 
 def operating_points(scored: Sequence[Scored]) -> list[dict[str, float | None]]:
-    """How good alarms are, at rising thresholds."""
+    """Figures of merit of alarms at rising thresholds."""
     pool = Pool(scored)
     points = []
     for threshold in candidates(scored):
-        figures = shares(pool.count(threshold).tally)
+        figures = event_ratios(pool.count(threshold).tally)
         names = ("foreseeable_recall", "event_precision", "false_alarms_per_episode")
         points.append({"threshold": threshold, **{name: figures[name] for name in names}})
     return points
 
 
 def reliability(scored: Sequence[Scored]) -> list[dict[str, float]]:
-    """Set what was said against what happened: rows in bins of rising probability, none empty."""
+    """Compare predictions with what happened: rows in bins of rising probability, none empty."""
     label = np.concatenate([s.recording.label[s.recording.scored] for s in scored])
     score = np.concatenate([s.score[s.recording.scored] for s in scored])
-    edges = np.geomspace(LEAST_SAID, 1.0, BINS + 1)
+    edges = np.geomspace(MIN_PROBABILITY, 1.0, BINS + 1)
     place = np.clip(np.digitize(score, edges) - 1, 0, BINS - 1)
     size = np.bincount(place, minlength=BINS)
-    said = np.bincount(place, score, BINS)
+    predicted = np.bincount(place, score, BINS)
     happened = np.bincount(place, label.astype(np.float64), BINS)
     return [
         {
-            "said": float(f"{said[i] / size[i]:.4g}"),
+            "said": float(f"{predicted[i] / size[i]:.4g}"),
             "happened": float(f"{happened[i] / size[i]:.4g}"),
             "rows": int(size[i]),
         }

@@ -1,4 +1,4 @@
-"""How good a model is, beside simple baselines, on systems it has never seen.
+"""Evaluation of a model against simple baselines, on systems that it has never seen.
 
 The definitions are those of `docs/evaluation.md`.
 """
@@ -18,11 +18,11 @@ from ml.evaluation.baselines import baselines
 from ml.evaluation.cascade_events import cascade_figures
 from ml.evaluation.metrics import (
     Curve,
-    ahead,
     best_threshold,
     calibration_error,
     curve,
     events,
+    recall_gain,
     rows,
 )
 from ml.evaluation.pool import Pool, Scored
@@ -36,26 +36,26 @@ PROTOCOL = 1
 MODEL, ORACLE, OVERALL = "model", "oracle", "overall"
 MIN_LEAD_S = 4
 FALSE_ALARM_RATES = (0.1, 0.5)
-AIMED_PRECISION = 0.94
+TARGET_PRECISION = 0.94
 INTENSITIES = _, _, _, _LAST = ((0.2, 0.5), (0.5, 1.0), (1.0, 2.0), (2.0, 3.0))
 
 
-class Compared(NamedTuple):
-    """What each predictor says of the same recordings, and from where on it raises alarms.
+class PredictorScores(NamedTuple):
+    """Scores of each predictor on the same recordings, and its alarm threshold.
 
-    `model` is among them; thresholds were chosen on other systems, but for the oracle's.
+    `model` is among them; thresholds were chosen on other systems, except the oracle's.
     """
 
     scores: dict[str, list[Scored]]
     thresholds: dict[str, float]
 
 
-def compare(
+def score_predictors(
     test: Sequence[Recording],
     validation: Sequence[Recording],
     directory: Path,
     ceiling: Sequence[FloatArray] | None = None,
-) -> Compared:
+) -> PredictorScores:
     """Let a model directory and the baselines score recordings.
 
     Parameters
@@ -63,11 +63,11 @@ def compare(
     test
         Recordings of systems that the model has never seen, explained.
     validation
-        Recordings that the thresholds of the baselines are chosen on, as the model's was.
+        Recordings to choose the thresholds of the baselines on, as the model's was.
     directory
-        The model.
+        Directory of the model.
     ceiling
-        What the oracle says of each test recording, (T, B, S); None: it was not asked. Its
+        Scores of the oracle on each test recording, (T, B, S); None: it was not evaluated. Its
         threshold is chosen on the same recordings.
     """
     predictor = Predictor(directory)
@@ -81,13 +81,13 @@ def compare(
     if ceiling is not None:
         known = [Scored(r, score) for r, score in zip(test, ceiling, strict=True)]
         thresholds[ORACLE], scores[ORACLE] = best_threshold(Pool(known)), known
-    return Compared(scores, thresholds)
+    return PredictorScores(scores, thresholds)
 
 
-def evaluate(compared: Compared, directory: Path, seed: int) -> dict[str, Any]:
-    """Sum up how good a model is (evaluation.md, section 4); `seed` is noted in the report."""
+def evaluate(predictors: PredictorScores, directory: Path, seed: int) -> dict[str, Any]:
+    """Report the quality of a model (evaluation.md, section 4); `seed` is noted in the report."""
     predictor = Predictor(directory)
-    scores, thresholds = compared
+    scores, thresholds = predictors
     model, threshold = scores[MODEL], thresholds[MODEL]
     test = [one.recording for one in model]
     return {
@@ -120,8 +120,8 @@ def _figures(pool: Pool, threshold: float, known: Curve | None = None) -> dict[s
     return {
         **events(pool, threshold, with_intervals=True),
         **{f"recall_at_{rate:g}": _rounded(known.recall_at(rate)[0]) for rate in FALSE_ALARM_RATES},
-        f"foreseeable_recall_at_precision_{AIMED_PRECISION:g}": (
-            known.foreseeable_recall_at_precision(AIMED_PRECISION)
+        f"foreseeable_recall_at_precision_{TARGET_PRECISION:g}": (
+            known.foreseeable_recall_at_precision(TARGET_PRECISION)
         ),
         **rows(pool.scored, threshold),
     }
@@ -136,12 +136,12 @@ def _all_figures(
     """
     pools = {name: Pool(scored) for name, scored in scores.items()}
     curves = {name: curve(pool) for name, pool in pools.items()}
-    figures = _beside({n: _figures(pools[n], thresholds[n], curves[n]) for n in scores})
+    figures = _by_predictor({n: _figures(pools[n], thresholds[n], curves[n]) for n in scores})
     others = {name: known for name, known in curves.items() if name != MODEL}
     return {
         **({key: figures} if key else figures),
         f"ahead_in_recall_at_{FALSE_ALARM_RATES[-1]:g}": {
-            name: ahead(curves[MODEL], known, FALSE_ALARM_RATES[-1])
+            name: recall_gain(curves[MODEL], known, FALSE_ALARM_RATES[-1])
             for name, known in others.items()
         },
     }
@@ -161,8 +161,8 @@ def _topology(
     }
 
 
-def _beside(figures: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """Put the model's figures beside the oracle's, null if it was not asked, and the baselines'."""
+def _by_predictor(figures: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Group figures: those of the model, of the oracle (None if not asked), of the baselines."""
     named = dict(figures)
     return {"model": named.pop(MODEL), "oracle": named.pop(ORACLE, None), "baselines": named}
 

@@ -16,11 +16,11 @@ FRAME_S = 2.0
 BOOTSTRAPS = 400
 ECE_FROM, ECE_BINS = 0.05, 15
 LEAD_SHARE = 0.6
-"""Of the time that there was, what an alarm threshold has to leave: the aim of evaluation.md."""
+"""Minimum median share of the available time that alarms leave: the aim of evaluation.md."""
 
 
-def shares(tally: Tally) -> dict[str, float | None]:
-    """Ratios of counts of all episodes."""
+def event_ratios(tally: Tally) -> dict[str, float | None]:
+    """Ratios of the counts, over all episodes."""
     hits, false = float(tally.hits.sum()), float(tally.false_alarms.sum())
     return {
         "event_recall": _ratio(hits, tally.incidents.sum()),
@@ -35,7 +35,7 @@ def intervals(tally: Tally, seed: int = 0) -> dict[str, list[float | None]]:
     rng = np.random.default_rng(seed)
     episodes = len(tally.alarms)
     drawn = [
-        shares(Tally(*(values[chosen] for values in tally)))
+        event_ratios(Tally(*(values[chosen] for values in tally)))
         for chosen in rng.integers(0, episodes, (BOOTSTRAPS, episodes))
     ]
     found: dict[str, list[float | None]] = {}
@@ -60,7 +60,7 @@ def events(pool: Pool, threshold: float, *, with_intervals: bool = False) -> dic
         "alarms": int(tally.alarms.sum()),
         "false_alarms": int(tally.false_alarms.sum()),
         "justified_alarms": int(tally.justified_alarms.sum()),
-        **shares(tally),
+        **event_ratios(tally),
         "lead_s": {key: _plain(v) for key, v in zip(("p10", "p50", "p90"), quantiles, strict=True)},
         "median_lead_s": _plain(quantiles[1]),
         "lead_share": _plain(float(np.median(lead_shares))) if lead_shares else None,
@@ -116,9 +116,9 @@ class Curve(NamedTuple):
     Attributes
     ----------
     hits, foreseeable_hits, false_alarms
-        (K, N) of each episode.
+        (K, N) counts per threshold and episode.
     incidents, foreseeable
-        (N,) of each episode.
+        (N,) counts per episode.
     """
 
     hits: FloatArray
@@ -142,13 +142,13 @@ class Curve(NamedTuple):
         recall: FloatArray = (hits * allowed).max(axis=0) / total
         return recall
 
-    def foreseeable_recall_at_precision(self, least: float) -> float | None:
+    def foreseeable_recall_at_precision(self, min_precision: float) -> float | None:
         """Highest recall of foreseeable incidents at a precision of at least this.
 
         None if no incident is foreseeable.
         """
         hits = self.hits.sum(axis=1)
-        precise = hits >= least * (hits + self.false_alarms.sum(axis=1))
+        precise = hits >= min_precision * (hits + self.false_alarms.sum(axis=1))
         return _ratio((self.foreseeable_hits.sum(axis=1) * precise).max(), self.foreseeable.sum())
 
 
@@ -164,7 +164,7 @@ def curve(pool: Pool) -> Curve:
     )
 
 
-def ahead(model: Curve, other: Curve, false_alarms_per_episode: float) -> dict[str, Any]:
+def recall_gain(model: Curve, other: Curve, false_alarms_per_episode: float) -> dict[str, Any]:
     """Compare recall at so many false alarms: a paired bootstrap over the same episodes."""
     rng = np.random.default_rng(0)
     episodes = len(model.incidents)
@@ -202,7 +202,7 @@ def best_threshold(pool: Pool) -> float:
 
 def balance(tally: Tally) -> float:
     """Harmonic mean of the recall of foreseeable incidents and the precision of events."""
-    figures = shares(tally)
+    figures = event_ratios(tally)
     recall, precision = figures["foreseeable_recall"] or 0.0, figures["event_precision"] or 0.0
     return 2.0 * recall * precision / max(recall + precision, 1e-12)
 

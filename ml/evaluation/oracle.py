@@ -1,7 +1,7 @@
-"""The practical ceiling: who knows the true state and simulates forward from it.
+"""The practical upper bound: an oracle that simulates forward from the true state.
 
-It knows the faults that have begun and draws how long they will go on; the future's chance it does
-not know (evaluation.md, section 1).
+It knows the faults that have begun and draws how long they will last; it does not know the random
+numbers of the future (evaluation.md, section 1).
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ def oracle(topology: Topology, chosen: Sequence[Scenario], seed: int) -> FloatAr
     graph = simulation.graph
     rng = np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, 0x0AC1E])))
     probability = np.zeros((LAST_SCORED - FIRST_SCORED, len(chosen), graph.services))
-    past: list[BoolArray] = []
+    recent: list[BoolArray] = []
     for k in range(LAST_SCORED):
         frame = simulation.next_frame()
-        past = [*past[1 - WINDOW_FRAMES :], breached(frame, graph)]
+        recent = [*recent[1 - WINDOW_FRAMES :], breached(frame, graph)]
         now_s = frame.t_s + FRAME_INTERVAL_S
         watched = [
             copy
@@ -53,7 +53,7 @@ def oracle(topology: Topology, chosen: Sequence[Scenario], seed: int) -> FloatAr
         place = k - FIRST_SCORED
         if place >= 0 and place % EVERY_FRAMES == 0 and watched:
             faults = [chosen[copy].faults for copy in watched]
-            begins = _futures(simulation, watched, faults, np.stack(past), now_s, rng)
+            begins = _futures(simulation, watched, faults, np.stack(recent), now_s, rng)
             probability[place : place + EVERY_FRAMES, watched] = begins
     return probability
 
@@ -62,7 +62,7 @@ def _futures(
     simulation: Simulation,
     watched: Sequence[int],
     faults: Sequence[tuple[Fault, ...]],
-    past: BoolArray,
+    recent: BoolArray,
     now_s: float,
     rng: np.random.Generator,
 ) -> FloatArray:
@@ -77,10 +77,10 @@ def _futures(
     ahead = [
         breached(future.next_frame(), graph) for _ in range(HORIZON_FRAMES + WINDOW_FRAMES - 1)
     ]
-    seen = np.concatenate([past[:, copies], np.stack(ahead)])
+    breaches = np.concatenate([recent[:, copies], np.stack(ahead)])
     begins = np.zeros((len(copies), graph.services))
-    for incident in incidents(seen):
-        if len(past) <= incident.onset < len(past) + HORIZON_FRAMES:
+    for incident in incidents(breaches):
+        if len(recent) <= incident.onset < len(recent) + HORIZON_FRAMES:
             begins[incident.copy, incident.service] = 1.0
     share: FloatArray = begins.reshape(len(watched), FUTURES, -1).mean(axis=1)
     return share

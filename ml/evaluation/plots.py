@@ -1,4 +1,4 @@
-"""Pictures of an evaluation: precision and recall, reliability, lead time."""
+"""Plots of an evaluation: precision and recall, reliability, lead time."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from ml.evaluation.curves import (
     operating_points,
     reliability,
 )
-from ml.evaluation.metrics import shares
+from ml.evaluation.metrics import event_ratios
 from ml.evaluation.pool import Pool, Scored
 
-LEAST_IN_BIN = 50
-WORDS = {
+MIN_ROWS_IN_BIN = 50
+LABELS = {
     "model": "this model",
     "oracle": "oracle (knows the state and the faults)",
     "static_threshold": "static thresholds (the seed's rules)",
@@ -35,21 +35,21 @@ WORDS = {
     "extrapolation": "linear extrapolation",
     "logistic_regression": "logistic regression",
 }
-COLOURS = dict(zip(WORDS, ("#1f6feb", "#111111", "#d4752c", "#8a63d2", "#2e8b57", "#b5485d",
+COLOURS = dict(zip(LABELS, ("#1f6feb", "#111111", "#d4752c", "#8a63d2", "#2e8b57", "#b5485d",
                            "#7a7a7a"), strict=True))  # fmt: skip
 
 
 def plots(
     scores: Mapping[str, Sequence[Scored]], thresholds: Mapping[str, float], directory: Path
 ) -> list[Path]:
-    """Draw all pictures into a directory, which is made; return their paths.
+    """Write all plots to a directory, which is created; return their paths.
 
     Parameters
     ----------
     scores
-        What each predictor says of the same recordings; `model` is among them.
+        Scores of each predictor on the same recordings; `model` is among them.
     thresholds
-        Of their alarms.
+        Alarm threshold of each predictor.
     """
     directory.mkdir(parents=True, exist_ok=True)
     drawn = {
@@ -77,7 +77,7 @@ def _axes(title: str, x: str, y: str) -> tuple[Any, Any]:
 
 def _events(scores: Mapping[str, Sequence[Scored]], thresholds: Mapping[str, float]) -> Any:
     figure, axes = _axes(
-        "Alarms at every threshold; the dot is the one chosen on validation",
+        "Alarms at every threshold; the dot marks the threshold chosen on validation",
         "foreseeable incidents that were foreseen",
         "precision of alarms",
     )
@@ -90,9 +90,9 @@ def _events(scores: Mapping[str, Sequence[Scored]], thresholds: Mapping[str, flo
         # Below the threshold that foresees most, alarms only begin too early or never end.
         known = known[: 1 + max(range(len(known)), key=lambda k: known[k][0])] if known else []
         if known:
-            style = {"color": COLOURS[name], "label": WORDS[name]}
+            style = {"color": COLOURS[name], "label": LABELS[name]}
             axes.plot(*zip(*known, strict=True), lw=2.4 if name == "model" else 1.3, **style)
-        chosen = shares(Pool(scored).count(thresholds[name]).tally)
+        chosen = event_ratios(Pool(scored).count(thresholds[name]).tally)
         if chosen["foreseeable_recall"] is not None and chosen["event_precision"] is not None:
             place = (chosen["foreseeable_recall"], chosen["event_precision"])
             axes.plot(*place, "o", color=COLOURS[name], ms=6)
@@ -104,14 +104,14 @@ def _events(scores: Mapping[str, Sequence[Scored]], thresholds: Mapping[str, flo
 
 def _precision_recall(scores: Mapping[str, Sequence[Scored]]) -> Any:
     figure, axes = _axes(
-        "Rows: is an incident ahead within 60 s? Most have no cause yet", "recall", "precision"
+        "Rows: does an incident follow within 60 s? Most have no cause yet", "recall", "precision"
     )
     for name, scored in scores.items():
         label, score = _rows(scored)
         precision, recall, _ = precision_recall_curve(label, score)
         thin = np.unique(np.linspace(0, len(recall) - 1, 800).astype(int))
         axes.plot(
-            recall[thin], precision[thin], color=COLOURS[name], label=WORDS[name],
+            recall[thin], precision[thin], color=COLOURS[name], label=LABELS[name],
             lw=2.4 if name == "model" else 1.3,
         )  # fmt: skip
     axes.set_xlim(0, 1)
@@ -122,15 +122,15 @@ def _precision_recall(scores: Mapping[str, Sequence[Scored]]) -> Any:
 
 def _reliability(scored: Sequence[Scored]) -> Any:
     figure, axes = _axes(
-        "Reliability: what was said against what happened",
-        "probability said",
-        "share that had an incident",
+        "Reliability: predicted against observed",
+        "predicted probability",
+        "observed share of incidents",
     )
-    shown = [group for group in reliability(scored) if group["rows"] >= LEAST_IN_BIN]
-    said, happened, size = ([g[key] for g in shown] for key in ("said", "happened", "rows"))
+    shown = [group for group in reliability(scored) if group["rows"] >= MIN_ROWS_IN_BIN]
+    predicted, happened, size = ([g[key] for g in shown] for key in ("said", "happened", "rows"))
     axes.plot([1e-3, 1], [1e-3, 1], color="#999999", lw=1, label="exactly right")
-    axes.plot(said, happened, "o-", color=COLOURS["model"], label="this model")
-    for x, y, n in zip(said, happened, size, strict=True):
+    axes.plot(predicted, happened, "o-", color=COLOURS["model"], label="this model")
+    for x, y, n in zip(predicted, happened, size, strict=True):
         axes.annotate(f"{n:,}", (x, max(y, 1e-3)), fontsize=7, xytext=(4, -9),
                       textcoords="offset points")  # fmt: skip
     axes.set_xscale("log")

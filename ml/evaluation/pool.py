@@ -16,7 +16,7 @@ from telemetry.graph import FloatArray
 
 @dataclass(frozen=True, eq=False)
 class Scored:
-    """A recording and what a predictor says of it, (T, B, S)."""
+    """A recording and the scores of a predictor on it, (T, B, S)."""
 
     recording: Recording
     score: FloatArray
@@ -42,7 +42,7 @@ class Tally(NamedTuple):
     justified_alarms: FloatArray
 
 
-class Counted(NamedTuple):
+class EventCounts(NamedTuple):
     """Events at a threshold.
 
     Attributes
@@ -52,9 +52,9 @@ class Counted(NamedTuple):
     lead_s
         (I,) lead of the alarm of each incident, NaN for those that were missed.
     lead_shares
-        Of the foreseeable hits.
+        Lead of each foreseeable hit over the time that there was, 0 to 1.
     alarm_frames
-        Frames under alarm.
+        Number of frames under alarm.
     """
 
     tally: Tally
@@ -85,25 +85,25 @@ class Pool:
         ]
         first = np.cumsum([0] + [s.score[0].size for s in scored])
         self._first = first
-        self._placed = [
+        self._pooled = [
             replace(i, copy=0, service=int(start + i.copy * s.score.shape[2] + i.service))
             for s, start in zip(scored, first, strict=False)
             for i in s.recording.incidents
         ]
-        self._right: dict[tuple[int, int], bool] = {}
+        self._known_justified: dict[tuple[int, int], bool] = {}
 
-    def count(self, threshold: float) -> Counted:
+    def count(self, threshold: float) -> EventCounts:
         """Count events at an alarm threshold."""
-        found = alarms(self._score[:, None, :], self._placed, threshold)
-        outcome = match(found, self._placed)
+        found = alarms(self._score[:, None, :], self._pooled, threshold)
+        outcome = match(found, self._pooled)
         episodes = int(self._episode[-1]) + 1
         tally = Tally(*np.zeros((len(Tally._fields), episodes)))
-        lead_s = np.array([outcome.hits.get(placed, np.nan) for placed in self._placed])
+        lead_s = np.array([outcome.hits.get(incident, np.nan) for incident in self._pooled])
         lead_shares = []
-        for placed, lead, (recording, number) in zip(
-            self._placed, lead_s, self.incidents, strict=True
+        for incident, lead, (recording, number) in zip(
+            self._pooled, lead_s, self.incidents, strict=True
         ):
-            episode, hit = self._episode[placed.service], np.isfinite(lead)
+            episode, hit = self._episode[incident.service], np.isfinite(lead)
             expected = recording.foreseeable(number)
             tally.incidents[episode] += 1
             tally.foreseeable[episode] += expected
@@ -111,7 +111,7 @@ class Pool:
             tally.foreseeable_hits[episode] += hit and expected
             cause = recording.causes[number] if recording.causes else None
             if hit and expected and cause is not None:
-                available = min(HORIZON_S, seconds(placed.onset) - cause.start_s)
+                available = min(HORIZON_S, seconds(incident.onset) - cause.start_s)
                 lead_shares.append(min(1.0, float(lead) / available))
         for alarm in found:
             tally.alarms[self._episode[alarm.service]] += 1
@@ -120,18 +120,20 @@ class Pool:
             counted = tally.justified_alarms if justified else tally.false_alarms
             counted[self._episode[alarm.service]] += 1
         alarm_frames = sum(alarm.ended - alarm.raised for alarm in found)
-        return Counted(tally, lead_s, lead_shares, alarm_frames)
+        return EventCounts(tally, lead_s, lead_shares, alarm_frames)
 
     def _justified(self, alarm: Alarm) -> bool:
         """Whether a false alarm would have been right if the faults of its moment had held on."""
         key = (alarm.service, alarm.raised)
-        if key not in self._right:
+        if key not in self._known_justified:
             place = int(np.searchsorted(self._first, alarm.service, side="right")) - 1
             recording = self.scored[place].recording
             services = self.scored[place].score.shape[2]
             copy, service = divmod(alarm.service - int(self._first[place]), services)
-            self._right[key] = _justified(recording, Alarm(copy, service, alarm.raised, 0))
-        return self._right[key]
+            self._known_justified[key] = _justified(
+                recording, Alarm(copy, service, alarm.raised, 0)
+            )
+        return self._known_justified[key]
 
 
 def _justified(recording: Recording, alarm: Alarm) -> bool:

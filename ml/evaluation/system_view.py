@@ -1,4 +1,4 @@
-"""The system as one service: in an incident while any of its entries is."""
+"""The system as one service, which has an incident while any of its entries has one."""
 
 from __future__ import annotations
 

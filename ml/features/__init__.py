@@ -1,7 +1,7 @@
 """Features: what the model sees of a service, from frames alone."""
 
+from ml.features.activity import active_rows
 from ml.features.extractor import WARM_UP_FRAMES, FeatureExtractor
-from ml.features.stirred import stirred
 from ml.features.table import FEATURES, LEARNED, NAMES, Feature
 
 __all__ = [
@@ -11,5 +11,5 @@ __all__ = [
     "WARM_UP_FRAMES",
     "Feature",
     "FeatureExtractor",
-    "stirred",
+    "active_rows",
 ]

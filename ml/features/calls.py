@@ -11,13 +11,13 @@ from ml.features.trends import Baseline, filled
 from telemetry.frame import Frame
 from telemetry.graph import FloatArray, ServiceGraph
 
-MOST_RETRY_RATIO = 20.0
-LEAST_WEIGHT_RPS = 1e-3
-"""Health counts of what is not called now, too."""
+MAX_RETRY_RATIO = 20.0
+MIN_WEIGHT_RPS = 1e-3
+"""Weight of a dependency that is not called at present, so that its health counts as well."""
 
 _FLOORS = np.array([1.0, 0.05])[:, None, None]
 _RELATIVE_FLOORS = np.array([0.1, 0.05])[:, None, None]
-"""Of the latency in ms, and of calls per request."""
+"""Minimum deviations, absolute and relative, of the latency in ms and of calls per request."""
 
 
 class Calls:
@@ -41,7 +41,7 @@ class Calls:
             frame.edge_error_rate_percent.T,
             latency / self._timeout_ms,
             latency_z,
-            np.minimum(share / usual_share, MOST_RETRY_RATIO),
+            np.minimum(share / usual_share, MAX_RETRY_RATIO),
             latency * self._often,
         ]
         *worst, waiting = self._neighbours.worst_edge(np.stack(edges, axis=1)).transpose(1, 2, 0)
@@ -59,7 +59,7 @@ class Calls:
         error = frame.error_rate_percent.T.take(callee, axis=0)
         calls = filled(rate)
         known = np.where(np.isnan(error), 0.0, calls)
-        weight = filled(np.maximum(rate, LEAST_WEIGHT_RPS))
+        weight = filled(np.maximum(rate, MIN_WEIGHT_RPS))
         healthy = weight * health(frame, self._graph).T.take(callee, axis=0)
         edges = np.stack([calls, known, known * filled(error), weight, healthy], axis=1)
         total = self._neighbours.total_edge(edges).transpose(1, 2, 0)

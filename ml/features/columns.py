@@ -11,7 +11,7 @@ from ml.features.table import NAMES
 from telemetry.graph import FloatArray, IntArray
 
 BETWEEN = ("seed_risk", "violations", "violations_below")
-"""What is carried along the graph without being a feature itself."""
+"""Columns that are aggregated along the graph without being features themselves."""
 
 _PLACE = {name: place for place, name in enumerate((*NAMES, *BETWEEN))}
 
@@ -19,13 +19,13 @@ _PLACE = {name: place for place, name in enumerate((*NAMES, *BETWEEN))}
 class Columns:
     """Features of B copies of S services, each (B, S), in one array.
 
-    It is used for frame after frame: what nobody writes again stays.
+    It is reused for every frame: a column that is not written again keeps its values.
     """
 
     def __init__(self, shape: tuple[int, int]) -> None:
         self._shape = shape
         series = shape[0] * shape[1]
-        # An odd number of cache lines apart, lest `rows` find them all in the same few sets.
+        # An odd number of cache lines apart, so that `rows` does not hit the same few cache sets.
         apart = 8 * (-(-series // 8) | 1)
         self._lines = np.full((len(_PLACE), apart), np.nan)
         self._values = self._within(self._lines)

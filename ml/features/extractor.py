@@ -10,9 +10,9 @@ from ml.definitions.breach import breached
 from ml.definitions.incidents import BoolArray
 from ml.features.calls import Calls
 from ml.features.columns import Columns
-from ml.features.elsewhere import Elsewhere
+from ml.features.history_features import HistoryFeatures
+from ml.features.neighbour_features import NeighbourFeatures
 from ml.features.neighbours import Neighbours
-from ml.features.past import Past
 from ml.features.static import static_columns
 from telemetry.frame import Frame
 from telemetry.graph import FloatArray, ServiceGraph
@@ -47,8 +47,8 @@ class FeatureExtractor:
         self._graph = graph
         neighbours = Neighbours(graph)
         self._calls = Calls(graph, neighbours, copies)
-        self._past = Past(graph, shape, interval_s)
-        self._elsewhere = Elsewhere(graph, neighbours)
+        self._history = HistoryFeatures(graph, shape, interval_s)
+        self._neighbour_features = NeighbourFeatures(graph, neighbours)
         self._columns = Columns(shape)
         for name, values in static_columns(graph, shape).items():
             self._columns[name] = values
@@ -91,8 +91,9 @@ class FeatureExtractor:
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             self._own(frame, columns)
             self._calls.update(frame, columns)
-            self._past.update(frame, breached(frame, self._graph) if bad is None else bad, columns)
-            self._elsewhere.update(frame, columns)
+            known = breached(frame, self._graph) if bad is None else bad
+            self._history.update(frame, known, columns)
+            self._neighbour_features.update(frame, columns)
             self._clock(clock, columns)
         self._frames += 1
         return columns.rows()

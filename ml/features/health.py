@@ -1,4 +1,4 @@
-"""Health and risk of a service as the seed names them."""
+"""Health and cascade risk of a service, as the seed defines them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a service's dependencies and callers look like, and where it stands in the graph."""
+"""Aggregation over the dependencies and callers of services, and positions in the graph."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from telemetry.graph import FloatArray, IntArray, ServiceGraph
 
 MAX_DEPTH = 8
-"""Effects further down than so many calls are not followed."""
+"""Number of calls down the graph beyond which effects are not followed."""
 PART = 8
 """Most members of a group that are reduced one after the other; larger groups go part by part."""
 
@@ -22,9 +22,9 @@ class _Groups:
     Attributes
     ----------
     services
-        (G,) whose group it is; services without any edge have none.
+        (G,) service that each group belongs to; services without any edge have none.
     order
-        (E,) where the edges come from.
+        (E,) permutation that puts the edges into the order of the groups.
     """
 
     def __init__(self, ends: IntArray) -> None:

@@ -1,4 +1,4 @@
-"""What the topology file says of a service: the same in every frame."""
+"""Static features, from the topology file: the same in every frame."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Strain: how near a service is to a breach, and how long its present trouble has lasted."""
+"""Strain: how close a service is to a breach, and when its metrics jumped."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from ml.features.trends import Window, filled
 from telemetry.frame import Frame
 from telemetry.graph import FloatArray, ServiceGraph
 
-MOST = 3.0
+MAX_STRAIN = 3.0
 SHORT_FRAMES, LONG_FRAMES = 5, 15
-LEAST_DEVIATION = 0.02
-MOST_MARGIN = 20.0
+MIN_DEVIATION = 0.02
+MAX_MARGIN = 20.0
 JUMP_Z = 10.0
 """Four standard deviations of the second difference of noise."""
 
 
 def strain(frame: Frame, graph: ServiceGraph) -> FloatArray:
-    """Give what a breach is made of over its limit: 1 is one, 3 the most; (B, S).
+    """Compute the strain of each service: 0 without any load, 1 at a breach, at most 3; (B, S).
 
     The larger of the error rate over the rate that breaches at the present number of requests, and
     the 95th percentile of the latency over its objective; 3 with no replica up.
@@ -30,8 +30,8 @@ def strain(frame: Frame, graph: ServiceGraph) -> FloatArray:
     )
     failing = frame.error_rate_percent / limit_percent
     slow = frame.latency_p95_ms / graph.slo_latency_ms
-    worst = np.minimum(np.fmax(failing, slow), MOST)
-    result: FloatArray = np.where(frame.availability_percent <= 0.0, MOST, worst)
+    worst = np.minimum(np.fmax(failing, slow), MAX_STRAIN)
+    result: FloatArray = np.where(frame.availability_percent <= 0.0, MAX_STRAIN, worst)
     return result
 
 
@@ -51,7 +51,7 @@ class StrainWindow:
         deviation = np.sqrt(spread.sum(axis=0) / len(short))
         slope = self._window.slope_per_s(LONG_FRAMES, out=c["strain_slope_30s"])
         self._window.slope_per_s(SHORT_FRAMES, out=c["strain_slope_10s"])
-        margin = (1.0 - mean_short) / np.maximum(deviation, LEAST_DEVIATION)
+        margin = (1.0 - mean_short) / np.maximum(deviation, MIN_DEVIATION)
         c["strain"] = value
         c["strain_mean_4s"] = short[-2:].sum(axis=0) / len(short[-2:])
         c["strain_mean_10s"] = mean_short
@@ -59,8 +59,8 @@ class StrainWindow:
         c["strain_least_10s"] = short.min(axis=0)
         c["strain_most_30s"] = long.max(axis=0)
         c["strain_deviation_10s"] = deviation
-        c["strain_margin"] = np.clip(margin, -MOST_MARGIN, MOST_MARGIN)
-        c["strain_in_30s"] = np.clip(mean_short + 30.0 * slope, -MOST, 2.0 * MOST)
+        c["strain_margin"] = np.clip(margin, -MAX_MARGIN, MAX_MARGIN)
+        c["strain_in_30s"] = np.clip(mean_short + 30.0 * slope, -MAX_STRAIN, 2.0 * MAX_STRAIN)
 
 
 class Jumps:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 METRICS = "frame: metrics of the service"
-PAST = "frame: the service against its own past"
+HISTORY = "frame: the service against its own past"
 EDGES = "frame: calls that the service makes"
 BELOW = "frame: metrics of its dependencies"
 ABOVE = "frame: metrics of its callers"
@@ -20,15 +20,15 @@ class Feature:
     Attributes
     ----------
     name
-        As in the artefact and in `Prediction.features`.
+        Name in the artefact and in `Prediction.features`.
     unit
-        Of its value.
+        Unit of the value.
     source
-        What it is computed from.
+        Input that it is computed from.
     meaning
-        One line.
+        Description in one line.
     learned
-        False: computed and shown, but not an input of the model.
+        Whether it is an input of the model; others are computed and shown only.
     """
 
     name: str
@@ -61,9 +61,9 @@ SINCE_JUMP = (
     ("request", "request_ratio", "ratio/s", "request rate over its normal"),
     ("availability", "availability_percent", "%/s", "availability"),
 )
-"""What is followed from a jump on, at most 30 s: its name, feature, unit of the slope, words."""
+"""Trends since the last jump, over at most 30 s: name, source feature, unit of the slope, text."""
 
-ELSEWHERE = (
+NEIGHBOUR_FEATURES = (
     ("dependency_p95_over_slo", "dependencies", 1.0, "p95_over_slo"),
     ("dependency_error_worst", "dependencies", 1.0, "error_rate_percent"),
     ("dependency_cpu_worst", "dependencies", 1.0, "cpu_percent"),
@@ -97,7 +97,7 @@ ELSEWHERE = (
     ("caller_since_jump_s", "callers", -1.0, "since_jump_s"),
     ("caller_breached_60s", "callers", 1.0, "breached_60s"),
 )
-"""Extremes among other services: name, among which, 1 for highest and -1 for lowest, of what.
+"""Extremes over neighbours: name, kind of neighbours, 1 for highest or -1 for lowest, feature.
 
 `dependencies` are called directly, those `below` also through others.
 """
@@ -123,64 +123,74 @@ _OWN: tuple[Feature, ...] = (
     _f("latency_tail", "ratio", METRICS, "99th over 50th percentile of latency"),
     _f("errors_over_slo", "ratio", METRICS, "error rate over its objective, at most 100"),
     *(
-        _f(f"{name}_z", "deviations", PAST, f"{what} against its baseline")
+        _f(f"{name}_z", "deviations", HISTORY, f"{what} against its baseline")
         for name, what in DEVIATIONS
     ),
     *(
-        _f(f"{name}_z_smooth", "deviations", PAST, f"the same for {what}, mean over some 10 s")
+        _f(f"{name}_z_smooth", "deviations", HISTORY, f"the same for {what}, mean over some 10 s")
         for name, what in DEVIATIONS
     ),
-    _f("latency_ratio", "ratio", PAST, "latency over its baseline, at most 100"),
-    _f("request_ratio", "ratio", PAST, "request rate over its baseline, at most 20"),
-    _f("cpu_ratio", "ratio", PAST, "CPU over its baseline, at most 20"),
-    _f("throughput_per_cpu_ratio", "ratio", PAST, "requests per CPU over its baseline"),
+    _f("latency_ratio", "ratio", HISTORY, "latency over its baseline, at most 100"),
+    _f("request_ratio", "ratio", HISTORY, "request rate over its baseline, at most 20"),
+    _f("cpu_ratio", "ratio", HISTORY, "CPU over its baseline, at most 20"),
+    _f("throughput_per_cpu_ratio", "ratio", HISTORY, "requests per CPU over its baseline"),
     *(
-        _f(f"{name}_slope_{window}", unit, PAST, f"slope of {what} over {window}")
+        _f(f"{name}_slope_{window}", unit, HISTORY, f"slope of {what} over {window}")
         for window, _ in SLOPES
         for name, unit, what in SLOPED
     ),
     _f("cpu_after_loss", "%", METRICS, "CPU if one more replica were lost, at most 300"),
     _f("cpu_headroom", "%", METRICS, "CPU left to the limit"),
-    _f("capacity_ratio", "ratio", PAST, "request rate over the estimated capacity"),
-    _f("memory_full_s", "s", PAST, "time until memory is full at the 30 s slope, at most 600"),
-    _f("cpu_full_s", "s", PAST, "time until the CPU is full at the 30 s slope, at most 600"),
-    _f("slo_reached_s", "s", PAST, "time until p95 meets its objective at that slope, at most 600"),
-    _f("breached_16s", "share", PAST, "breached intervals among the last 8"),
-    _f("breached_60s", "share", PAST, "breached intervals among the last 30"),
-    _f("since_breach_s", "s", PAST, "time since the last breach, at most 600"),
-    _f("since_change_s", "s", PAST, "time since a metric last left its normal, at most 600"),
-    _f("since_jump_s", "s", PAST, "time since a metric last jumped, at most 600"),
-    _f("unusual_for_s", "s", PAST, "how long some metric has been off its normal, at most 600"),
-    _f("strain", "ratio", PAST, "what a breach is made of over its limit; 1 is a breach"),
-    _f("strain_mean_4s", "ratio", PAST, "its mean over 4 s"),
-    _f("strain_mean_10s", "ratio", PAST, "its mean over 10 s"),
-    _f("strain_mean_30s", "ratio", PAST, "its mean over 30 s"),
-    _f("strain_least_10s", "ratio", PAST, "its least value in 10 s"),
-    _f("strain_most_30s", "ratio", PAST, "its highest value in 30 s"),
-    _f("strain_deviation_10s", "ratio", PAST, "its standard deviation over 10 s"),
-    _f("strain_margin", "deviations", PAST, "how far that mean is below a breach"),
-    _f("strain_slope_10s", "1/s", PAST, "its slope over 10 s"),
-    _f("strain_slope_30s", "1/s", PAST, "its slope over 30 s"),
-    _f("strain_in_30s", "ratio", PAST, "where it will be in 30 s at that slope"),
+    _f("capacity_ratio", "ratio", HISTORY, "request rate over the estimated capacity"),
+    _f("memory_full_s", "s", HISTORY, "time until memory is full at the 30 s slope, at most 600"),
+    _f("cpu_full_s", "s", HISTORY, "time until the CPU is full at the 30 s slope, at most 600"),
+    _f(
+        "slo_reached_s",
+        "s",
+        HISTORY,
+        "time until p95 meets its objective at that slope, at most 600",
+    ),
+    _f("breached_16s", "share", HISTORY, "breached intervals among the last 8"),
+    _f("breached_60s", "share", HISTORY, "breached intervals among the last 30"),
+    _f("since_breach_s", "s", HISTORY, "time since the last breach, at most 600"),
+    _f("since_change_s", "s", HISTORY, "time since a metric last left its normal, at most 600"),
+    _f("since_jump_s", "s", HISTORY, "time since a metric last jumped, at most 600"),
+    _f("unusual_for_s", "s", HISTORY, "how long some metric has been off its normal, at most 600"),
+    _f("strain", "ratio", HISTORY, "what a breach is made of over its limit; 1 is a breach"),
+    _f("strain_mean_4s", "ratio", HISTORY, "its mean over 4 s"),
+    _f("strain_mean_10s", "ratio", HISTORY, "its mean over 10 s"),
+    _f("strain_mean_30s", "ratio", HISTORY, "its mean over 30 s"),
+    _f("strain_least_10s", "ratio", HISTORY, "its least value in 10 s"),
+    _f("strain_most_30s", "ratio", HISTORY, "its highest value in 30 s"),
+    _f("strain_deviation_10s", "ratio", HISTORY, "its standard deviation over 10 s"),
+    _f("strain_margin", "deviations", HISTORY, "how far that mean is below a breach"),
+    _f("strain_slope_10s", "1/s", HISTORY, "its slope over 10 s"),
+    _f("strain_slope_30s", "1/s", HISTORY, "its slope over 30 s"),
+    _f("strain_in_30s", "ratio", HISTORY, "where it will be in 30 s at that slope"),
     *(
         _f(
             f"{name}_change_{window}",
             unit.removesuffix("/s"),
-            PAST,
+            HISTORY,
             f"change of {what} in {window}",
         )
         for name, _, unit, what in SINCE_JUMP
         for window in ("2s", "4s")
     ),
-    _f("strain_since_jump", "ratio", PAST, "its mean since the last jump, at most 30 s"),
+    _f("strain_since_jump", "ratio", HISTORY, "its mean since the last jump, at most 30 s"),
     *(
-        _f(f"{name}_slope_since_jump", unit, PAST, f"slope of {what} since the last jump")
+        _f(f"{name}_slope_since_jump", unit, HISTORY, f"slope of {what} since the last jump")
         for name, _, unit, what in SINCE_JUMP
     ),
-    _f("breach_reached_s", "s", PAST, "time until a breach at the slope since the last jump"),
-    _f("cpu_full_since_jump_s", "s", PAST, "time until the CPU is full at that slope"),
-    _f("availability_gone_since_jump_s", "s", PAST, "time until no replica is left at that slope"),
-    _f("availability_gone_s", "s", PAST, "time until no replica is left at the 10 s slope"),
+    _f("breach_reached_s", "s", HISTORY, "time until a breach at the slope since the last jump"),
+    _f("cpu_full_since_jump_s", "s", HISTORY, "time until the CPU is full at that slope"),
+    _f(
+        "availability_gone_since_jump_s",
+        "s",
+        HISTORY,
+        "time until no replica is left at that slope",
+    ),
+    _f("availability_gone_s", "s", HISTORY, "time until no replica is left at the 10 s slope"),
     _f("edge_error_worst", "%", EDGES, "highest error rate among its calls"),
     _f("edge_latency_over_timeout", "ratio", EDGES, "highest latency over timeout among its calls"),
     _f("edge_latency_z", "deviations", EDGES, "highest latency against its baseline"),
@@ -220,7 +230,7 @@ FEATURES: tuple[Feature, ...] = (
             if among != "below"
             else f"{'highest' if sign > 0 else 'lowest'} `{base}` of all services below",
         )
-        for name, among, sign, base in ELSEWHERE
+        for name, among, sign, base in NEIGHBOUR_FEATURES
     ),
 )
 

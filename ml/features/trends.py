@@ -64,8 +64,8 @@ class Baseline:
     @property
     def scale(self) -> FloatArray:
         """Standard deviation of what is normal, not below its floors."""
-        least = np.maximum(self._floor, self._relative_floor * np.abs(self._location))
-        scale: FloatArray = np.maximum(np.sqrt(self._variance), least)
+        floor = np.maximum(self._floor, self._relative_floor * np.abs(self._location))
+        scale: FloatArray = np.maximum(np.sqrt(self._variance), floor)
         return scale
 
     def deviation(self, value: FloatArray) -> FloatArray:
@@ -87,11 +87,11 @@ class Baseline:
         reach = np.where(self._count <= WARM_FRAMES, np.inf, CLIP_DEVIATIONS * scale)
         # The first value has no distance: it becomes the location.
         clipped = np.minimum(np.maximum(distance, -reach), reach)
-        moved = np.where(known & (self._count > 1.0), clipped, 0.0)
-        step = rate * moved
+        shift = np.where(known & (self._count > 1.0), clipped, 0.0)
+        step = rate * shift
         location = np.where(known & (self._count == 1.0), value, self._location)
         self._location = location + step
-        self._variance = self._variance * (1.0 - rate) + step * moved
+        self._variance = self._variance * (1.0 - rate) + step * shift
         z: FloatArray = np.clip(distance / scale, -MAX_Z, MAX_Z)
         return z
 
@@ -106,8 +106,8 @@ class Smoothed:
     def update(self, value: FloatArray) -> FloatArray:
         """Take one value per series, return the means."""
         step = self._rate * (value - self._value)
-        moved = np.where(np.isnan(step), self._value, self._value + step)
-        self._value = np.where(np.isnan(self._value), value, moved)
+        updated = np.where(np.isnan(step), self._value, self._value + step)
+        self._value = np.where(np.isnan(self._value), value, updated)
         return self._value
 
 
@@ -122,26 +122,26 @@ class Window:
         self._values = np.full((2 * frames, *shape), np.nan)
         self._frames = frames
         self._interval_s = interval_s
-        self._taken = 0
+        self._updates = 0
 
     def update(self, value: FloatArray) -> None:
         """Take one value per series; NaN repeats the value before."""
-        place = self._taken % self._frames
+        place = self._updates % self._frames
         last = self._values[place - 1 + self._frames]
         kept = np.where(np.isnan(value), last, value)
         self._values[place] = kept
         self._values[place + self._frames] = kept
-        self._taken += 1
+        self._updates += 1
 
     def last(self, frames: int) -> FloatArray:
         """Give the last values, or as many as there are, (n, ...), the newest last."""
-        end = (self._taken - 1) % self._frames + self._frames + 1
-        return self._values[end - min(frames, self._taken) : end]
+        end = (self._updates - 1) % self._frames + self._frames + 1
+        return self._values[end - min(frames, self._updates) : end]
 
     def slope_per_s(self, frames: int, out: FloatArray | None = None) -> FloatArray:
         """Least-squares slope over the last frames, per second; NaN before there are as many."""
         slope = np.empty(self._values.shape[1:]) if out is None else out
-        if self._taken < frames:
+        if self._updates < frames:
             slope.fill(np.nan)
             return slope
         # Whole and half numbers, so that the slope of what does not change is 0 and nothing else.
@@ -164,10 +164,10 @@ class Window:
         """
         values = self.last(self._frames)
         age = np.arange(len(values) - 1.0, -1.0, -1.0)[:, None, None]
-        taken = (age < frames).astype(np.float64)
+        included = (age < frames).astype(np.float64)
         count = np.minimum(frames, len(values))
-        total = np.einsum("tk...,t...->k...", values, taken)
-        moment = np.einsum("tk...,t...->k...", values, taken * age)
+        total = np.einsum("tk...,t...->k...", values, included)
+        moment = np.einsum("tk...,t...->k...", values, included * age)
         mean_age = 0.5 * (count - 1.0)
         spread = count * (count * count - 1.0) / 12.0
         with np.errstate(divide="ignore", invalid="ignore"):  # 0 over 0 is NaN, as promised

@@ -1,6 +1,6 @@
-"""The process that trains beside a server: `python -m ml.learning JOB.json`.
+"""The training process of a server: `python -m ml.learning JOB.json`.
 
-It writes one JSON object per line: how far it is, and at the end what became of it. It ends when
+It writes one JSON object per line: its progress, and at the end the result. It ends when
 its standard input does, so that it never outlives the server that started it.
 """
 
@@ -14,7 +14,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-NICEST = 19
+MAX_NICENESS = 19
 _SHARES = {
     "simulating systems": (0.0, 0.17),
     "simulating other systems": (0.17, 0.68),
@@ -28,7 +28,7 @@ _SHARES = {
 def main(path: Path) -> int:
     """Train what a job file says."""
     with contextlib.suppress(OSError):
-        os.nice(NICEST)
+        os.nice(MAX_NICENESS)
     with contextlib.suppress(OSError):  # there is none but on Linux
         Path("/proc/self/oom_score_adj").write_text("1000")  # if memory runs out, this one ends
     threading.Thread(target=_end_with_parent, daemon=True).start()

@@ -1,4 +1,4 @@
-"""The trees of a model directory as an XGBoost booster, to go on from."""
+"""The trees of a model directory as an XGBoost booster, to continue training from."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _ROOT = 2**31 - 1
 
 
 class ContinueError(ValueError):
-    """A model that training cannot go on from."""
+    """A model that training cannot continue from."""
 
 
 def booster(directory: Path) -> xgboost.Booster:
@@ -27,14 +27,14 @@ def booster(directory: Path) -> xgboost.Booster:
     Raises
     ------
     ArtefactError
-        If the directory is none, or damaged.
+        If the directory holds no model, or a damaged one.
     ContinueError
         If the model takes other features than this version learns from.
     """
     if read_manifest(directory).features != LEARNED:
         raise ContinueError(
             "the live model takes other features than this version learns from, so training "
-            "cannot go on from it; train one from scratch: python -m ml train"
+            "cannot continue from it; train one from scratch: python -m ml train"
         )
     stored = json.loads((directory / TREES).read_text(encoding="utf-8"))
     document = _template()

@@ -14,13 +14,13 @@ import xgboost
 
 from ml.definitions.incident_types import INCIDENT_TYPES
 from ml.episodes.recording import Recording
-from ml.episodes.systems import explain_one, held_out_jobs
+from ml.episodes.systems import held_out_jobs, record_with_causes
 from ml.evaluation.evaluate import model_score
 from ml.evaluation.pool import Scored
 from ml.features import LEARNED
-from ml.learning.beside import Beside, Progress
 from ml.learning.booster import ContinueError, booster
 from ml.learning.comparison import Pair, Verdict, judged
+from ml.learning.incremental import IncrementalTraining, Progress
 from ml.learning.job import Job, Split, split
 from ml.learning.live import ExamplesError, from_bytes
 from ml.serving.artefact import (
@@ -39,9 +39,9 @@ from ml.serving.predictor import Predictor
 from ml.training.calibration import calibrate, threshold
 from ml.training.dataset import (
     Rows,
-    joined,
+    concatenated,
     sample,
-    sample_together,
+    sample_batch,
     training_jobs,
 )
 from ml.training.description import describe, write_incident
@@ -50,9 +50,9 @@ from ml.training.train import Config
 
 EVERY_ROW = 1.0
 CHANGES = "changes"
-LIVE_SHARE, MOST_TIMES = 0.25, 20.0
+LIVE_SHARE, MAX_TIMES = 0.25, 20.0
 """Live rows count up to 20 times, but together for at most a quarter of all."""
-MOST_TREES = 1000
+MAX_TREES = 1000
 """Each training adds some; with more of them a tick of a large system would take too long."""
 SEEDS_FROM = 100_000
 """Beyond the seeds that models are trained from scratch with, so that the systems are new."""
@@ -64,7 +64,7 @@ def learn(job: Job, progress: Progress) -> tuple[Manifest, Verdict]:
     Raises
     ------
     ArtefactError, ContinueError
-        If training cannot go on from the live model.
+        If training cannot continue from the live model.
     ExamplesError
         If there is no live experiment to learn from, or none to compare on.
     """
@@ -72,30 +72,30 @@ def learn(job: Job, progress: Progress) -> tuple[Manifest, Verdict]:
     base_config = json.loads((base_directory / CONFIG).read_text(encoding="utf-8"))
     before = base_config.get(LEARNING, {})
     known = before.get("experiments", [])
-    live, lost = _read(job.experiments)
+    live, unusable = _read(job.experiments)
     chosen = split(tuple(live), known)
     if not (chosen.learned and chosen.compared):
-        raise ExamplesError(_too_few(len(live), lost))
+        raise ExamplesError(_too_few(len(live), unusable))
     base = booster(base_directory)
-    rounds = min(job.rounds, MOST_TREES - base.num_boosted_rounds())
+    rounds = min(job.rounds, MAX_TREES - base.num_boosted_rounds())
     if rounds < 1:
         raise ContinueError(
-            f"the live model has {base.num_boosted_rounds()} trees, and {MOST_TREES} are the most: "
+            f"the live model has {base.num_boosted_rounds()} trees, and {MAX_TREES} are the most: "
             "activate another one, or train one from scratch: python -m ml train"
         )
-    compute = Beside(base, progress)
+    compute = IncrementalTraining(base, progress)
 
     jobs = training_jobs(job.systems, job.episodes, seed, Config().share)
-    simulated = [rows for rows, _ in compute.each(sample_together, jobs, "simulating systems")]
-    learning = _mixed(
-        joined(simulated), [sample(live[key], EVERY_ROW, seed) for key in chosen.learned]
+    simulated = [rows for rows, _ in compute.each(sample_batch, jobs, "simulating systems")]
+    learning = _weighted(
+        concatenated(simulated), [sample(live[key], EVERY_ROW, seed) for key in chosen.learned]
     )
     others = job.checked_systems + job.compared_systems
     other_jobs = held_out_jobs(others, job.held_out_episodes, seed)
-    held_out = list(compute.each(explain_one, other_jobs, "simulating other systems"))
+    held_out = list(compute.each(record_with_causes, other_jobs, "simulating other systems"))
     validation, test = held_out[: job.checked_systems], held_out[job.checked_systems :]
-    checking = _mixed(
-        joined([sample(recording, EVERY_ROW, seed) for recording in validation]),
+    checking = _weighted(
+        concatenated([sample(recording, EVERY_ROW, seed) for recording in validation]),
         [sample(live[key], EVERY_ROW, seed) for key in chosen.checked],
     )
     options = {**Config().options, **base_config.get("options", {})}
@@ -112,7 +112,7 @@ def learn(job: Job, progress: Progress) -> tuple[Manifest, Verdict]:
             "base": read_manifest(base_directory).version,
             "experiments": sorted({*known, *chosen.learned, *chosen.checked}),
             "compared_on": list(chosen.compared),
-            "unusable": lost,
+            "unusable": unusable,
             CHANGES: changes,
         },
     }  # fmt: skip
@@ -130,27 +130,27 @@ def learn(job: Job, progress: Progress) -> tuple[Manifest, Verdict]:
         "learned_rows": len(learning.label),
         "comparison": asdict(verdict),
     }
-    more = _learned(config[LEARNING], chosen, verdict)
+    more = _card_section(config[LEARNING], chosen, verdict)
     manifest, _ = describe(output, manifest, incident, config, facts, validation, test, more)
     return manifest, verdict
 
 
 def _read(files: dict[str, str]) -> tuple[dict[str, Recording], dict[str, str]]:
     """Read live experiments; those that cannot be learned from, with the reason."""
-    live, lost = {}, {}
+    live, unusable = {}, {}
     for key, file in files.items():
         try:
             live[key] = from_bytes(Path(file).read_bytes())
         except ExamplesError as error:
-            lost[key] = str(error)
-    return live, lost
+            unusable[key] = str(error)
+    return live, unusable
 
 
-def _too_few(usable: int, lost: dict[str, str]) -> str:
-    why = f": {'; '.join(sorted(set(lost.values())))}" if lost else ""
+def _too_few(usable: int, unusable: dict[str, str]) -> str:
+    why = f": {'; '.join(sorted(set(unusable.values())))}" if unusable else ""
     return (
         "expected an experiment to learn from, and another to judge by that the live model does "
-        f"not know; {usable} of {usable + len(lost)} recorded ones can be used{why}"
+        f"not know; {usable} of {usable + len(unusable)} recorded ones can be used{why}"
     )
 
 
@@ -166,14 +166,14 @@ def _changes(base: Path, before: dict[str, Any]) -> dict[str, float]:
     return dict(best["changes"]) if best else {}
 
 
-def _mixed(simulated: Rows, live: list[Rows]) -> Rows:
+def _weighted(simulated: Rows, live: list[Rows]) -> Rows:
     """Put rows together so that the few live ones count."""
     if not live:
         return simulated
-    together = joined(live)
+    together = concatenated(live)
     share = LIVE_SHARE / (1.0 - LIVE_SHARE) * float(simulated.weight.sum())
-    times = np.clip(share / max(float(together.weight.sum()), 1.0), 1.0, MOST_TIMES)
-    return joined([simulated, replace(together, weight=together.weight * np.float32(times))])
+    times = np.clip(share / max(float(together.weight.sum()), 1.0), 1.0, MAX_TIMES)
+    return concatenated([simulated, replace(together, weight=together.weight * np.float32(times))])
 
 
 def _export(
@@ -183,7 +183,7 @@ def _export(
     checking: Rows,
     config: dict[str, Any],
 ) -> float:
-    """Write all but the manifest and the reports. What names types and spread stays as it is."""
+    """Write all but the manifest and the reports; the type model and the spread are copied."""
     output.mkdir(parents=True)
     for name in (TYPE_MODEL, LOGISTIC, CASCADE):
         shutil.copy(base / name, output / name)
@@ -195,13 +195,13 @@ def _pair(models: tuple[Predictor, Predictor], recordings: Sequence[Recording]) 
     return Pair(*([Scored(r, model_score(model, r)) for r in recordings] for model in models))
 
 
-def _learned(learning: dict[str, Any], chosen: Split, verdict: Verdict) -> str:
-    """Continue the card: what it learned from besides, and how it compares."""
+def _card_section(learning: dict[str, Any], chosen: Split, verdict: Verdict) -> str:
+    """Write the section of the card on learning mode: training data and comparison."""
     return "\n".join(
         [
             "",
             "## Learning mode",
-            f"It goes on from model {learning['base']}: trees were added to those of that model, "
+            f"It continues from model {learning['base']}: trees were added to those of that model, "
             f"with {len(chosen.learned)} live experiments and the systems above. Calibrated on "
             f"{len(chosen.checked)} others and on validation systems; compared on "
             f"{len(chosen.compared)} newest ones that neither model had seen, and on other "

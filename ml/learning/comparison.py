@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.evaluation.metrics import BOOTSTRAPS, ECE_BINS, ECE_FROM, ahead, curve
+from ml.evaluation.metrics import BOOTSTRAPS, ECE_BINS, ECE_FROM, curve, recall_gain
 from ml.evaluation.pool import Pool, Scored
 from telemetry.graph import FloatArray
 
@@ -23,16 +23,16 @@ ALL, SIMULATED, LIVE = "all", "simulated", "live"
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What became of a comparison.
+    """Result of a comparison.
 
     Attributes
     ----------
     better
         Whether the candidate should go live.
     reason
-        In words and figures.
+        Explanation for people, with figures.
     groups
-        Figures by group: of all episodes, of simulated systems, of live experiments.
+        Figures by group: all episodes, simulated systems, live experiments.
     """
 
     better: bool
@@ -42,12 +42,12 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """What both models say of the same recordings.
+    """Scores of both models on the same recordings.
 
     Attributes
     ----------
     current, candidate
-        In the same order.
+        Scored recordings of each model, in the same order.
     """
 
     current: list[Scored]
@@ -73,8 +73,8 @@ def figures(pair: Pair) -> dict[str, Any]:
     """Compare two models on one group of episodes: figures of both, and intervals of differences.
 
     A difference is candidate minus current. Gains are in recall, so more is better; the Brier
-    score and the calibration error are better when they are smaller. A model that never says 0.05
-    or more has no calibration error: `ece` is None then.
+    score and the calibration error are better when they are smaller. A model that never predicts
+    0.05 or more has no calibration error: `ece` is None then.
     """
     frames = max(len(scored.score) for scored in pair.current)
     curves = [curve(Pool([_padded(one, frames) for one in side])) for side in _sides(pair)]
@@ -89,7 +89,7 @@ def figures(pair: Pair) -> dict[str, Any]:
         "recall": {
             "current": _plain(now.recall_at(FALSE_ALARMS_PER_EPISODE)[0]),
             "candidate": _plain(new.recall_at(FALSE_ALARMS_PER_EPISODE)[0]),
-            **ahead(new, now, FALSE_ALARMS_PER_EPISODE),
+            **recall_gain(new, now, FALSE_ALARMS_PER_EPISODE),
         },
         "brier": _paired([_brier(*of) for of in errors], [_brier(*of, chosen) for of in errors]),
         "ece": _paired([_ece(*of) for of in errors], [_ece(*of, chosen) for of in errors]),
@@ -97,18 +97,18 @@ def figures(pair: Pair) -> dict[str, Any]:
 
 
 def _objections(groups: dict[str, dict[str, Any]]) -> list[str]:
-    """Say what speaks against the candidate."""
+    """List objections to the candidate."""
     found = []
     if not groups[ALL]["recall"]["ci"][0] > 0.0:
         found.append("the interval of its gain does not lie above zero")
-    for name, words in ((SIMULATED, "simulated systems"), (LIVE, "the newest live experiments")):
+    for name, label in ((SIMULATED, "simulated systems"), (LIVE, "the newest live experiments")):
         if name in groups and groups[name]["recall"]["ci"][1] < 0.0:
-            found.append(f"it foresees less on {words}")
-    for name, words in (("ece", "calibration error"), ("brier", "Brier score")):
+            found.append(f"it foresees less on {label}")
+    for name, label in (("ece", "calibration error"), ("brier", "Brier score")):
         of = groups[ALL][name]
         if of is not None and of["ci"][0] > 0.0:
             found.append(
-                f"its {words} is worse: {of['candidate']:.3g} against {of['current']:.3g}, "
+                f"its {label} is worse: {of['candidate']:.3g} against {of['current']:.3g}, "
                 f"95 % interval of the difference {of['ci'][0]:+.2g} to {of['ci'][1]:+.2g}"
             )
     return found
@@ -154,8 +154,8 @@ def _errors(side: Sequence[Scored]) -> tuple[FloatArray, FloatArray, FloatArray]
             known = one.recording.scored[:, copy]
             score, label = one.score[:, copy][known], one.recording.label[:, copy][known]
             sums.append((len(score), float(np.sum((score - label) ** 2))))
-            told = score >= ECE_FROM
-            score, gap = score[told], score[told] - label[told]
+            counted = score >= ECE_FROM
+            score, gap = score[counted], score[counted] - label[counted]
             bins = np.minimum((score * ECE_BINS).astype(np.intp), ECE_BINS - 1)
             sizes.append(np.bincount(bins, minlength=ECE_BINS).astype(np.float64))
             gaps.append(np.bincount(bins, gap, ECE_BINS))

@@ -1,4 +1,4 @@
-"""What to train, written down for another process, and which experiments are for what."""
+"""A training job, written for another process, and the split of its experiments."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import NamedTuple
 
 from ml.serving.artefact import write_json
 
-COMPARED_SHARE, MOST_COMPARED = 4, 20
+COMPARED_SHARE, MAX_COMPARED = 4, 20
 CHECKED_EVERY = 4
 COMPARED_SYSTEMS, HELD_OUT_EPISODES = 8, 16
-"""To compare on, and runs of each, if nothing else is asked for."""
+"""Default number of systems to compare on, and of runs of each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +23,9 @@ class Job:
     Attributes
     ----------
     number
-        Of the training; another number gives other simulated systems.
+        Number of the training; another number gives other simulated systems.
     base, output
-        Directories of the live model, and of the candidate, which is made.
+        Directories of the live model, and of the candidate, which is created.
     experiments
         Files of live experiments by their key, the oldest first.
     systems, episodes
@@ -33,7 +33,7 @@ class Job:
     checked_systems, compared_systems, held_out_episodes
         Systems to calibrate on, systems to compare on, and runs of each.
     rounds, patience
-        Most trees to add, and how many without progress end it.
+        Maximum number of trees to add, and the number without progress that ends it.
     """
 
     number: int
@@ -59,7 +59,7 @@ class Job:
 
 
 class Split(NamedTuple):
-    """Which whole experiments are for what, by their keys."""
+    """Keys of the experiments to learn from, to calibrate on, and to compare on."""
 
     learned: tuple[str, ...]
     checked: tuple[str, ...]
@@ -74,12 +74,12 @@ def split(keys: Sequence[str], known: Collection[str]) -> Split:
     Parameters
     ----------
     keys
-        Of all experiments, the oldest first.
+        Keys of all experiments, oldest first.
     known
-        Of those that the live model was trained on.
+        Keys of the experiments that the live model was trained on.
     """
     fresh = [key for key in keys if key not in known]
-    count = min(-(-len(fresh) // COMPARED_SHARE), MOST_COMPARED)
+    count = min(-(-len(fresh) // COMPARED_SHARE), MAX_COMPARED)
     compared = fresh[len(fresh) - count :]
     others = [key for key in keys if key not in compared]
     checked = others[CHECKED_EVERY - 1 :: CHECKED_EVERY]

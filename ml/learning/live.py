@@ -1,4 +1,4 @@
-"""From what was seen of a live system to a recording with labels, and to bytes and back."""
+"""Labelled recordings of a live system, and their storage as bytes."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from telemetry.frame import Truth
 from telemetry.graph import LATENCY_PERCENTILE, ServiceGraph
 
 COMPLETE_FRAMES = HORIZON_FRAMES + WINDOW_FRAMES
-"""Frames after a row until its label is known: an onset 60 s ahead is told 16 s after it."""
-LEAST_FRAMES = 15
+"""Frames after a row until its label is known: an onset 60 s ahead is recognised 16 s after it."""
+MIN_FRAMES = 15
 
 
-_DAMAGE = (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile,
+_DAMAGED = (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile,
            zlib.error)  # fmt: skip
-"""What NumPy raises for an archive that is none."""
+"""Errors that NumPy raises for damaged archives."""
 
 
 class ExamplesError(ValueError):
@@ -35,23 +35,23 @@ class ExamplesError(ValueError):
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
+class LiveWindow:
     """T successive frames of a live system, some N of its S services.
 
     Attributes
     ----------
     system
-        Its name.
+        Name of the system.
     names, indices
-        Of the services that are kept: names, and (N,) places among all.
+        Names of the kept services, and their (N,) indices among all services.
     features
         (T, N, F) float32, in the order of `ml.features.NAMES`.
     incidents
-        Of all services that overlap these frames or ended up to 30 s before, numbered from the
-        first of them; those that still go on end with the last frame.
+        Incidents of all services that overlap these frames or ended up to 30 s before, numbered
+        from the first frame; those that are still open end with the last frame.
     truths
-        T of them, of the services that are kept: what only the simulation knows. They tell types
-        of incidents, nothing else.
+        T truths of the kept services, which only the simulation knows. They determine the types of
+        incidents, nothing else.
     """
 
     system: str
@@ -62,28 +62,28 @@ class Seen:
     truths: Sequence[Truth]
 
 
-def labelled(seen: Seen) -> Recording | None:
+def labelled(window: LiveWindow) -> Recording | None:
     """Label the frames whose future is known, by the definitions of `docs/evaluation.md`.
 
     None if there are hardly any. Causes are not known: nothing is simulated again.
     """
-    frames = len(seen.features)
+    frames = len(window.features)
     complete = frames - COMPLETE_FRAMES
-    if complete < LEAST_FRAMES:
+    if complete < MIN_FRAMES:
         return None
-    place = {int(service): i for i, service in enumerate(seen.indices)}
-    kept = [replace(i, service=place[i.service]) for i in seen.incidents if i.service in place]
+    place = {int(service): i for i, service in enumerate(window.indices)}
+    kept = [replace(i, service=place[i.service]) for i in window.incidents if i.service in place]
     began = [incident for incident in kept if incident.onset >= 0]
     counted = sorted(
         (incident for incident in began if incident.onset < complete),
         key=lambda incident: (incident.service, incident.onset),
     )
-    shape, truths = (frames, 1, len(seen.indices)), list(seen.truths)
+    shape, truths = (frames, 1, len(window.indices)), list(window.truths)
     return Recording(
-        name=seen.system,
-        graph=_discovered(seen.system, seen.names),
+        name=window.system,
+        graph=_discovered(window.system, window.names),
         scenarios=(),
-        features=seen.features[:complete, None],
+        features=window.features[:complete, None],
         label=labels(shape, began)[:complete],
         timely=labels(shape, began, MIN_LEAD_FRAMES + 1)[:complete],
         scored=~unscored(shape, [replace(i, onset=max(i.onset, 0)) for i in kept])[:complete],
@@ -94,7 +94,7 @@ def labelled(seen: Seen) -> Recording | None:
     )
 
 
-def surroundings(graph: ServiceGraph, names: Iterable[str], most: int) -> NDArray[np.intp]:
+def neighbourhood(graph: ServiceGraph, names: Iterable[str], limit: int) -> NDArray[np.intp]:
     """Give the services nearest to some, along calls in either direction; (N,) in order."""
     around: list[list[int]] = [[] for _ in range(graph.services)]
     for caller, callee in zip(graph.caller.tolist(), graph.callee.tolist(), strict=True):
@@ -103,12 +103,12 @@ def surroundings(graph: ServiceGraph, names: Iterable[str], most: int) -> NDArra
     start = [graph.index[name] for name in names if name in graph.index]
     found = dict.fromkeys(start)
     waiting = deque(start)
-    while waiting and len(found) < most:
+    while waiting and len(found) < limit:
         for service in around[waiting.popleft()]:
             if service not in found:
                 found[service] = None
                 waiting.append(service)
-    return np.array(sorted(list(found)[:most]), dtype=np.intp)
+    return np.array(sorted(list(found)[:limit]), dtype=np.intp)
 
 
 def to_bytes(recording: Recording) -> bytes:
@@ -161,7 +161,7 @@ def from_bytes(content: bytes) -> Recording:
         )
     except ExamplesError:
         raise
-    except _DAMAGE as error:
+    except _DAMAGED as error:
         raise ExamplesError(f"damaged: {error}") from error
 
 

@@ -29,7 +29,7 @@ KNOWN_FRAMES = 300
 """A slot that was seen for so many frames on an earlier day says what is usual in it."""
 LEARNING_FRAMES = 30
 FROM_Z, UNTIL_Z = 6.0, 3.0
-NEEDED, AMONG = 3, 5
+REQUIRED_FRAMES, WINDOW_FRAMES = 3, 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +73,10 @@ class AnomalyDetector:
         self._new_baseline = partial(Baseline, shape, floors, relative)
         self._recent = self._new_baseline()
         self._seasonal: dict[int, Baseline] = {}
-        self._seen = np.zeros(SLOTS, dtype=np.intp)
+        self._slot_frames = np.zeros(SLOTS, dtype=np.intp)
         self._slot = -1
         self._known = False
-        self._far = np.zeros((AMONG, *shape), dtype=np.bool_)
+        self._far = np.zeros((WINDOW_FRAMES, *shape), dtype=np.bool_)
         self._anomalous = np.zeros(shape, dtype=np.bool_)
         self._since = np.full(shape, None, dtype=object)
         self._frames = np.zeros(graph.services, dtype=np.intp)
@@ -86,7 +86,7 @@ class AnomalyDetector:
         values = np.stack([getattr(frame, name)[0] for name, _, _ in METRICS])
         slot = int((now.hour + now.minute / 60.0) * SLOTS / 24.0)
         if slot != self._slot:
-            self._slot, self._known = slot, bool(self._seen[slot] >= KNOWN_FRAMES)
+            self._slot, self._known = slot, bool(self._slot_frames[slot] >= KNOWN_FRAMES)
         if slot not in self._seasonal:
             self._seasonal[slot] = self._new_baseline()
         seasonal = self._seasonal[slot]
@@ -102,7 +102,7 @@ class AnomalyDetector:
         self._since[began] = now
         self._recent.update(values)
         seasonal.update(values)
-        self._seen[slot] += 1
+        self._slot_frames[slot] += 1
         self._frames += 1
         return [
             Anomaly(
@@ -131,7 +131,7 @@ class AnomalyDetector:
     def _judge(self, z: FloatArray) -> NDArray[np.bool_]:
         """Begin and end anomalies; return those that begin."""
         self._far = np.concatenate([self._far[1:], (np.abs(z) >= FROM_Z)[None]])
-        begins: NDArray[np.bool_] = ~self._anomalous & (self._far.sum(axis=0) >= NEEDED)
+        begins: NDArray[np.bool_] = ~self._anomalous & (self._far.sum(axis=0) >= REQUIRED_FRAMES)
         stays: NDArray[np.bool_] = self._anomalous & (np.abs(z) >= UNTIL_Z)
         self._anomalous = stays | begins
         self._far[:, begins] = False

@@ -1,4 +1,4 @@
-"""A model on disk: two ONNX files, and everything that is known about them, in JSON."""
+"""A model on disk: two ONNX files and their metadata in JSON."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ MANIFEST, CONFIG, METRICS, CARD = "manifest.json", "config.json", "metrics.json"
 INCIDENT_MODEL, TYPE_MODEL = "incident.onnx", "type.onnx"
 LOGISTIC, TREES, CASCADE = "logistic_regression.json", "trees.json", "cascade.json"
 FEATURE_TABLE = "features.md"
-NEEDED = (INCIDENT_MODEL, TYPE_MODEL, LOGISTIC, TREES, CASCADE, FEATURE_TABLE, CONFIG)
-REPORTS = (METRICS, CARD)
-"""What says how good a model is: written when it has been evaluated, and checked from then on."""
+REQUIRED_FILES = (INCIDENT_MODEL, TYPE_MODEL, LOGISTIC, TREES, CASCADE, FEATURE_TABLE, CONFIG)
+REPORT_FILES = (METRICS, CARD)
+"""Reports on the quality of a model: written after its evaluation, and checked from then on."""
 
 LEARNING = "learning"
-"""In the config of a model of learning mode: what it goes on from, and learned from besides."""
+"""Key in the config of a model of learning mode: its base model and its further training data."""
 
 SHIPPED = Path(__file__).parents[1] / "models" / "shipped"
 
@@ -38,7 +38,7 @@ class ArtefactError(ValueError):
     Attributes
     ----------
     problem
-        The same, with the name of the place but not where that is: for who may not know it.
+        The same without the path of the directory, for people who may not know it.
     """
 
     def __init__(self, place: Path, problem: str) -> None:
@@ -50,7 +50,7 @@ class ArtefactError(ValueError):
 class Calibration:
     """Beta calibration: logit q = a log p - b log(1 - p) + c (Kull et al., 2017).
 
-    Where nothing has moved the trees are not asked: q is `quiet`.
+    For rows that are not active the trees are not evaluated: q is `quiet`.
     """
 
     a: float
@@ -66,8 +66,8 @@ class Manifest:
     Attributes
     ----------
     version
-        Unique; follows from all that a prediction or an alarm does: the ONNX files, the spread of
-        failures, the calibration, and the threshold.
+        Unique version; follows from everything that predictions and alarms depend on: the ONNX
+        files, the spread of failures, the calibration, and the threshold.
     features
         Names of the inputs, in order.
     types
@@ -75,7 +75,7 @@ class Manifest:
     calibration
         From the first model's probability to a calibrated one; its output is the log-odds.
     threshold
-        Probability from which on an alarm is raised.
+        Probability at which an alarm is raised.
     horizon_s
         How far the model looks ahead, seconds.
     checksums
@@ -100,11 +100,13 @@ def write_manifest(
 ) -> Manifest:
     """Complete a model directory that holds the ONNX files, and whatever else there is by now."""
     checksums = {
-        n: _checksum(directory / n) for n in (*NEEDED, *REPORTS) if (directory / n).exists()
+        n: _checksum(directory / n)
+        for n in (*REQUIRED_FILES, *REPORT_FILES)
+        if (directory / n).exists()
     }
     files = [checksums[name] for name in (INCIDENT_MODEL, TYPE_MODEL, CASCADE)]
-    told = json.dumps([*files, asdict(calibration), threshold])
-    content = hashlib.sha256(told.encode()).hexdigest()
+    identity = json.dumps([*files, asdict(calibration), threshold])
+    content = hashlib.sha256(identity.encode()).hexdigest()
     manifest = Manifest(
         version=f"{FORMAT}-{content[:12]}",
         features=features,
@@ -138,7 +140,7 @@ def read_manifest(directory: Path) -> Manifest:
                 "calibration": Calibration(**stated["calibration"]),
             }
         )
-        missing = [name for name in NEEDED if name not in manifest.checksums]
+        missing = [name for name in REQUIRED_FILES if name not in manifest.checksums]
         if missing:
             raise ArtefactError(directory, f"expected checksums of {', '.join(missing)}")
         for name, checksum in manifest.checksums.items():

@@ -1,4 +1,4 @@
-"""How far a failure of one service would spread as things are now."""
+"""How far a failure of one service would spread in the present state."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ EDGE_INPUTS = (
     "callee_strain",
     "callee_availability",
 )
-"""Of a call: required; logarithm of calls per request; retries; logarithm of the timeout over the
-caller's latency objective; mean strain of 10 s and CPU of the caller, strain and availability of
-the callee, as shares."""
+"""Inputs per call: required; logarithm of calls per request; retries; logarithm of the timeout over
+the caller's latency objective; mean strain of 10 s and CPU of the caller, strain and availability
+of the callee, as shares."""
 
 _PARTS = (4, 6)
-"""Those of the call itself end, those of its caller end; the rest are of its callee."""
+"""Ends of the inputs of the call itself and of those of its caller; the rest are of its callee."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +41,7 @@ class Spread:
     Attributes
     ----------
     weights, intercept
-        Of a logistic regression on `EDGE_INPUTS`.
+        Coefficients of a logistic regression on `EDGE_INPUTS`.
     """
 
     weights: FloatArray

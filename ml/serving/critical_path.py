@@ -9,7 +9,7 @@ import numpy as np
 from telemetry.frame import Frame
 from telemetry.graph import FloatArray, ServiceGraph
 
-MOST_HOPS = 32
+MAX_HOPS = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,11 +19,11 @@ class Hop:
     Attributes
     ----------
     service
-        Its name.
+        Name of the service.
     time_ms
-        Time of a request of the entry that is spent in it, other calls of its own included.
+        Time that a request of the entry spends in it, its other calls included.
     share
-        The same over the latency of the entry, 0 to 1.
+        Share of the latency of the entry, 0 to 1.
     """
 
     service: str
@@ -59,14 +59,16 @@ def _follow(
     graph: ServiceGraph, inside_ms: FloatArray, entry: int, latency_ms: float
 ) -> tuple[Hop, ...]:
     hops: list[Hop] = []
-    seen: set[int] = set()
+    visited: set[int] = set()
     service, left_ms, weight = entry, latency_ms, 1.0
     while True:
-        seen.add(service)
-        edges = [e for e in np.flatnonzero(graph.caller == service) if graph.callee[e] not in seen]
+        visited.add(service)
+        edges = [
+            e for e in np.flatnonzero(graph.caller == service) if graph.callee[e] not in visited
+        ]
         slowest = max(edges, key=lambda e: inside_ms[e], default=None)
         below_ms = 0.0 if slowest is None else min(float(inside_ms[slowest]) * weight, left_ms)
-        if slowest is None or below_ms <= 0.0 or len(hops) + 1 == MOST_HOPS:
+        if slowest is None or below_ms <= 0.0 or len(hops) + 1 == MAX_HOPS:
             hops.append(Hop(graph.names[service], left_ms, left_ms / latency_ms))
             return tuple(hops)
         own_ms = left_ms - below_ms

@@ -1,4 +1,4 @@
-"""Why the model says so: exact Shapley values of its trees, in NumPy.
+"""Explanation of predictions: exact Shapley values of the trees, in NumPy.
 
 For one leaf of value v whose path splits on d features, of which feature i lets a row pass (o_i =
 1) or not (o_i = 0) and lets a share z_i of the training rows pass, its Shapley value is
@@ -33,7 +33,7 @@ class Paths:
     Attributes
     ----------
     feature
-        (L, D) which one; 0 where a path has fewer.
+        (L, D) index of the feature; 0 where a path has fewer.
     low, high
         (L, D) the path is taken for low <= value < high; float32, as XGBoost compares.
     if_missing
@@ -58,7 +58,7 @@ class Explainer:
     Parameters
     ----------
     trees
-        As `ml.training.export.trees` gives them.
+        Trees in the form of `ml.training.export.trees`.
     features
         Number of the model's inputs, F.
     """

@@ -1,4 +1,4 @@
-"""The strongest reasons for a prediction, in plain words."""
+"""The strongest factors of a prediction, with a text for people."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from ml.features import NAMES
 from ml.features.neighbours import MAX_DEPTH
-from ml.features.table import ELSEWHERE
+from ml.features.table import NEIGHBOUR_FEATURES
 from telemetry.frame import Frame
 from telemetry.graph import FloatArray, IntArray, ServiceGraph
 
@@ -17,20 +17,20 @@ NEVER_S = 600.0
 
 
 class Factor(NamedTuple):
-    """One reason.
+    """One factor of a prediction.
 
     Attributes
     ----------
     feature
-        Input of the model.
+        Name of an input of the model.
     service
-        Whose state it tells: the service at risk, or one that it calls or that calls it.
+        Service that the factor describes: the one at risk, or one that it calls or that calls it.
     value
-        In the unit of the feature; NaN if it was not observed, which may be a reason too.
+        Value in the unit of the feature; NaN if it was not observed, which may be a factor too.
     contribution
-        What it adds to the log-odds of an incident.
+        Contribution to the log-odds of an incident.
     text
-        In plain words.
+        Text for people.
     """
 
     feature: str
@@ -53,30 +53,30 @@ def top_factors(
     Parameters
     ----------
     graph, frame
-        What was seen; copy 0.
+        The system and its latest frame, of which copy 0 is used.
     features
-        (S, F) of all services, in the order of `ml.features.NAMES`.
+        (S, F) features of all services, in the order of `ml.features.NAMES`.
     service
-        The one at risk.
+        Index of the service at risk.
     names, contributions
-        (M,) inputs of the model and what each adds to the log-odds.
+        (M,) names of the model's inputs, and the contribution of each to the log-odds.
     """
     found: list[Factor] = []
-    said: set[str] = set()
+    texts: set[str] = set()
     for i in np.argsort(-contributions, kind="stable"):
         if contributions[i] <= 0.0 or len(found) == COUNT:
             break
         name = names[int(i)]
         value = float(features[service, NAMES.index(name)])
-        origin, text = _worded(graph, frame, features, service, name, value)
-        if text in said:
+        origin, text = _factor_text(graph, frame, features, service, name, value)
+        if text in texts:
             continue
-        said.add(text)
+        texts.add(text)
         found.append(Factor(name, graph.names[origin], value, float(contributions[i]), text))
     return found
 
 
-def _worded(
+def _factor_text(
     graph: ServiceGraph,
     frame: Frame,
     features: FloatArray,
@@ -84,16 +84,18 @@ def _worded(
     name: str,
     value: float,
 ) -> tuple[int, str]:
-    """Find whose state a feature tells, and say it."""
-    if name in _ELSEWHERE:
-        among, sign, base = _ELSEWHERE[name]
+    """Find the service that a feature describes, and write the text."""
+    if name in _NEIGHBOUR_FEATURES:
+        among, sign, base = _NEIGHBOUR_FEATURES[name]
         others = _others(graph, service, among)
         if not len(others):
-            return service, _NOBODY[among].format(service=graph.names[service])
+            return service, _NO_NEIGHBOUR[among].format(service=graph.names[service])
         values = sign * features[others, NAMES.index(base)]
         if len(others) and np.isfinite(values).any():
             origin = int(others[int(np.nanargmax(values))])
-            text = _say(base, graph.names[origin], float(features[origin, NAMES.index(base)]))
+            text = _feature_text(
+                base, graph.names[origin], float(features[origin, NAMES.index(base)])
+            )
             return origin, f"{text} ({_RELATION[among]} {graph.names[service]})"
     if not np.isfinite(value):
         return service, f"{graph.names[service]}: {_plain(name)} is not known"
@@ -102,10 +104,10 @@ def _worded(
         return origin, _EDGES[name].format(
             service=graph.names[service], callee=graph.names[origin], v=value
         )
-    return service, _say(name, graph.names[service], value)
+    return service, _feature_text(name, graph.names[service], value)
 
 
-def _say(name: str, service: str, value: float) -> str:
+def _feature_text(name: str, service: str, value: float) -> str:
     if name in _REACHED:
         what, often = _REACHED[name]
         if value >= NEVER_S:
@@ -115,7 +117,9 @@ def _say(name: str, service: str, value: float) -> str:
         stem = name.removesuffix(suffix)
         if name.endswith(suffix) and stem in metrics:
             side = "above" if value >= 0.0 else "below"
-            return f"{service} {metrics[stem]} is {abs(value):.1f} deviations {side} its normal"
+            return (
+                f"{service} {metrics[stem]} is {abs(value):.1f} standard deviations {side} normal"
+            )
     stem, _, window = name.partition("_change_")
     if window and stem in _SLOPED:
         what, unit, scale = _SLOPED[stem]
@@ -125,7 +129,7 @@ def _say(name: str, service: str, value: float) -> str:
         direction = "rises" if value >= 0.0 else "falls"
         what, unit, scale = _SLOPED[stem]
         return f"{service} {what} {direction} by {abs(value) * scale * 60.0:.2g}{unit} per minute"
-    return _WORDS[name].format(service=service, v=value)
+    return _TEXTS[name].format(service=service, v=value)
 
 
 def _others(graph: ServiceGraph, service: int, among: str) -> IntArray:
@@ -155,10 +159,10 @@ def _plain(name: str) -> str:
     return name.replace("_", " ")
 
 
-_ELSEWHERE = {name: (among, sign, base) for name, among, sign, base in ELSEWHERE}
+_NEIGHBOUR_FEATURES = {name: (among, sign, base) for name, among, sign, base in NEIGHBOUR_FEATURES}
 _RELATION = {"dependencies": "called by", "below": "below", "callers": "calls"}
 
-_NOBODY = {
+_NO_NEIGHBOUR = {
     "dependencies": "{service} calls no other service",
     "below": "{service} calls no other service",
     "callers": "no other service calls {service}",
@@ -167,7 +171,9 @@ _NOBODY = {
 _EDGES = {
     "edge_error_worst": "{v:.1f} % of the calls of {service} to {callee} fail",
     "edge_latency_over_timeout": "calls of {service} to {callee} take {v:.0%} of their timeout",
-    "edge_latency_z": "calls of {service} to {callee} are {v:.1f} deviations slower than normal",
+    "edge_latency_z": (
+        "calls of {service} to {callee} are {v:.1f} standard deviations slower than normal"
+    ),
     "edge_retry_ratio": "{service} calls {v:.1f} times as often per request as normal",
 }
 _METRICS = {
@@ -197,46 +203,46 @@ _REACHED = {
     "cpu_full_since_jump_s": ("CPU", "reaches its limit"),
     "breach_reached_s": ("strain", "reaches a breach"),
 }
-_WORDS = {
+_TEXTS = {
     "cpu_percent": "{service} CPU is at {v:.0f} %",
     "memory_percent": "{service} memory is at {v:.0f} % of its limit",
     "error_rate_percent": "{service} fails {v:.1f} % of its requests",
     "availability_percent": "{v:.0f} % of the replicas of {service} are ready",
-    "failed_count_log": "{service} fails many requests per interval",
+    "failed_count_log": "{service} fails many requests in each interval",
     "p95_over_slo": "{service} p95 latency is {v:.2f} times its objective",
     "latency_tail": "the slowest requests of {service} take {v:.1f} times as long as most",
     "errors_over_slo": "{service} error rate is {v:.1f} times its objective",
-    "latency_ratio": "{service} latency is {v:.1f} times its normal",
+    "latency_ratio": "{service} latency is {v:.1f} times its normal value",
     "request_ratio": "{service} gets {v:.2f} times its normal load",
-    "cpu_ratio": "{service} CPU is {v:.2f} times its normal",
+    "cpu_ratio": "{service} CPU is {v:.2f} times its normal value",
     "throughput_per_cpu_ratio": "{service} does {v:.2f} times its normal work per CPU",
     "cpu_headroom": "{service} has {v:.0f} % of its CPU left",
     "capacity_ratio": "{service} gets {v:.0%} of the load that fills its CPU",
     "breached_16s": "{service} was in breach in {v:.0%} of the last 16 s",
     "breached_60s": "{service} was in breach in {v:.0%} of the last minute",
     "since_breach_s": "{service} was last in breach {v:.0f} s ago",
-    "since_change_s": "{service} last left its normal {v:.0f} s ago",
-    "since_jump_s": "{service} changed all at once {v:.0f} s ago",
-    "unusual_for_s": "{service} has been off its normal for {v:.0f} s",
+    "since_change_s": "{service} last left its normal range {v:.0f} s ago",
+    "since_jump_s": "{service} changed abruptly {v:.0f} s ago",
+    "unusual_for_s": "{service} has been outside its normal range for {v:.0f} s",
     "strain": "{service} is at {v:.0%} of what breaches its objectives",
     "strain_mean_4s": "{service} is at {v:.0%} of what breaches its objectives",
     "strain_since_jump": "{service} has been at {v:.0%} of a breach since it changed",
-    "cpu_after_loss": "{service} CPU would be at {v:.0f} % with one replica less",
+    "cpu_after_loss": "{service} CPU would be at {v:.0f} % with one replica fewer",
     "replicas": "{service} has {v:.0f} replicas",
     "strain_mean_10s": "{service} was at {v:.0%} of a breach over 10 s",
     "strain_mean_30s": "{service} was at {v:.0%} of a breach over 30 s",
     "strain_least_10s": "{service} did not fall below {v:.0%} of a breach in 10 s",
-    "strain_most_30s": "{service} came up to {v:.0%} of a breach in 30 s",
-    "strain_deviation_10s": "{service} flickers by {v:.0%} of a breach",
-    "strain_margin": "{service} is {v:.1f} of its usual fluctuations away from a breach",
+    "strain_most_30s": "{service} reached {v:.0%} of a breach in 30 s",
+    "strain_deviation_10s": "{service} fluctuates by {v:.0%} of a breach",
+    "strain_margin": "{service} is {v:.1f} times its usual fluctuation away from a breach",
     "strain_in_30s": "{service} is on its way to {v:.0%} of a breach in 30 s",
-    "dependency_error_mean": "{v:.1f} % of the requests to what {service} calls fail",
+    "dependency_error_mean": "{v:.1f} % of the requests to the dependencies of {service} fail",
     "dependency_health": "the dependencies of {service} have a health of {v:.0%}",
     "cascade_risk": "services below {service} fail, and may take it down",
-    "slo_violations": "objectives violated by {service} and what it calls: {v:.0f}",
-    "critical_path_ratio": "the slowest chain of calls of {service} takes {v:.1f} times its normal",
-    "caller_request_z_mean": "the callers of {service} get unusual load ({v:.1f} deviations)",
-    "is_entry": "{service} takes load from outside or not",
+    "slo_violations": "objectives violated by {service} and its dependencies: {v:.0f}",
+    "critical_path_ratio": "the slowest calls of {service} take {v:.1f} times as long as normal",
+    "caller_request_z_mean": "the load of callers of {service} is {v:.1f} deviations off normal",
+    "is_entry": "whether {service} takes load from outside",
     "distance_from_entry": "{service} is {v:.0f} calls away from an entry",
     "height": "chains of up to {v:.0f} calls begin at {service}",
     "fan_out": "{service} calls {v:.0f} services",

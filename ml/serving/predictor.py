@@ -13,7 +13,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from ml.definitions.incident_types import INCIDENT_TYPES
-from ml.features import NAMES, stirred
+from ml.features import NAMES, active_rows
 from ml.serving.artefact import (
     CASCADE,
     INCIDENT_MODEL,
@@ -30,7 +30,7 @@ from ml.serving.explanation import Explainer
 from telemetry.graph import FloatArray
 
 Features = FloatArray | NDArray[np.float32]
-LEAST, MOST = 1e-6, 1.0 - 1e-6
+MIN_PROBABILITY, MAX_PROBABILITY = 1e-6, 1.0 - 1e-6
 
 
 class Predictor:
@@ -70,7 +70,7 @@ class Predictor:
         def raw(rows: Features) -> FloatArray:
             return self._raw(self._rows(rows))
 
-        return where_stirred(features, raw, self.manifest.calibration)
+        return where_active(features, raw, self.manifest.calibration)
 
     def rows(self, features: Features) -> NDArray[np.float32]:
         """Give the trees' own inputs, (N, F) -> (N, M), for who asks often about the same.
@@ -94,7 +94,7 @@ class Predictor:
         """
         calibration = self.manifest.calibration
         p = 1.0 / (1.0 + math.exp(-self._incident.first_of_row(row)))
-        p = min(max(p, LEAST), MOST)
+        p = min(max(p, MIN_PROBABILITY), MAX_PROBABILITY)
         logit = calibration.a * math.log(p) - calibration.b * math.log1p(-p) + calibration.c
         return 1.0 / (1.0 + math.exp(-min(max(logit, -30.0), 30.0)))
 
@@ -127,11 +127,11 @@ class Predictor:
         """
         _check(features)
         contributions = np.zeros((len(features), len(self._columns)))
-        moved = np.flatnonzero(stirred(features))
+        active = np.flatnonzero(active_rows(features))
         if self._explainer is None:  # made when first asked for; twice at worst
             self._explainer = Explainer(json.loads(self._trees), len(self._columns))
-        if len(moved):
-            contributions[moved] = self._explainer.contributions(self._rows(features[moved]))
+        if len(active):
+            contributions[active] = self._explainer.contributions(self._rows(features[active]))
         return contributions
 
     def _raw(self, rows: NDArray[np.float32]) -> FloatArray:
@@ -170,7 +170,7 @@ def read_usable(directory: Path) -> Manifest:
     return manifest
 
 
-def where_stirred(
+def where_active(
     features: Features,
     raw: Callable[[Features], Features],
     calibration: Calibration,
@@ -179,16 +179,16 @@ def where_stirred(
 
     `raw` is asked for those rows alone, (N, F) -> (N,).
     """
-    moved = stirred(features)
-    probability = np.full(moved.shape, calibration.quiet)
-    if moved.any():
-        probability[moved] = calibrated(raw(features[moved]), calibration)
+    active = active_rows(features)
+    probability = np.full(active.shape, calibration.quiet)
+    if active.any():
+        probability[active] = calibrated(raw(features[active]), calibration)
     return probability
 
 
 def calibrated(probability: Features, calibration: Calibration) -> FloatArray:
     """Apply a beta calibration to raw probabilities, (N,) -> (N,)."""
-    p = np.clip(probability.astype(np.float64), LEAST, MOST)
+    p = np.clip(probability.astype(np.float64), MIN_PROBABILITY, MAX_PROBABILITY)
     logit = calibration.a * np.log(p) - calibration.b * np.log1p(-p) + calibration.c
     result: FloatArray = 1.0 / (1.0 + np.exp(-np.clip(logit, -30.0, 30.0)))
     return result

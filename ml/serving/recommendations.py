@@ -1,4 +1,4 @@
-"""What to do about a predicted incident: from its likely types, reasons, and the calls below it."""
+"""Advice on a predicted incident, from its likely types, its factors, and the calls below it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from telemetry.graph import FloatArray, IntArray, ServiceGraph
 
 
 class Recommendation(NamedTuple):
-    """One piece of advice: on which service, and what."""
+    """One recommended action, and the service to act on."""
 
     service: str
     action: str
@@ -23,7 +23,7 @@ class Recommendation(NamedTuple):
 _ACTIONS: dict[IncidentType, tuple[str, ...]] = {
     IncidentType.CPU_SATURATION: (
         "Add replicas or raise the CPU limit of {service}: its CPU is at {cpu}.",
-        "Look for background work on {service} and move it elsewhere.",
+        "Look for background work on {service} and move it to another machine.",
     ),
     IncidentType.MEMORY_EXHAUSTION: (
         "Restart the replicas of {service} one by one before they reach their limit: memory is at "
@@ -31,23 +31,23 @@ _ACTIONS: dict[IncidentType, tuple[str, ...]] = {
         "Raise the memory limit of {service}, and look for a leak since its last release.",
     ),
     IncidentType.LATENCY_DEGRADATION: (
-        "Add capacity to {service}, or take load off it: p95 is at {p95}.",
-        "Check the disk and the slow queries of {service}.",
+        "Add capacity to {service}, or reduce its load: p95 latency is {p95}.",
+        "Check the disk of {service} and its slow queries.",
     ),
     IncidentType.ERROR_SURGE: (
-        "Roll the last change of {service} back: {errors} of its answers are errors.",
+        "Roll back the last change of {service}: {errors} of its responses are errors.",
         "Route traffic away from the failing replicas of {service}.",
     ),
     IncidentType.DEPENDENCY_FAILURE: (
-        "Look after {service} first: others wait for it.",
+        "Fix {service} first: other services depend on it.",
         "Open the circuit breakers to {service} and serve a fallback.",
     ),
     IncidentType.TRAFFIC_OVERLOAD: (
-        "Shed load before {service}, least important requests first.",
+        "Shed load in front of {service}, least important requests first.",
         "Add replicas to {service} until the surge is over.",
     ),
     IncidentType.SERVICE_DOWN: (
-        "Bring the replicas of {service} back: {availability} of them are ready.",
+        "Restore the replicas of {service}: {availability} of them are ready.",
         "Fail over from {service}, or serve a fallback until it is back.",
     ),
 }
@@ -81,11 +81,11 @@ def recommendations(
     Parameters
     ----------
     types
-        (K,) probability of each incident type. Advice counts by that of its type, a second one on
-        the same half.
+        (K,) probability of each incident type. Advice is ranked by the probability of its type; a
+        second action for the same type counts half.
     factors
-        Reasons for the prediction, if they are known. Advice counts up to twice as much, by the
-        share of their contribution that speaks for it: of its type, at the service to act on.
+        Factors of the prediction, if they are known. Advice counts up to twice as much, by the
+        share of their contribution that supports it: for its type, at the service to act on.
     """
     ranked: list[tuple[float, Recommendation]] = []
     for place in np.argsort(-types, kind="stable"):
@@ -103,24 +103,24 @@ def recommendations(
 def _advice(
     graph: ServiceGraph, frame: Frame, service: int, kind: IncidentType
 ) -> list[Recommendation]:
-    acted_on = _worst_dependency(graph, frame, service) if _elsewhere(kind) else service
+    acted_on = _worst_dependency(graph, frame, service) if _in_dependency(kind) else service
     name = graph.names[acted_on]
-    seen = {
+    observed = {
         "cpu": _percent(frame.cpu_percent[0, acted_on]),
         "memory": _percent(frame.memory_percent[0, acted_on]),
         "errors": _percent(frame.error_rate_percent[0, acted_on]),
         "availability": _percent(frame.availability_percent[0, acted_on]),
         "p95": _milliseconds(frame.latency_p95_ms[0, acted_on]),
     }
-    return [Recommendation(name, _filled(text, name, seen)) for text in _ACTIONS[kind]]
+    return [Recommendation(name, _filled(text, name, observed)) for text in _ACTIONS[kind]]
 
 
-def _filled(text: str, service: str, seen: Mapping[str, str | None]) -> str:
-    """Fill a sentence in; evidence after its colon that was not observed is left out."""
+def _filled(text: str, service: str, observed: Mapping[str, str | None]) -> str:
+    """Fill in a sentence; evidence after its colon is left out if it was not observed."""
     advice, _, evidence = text.partition(": ")
-    if any(value is None and f"{{{name}}}" in evidence for name, value in seen.items()):
+    if any(value is None and f"{{{name}}}" in evidence for name, value in observed.items()):
         text = f"{advice}."
-    return text.format(service=service, **seen)
+    return text.format(service=service, **observed)
 
 
 def _support(kind: IncidentType, acted_on: str, factors: Sequence[Factor]) -> float:
@@ -133,27 +133,29 @@ def _support(kind: IncidentType, acted_on: str, factors: Sequence[Factor]) -> fl
     return speaking / max(sum(factor.contribution for factor in factors), 1e-12)
 
 
-def _elsewhere(kind: IncidentType) -> bool:
+def _in_dependency(kind: IncidentType) -> bool:
     return kind is IncidentType.DEPENDENCY_FAILURE
 
 
 def _worst_dependency(graph: ServiceGraph, frame: Frame, service: int) -> int:
-    """Follow the worst calls down to where the trouble sits."""
-    seen = {service}
+    """Follow the worst calls down to the service that causes the trouble."""
+    visited = {service}
     while True:
         edges = np.flatnonzero(graph.caller == service)
         edges = (
-            edges[[int(graph.callee[edge]) not in seen for edge in edges]] if len(edges) else edges
+            edges[[int(graph.callee[edge]) not in visited for edge in edges]]
+            if len(edges)
+            else edges
         )
         if not len(edges):
             return service
         late = np.nan_to_num(frame.edge_latency_ms[0, edges] / graph.timeout_ms[edges])
         failing = np.nan_to_num(frame.edge_error_rate_percent[0, edges]) / 100.0
         trouble = failing + late + _shortage(frame, graph.callee[edges])
-        if trouble.max() < 0.05 and len(seen) > 1:
+        if trouble.max() < 0.05 and len(visited) > 1:
             return service
         service = int(graph.callee[edges[int(trouble.argmax())]])
-        seen.add(service)
+        visited.add(service)
 
 
 def _shortage(frame: Frame, services: IntArray) -> FloatArray:

@@ -11,21 +11,23 @@ from sklearn.linear_model import LogisticRegression
 from ml.episodes.recording import Recording
 from ml.evaluation.metrics import best_threshold
 from ml.evaluation.pool import Pool, Scored
-from ml.features import stirred
+from ml.features import active_rows
 from ml.serving.artefact import Calibration
-from ml.serving.predictor import LEAST, MOST, where_stirred
+from ml.serving.predictor import MAX_PROBABILITY, MIN_PROBABILITY, where_active
 from ml.training.dataset import LEARNED_COLUMNS, Rows
 
 
 def calibrate(
     incident: xgboost.Booster, rows: Rows, validation: Sequence[Recording]
 ) -> Calibration:
-    """Fit a beta calibration to rows, and the base rate of the rows that trees are not asked for.
+    """Fit a beta calibration to rows, and the base rate of the rows that are not active.
 
-    Exponents below 0 would turn the order round, and are set to 0.
+    Exponents below 0 would reverse the order, and are set to 0.
     """
     rows = rows.only(~rows.ongoing)
-    p = np.clip(incident.inplace_predict(rows.features).astype(np.float64), LEAST, MOST)
+    p = np.clip(
+        incident.inplace_predict(rows.features).astype(np.float64), MIN_PROBABILITY, MAX_PROBABILITY
+    )
     parts = {"a": np.log(p), "b": -np.log1p(-p)}
     names = ["a", "b"]
     while True:
@@ -37,7 +39,7 @@ def calibrate(
         if not wrong:
             break
         names = [name for name in names if name not in wrong]
-    quiet = np.concatenate([r.label[r.scored & ~stirred(r.features)] for r in validation])
+    quiet = np.concatenate([r.label[r.scored & ~active_rows(r.features)] for r in validation])
     return Calibration(
         a=float(weights.get("a", 0.0)),
         b=float(weights.get("b", 0.0)),
@@ -54,7 +56,7 @@ def threshold(
     def score(recording: Recording) -> Scored:
         return Scored(
             recording,
-            where_stirred(
+            where_active(
                 recording.features,
                 lambda rows: incident.inplace_predict(rows[:, LEARNED_COLUMNS]),
                 calibration,

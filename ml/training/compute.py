@@ -1,4 +1,4 @@
-"""Where training is done: in processes of this machine, or on a Dask cluster."""
+"""Where training runs: in processes of this machine, or on a Dask cluster."""
 
 from __future__ import annotations
 
@@ -113,12 +113,12 @@ class Cluster:
     Parameters
     ----------
     address
-        Of its scheduler, such as `tcp://10.0.0.5:8786`.
+        Address of its scheduler, such as `tcp://10.0.0.5:8786`.
 
     Raises
     ------
     OSError
-        If nobody answers there.
+        If no scheduler answers there.
     """
 
     def __init__(self, address: str) -> None:

@@ -1,4 +1,4 @@
-"""Completes a model directory: the trees as files, and how good the model is, told in figures."""
+"""Completes a model directory: files of the trees, figures of merit, and the model card."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ml.episodes.recording import Recording
 from ml.evaluation.curves import curves
-from ml.evaluation.evaluate import MODEL, compare, evaluate
+from ml.evaluation.evaluate import MODEL, evaluate, score_predictors
 from ml.features import LEARNED
 from ml.features.table import markdown
 from ml.serving.artefact import (
@@ -63,19 +63,19 @@ def describe(
     Parameters
     ----------
     facts
-        Goes into the metrics as it is.
+        Further metrics, written as they are.
     validation, test
-        Recordings that the baselines' thresholds are chosen on, and those to score on.
+        Recordings to choose the thresholds of the baselines on, and recordings to score on.
     more
-        Continues the card.
+        Text to append to the card.
     """
-    compared = compare(test, validation, directory)
+    predictors = score_predictors(test, validation, directory)
     metrics = {
         **facts,
         "trees": incident.num_boosted_rounds(),
         "importance": importance(incident),
-        **evaluate(compared, directory, config["seed"]),
-        "curves": curves(compared.scores[MODEL], manifest.threshold),
+        **evaluate(predictors, directory, config["seed"]),
+        "curves": curves(predictors.scores[MODEL], manifest.threshold),
     }
     write_json(directory / METRICS, metrics)
     card = model_card(manifest, config, metrics) + more

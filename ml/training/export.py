@@ -23,7 +23,7 @@ ALLOWED = frozenset(
         "nthread", "seed", "eval_metric", "base_score",
     }
 )  # fmt: skip
-"""Options that convert faithfully; others, such as parallel trees, go wrong without a word."""
+"""Options that convert faithfully; others, such as parallel trees, go wrong without an error."""
 
 
 class ExportError(RuntimeError):
@@ -117,11 +117,11 @@ def export(
     Parameters
     ----------
     booster
-        Already sliced to its best iteration.
+        Booster, already sliced to its best iteration.
     names
-        Of the features, kept in the metadata.
+        Names of the features, kept in the metadata.
     rows
-        (N, F) to compare on; NaN is added at random to be compared as well.
+        (N, F) rows to compare on; copies with random missing values are compared as well.
 
     Returns
     -------

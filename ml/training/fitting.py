@@ -34,7 +34,7 @@ BASELINE_ROWS = 200_000
 
 @dataclass(frozen=True, slots=True)
 class Fitting:
-    """How trees are fitted: on what, with which options of XGBoost, and how many at most."""
+    """How trees are fitted: where, with which options of XGBoost, and at most how many."""
 
     compute: Compute
     options: dict[str, Any]
@@ -49,15 +49,17 @@ class Fitting:
         return without_base(fitted)
 
 
-def tried_on(fitting: Fitting, changes: dict[str, float], learning: Rows, checking: Rows) -> float:
-    """Average precision on validation of what a part of the rows teaches."""
+def trial_score(
+    fitting: Fitting, changes: dict[str, float], learning: Rows, checking: Rows
+) -> float:
+    """Average precision on validation data of a small model trained on a part of the rows."""
     rng = np.random.default_rng(fitting.seed)
     part = learning.only(rng.random(len(learning.label)) < TRIAL_SHARE)
-    hasty = replace(fitting, rounds=TRIAL_ROUNDS, options={**fitting.options, "eta": TRIAL_ETA})
-    booster = fit_incident(hasty, changes, part, checking)
-    shown = checking.only(~checking.ongoing)
-    score = booster.inplace_predict(shown.features)
-    return float(f"{average_precision_score(shown.timely, score):.5g}")
+    trial = replace(fitting, rounds=TRIAL_ROUNDS, options={**fitting.options, "eta": TRIAL_ETA})
+    booster = fit_incident(trial, changes, part, checking)
+    scored = checking.only(~checking.ongoing)
+    score = booster.inplace_predict(scored.features)
+    return float(f"{average_precision_score(scored.timely, score):.5g}")
 
 
 def fit_incident(
@@ -71,12 +73,12 @@ def fit_incident(
         weight = rows.weight * np.where(rows.timely, class_weight, 1.0).astype(np.float32)
         return Matrix(rows.features, rows.timely.astype(np.float32), weight)
 
-    shown = checking.only(~checking.ongoing)
-    return fitting.boost({**INCIDENT_OPTIONS, **options}, matrix(learning), matrix(shown))
+    scored = checking.only(~checking.ongoing)
+    return fitting.boost({**INCIDENT_OPTIONS, **options}, matrix(learning), matrix(scored))
 
 
 def fit_types(fitting: Fitting, learning: Rows, checking: Rows) -> xgboost.Booster:
-    """Fit the trees that name the type of an incident, where something tells of it already."""
+    """Fit the trees that name the type of an incident, on rows for which it is known."""
 
     def matrix(rows: Rows) -> Matrix:
         known = rows.only(rows.type >= 0)
@@ -112,7 +114,7 @@ def logistic_regression(rows: Rows) -> dict[str, Any]:
 
 
 class TooFewIncidentsError(ValueError):
-    """What was simulated has nothing to learn from."""
+    """The simulated systems had too few incidents to learn from."""
 
 
 def fit_spread(parts: Sequence[SpreadRows]) -> dict[str, Any]:

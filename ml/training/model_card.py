@@ -28,21 +28,21 @@ def model_card(manifest: Manifest, config: dict[str, Any], metrics: dict[str, An
         f"# Incident predictor {manifest.version}",
         "",
         "## What it does",
-        "For each service of a system it gives the probability that an incident begins within "
-        f"the next {manifest.horizon_s:g} s, and the type that it would be of. XGBoost trained it; "
-        "ONNX Runtime evaluates it.",
+        "For each service of a system it predicts the probability that an incident begins within "
+        f"the next {manifest.horizon_s:g} s, and the most likely type of that incident. XGBoost "
+        "trained it; ONNX Runtime evaluates it.",
         "",
         "## What it learned from",
         f"{config['topologies']} systems, four of them the shipped ones and the others random, "
         f"with {config['episodes']} simulated episodes each: {metrics['learned_rows']:,} rows of "
         f"{len(manifest.features)} features (`docs/features.md`) with seed {config['seed']}. "
-        "Simulated systems only: on a real one, judge it by its record there first.",
+        "All of them were simulated: check its predictions on a real system before relying on it.",
         "",
         "## How good it is",
-        f"On {config['test_topologies']} other random systems and {metrics['episodes']} episodes "
-        "that it never saw, by the definitions of `docs/evaluation.md`. All incidents count, those "
-        "that a sudden fault causes at once included, which nobody can foresee; thresholds were "
-        "chosen on validation systems alone.",
+        f"Measured on {config['test_topologies']} other random systems and {metrics['episodes']} "
+        "episodes that it never saw, by the definitions of `docs/evaluation.md`. All incidents "
+        "count, including those that a sudden fault causes at once, which cannot be foreseen; "
+        "thresholds were chosen on validation systems only.",
         "",
         "| | " + " | ".join(title for _, title in _COLUMNS) + " |",
         "| --- |" + " ---: |" * len(_COLUMNS),
@@ -51,11 +51,12 @@ def model_card(manifest: Manifest, config: dict[str, Any], metrics: dict[str, An
             for name, values in scores.items()
         ),
         "",
-        "Only the model's score is a probability; the last two columns say little about the "
-        f"others. Most likely type right: {_cell(metrics['incident_type']['accuracy'])}.",
+        "Only the model's score is a probability; the last two columns mean little for the "
+        f"others. Accuracy of the most likely type: {_cell(metrics['incident_type']['accuracy'])}.",
         "",
-        "The cause of an incident is the fault without which, with the same chance, it would not "
-        "have begun; it is foreseeable if that had acted for 10 s or more.",
+        "The cause of an incident is the fault without which, with the same random numbers, it "
+        "would not have begun; the incident is foreseeable if its cause had acted for at least "
+        "10 s.",
         "",
         "| cause | incidents | recall | foreseeable | recall | lead, s |",
         "| --- | ---: | ---: | ---: | ---: | ---: |",
@@ -74,7 +75,7 @@ def model_card(manifest: Manifest, config: dict[str, Any], metrics: dict[str, An
         "## Limits",
         "It knows nothing of deployments, certificates, or anything else that does not show in its "
         "features. A fault that breaches at once cannot be foreseen. It needs a minute of frames "
-        "before it says anything, and some minutes to know what is normal.",
+        "before its first prediction, and some minutes to learn what is normal.",
         "",
     ]
     return "\n".join(lines)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ml.definitions.incident_types import INCIDENT_TYPES
-from ml.episodes.systems import explain_one, held_out_jobs
+from ml.episodes.systems import held_out_jobs, record_with_causes
 from ml.features import LEARNED
 from ml.serving.artefact import (
     CASCADE,
@@ -26,10 +26,10 @@ from ml.serving.artefact import (
 from ml.training.calibration import calibrate, threshold
 from ml.training.compute import Compute
 from ml.training.dataset import (
-    TOGETHER,
-    joined,
+    BATCH_SYSTEMS,
+    concatenated,
     sample,
-    sample_together,
+    sample_batch,
     training_jobs,
 )
 from ml.training.description import PARITY_ROWS, describe, write_incident
@@ -42,31 +42,31 @@ from ml.training.fitting import (
     fit_spread,
     fit_types,
     logistic_regression,
-    tried_on,
+    trial_score,
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """Everything that a model follows from; saved beside it.
+    """Everything that determines a model; saved with it.
 
     Attributes
     ----------
     seed
-        The same seed and config give the same model.
+        Seed of the training; the same seed and config give the same model.
     topologies, validation_topologies, test_topologies
         Systems to learn from, to choose and calibrate on, and to report on; all different.
     episodes, held_out_episodes
         Simulated runs of each to learn from, and of each of the others.
     share
-        Of the rows without an incident ahead where something has moved, those that are kept.
+        Share of the active rows without an incident ahead that is kept.
     rounds, patience
-        Most trees, and how many without progress on validation end the training.
+        Maximum number of trees, and the number without progress on validation that ends it.
     options
-        Of XGBoost.
+        Options of XGBoost.
     candidates
-        What is tried instead on validation, each with a part of the rows: options, and
-        `class_weight`, by which rows before an incident count more.
+        Alternative options to try on validation, each with a part of the rows; `class_weight`
+        gives rows before an incident more weight.
     """
 
     seed: int = 1
@@ -101,26 +101,26 @@ def train(config: Config, directory: Path, compute: Compute) -> dict[str, Any]:
 
     Returns
     -------
-    What is written to `metrics.json`.
+    The content of `metrics.json`.
     """
     for options in (INCIDENT_OPTIONS, TYPE_OPTIONS):
         check_options({**config.options, **options})
     jobs = training_jobs(config.topologies, config.episodes, config.seed, config.share)
-    simulated = list(compute.each(sample_together, jobs, f"simulating {TOGETHER} systems each"))
-    learning = joined([rows for rows, _ in simulated])
+    simulated = list(compute.each(sample_batch, jobs, f"simulating {BATCH_SYSTEMS} systems each"))
+    learning = concatenated([rows for rows, _ in simulated])
     spread = fit_spread([rows for _, rows in simulated])
     del simulated
     others = config.validation_topologies + config.test_topologies
     held_out_of = held_out_jobs(others, config.held_out_episodes, config.seed)
     label = "simulating validation and test systems"
-    held_out = list(compute.each(explain_one, held_out_of, label))
+    held_out = list(compute.each(record_with_causes, held_out_of, label))
     validation = held_out[: config.validation_topologies]
     test = held_out[config.validation_topologies :]
-    checking = joined([sample(recording, 1.0, config.seed) for recording in validation])
+    checking = concatenated([sample(recording, 1.0, config.seed) for recording in validation])
 
     fitting = Fitting(compute, config.options, config.rounds, config.patience, config.seed)
     _say(f"trying {len(config.candidates)} sets of options on {len(learning.label):,} rows")
-    tried = [tried_on(fitting, changes, learning, checking) for changes in config.candidates]
+    tried = [trial_score(fitting, changes, learning, checking) for changes in config.candidates]
     changes = config.candidates[int(np.argmax(tried))]
     _say(f"fitting trees, changed options: {changes or 'none'}")
     incident = fit_incident(fitting, changes, learning, checking)
@@ -156,7 +156,7 @@ def train(config: Config, directory: Path, compute: Compute) -> dict[str, Any]:
 
 
 def _say(step: str) -> None:
-    """Tell on standard error what is done now."""
+    """Report the current step on standard error."""
     sys.stderr.write(f"{datetime.now():%H:%M:%S} {step}\n")
     sys.stderr.flush()
 

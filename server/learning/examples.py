@@ -15,7 +15,7 @@ from server.records.experiments import InjectedFault
 from server.store import Store, experiments
 from server.store.experiments import LearnedExperiment
 
-MOST_WAITING = 8
+MAX_WAITING = 8
 """Experiments that are packed or wait for it, each up to some 80 MB."""
 _log = logging.getLogger(__name__)
 
@@ -35,14 +35,14 @@ class Examples:
         self._store = store
         self.added = added
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="examples")
-        self._room = threading.BoundedSemaphore(MOST_WAITING)
+        self._room = threading.BoundedSemaphore(MAX_WAITING)
 
     def keep(self, experiment: Experiment) -> None:
         """Keep an experiment, soon; it is lost if too many wait already."""
         if self._room.acquire(blocking=False):
             self._thread.submit(self._keep, experiment)
         else:
-            _log.error("an experiment is lost to learning mode: %d wait already", MOST_WAITING)
+            _log.error("an experiment is lost to learning mode: %d wait already", MAX_WAITING)
 
     def close(self) -> None:
         """Finish what waits."""

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.definitions.incidents import QUIET_FRAMES, Incident
-from ml.learning.live import COMPLETE_FRAMES, Seen, surroundings
+from ml.learning.live import COMPLETE_FRAMES, LiveWindow, neighbourhood
 from server.pipeline.snapshot import Snapshot
 from server.pipeline.stages import Findings
 from server.pipeline.state import ServiceStates
@@ -21,8 +21,8 @@ from telemetry.frame import Truth
 
 BEFORE_FRAMES, BEFORE_ROWS = 15, 30_000
 """Recorded from 30 s before the fault on; from 4 s on of systems with so many services."""
-MOST_SERVICES = 64
-MOST_FRAMES = 2700
+MAX_SERVICES = 64
+MAX_FRAMES = 2700
 """An experiment that is not over after 90 minutes is cut there."""
 
 Faults = tuple[InjectedFault, ...]
@@ -45,7 +45,7 @@ class Experiment:
 
     first: Snapshot
     faults: tuple[InjectedFault, ...]
-    seen: Seen
+    seen: LiveWindow
 
 
 @dataclass(eq=False, slots=True)
@@ -137,7 +137,7 @@ class Recorder:
         begun = _Open(
             first=self._before[0][0],
             number=self._states.frame - len(self._before) + 1,
-            services=surroundings(graph, targets, MOST_SERVICES),
+            services=neighbourhood(graph, targets, MAX_SERVICES),
         )
         for earlier, truth in self._before:
             self._add(begun, earlier, truth)
@@ -154,7 +154,7 @@ class Recorder:
         self._known = {fault.id for fault in acted}
         over = not acted and not self._states.open.any()
         experiment.quiet = experiment.quiet + 1 if over else 0
-        if experiment.quiet >= COMPLETE_FRAMES or len(experiment.features) >= MOST_FRAMES:
+        if experiment.quiet >= COMPLETE_FRAMES or len(experiment.features) >= MAX_FRAMES:
             self._finish(experiment)
 
     def _forget(self) -> None:
@@ -177,7 +177,7 @@ class Recorder:
             Experiment(
                 first=experiment.first,
                 faults=tuple(experiment.faults.values()),
-                seen=Seen(
+                seen=LiveWindow(
                     system=experiment.first.run.name,
                     names=tuple(graph.names[i] for i in experiment.services),
                     indices=experiment.services,

@@ -29,7 +29,7 @@ from server.store import Store, StoreError, experiments, trainings
 from server.store.experiments import LearnedExperiment
 from server.store.trainings import INTERRUPTED, Training, TrainingState
 
-LEAST_EXPERIMENTS = 2
+MIN_EXPERIMENTS = 2
 """One to learn from, and the newest one to judge by."""
 _JOB = "job.json"
 _log = logging.getLogger(__name__)
@@ -82,8 +82,8 @@ class Trainer:
             if self._running is not None:
                 raise training_runs(self._running.id)
             known = self._store.read(experiments.newest)
-            if len(known) < LEAST_EXPERIMENTS:
-                raise nothing_to_learn(len(known), LEAST_EXPERIMENTS)
+            if len(known) < MIN_EXPERIMENTS:
+                raise nothing_to_learn(len(known), MIN_EXPERIMENTS)
             options = {**order.options(), "newest_experiment": known[0].id}
             base, now = self._models.live, datetime.now(UTC)
             training = self._store.ask(lambda c: trainings.begin(c, base, now, options))

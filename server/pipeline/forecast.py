@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from ml.features import FeatureExtractor, stirred
+from ml.features import FeatureExtractor, active_rows
 from ml.serving.prediction import known, predict
 from ml.serving.predictor import Predictor
 from server.pipeline.snapshot import Forecast
@@ -38,7 +38,7 @@ class ForecastStage:
         if not self._extractor.ready:
             return None
         model = self._predictor
-        rows, moved = model.rows(features), stirred(features)
+        rows, moved = model.rows(features), active_rows(features)
         expected = predict(model, rows, known(model, moved, states.ongoing))
         entries = expected.probability[self._graph.entry]
         return Forecast(

@@ -15,7 +15,7 @@ from server.errors import Reason, ServerError, Violation, internal, store_unavai
 from server.store import StoreError
 
 DOMAIN = "sre-edge"
-MOST_MESSAGE, MOST_VALUE, MOST_FIELD, MOST_VIOLATIONS = 1000, 1500, 300, 2000
+MAX_MESSAGE, MAX_VALUE, MAX_FIELD, MAX_VIOLATIONS = 1000, 1500, 300, 2000
 """Bytes: an error is sent in trailers, and clients refuse those of more than 8 KiB as a whole."""
 
 CODES: dict[Reason, grpc.StatusCode] = {
@@ -52,7 +52,7 @@ def status(error: ServerError) -> status_pb2.Status:
 
     What is too long is cut: the status always reaches the client.
     """
-    metadata = {key: shortened(value, MOST_VALUE) for key, value in error.metadata.items()}
+    metadata = {key: shortened(value, MAX_VALUE) for key, value in error.metadata.items()}
     info = error_details_pb2.ErrorInfo(reason=error.reason.name, domain=DOMAIN, metadata=metadata)
     details = [_packed(info)]
     if error.violations:
@@ -62,7 +62,7 @@ def status(error: ServerError) -> status_pb2.Status:
         ]
         details.append(_packed(error_details_pb2.BadRequest(field_violations=fields)))
     # What is not ASCII takes three times as much in a trailer.
-    most = MOST_MESSAGE if error.message.isascii() else MOST_MESSAGE // 3
+    most = MAX_MESSAGE if error.message.isascii() else MAX_MESSAGE // 3
     return status_pb2.Status(
         code=CODES[error.reason].value[0],
         message=shortened(error.message, most),
@@ -82,10 +82,10 @@ def _first(violations: Iterable[Violation]) -> Iterator[Violation]:
     size = 0
     for place, one in enumerate(waiting):
         shown = Violation(
-            shortened(one.field, MOST_FIELD), shortened(one.description, MOST_VIOLATIONS // 2)
+            shortened(one.field, MAX_FIELD), shortened(one.description, MAX_VIOLATIONS // 2)
         )
         size += len(shown.field.encode()) + len(shown.description.encode())
-        if size > MOST_VIOLATIONS:
+        if size > MAX_VIOLATIONS:
             yield Violation("", f"and {len(waiting) - place} more problems")
             return
         yield shown

@@ -14,7 +14,7 @@ from grpc_health.v1 import health_pb2
 from server.errors import slow_subscriber, too_many_streams, unknown_service
 from server.rpc.access import Context, Limits
 
-MOST_WATCHERS, MOST_OF_ONE_CONNECTION, MOST_CHECKS = 100, 10, 100
+MAX_WATCHERS, MAX_OF_ONE_CONNECTION, MAX_CHECKS = 100, 10, 100
 """They need no token, and have limits of their own."""
 
 _STATUS = health_pb2.HealthCheckResponse.ServingStatus
@@ -39,7 +39,7 @@ class HealthServicer:
     """
 
     def __init__(self, names: Iterable[str], patience_s: float) -> None:
-        self.limits = Limits(MOST_CHECKS, MOST_OF_ONE_CONNECTION)
+        self.limits = Limits(MAX_CHECKS, MAX_OF_ONE_CONNECTION)
         self._names = ("", *names)
         self._patience_s = patience_s
         self._status = _STATUS.NOT_SERVING
@@ -67,8 +67,8 @@ class HealthServicer:
 
     async def Watch(self, request: health_pb2.HealthCheckRequest, context: Context) -> None:
         """Say it now and whenever it changes."""
-        if self.watchers >= MOST_WATCHERS:
-            raise too_many_streams(MOST_WATCHERS)
+        if self.watchers >= MAX_WATCHERS:
+            raise too_many_streams(MAX_WATCHERS)
         self.watchers += 1
         try:
             await self._watch(request.service in self._names, context)

@@ -20,9 +20,9 @@ from server.store.trainings import Training, TrainingState
 from sre_edge.v1 import model_pb2, training_pb2
 from sre_edge.v1 import prediction_service_pb2 as pb
 
-PAGE, MOST_ON_PAGE = 50, 200
+PAGE, MAX_ON_PAGE = 50, 200
 MOST = {"systems": 200, "episodes": 64, "held_out_systems": 50, "rounds": 1000}
-MOST_HELD_OUT = 512
+MAX_HELD_OUT = 512
 """Episodes of all systems to compare on: they are all in memory at once, some 3 MB each."""
 
 _STATE: Mapping[TrainingState, training_pb2.TrainingState.ValueType] = {
@@ -52,8 +52,8 @@ def order(request: pb.StartTrainingRequest) -> TrainingOrder:
     ]
     systems = stated.get("held_out_systems", COMPARED_SYSTEMS)
     held_out = systems * stated.get("episodes", HELD_OUT_EPISODES)
-    if not wrong and held_out > MOST_HELD_OUT:
-        expected = f"expected at most {MOST_HELD_OUT} episodes of them in all, got {held_out}"
+    if not wrong and held_out > MAX_HELD_OUT:
+        expected = f"expected at most {MAX_HELD_OUT} episodes of them in all, got {held_out}"
         wrong = [Violation("held_out_systems", expected)]
     if wrong:
         raise invalid(wrong)
@@ -68,7 +68,7 @@ def page(known: list[KnownModel], request: pb.ListModelsRequest) -> tuple[list[K
     ServerError
         INVALID_FIELD, for a token that no page has given.
     """
-    size = min(request.page_size or PAGE, MOST_ON_PAGE)
+    size = min(request.page_size or PAGE, MAX_ON_PAGE)
     first = 0
     if request.page_token:
         versions = [model.version for model in known]

@@ -1,4 +1,4 @@
-"""What one attempt of a call meets, and how long a call takes with its retries, per route."""
+"""The outcome of one attempt of a call, and the time of a call with its retries, per route."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class Attempt(NamedTuple):
     timed_out
         Given up by the caller, though the callee would have answered well.
     late
-        Share of those that the callee takes that its caller gives up.
+        Share of the accepted attempts that the caller gives up.
     seen
-        Neither refused nor dropped at once: they take time.
+        Attempts that are neither refused nor dropped at once: the caller waits for them.
     time_s, time_square_s2
         First and second moment of the time that an attempt takes, 0 for those not seen.
     """
@@ -36,7 +36,7 @@ class Attempt(NamedTuple):
     lost: FloatArray
     timed_out: FloatArray
     late: FloatArray
-    seen: FloatArray
+    awaited: FloatArray
     time_s: FloatArray
     time_square_s2: FloatArray
 
@@ -49,7 +49,7 @@ def attempt(
     reachable: FloatArray,
     good: FloatArray,
 ) -> Attempt:
-    """Say what an attempt meets that is made now (simulation.md, equation 5).
+    """Compute the outcome of an attempt that is made now (simulation.md, equation 5).
 
     Parameters
     ----------
@@ -71,20 +71,20 @@ def attempt(
         routes.at_callee(usual.mean_s), routes.at_callee(usual.variance_s2), timeout_s
     )
     late = tail(routes.at_callee(present.mean_s), routes.at_callee(present.variance_s2), timeout_s)
-    taken = seen = routes.at_callee(reachable)
+    admitted = awaited = routes.at_callee(reachable)
     lost = np.zeros((1, 1))
     losing = conditions.acts("loss", "edge_loss")
     if losing:
         lost = routes.at_callee(conditions.loss).copy()
         lost[routes.alone_route] += conditions.edge_loss
         np.minimum(lost, 1.0, out=lost)
-        taken = taken * (1.0 - lost)
-        seen = lost + taken
-    success = routes.at_callee(good) * taken
+        admitted = admitted * (1.0 - lost)
+        awaited = lost + admitted
+    success = routes.at_callee(good) * admitted
     timed_out = success * late
     success -= timed_out
-    time_s *= taken
-    time_square *= taken
+    time_s *= admitted
+    time_square *= admitted
     if losing:
         time_s += lost * timeout_s
         time_square += lost * timeout_s * timeout_s
@@ -93,7 +93,7 @@ def attempt(
         lost=lost,
         timed_out=timed_out,
         late=late,
-        seen=seen,
+        awaited=awaited,
         time_s=time_s,
         time_square_s2=time_square,
     )
@@ -105,7 +105,7 @@ class CallTime(NamedTuple):
     Attributes
     ----------
     mean_s, variance_s2
-        Of the time.
+        Mean and variance of the time of a call.
     """
 
     mean_s: FloatArray

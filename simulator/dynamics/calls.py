@@ -151,8 +151,8 @@ def _denied(p: Parameters, first: FloatArray, retries: FloatArray) -> FloatArray
     if not len(p.budgeted):
         return np.empty((0, first.shape[1]))
     asked = _over_levels(retries.take(p.budgeted, axis=1))
-    most = p.retry_budget.take(p.budgeted, axis=0) * first.take(p.budgeted, axis=0)
-    denied: FloatArray = np.maximum(asked - most, 0.0)
+    allowed = p.retry_budget.take(p.budgeted, axis=0) * first.take(p.budgeted, axis=0)
+    denied: FloatArray = np.maximum(asked - allowed, 0.0)
     return denied
 
 

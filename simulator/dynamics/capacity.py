@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from simulator.dynamics.conditions import Conditions
-from simulator.dynamics.parameters import CPU_IDLE, MOST_MEMORY, Parameters
+from simulator.dynamics.parameters import CPU_IDLE, MAX_MEMORY, Parameters
 from simulator.dynamics.replicas import Replicas
 from simulator.dynamics.state import State
 from simulator.laws.waiting import Exponents, exponents
@@ -22,7 +22,7 @@ class Capacity(NamedTuple):
     workers
         Requests that are executed at a time, all replicas together; greater than 0.
     exponents
-        Of the law of waiting with so many workers.
+        Exponents of the law of waiting with so many workers.
     service_s
         Mean service time, stretched by everything that slows it down.
     cpu_load
@@ -75,7 +75,7 @@ def capacity(p: Parameters, conditions: Conditions, state: State, replicas: Repl
 def _garbage_collection(p: Parameters, replicas: Replicas) -> FloatArray:
     """CPU share of garbage collection beyond that at rest: grows as live / (heap - live)."""
     # live / (heap - live) is heap / (heap - live) - 1.
-    collecting = 1.0 - np.minimum(replicas.memory, MOST_MEMORY)
+    collecting = 1.0 - np.minimum(replicas.memory, MAX_MEMORY)
     np.divide(p.garbage_collection, collecting, out=collecting)
     collecting -= p.collecting_at_rest
     if not replicas.whole:  # a service without replicas has no memory

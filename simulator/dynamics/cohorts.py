@@ -1,7 +1,7 @@
 """Cohorts of replicas: each leaks, is killed by its memory limit, and restarts on its own.
 
-Only the services that have anything to say for themselves are advanced: those that leak, or whose
-cohorts have leaked memory or were killed.
+Only services whose cohorts differ from fresh ones are advanced: those that leak, or whose cohorts
+have leaked memory or were killed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ FIRST_BACKOFF_S, MAX_BACKOFF_S = 10.0, 300.0
 FORGIVEN_S = 600.0
 LEAK_RELEASED_S = 15.0
 """Leaked memory is freed with this time constant once nothing leaks any more."""
-LEAST_LEAK = 1e-6
+MIN_LEAK = 1e-6
 LEAK_SPREAD = 0.15
 """Cohorts leak by up to this share more or less than their mean: no two replicas are alike."""
 
@@ -46,7 +46,7 @@ class Cohorts(NamedTuple):
 
 
 class Advanced(NamedTuple):
-    """Cohorts after a sub-step, and what they mean for their services; the rest is as fresh.
+    """Cohorts after a sub-step, and their effect on their services; all others are fresh.
 
     Attributes
     ----------
@@ -84,8 +84,8 @@ def advance(
     """Advance by one sub-step; `memory` (S, B) is that of a replica, without leaks."""
     rows = before.unlike
     if conditions.acts("leak_per_s") or memory.max() > 1.0:
-        stirred = (conditions.leak_per_s > 0.0) | (memory > 1.0)
-        rows = np.union1d(rows, np.flatnonzero(stirred.any(axis=1)))
+        triggered = (conditions.leak_per_s > 0.0) | (memory > 1.0)
+        rows = np.union1d(rows, np.flatnonzero(triggered.any(axis=1)))
     if not len(rows):
         nothing = np.empty((0, memory.shape[1]))
         return Advanced(before, rows, nothing, nothing, nothing)
@@ -99,7 +99,7 @@ def advance(
     position = np.where(count > 1, 2.0 * rank / np.maximum(count - 1.0, 1.0) - 1.0, 0.0)
     kept = np.where(growth > 0.0, 1.0, np.exp(-p.step_s / LEAK_RELEASED_S))
     leak = leak * kept + p.step_s * growth * affected * (1.0 - LEAK_SPREAD * position)
-    forgotten = (growth <= 0.0) & (leak < LEAST_LEAK)
+    forgotten = (growth <= 0.0) & (leak < MIN_LEAK)
     leak = np.where((down_s > 0.0) | forgotten, 0.0, leak)
 
     dies = exists & (down_s <= 0.0) & (memory[rows] + leak > 1.0)

@@ -1,4 +1,4 @@
-"""What its calls do to a caller: how long it waits for them, and whether they fail it."""
+"""Effect of calls on their caller: how long it waits for them, and whether they fail it."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ class Load:
     Attributes
     ----------
     scale
-        Times the nominal load, 0 or greater.
+        Load over the nominal load, 0 or greater.
     diurnal
         The load follows day and week, with bursts; False: it is constant.
     hour

@@ -22,8 +22,8 @@ CPU_PER_BUSY_WORKER = 0.85
 GARBAGE_COLLECTION = 0.02
 COLLECTED_KINDS = frozenset({"gateway", "service", "queue", "external"})
 MAX_COHORTS = 4
-MOST_MEMORY = 0.98
-STEP_S, SHORTEST_STEP_S = 0.25, 0.05
+MAX_MEMORY = 0.98
+STEP_S, MIN_STEP_S = 0.25, 0.05
 STEPS_PER_TIMEOUT = 5
 
 
@@ -50,7 +50,7 @@ class Parameters:
     variability
         (1 + service_cv^2) / 2, the factor on waits of Allen and Cunneen.
     exponents
-        Of the law of waiting when all replicas serve.
+        Exponents of the law of waiting when all replicas serve.
     cpu_when_busy
         CPU demand over the CPU limit when all workers are busy.
     nominal_rps
@@ -207,7 +207,7 @@ def parameters(topology: Topology) -> Parameters:
         [column(np.inf if c.retry_budget is None else c.retry_budget for c in edges), outside]
     )
     garbage_collection = column(GARBAGE_COLLECTION * (s.kind in COLLECTED_KINDS) for s in services)
-    at_rest = column(min(s.memory.base_mb / s.memory.limit_mb, MOST_MEMORY) for s in services)
+    at_rest = column(min(s.memory.base_mb / s.memory.limit_mb, MAX_MEMORY) for s in services)
     step_s = _step_s(float(timeout_s.min(initial=np.inf)))
     backoff_s = _backoff_s(edges, len(entries))
     retries = np.concatenate([graph.retries[:, None], outside])
@@ -281,15 +281,15 @@ def parameters(topology: Topology) -> Parameters:
 
 def _step_s(shortest_timeout_s: float) -> float:
     """Longest step that resolves the timeouts and divides a frame (simulation.md, section 1)."""
-    most = min(STEP_S, max(shortest_timeout_s / STEPS_PER_TIMEOUT, SHORTEST_STEP_S))
-    return FRAME_INTERVAL_S / ceil(FRAME_INTERVAL_S / most - 1e-9)
+    longest = min(STEP_S, max(shortest_timeout_s / STEPS_PER_TIMEOUT, MIN_STEP_S))
+    return FRAME_INTERVAL_S / ceil(FRAME_INTERVAL_S / longest - 1e-9)
 
 
 def _backoff_s(edges: list[Dependency], entries: int) -> FloatArray:
     """Mean wait before each retry, (K, C, 1): half of a wait that doubles, with full jitter."""
-    most_retries = max((c.retries for c in edges), default=0)
+    max_retries = max((c.retries for c in edges), default=0)
     first = np.concatenate([column(c.backoff.initial_ms for c in edges), np.ones((entries, 1))])
-    most = np.concatenate([column(c.backoff.max_ms for c in edges), np.ones((entries, 1))])
-    doubling = 2.0 ** np.arange(most_retries)[:, None, None]
-    mean: FloatArray = 0.5e-3 * np.minimum(first * doubling, most)
+    longest = np.concatenate([column(c.backoff.max_ms for c in edges), np.ones((entries, 1))])
+    doubling = 2.0 ** np.arange(max_retries)[:, None, None]
+    mean: FloatArray = 0.5e-3 * np.minimum(first * doubling, longest)
     return mean

@@ -1,4 +1,4 @@
-"""Latency of a service: its own, and what its dependencies make of it."""
+"""Latency of a service: its own work, and the wait for its dependencies."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Latency(NamedTuple):
     Attributes
     ----------
     mean_s, variance_s2
-        Of one request.
+        Mean and variance of the latency of one request.
     """
 
     mean_s: FloatArray

@@ -2,7 +2,7 @@
 
 All calls to one service with the same timeout and the same retry policy take one route, whoever
 makes them. What an attempt meets is computed once per route and not once per call; only requests
-are counted call by call. An edge that a fault acts on alone has a route of its own besides.
+are counted call by call. An edge that a fault acts on alone has a route of its own as well.
 """
 
 from __future__ import annotations
@@ -139,7 +139,7 @@ class Routes:
 
 
 def _backoff_s(p: Parameters, calls: IntArray) -> FloatArray:
-    """Mean wait before each retry of some calls; of those that never retry it is of no account."""
+    """Mean wait before each retry of some calls; for those that never retry it does not matter."""
     waits_s = p.backoff_s[:, calls]
     retried = p.retries[calls, 0] > 0.0
     if retried.any() and not retried.all():

@@ -80,7 +80,7 @@ class State:
     scaling: Scaling
 
 
-def taken(state: State, copies: IntArray) -> State:
+def select_copies(state: State, copies: IntArray) -> State:
     """State of some of its copies, which may repeat."""
 
     def chosen(value: Any) -> Any:

@@ -31,7 +31,7 @@ class System:
 
 @dataclass(frozen=True, eq=False)
 class Flows:
-    """What happened in one sub-step, for observation and for the books.
+    """What happened in one sub-step, for observation and accounting.
 
     Attributes
     ----------
@@ -44,7 +44,7 @@ class Flows:
     dependency_s
         (S, B) part of the latency that is spent waiting for them.
     latency
-        At the service.
+        Latency at the service.
     """
 
     offered: calls.Offered
@@ -143,13 +143,13 @@ def _own_failure(conditions: Conditions, queue: queueing.Queue) -> FloatArray:
 def _cancelled(
     system: System, state: State, usual: Latency, one: Attempt, outcome: calls.Outcome
 ) -> FloatArray:
-    """Count requests in a callee's own hands whose caller gave up now and told it, (S, B)."""
+    """Count requests in a callee's own work whose caller gave up now and cancelled them, (S, B)."""
     p, routes = system.parameters, system.routes
     if not len(p.cancelling):
         return state.cancelled  # none
     route = routes.of_call[p.cancelling]
-    taken = one.seen - one.lost
-    given_up = (taken * one.late).take(route, axis=0)
+    admitted = one.awaited - one.lost
+    given_up = (admitted * one.late).take(route, axis=0)
     given_up *= outcome.attempts.take(p.cancelling, axis=0)
     cancelled = system.wiring.into_cancelled(given_up)
     cancelled *= 1.0 - state.dependency_s / usual.mean_s

@@ -35,7 +35,7 @@ class Stream:
     Parameters
     ----------
     seed
-        Of the run.
+        Seed of the run.
     copies
         Number of each copy, which addresses its stream.
     purpose

@@ -1,4 +1,4 @@
-"""docker-compose files: services, and who depends on whom."""
+"""docker-compose files: services and their dependencies."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def read(text: str, source: str) -> Imported:
             callee = str(link).partition(":")[0]
             if callee in services:
                 builder.call(str(name), callee)
-    builder.warn("depends_on says who starts first: that it is also who calls whom is assumed")
+    builder.warn("depends_on only gives the start order; assumed that it lists the calls as well")
     return builder.finish(str(document.get("name") or "compose"))
 
 

@@ -15,7 +15,7 @@ from simulator.laws.columns import parts
 from simulator.laws.latency_law import Law
 from telemetry.graph import FloatArray, IntArray
 
-SHORTEST_S = 1e-9
+MIN_TIME_S = 1e-9
 NODES = 12
 """Nodes of the Gauss-Legendre rule over u = x / (1 + x), x in units of the longest mean."""
 
@@ -50,7 +50,7 @@ class FanOut:
 
         `made` (X, B) is the share of the calls that are made at all.
         """
-        mean_s = np.maximum(mean_s, SHORTEST_S)
+        mean_s = np.maximum(mean_s, MIN_TIME_S)
         square = mean_s * mean_s
         law = Law.of(mean_s, square, np.maximum(square_s2 - square, 0.0))
         scale_s = np.maximum.reduceat(mean_s, self._first, axis=0)

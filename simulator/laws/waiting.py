@@ -17,7 +17,7 @@ from telemetry.graph import FloatArray
 
 SATURATION = 0.97
 """Utilisation from which a stationary law has no meaning: the queue itself tells the wait."""
-LEAST_LOAD = 1e-12
+MIN_LOAD = 1e-12
 
 _A, _B, _C, _D = 0.37929, -0.26555, 0.15788, -0.27365
 
@@ -80,7 +80,7 @@ def stationary_wait(
         Mean service time over the number of workers, seconds, and (Ca^2 + Cs^2) / 2.
     """
     free = np.minimum(load, SATURATION)
-    log_load = np.maximum(free, LEAST_LOAD)
+    log_load = np.maximum(free, MIN_LOAD)
     np.log(log_load, out=log_load)
     np.subtract(1.0, free, out=free)
     probability = exponents.slope * free

@@ -1,1 +1,1 @@
-"""What monitoring sees of an interval, and what was so."""
+"""What monitoring sees of an interval, and the ground truth."""

@@ -9,8 +9,8 @@ from telemetry.graph import FloatArray
 MEMORY_NOISE_PERCENT = 0.15
 # Relative deviation of a sample's statistic, times sqrt(n), for an exponential law.
 MEAN_DEVIATION, P50_DEVIATION, P95_DEVIATION, P99_DEVIATION = 1.0, 1.44, 1.45, 2.16
-FEWEST_SAMPLES = 30.0
-FARTHEST = 3.0
+MIN_SAMPLES = 30.0
+MAX_DEVIATIONS = 3.0
 
 
 def counted(
@@ -19,7 +19,7 @@ def counted(
     """Whole number with the given mean and about the given standard deviation.
 
     A normal deviate from 4 expected on; below, where it would be negative at times, chance only
-    decides between the whole numbers beside the mean.
+    decides between the two whole numbers next to the mean.
     """
     deviate = expected + spread * np.minimum(expected / 4.0, 1.0) * normals
     return np.floor(np.maximum(deviate, 0.0) + uniforms)
@@ -39,8 +39,8 @@ def sampled(
     samples, normals
         Size of the sample, and standard normal numbers.
     """
-    relative = deviation * np.minimum(cv, 1.0) / np.sqrt(np.maximum(samples, FEWEST_SAMPLES))
-    return value * (1.0 + relative * np.clip(normals, -FARTHEST, FARTHEST))
+    relative = deviation * np.minimum(cv, 1.0) / np.sqrt(np.maximum(samples, MIN_SAMPLES))
+    return value * (1.0 + relative * np.clip(normals, -MAX_DEVIATIONS, MAX_DEVIATIONS))
 
 
 def busy_deviation(busy: FloatArray, service_s: FloatArray, interval_s: float) -> FloatArray:

@@ -1,4 +1,4 @@
-"""Tells what is seen of an interval (frame) and what was so (truth)."""
+"""Observes an interval: what monitoring sees (frame), and the ground truth."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class ServiceLatency:
     Attributes
     ----------
     mean_s, variance_s2
-        Of one request.
+        Mean and variance of the latency of one request.
     requests
-        How many there were.
+        Number of requests.
     """
 
     mean_s: FloatArray
@@ -95,12 +95,12 @@ class Observer:
         requests = into_callee(calls) + flood
         failed = into_callee(failed_calls) + flood_failed
 
-        seen = self._of_services(sums.route_seen, sums.beyond_seen)
+        awaited = self._of_services(sums.route_awaited, sums.beyond_awaited)
         time_s = self._of_services(sums.route_time, sums.beyond_time)
         time_square = self._of_services(sums.route_time_square, sums.beyond_time_square)
-        mean = _ratio(time_s, seen, np.nan)
+        mean = _ratio(time_s, awaited, np.nan)
         mean[requests <= 0.0] = np.nan
-        square = _ratio(time_square, seen, np.nan)
+        square = _ratio(time_square, awaited, np.nan)
         variance = np.maximum(square - mean * mean, 0.0)
         cv = np.sqrt(variance) / mean
         p50, p95, p99 = percentiles(mean, variance)
@@ -123,8 +123,8 @@ class Observer:
 
         edges = slice(p.edges)
         edge_calls, route = calls[edges], routes.of_call[edges]
-        law_mean = _ratio(sums.route_time, sums.route_seen, np.nan)
-        law_square = _ratio(sums.route_time_square, sums.route_seen, np.nan)
+        law_mean = _ratio(sums.route_time, sums.route_awaited, np.nan)
+        law_square = _ratio(sums.route_time_square, sums.route_awaited, np.nan)
         law_cv = np.sqrt(np.maximum(_ratio(law_square, law_mean**2, np.nan) - 1.0, 0.0))
         # An edge with its own route that loses nothing by itself is like the others.
         own, shared = routes.alone_route, routes.shared_route
@@ -162,7 +162,7 @@ class Observer:
         )
 
     def truth(self, interval_s: float) -> Truth:
-        """Say what was so over the interval."""
+        """Ground truth of the interval."""
         p, sums = self._p, self._sums
         nominal = np.broadcast_to(p.nominal_rps, sums.arrived.shape)
         return Truth(

@@ -29,12 +29,12 @@ class Sums:
     edge_loss: FloatArray
     attempts: FloatArray
     failed: FloatArray
-    route_seen: FloatArray
+    route_awaited: FloatArray
     route_time: FloatArray
     route_time_square: FloatArray
     route_lost: FloatArray
     route_timed_out: FloatArray
-    beyond_seen: FloatArray
+    beyond_awaited: FloatArray
     beyond_time: FloatArray
     beyond_time_square: FloatArray
     beyond_lost: FloatArray
@@ -81,8 +81,8 @@ class Sums:
             self.attempts[p.gated] += blocked
             self.failed[p.gated] += blocked
         attempts = routes.summed(outcome.attempts)
-        scratch = np.multiply(attempts, one.seen)
-        self.route_seen += scratch
+        scratch = np.multiply(attempts, one.awaited)
+        self.route_awaited += scratch
         self.route_time += np.multiply(attempts, one.time_s, out=scratch)
         self.route_time_square += np.multiply(attempts, one.time_square_s2, out=scratch)
         self.route_timed_out += np.multiply(attempts, one.timed_out, out=scratch)
@@ -95,16 +95,16 @@ class Sums:
         self.arrived += queue.arrived
         self.departed += queue.departed
         self.failed_rejected += queue.rejected
-        taken = queue.arrived - queue.rejected
-        own = taken * flows.own_failure
+        admitted = queue.arrived - queue.rejected
+        own = admitted * flows.own_failure
         self.failed_own += own
         failed = np.subtract(1.0, flows.dependency_success)
-        failed *= np.subtract(taken, own, out=own)
+        failed *= np.subtract(admitted, own, out=own)
         self.failed_dependency += failed
         if conditions.acts("flood_rps"):
             flood = conditions.flood_rps * p.step_s
             good = (1.0 - flows.own_failure) * flows.dependency_success
-            share = taken / np.maximum(queue.arrived, 1e-300)
+            share = admitted / np.maximum(queue.arrived, 1e-300)
             self.flood += flood
             self.flood_failed += flood * (1.0 - share * good)
 
@@ -153,7 +153,7 @@ class Sums:
         """Add what the attempts on routes of their own met beyond those of the shared route."""
         own, shared = routes.alone_route, routes.shared_route
         for total, each in (
-            (self.beyond_seen, one.seen),
+            (self.beyond_awaited, one.awaited),
             (self.beyond_time, one.time_s),
             (self.beyond_time_square, one.time_square_s2),
             (self.beyond_lost, one.lost),

@@ -9,7 +9,7 @@ from datetime import timedelta
 from google.protobuf.duration_pb2 import Duration
 
 from sre_edge.errors import InvalidRequest, Violation
-from sre_edge.exchange import Exchange, Following, Pause, Told, ask
+from sre_edge.exchange import Exchange, Following, Pause, Update, ask
 from sre_edge.v1 import chaos_service_pb2, experiment_pb2, fault_pb2
 
 
@@ -30,17 +30,17 @@ def inject(
     target
         Service, or "caller->callee" for a partition of one edge.
     kind
-        Such as "cpu_spike", or the enum.
+        Name of the kind, such as "cpu_spike", or the enum value.
     duration_s, intensity, ramp_s, share
-        As in `InjectChaosRequest`; None is the server's default.
+        As in `InjectChaosRequest`; None: the server's default.
     request_id
-        What was asked for with it before is not done again. None: an identifier of its own, so that
-        it can be sent again over a lost connection.
+        Identifier of the request: one that was sent before is not carried out again. None: a new
+        identifier, so that a retry over a lost connection does no harm.
 
     Raises
     ------
     Refused
-        The server said no, or a value cannot be sent at all.
+        If the server refuses it, or a value cannot be sent.
     """
     request = chaos_service_pb2.InjectChaosRequest(
         target=target,
@@ -62,7 +62,7 @@ def run_scenario(
     Raises
     ------
     InvalidRequest
-        The document cannot be used; `violations` name the places in it.
+        If the document cannot be used; `violations` name the places in it.
     """
     request = chaos_service_pb2.RunScenarioRequest(
         document=document, request_id=uuid.uuid4().hex if request_id is None else request_id
@@ -83,7 +83,7 @@ def stop_experiment(experiment_id: str) -> Exchange[list[fault_pb2.Fault]]:
 
 
 def stop_all(*, kill_switch: bool = False) -> Exchange[list[fault_pb2.Fault]]:
-    """End all faults; with the kill switch, no new one is taken until it is lifted."""
+    """End all faults; with the kill switch, no new ones are accepted until it is lifted."""
     request = chaos_service_pb2.StopChaosRequest(all=True)
     if kill_switch:
         request = chaos_service_pb2.StopChaosRequest(kill_switch=True)
@@ -91,19 +91,19 @@ def stop_all(*, kill_switch: bool = False) -> Exchange[list[fault_pb2.Fault]]:
 
 
 def lift_kill_switch() -> Exchange[bool]:
-    """Have faults taken again; return whether the kill switch was on."""
+    """Have the server accept faults again; return whether the kill switch was on."""
     request = chaos_service_pb2.LiftKillSwitchRequest()
     return (yield from ask(lambda stubs: stubs.chaos.LiftKillSwitch, request)).lifted
 
 
 def experiments(count: int = 50) -> Exchange[list[experiment_pb2.Experiment]]:
-    """List the newest experiments, at most so many, without what broke in each."""
+    """List the newest experiments, at most `count`, without what broke in each."""
     request = chaos_service_pb2.ListExperimentsRequest(page_size=count)
     return list((yield from ask(lambda stubs: stubs.chaos.ListExperiments, request)).experiments)
 
 
 def experiment(experiment_id: str) -> Exchange[experiment_pb2.Experiment]:
-    """Get an experiment with what it led to."""
+    """Get an experiment with its outcome."""
     request = chaos_service_pb2.GetExperimentRequest(experiment_id=experiment_id)
     return (yield from ask(lambda stubs: stubs.chaos.GetExperiment, request)).experiment
 
@@ -116,7 +116,7 @@ def follow_experiment(
     while True:
         known = yield from experiment(experiment_id)
         if known != last:
-            yield Told(known)
+            yield Update(known)
         if known.state == experiment_pb2.EXPERIMENT_STATE_FINISHED:
             return
         last = known

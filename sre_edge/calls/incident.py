@@ -7,13 +7,13 @@ from collections.abc import Iterable
 from sre_edge.exchange import Exchange, ask
 from sre_edge.v1 import incident_pb2, incident_service_pb2
 
-MOST_SERVICES = 500
+MAX_SERVICES = 500
 
 
 def incidents(
     service: str = "", *, is_open: bool = False, count: int = 50
 ) -> Exchange[list[incident_pb2.Incident]]:
-    """List the newest incidents, at most so many; of one service, or those that go on."""
+    """List the newest incidents, at most `count`: all, those of one service, or open ones."""
     request = incident_service_pb2.ListIncidentsRequest(service=service, page_size=count)
     if is_open:
         request.state = incident_pb2.INCIDENT_STATE_OPEN
@@ -25,6 +25,6 @@ def slos(
 ) -> Exchange[incident_service_pb2.ListSlosResponse]:
     """Get the error budgets of all services or some, at most 500, or of those that alert."""
     request = incident_service_pb2.ListSlosRequest(
-        services=services, firing=firing, page_size=MOST_SERVICES
+        services=services, firing=firing, page_size=MAX_SERVICES
     )
     return (yield from ask(lambda stubs: stubs.incident.ListSlos, request))

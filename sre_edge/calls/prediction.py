@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sre_edge.exchange import Exchange, Following, Pause, Told, ask
+from sre_edge.exchange import Exchange, Following, Pause, Update, ask
 from sre_edge.v1 import alarm_pb2, model_pb2, prediction_service_pb2, training_pb2
 
 ACTIVATION_TIMEOUT_S = 60.0
@@ -23,13 +23,13 @@ def predict(
 def analysis(
     services: Iterable[str] = (),
 ) -> Exchange[prediction_service_pb2.GetAnalysisResponse]:
-    """Ask how all services or some stand: health, critical paths, anomalies."""
+    """Analyse all services or some: health, critical paths, anomalies."""
     request = prediction_service_pb2.GetAnalysisRequest(services=services)
     return (yield from ask(lambda stubs: stubs.prediction.GetAnalysis, request))
 
 
 def alarms(service: str = "", *, count: int = 50) -> Exchange[list[alarm_pb2.Alarm]]:
-    """List the newest alarms, at most so many, of all services or one."""
+    """List the newest alarms, at most `count`, of all services or one."""
     request = prediction_service_pb2.ListAlarmsRequest(service=service, page_size=count)
     return list((yield from ask(lambda stubs: stubs.prediction.ListAlarms, request)).alarms)
 
@@ -48,12 +48,12 @@ def models() -> Exchange[list[model_pb2.Model]]:
 
 
 def model(version: str = "") -> Exchange[prediction_service_pb2.GetModelResponse]:
-    """Describe a model, by default the live one: card, metrics, and what plots need.
+    """Describe a model, by default the live one: card, metrics, and data of its plots.
 
     Raises
     ------
     NotFound
-        No model has this version; the message lists the known ones.
+        If no model has this version; the message lists the known ones.
     """
     request = prediction_service_pb2.GetModelRequest(version=version)
     return (yield from ask(lambda stubs: stubs.prediction.GetModel, request))
@@ -65,9 +65,9 @@ def activate_model(version: str) -> Exchange[prediction_service_pb2.ActivateMode
     Raises
     ------
     NotFound
-        No model has this version.
+        If no model has this version.
     NotNow
-        The server cannot use it; the live one stays.
+        If the server cannot use it; the live one stays.
     """
     request = prediction_service_pb2.ActivateModelRequest(version=version)
     asked = ask(lambda stubs: stubs.prediction.ActivateModel, request, ACTIVATION_TIMEOUT_S)
@@ -81,12 +81,12 @@ def train(
     held_out_systems: int | None = None,
     rounds: int | None = None,
 ) -> Exchange[training_pb2.Training]:
-    """Begin a training; None is the server's default, as in `StartTrainingRequest`.
+    """Start a training of the given size, as in `StartTrainingRequest`; None: the default.
 
     Raises
     ------
     NotNow
-        One runs already, there is too little to learn from, or training is not installed.
+        If one is running, there is too little to learn from, or training is not installed.
     """
     request = prediction_service_pb2.StartTrainingRequest(
         systems=systems, episodes=episodes, held_out_systems=held_out_systems, rounds=rounds
@@ -95,12 +95,12 @@ def train(
 
 
 def training(number: int | None = None) -> Exchange[training_pb2.Training]:
-    """Ask how far a training is, by default the latest one.
+    """Get the progress or the result of a training, by default the latest one.
 
     Raises
     ------
     NotFound
-        There was none.
+        If there was none.
     """
     request = prediction_service_pb2.GetTrainingRequest(id=number or 0)
     return (yield from ask(lambda stubs: stubs.prediction.GetTraining, request)).training
@@ -114,7 +114,7 @@ def follow_training(
     while True:
         known = yield from training(number)
         if known != last:
-            yield Told(known)
+            yield Update(known)
         if known.state != training_pb2.TRAINING_STATE_RUNNING:
             return
         number, last = known.id, known

@@ -27,7 +27,7 @@ def metrics(
     Raises
     ------
     NotFound
-        No such service, or the history does not hold that time.
+        If there is no such service, or the history does not hold that time.
     """
     request = simulation_service_pb2.GetMetricsRequest(services=services, time=_timestamp(time))
     return (yield from ask(lambda stubs: stubs.simulation.GetMetrics, request)).snapshot
@@ -41,7 +41,7 @@ def history(
     end: datetime | None = None,
     max_points: int = 0,
 ) -> Exchange[simulation_service_pb2.QueryHistoryResponse]:
-    """Look back at metrics over simulated time, as in `QueryHistoryRequest`."""
+    """Get the history of metrics over simulated time, as in `QueryHistoryRequest`."""
     request = simulation_service_pb2.QueryHistoryRequest(
         services=services,
         metrics=metrics,
@@ -55,7 +55,7 @@ def history(
 def set_clock(
     *, paused: bool | None = None, speed: float | None = None
 ) -> Exchange[clock_pb2.Clock]:
-    """Pause or resume the simulated clock, or set its speed; None leaves as it is."""
+    """Pause or resume the simulated clock, or set its speed; None leaves it as it is."""
     request = simulation_service_pb2.SetClockRequest(paused=paused, speed=speed)
     return (yield from ask(lambda stubs: stubs.simulation.SetClock, request)).clock
 
@@ -67,18 +67,18 @@ def catalog() -> Exchange[catalog_pb2.Catalog]:
 
 
 def info() -> Exchange[simulation_service_pb2.GetServerInfoResponse]:
-    """Ask what the server is, what it allows, and how it fares."""
+    """Get the version, the limits, and live figures of the server."""
     request = simulation_service_pb2.GetServerInfoRequest()
     return (yield from ask(lambda stubs: stubs.simulation.GetServerInfo, request))
 
 
 def reset(seed: int | None = None, *, topology: str | None = None) -> Exchange[str]:
-    """Begin a new run, healthy and without faults; return its identifier.
+    """Start a new run, healthy and without faults; return its identifier.
 
     Parameters
     ----------
     seed
-        Of its random numbers; None: that of the present run.
+        Seed of the simulation; None: the seed of the present run.
     topology
         Text of a topology file; None: the present topology.
     """

@@ -1,4 +1,4 @@
-"""Streams: what is asked for, and where each goes on after it was lost."""
+"""Streams: what is requested, and where each resumes after it was lost."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ class Stream(Generic[Item]):
     Attributes
     ----------
     method
-        Which of the stubs' methods.
+        Selects the method of the stubs to call.
     request
-        Makes the request, to go on after a cursor or, with None, to begin.
+        Makes the request that resumes after a cursor or, with None, begins.
     item
-        What a message hands on; None if it has nothing, or nothing that this client knows.
+        Item that a message holds; None if it holds none, or none that this client knows.
     cursor
-        Place that a message gives; None if it gives none.
+        Cursor that a message holds; None if it holds none.
     begin_after
-        Cursor of what is known already.
+        Cursor of the last item that is known already.
     reconnect
-        Whether a lost stream is opened again; else it is an error.
+        Whether a lost stream is opened again; otherwise losing it is an error.
     """
 
     method: Callable[[Stubs], Any]
@@ -54,16 +54,16 @@ def watch(
     without_predictions: bool = False,
     reconnect: bool = True,
 ) -> Stream[snapshot_pb2.Snapshot | snapshot_pb2.Gap | clock_pb2.Clock]:
-    """Watch snapshots; goes on after a lost connection where it stopped.
+    """Watch snapshots; resumes after a lost connection where it stopped.
 
     Parameters
     ----------
     services
-        Which; none means all.
+        Names of the services; empty: all.
     resume_after
         Last snapshot that is known already.
     without_edges, without_predictions
-        Leave them out.
+        Whether to leave these out.
     reconnect
         False: raise `Unavailable` instead of trying again.
 
@@ -74,7 +74,7 @@ def watch(
     Raises
     ------
     Refused
-        The server said no, and would say it again.
+        If the server refuses the stream, and would do so again.
     """
     names = tuple(services)
 
@@ -99,16 +99,16 @@ def events(
     resume_after: event_pb2.EventCursor | None = None,
     reconnect: bool = True,
 ) -> Stream[event_pb2.Event | snapshot_pb2.Gap]:
-    """Follow what happens; goes on after a lost connection and a restarted server.
+    """Follow events; resumes after a lost connection and a restart of the server.
 
     Parameters
     ----------
     services
-        Which; none means all.
+        Names of the services; empty: all.
     kinds
-        Which; none means all.
+        Kinds of events; empty: all.
     resume_after
-        Last event that is known already. None: begin with what happens next.
+        Last event that is known already. None: begin with the next event.
     reconnect
         False: raise `Unavailable` instead of trying again.
 
@@ -119,7 +119,7 @@ def events(
     Raises
     ------
     Refused
-        The server said no, and would say it again.
+        If the server refuses the stream, and would do so again.
     """
     names, wanted = tuple(services), tuple(kinds)
 

@@ -18,7 +18,7 @@ from sre_edge.errors import SreEdgeError, TooOld, Unauthenticated, Unavailable
 
 EXIT_FAILED, EXIT_REFUSED, EXIT_UNAVAILABLE, EXIT_UNAUTHENTICATED, EXIT_TOO_OLD = 1, 2, 3, 4, 5
 EXIT_CODES = (
-    "Exit codes: 0 done, 1 it came out badly, 2 refused, 3 no server there, 4 token refused, "
+    "Exit codes: 0 success, 1 bad outcome, 2 refused, 3 no server found, 4 token refused, "
     "5 server too old."
 )
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -33,7 +33,7 @@ _HINTS = {
 
 
 class Commands(click.Group):
-    """Commands that tell their exit codes."""
+    """Commands whose help lists the exit codes."""
 
     def add_command(self, cmd: click.Command, name: str | None = None) -> None:
         """Add a command."""
@@ -75,11 +75,11 @@ def _text(error: SreEdgeError, code: int) -> str:
 
 
 def _json(error: SreEdgeError) -> str:
-    told = {
+    details = {
         "code": error.code,
         "reason": error.reason,
         "message": str(error),
         "metadata": error.metadata,
         "violations": [{"field": v.field, "description": v.description} for v in error.violations],
     }
-    return json.dumps({"error": told})
+    return json.dumps({"error": details})

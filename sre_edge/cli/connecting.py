@@ -16,11 +16,11 @@ _FILES = (
     (
         "--ca",
         "SRE_EDGE_CA",
-        'Who signed the server\'s certificate, PEM, or "system"; none: no TLS.',
+        'PEM file of the CA that signed the server certificate, or "system"; default: no TLS.',
     ),
     ("--token-file", "SRE_EDGE_TOKEN_FILE", "File with the server's token."),
-    ("--cert", "SRE_EDGE_CERT", "Certificate of the client, PEM, for mutual TLS."),
-    ("--key", "SRE_EDGE_KEY", "Its key, PEM."),
+    ("--cert", "SRE_EDGE_CERT", "PEM file of the client certificate, for mutual TLS."),
+    ("--key", "SRE_EDGE_KEY", "PEM file of the key of the client certificate."),
 )
 
 
@@ -35,7 +35,7 @@ def connecting(function: Command) -> Command:
         envvar="SRE_EDGE_TARGET",
         show_envvar=True,
         metavar="HOST:PORT",
-        help="The server.",
+        help="Address of the server.",
     )
     @functools.wraps(function)
     def command(

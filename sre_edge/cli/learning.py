@@ -13,14 +13,14 @@ from sre_edge.client import Client
 from sre_edge.v1 import training_pb2
 
 SIZE = click.IntRange(1, 2**32 - 1)
-"""What the API can hold; how much is too much, the server says."""
+"""What the API can hold; the server decides how much is too much."""
 
 _ENDED_WELL = (training_pb2.TRAINING_STATE_PROMOTED, training_pb2.TRAINING_STATE_KEPT)
 
 
 @click.group(cls=Commands)
 def model() -> None:
-    """List models, describe them, make another one live."""
+    """List and describe models, and make another one live."""
 
 
 @model.command("list")
@@ -39,7 +39,7 @@ def list_models(client: Client, as_json: bool) -> None:
 @click.argument("version", default="")
 @connected
 def show(client: Client, version: str, as_json: bool) -> None:
-    """Show the card of the model VERSION, by default of the live one; --json: all that is known."""
+    """Show the card of the model VERSION; default: the live one. --json: all that is known."""
     answer = client.model(version)
     if as_json:
         output.json_line(answer)
@@ -56,24 +56,24 @@ def activate(client: Client, version: str, as_json: bool) -> None:
     if as_json:
         output.json_line(answer)
     elif answer.previous_version == answer.model.version:
-        click.echo(f"{version} was live already")
+        click.echo(f"{version} is already live")
     else:
         click.echo(
-            f"{version} is live; back with: sre-edge model activate {answer.previous_version}"
+            f"{version} is live; roll back with: sre-edge model activate {answer.previous_version}"
         )
 
 
 @click.command(epilog="With --wait: exit code 1 if the training failed or was interrupted.")
-@click.option("--wait", is_flag=True, help="Show progress until it has ended.")
-@click.option("--status", is_flag=True, help="Begin none; tell of the latest one.")
-@click.option("--systems", type=SIZE, help="Simulated systems to learn from again.")
-@click.option("--episodes", type=SIZE, help="Simulated runs of each.")
+@click.option("--wait", is_flag=True, help="Show progress until the training has ended.")
+@click.option("--status", is_flag=True, help="Start none; show the latest one.")
+@click.option("--systems", type=SIZE, help="Number of simulated systems to learn from, too.")
+@click.option("--episodes", type=SIZE, help="Simulated runs per system.")
 @click.option(
     "--held-out-systems",
     type=SIZE,
-    help="Systems to compare on, and to calibrate on.",
+    help="Number of systems to compare on, and to calibrate on.",
 )
-@click.option("--rounds", type=SIZE, help="Most trees to add.")
+@click.option("--rounds", type=SIZE, help="Maximum number of trees to add.")
 @connected
 def train(
     client: Client,
@@ -87,7 +87,7 @@ def train(
 ) -> None:
     """Train a candidate from the live model and from recorded experiments.
 
-    It goes live by itself if it is shown to be better; else it is kept, with the reason.
+    It goes live by itself if it is shown to be better; otherwise it is kept, with the reason.
     """
     training = (
         client.training()

@@ -38,7 +38,7 @@ def main() -> None:
 @main.command()
 @connected
 def topology(client: Client, as_json: bool) -> None:
-    """Show the services and who calls whom; (optional) dependencies are in brackets."""
+    """Show the services and their dependencies; (optional) ones are in parentheses."""
     system = client.topology()
     if as_json:
         output.json_line(system)
@@ -48,8 +48,8 @@ def topology(client: Client, as_json: bool) -> None:
 
 @main.command()
 @click.argument("services", nargs=-1, type=SERVICE)
-@click.option("--features", is_flag=True, help="With --json: what the model saw.")
-@click.option("--explain", is_flag=True, help="With what raises the risk, in plain words.")
+@click.option("--features", is_flag=True, help="With --json: include the inputs of the model.")
+@click.option("--explain", is_flag=True, help="Show what raises the risk, in plain words.")
 @connected
 def predict(
     client: Client, services: tuple[str, ...], features: bool, explain: bool, as_json: bool
@@ -71,11 +71,15 @@ def predict(
     type=DURATION,
     default="60s",
     show_default=True,
-    help="How long, such as 30s or 5m.",
+    help="Duration of the fault, such as 30s or 5m.",
 )
-@click.option("--intensity", type=float, help="Strength; 1 is the default strength of the kind.")
-@click.option("--ramp", "ramp_s", type=DURATION, help="Time to full strength; default: sudden.")
-@click.option("--share", type=float, help="Share of the replicas, up to 1; default: all.")
+@click.option(
+    "--intensity", type=float, help="Strength of the fault; 1 is the default of its kind."
+)
+@click.option(
+    "--ramp", "ramp_s", type=DURATION, help="Time until the full strength; default: none."
+)
+@click.option("--share", type=float, help="Share of the replicas to affect, up to 1; default: all.")
 @connected
 def inject(
     client: Client,
@@ -100,16 +104,18 @@ def inject(
 @main.command()
 @click.argument("identifier", required=False)
 @click.option("--all", "way", flag_value="all", help="End all faults.")
-@click.option("--kill-switch", "way", flag_value="kill", help="End all, and take no new ones.")
-@click.option("--lift", "way", flag_value="lift", help="Take faults again.")
+@click.option(
+    "--kill-switch", "way", flag_value="kill", help="End all faults and accept no new ones."
+)
+@click.option("--lift", "way", flag_value="lift", help="Accept faults again.")
 @connected
 def stop(client: Client, identifier: str | None, way: str | None, as_json: bool) -> None:
-    """End the fault or the experiment IDENTIFIER, or all; the kill switch also refuses new ones."""
+    """End the fault or the experiment IDENTIFIER, or all; the kill switch also blocks new ones."""
     if (way is None) == (identifier is None):
         raise click.UsageError("expected either IDENTIFIER, --all, --kill-switch or --lift")
     if way == "lift":
         lifted = client.lift_kill_switch()
-        click.echo(json.dumps({"lifted": lifted}) if as_json else "faults are taken")
+        click.echo(json.dumps({"lifted": lifted}) if as_json else "faults are accepted again")
         return
     if identifier is None:
         stopped = client.stop_all(kill_switch=way == "kill")
@@ -123,13 +129,13 @@ def stop(client: Client, identifier: str | None, way: str | None, as_json: bool)
         else:
             click.echo(f"stopped {output.fault(fault)}")
     if way == "kill" and not as_json:
-        click.echo("no fault is taken until: sre-edge stop --lift")
+        click.echo("no fault is accepted until: sre-edge stop --lift")
     elif not stopped and not as_json:
-        click.echo("no fault acts")
+        click.echo("no fault is active")
 
 
 @main.command()
-@click.option("--pause/--resume", "paused", default=None, help="Stand still, or go on.")
+@click.option("--pause/--resume", "paused", default=None, help="Pause or resume the clock.")
 @click.option("--speed", type=float, help="Simulated seconds per second, 0.1 to 100.")
 @connected
 def clock(client: Client, paused: bool | None, speed: float | None, as_json: bool) -> None:
@@ -145,7 +151,7 @@ def clock(client: Client, paused: bool | None, speed: float | None, as_json: boo
 @main.command()
 @connected
 def info(client: Client, as_json: bool) -> None:
-    """Show what the server is, what it allows, and how it fares."""
+    """Show the version, the limits, and live figures of the server."""
     found = client.info()
     if as_json:
         output.json_line(found)
@@ -157,7 +163,7 @@ def info(client: Client, as_json: bool) -> None:
 @click.option(
     "--seed",
     type=click.IntRange(min=0, max=2**64 - 1),
-    help="Default: the seed of the present run.",
+    help="Seed of the simulation; default: the one of the present run.",
 )
 @click.option(
     "--topology",
@@ -167,7 +173,7 @@ def info(client: Client, as_json: bool) -> None:
 )
 @connected
 def reset(client: Client, seed: int | None, topology: str | None, as_json: bool) -> None:
-    """Bring everything back to healthy: a new run without faults."""
+    """Start a new run: healthy, without faults."""
     run_id = client.reset(seed, topology=topology)
     click.echo(json.dumps({"run_id": run_id}) if as_json else f"new run {run_id}")
 
@@ -194,7 +200,7 @@ def up() -> None:
 @main.command()
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> None:
-    """Print what SHELL needs to complete commands, options, and names of services.
+    """Print the script that lets SHELL complete commands, options, and names of services.
 
     \b
     bash: sre-edge completion bash > ~/.local/share/bash-completion/completions/sre-edge

@@ -76,15 +76,17 @@ def overview(catalog: catalog_pb2.Catalog) -> list[catalog_pb2.MetricDefinition]
     ]
 
 
-def snapshot(taken: snapshot_pb2.Snapshot, metrics: Metrics) -> Table:
+def snapshot(message: snapshot_pb2.Snapshot, metrics: Metrics) -> Table:
     """Make a table of a snapshot, with a column for each of these metrics."""
-    time = taken.time.ToDatetime().strftime("%H:%M:%S")
-    system = probability(taken.system.incident_probability if taken.HasField("system") else None)
+    time = message.time.ToDatetime().strftime("%H:%M:%S")
+    system = probability(
+        message.system.incident_probability if message.HasField("system") else None
+    )
     title = f"simulated time {time} · system risk {system}"
     heads = ("service", "status", *(_head(metric.title) for metric in metrics), "risk")
     table = plain_table(title, heads, numbers_from=2)
-    acting = {fault.target: fault for fault in taken.active_faults}
-    for service in taken.services:
+    acting = {fault.target: fault for fault in message.active_faults}
+    for service in message.services:
         name = Text(service.service)
         if service.service in acting:
             name.append(f" ⚡{kind_name(acting[service.service].kind)}", "magenta")
@@ -94,11 +96,11 @@ def snapshot(taken: snapshot_pb2.Snapshot, metrics: Metrics) -> Table:
     return table
 
 
-def snapshot_lines(taken: snapshot_pb2.Snapshot, metrics: Metrics) -> None:
+def snapshot_lines(message: snapshot_pb2.Snapshot, metrics: Metrics) -> None:
     """Print a line per service, of names and values, as scripts and people can read them."""
-    time = taken.time.ToDatetime().strftime("%Y-%m-%dT%H:%M:%SZ")
-    faults = {fault.target: kind_name(fault.kind) for fault in taken.active_faults}
-    for service in taken.services:
+    time = message.time.ToDatetime().strftime("%Y-%m-%dT%H:%M:%SZ")
+    faults = {fault.target: kind_name(fault.kind) for fault in message.active_faults}
+    for service in message.services:
         status = snapshot_pb2.Status.Name(service.status).removeprefix("STATUS_").lower()
         facts = [f"time={time}", f"service={service.service}", f"status={status}"]
         facts += [
@@ -123,7 +125,7 @@ def predictions(
 ) -> None:
     """Show predictions, the highest risk first."""
     horizon = duration(system.horizon.ToTimedelta().total_seconds())
-    heads = ("service", "probability", "risk", "likely type", "confidence", "would spread")
+    heads = ("service", "probability", "risk", "likely type", "confidence", "cascade risk")
     title = f"incident within {horizon} · model {system.model_version}"
     table = plain_table(title, heads)
     for one in sorted(found, key=lambda p: -p.incident_probability):
@@ -165,7 +167,7 @@ def clock(state: clock_pb2.Clock) -> str:
 
 
 def info(found: simulation_service_pb2.GetServerInfoResponse) -> None:
-    """Show what a server says of itself, one fact per line."""
+    """Show facts about a server, one per line."""
     console.print(f"version: {found.version}, model {found.model_version}, store {found.store}")
     console.print(f"run: {found.cursor.run_id}, snapshot {found.cursor.sequence}")
     console.print(f"clock: {clock(found.clock)}")

@@ -16,7 +16,11 @@ from sre_edge.quantities import MISSING, duration, number
 from sre_edge.v1 import experiment_pb2, incident_pb2, slo_pb2
 
 COUNT = click.option(
-    "--count", type=click.IntRange(1, 500), default=20, show_default=True, help="At most so many."
+    "--count",
+    type=click.IntRange(1, 500),
+    default=20,
+    show_default=True,
+    help="Maximum number of rows.",
 )
 
 
@@ -25,7 +29,7 @@ COUNT = click.option(
 @COUNT
 @connected
 def experiments(client: Client, experiment_id: str | None, count: int, as_json: bool) -> None:
-    """List experiments, the newest first, or say what EXPERIMENT_ID led to."""
+    """List experiments, newest first, or show the outcome of EXPERIMENT_ID."""
     if experiment_id is not None:
         found = client.experiment(experiment_id)
         if as_json:
@@ -38,25 +42,27 @@ def experiments(client: Client, experiment_id: str | None, count: int, as_json: 
         for one in listed:
             output.json_line(one)
         return
-    heads = ("experiment", "what", "state", "broke", "foretold", "first alarm", "recovered after")
+    heads = ("experiment", "name", "state", "broke", "foretold", "first alarm", "recovered after")
     table = output.plain_table("experiments", heads)
     for one in listed:
-        told = one.outcome
+        outcome = one.outcome
         table.add_row(
-            one.id, one.name, word(experiment_pb2.ExperimentState.Name(one.state)),
-            str(told.broken), _lead(told.foretold, told.lead),
-            _after(told, "time_to_first_alarm"), _after(told, "time_to_recover"),
+            one.id, one.name, enum_label(experiment_pb2.ExperimentState.Name(one.state)),
+            str(outcome.broken), _lead(outcome.foretold, outcome.lead),
+            _after(outcome, "time_to_first_alarm"), _after(outcome, "time_to_recover"),
         )  # fmt: skip
     output.console.print(table)
 
 
 @click.command()
-@click.option("--service", type=SERVICE, default="", help="Only those that affected it.")
-@click.option("--open", "is_open", is_flag=True, help="Only those that go on.")
+@click.option(
+    "--service", type=SERVICE, default="", help="Only incidents that affected this service."
+)
+@click.option("--open", "is_open", is_flag=True, help="Only open incidents.")
 @COUNT
 @connected
 def incidents(client: Client, service: str, is_open: bool, count: int, as_json: bool) -> None:
-    """List incidents, the newest first."""
+    """List incidents, newest first."""
     listed = client.incidents(service, is_open=is_open, count=count)
     if as_json:
         for one in listed:
@@ -78,7 +84,7 @@ def incidents(client: Client, service: str, is_open: bool, count: int, as_json: 
 
 @click.command()
 @click.argument("services", nargs=-1, type=SERVICE)
-@click.option("--firing", is_flag=True, help="Only services with an alert.")
+@click.option("--firing", is_flag=True, help="Only services with a firing alert.")
 @connected
 def slo(client: Client, services: tuple[str, ...], firing: bool, as_json: bool) -> None:
     """Show the error budgets of all SERVICES or some, and how fast they burn."""
@@ -95,50 +101,52 @@ def slo(client: Client, services: tuple[str, ...], firing: bool, as_json: bool) 
     table = output.plain_table(f"error budgets for {period}", heads)
     for service in answer.services:
         for one in service.objectives:
-            alerts = [word(slo_pb2.AlertSeverity.Name(alert.severity)) for alert in one.alerts]
+            alerts = [
+                enum_label(slo_pb2.AlertSeverity.Name(alert.severity)) for alert in one.alerts
+            ]
             rates = [number(burn.long, "x") for burn in one.burn_rates]
             table.add_row(
-                service.service, word(slo_pb2.Objective.Name(one.objective), words=1),
+                service.service, enum_label(slo_pb2.Objective.Name(one.objective), words=1),
                 number(100.0 * one.budget_left, "%"), *rates, ", ".join(alerts),
             )  # fmt: skip
     output.console.print(table)
     if answer.next_page_token:
-        output.console.print("more services than these; name some, or ask with --firing")
+        output.console.print("there are more services; name some, or use --firing")
 
 
 def show_experiment(found: experiment_pb2.Experiment) -> None:
-    """Show what was injected, and what it led to."""
-    told = found.outcome
-    state = word(experiment_pb2.ExperimentState.Name(found.state))
+    """Show the faults of an experiment and its outcome."""
+    outcome = found.outcome
+    state = enum_label(experiment_pb2.ExperimentState.Name(found.state))
     output.console.print(f"{found.id}: {found.name}, {state}")
     for fault in found.faults:
         output.console.print(f"  {_time(fault.start_time)}  {output.fault(fault)}")
     heads = ("broke", "at", "foretold", "last breach", "budget spent", "also under")
     table = output.plain_table("", heads)
-    for one in told.broke:
+    for one in outcome.broke:
         spent = max((budget.share for budget in one.error_budgets), default=0.0)
         table.add_row(
             one.service, _time(one.onset_time), _lead(one.HasField("lead"), one.lead),
             _time(one.last_breach_time) if one.recovered else "goes on",
             number(100.0 * spent, "%"), ", ".join(one.also_under),
         )  # fmt: skip
-    if told.broke:
+    if outcome.broke:
         output.console.print(table)
     else:
         output.console.print("nothing broke")
-    output.console.print(f"first alarm after: {_after(told, 'time_to_first_alarm')}")
-    output.console.print(f"foretold: {_lead(told.foretold, told.lead)}")
-    output.console.print(f"recovered after: {_after(told, 'time_to_recover')}")
+    output.console.print(f"first alarm after: {_after(outcome, 'time_to_first_alarm')}")
+    output.console.print(f"foretold: {_lead(outcome.foretold, outcome.lead)}")
+    output.console.print(f"recovered after: {_after(outcome, 'time_to_recover')}")
 
 
 def _lead(foretold: bool, lead: Duration) -> str:
     return f"{duration(lead.ToTimedelta().total_seconds())} ahead" if foretold else "no"
 
 
-def _after(told: experiment_pb2.ExperimentOutcome, field: str) -> str:
-    if not told.HasField(field):  # type: ignore[arg-type]
+def _after(outcome: experiment_pb2.ExperimentOutcome, field: str) -> str:
+    if not outcome.HasField(field):  # type: ignore[arg-type]
         return MISSING
-    length: timedelta = getattr(told, field).ToTimedelta()
+    length: timedelta = getattr(outcome, field).ToTimedelta()
     return duration(length.total_seconds())
 
 
@@ -146,6 +154,6 @@ def _time(time: Timestamp) -> str:
     return time.ToDatetime().strftime("%H:%M:%S")
 
 
-def word(name: str, words: int = 2) -> str:
-    """Say the name of an enum's value without the words of its prefix."""
+def enum_label(name: str, words: int = 2) -> str:
+    """Name the value of an enum without the first `words` words, its prefix."""
     return name.split("_", words)[-1].lower().replace("_", " ")

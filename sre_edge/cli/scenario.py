@@ -1,4 +1,4 @@
-"""The command that runs a scenario and judges what came of it."""
+"""The command that runs a scenario and judges its outcome."""
 
 from __future__ import annotations
 
@@ -24,21 +24,23 @@ _JUDGEMENTS = {
 }
 
 
-@click.command(epilog="Exit code 1: it came to what --fail-on names. 130: ended by Ctrl-C.")
+@click.command(
+    epilog="Exit code 1: the outcome is what --fail-on names. 130: interrupted by Ctrl-C."
+)
 @click.argument("document", type=DOCUMENT, metavar="FILE")
 @click.option(
     "--fail-on",
     type=click.Choice(list(_JUDGEMENTS)),
     default="broken",
     show_default=True,
-    help="What makes the exit code 1.",
+    help="Outcome that sets the exit code to 1.",
 )
 @connected
 def scenario(client: Client, document: str, fail_on: str, as_json: bool) -> None:
-    """Run the scenario in FILE on the live system, wait for its end, and say what came of it.
+    """Run the scenario in FILE on the live system, wait for its end, and show the outcome.
 
-    The faults of one scenario, as in a scenario file; "-" reads standard input. It is watched until
-    what broke has recovered. Ctrl-C stops its faults. A faster clock shortens the wait:
+    FILE is a scenario file with one scenario; "-" reads standard input. The experiment is followed
+    until everything that broke has recovered. Ctrl-C stops its faults. A faster clock shortens it:
     sre-edge clock --speed 20.
     """
     running = client.run_scenario(document)
@@ -58,24 +60,24 @@ def scenario(client: Client, document: str, fail_on: str, as_json: bool) -> None
         output.json_line(running)
     else:
         records.show_experiment(running)
-    if _came_to(running, fail_on):
+    if _matches(running, fail_on):
         click.echo(f"failed: {_JUDGEMENTS[fail_on]}", err=True)
         sys.exit(EXIT_FAILED)
 
 
 def _progress(running: experiment_pb2.Experiment) -> str:
-    state = records.word(experiment_pb2.ExperimentState.Name(running.state))
+    state = records.enum_label(experiment_pb2.ExperimentState.Name(running.state))
     broken = ", ".join(dict.fromkeys(one.service for one in running.outcome.broke)) or "nothing"
     return f"{running.id} {state}, broken so far: {broken}"
 
 
-def _came_to(finished: experiment_pb2.Experiment, what: str) -> bool:
-    told = finished.outcome
+def _matches(finished: experiment_pb2.Experiment, what: str) -> bool:
+    outcome = finished.outcome
     if finished.ended_by == experiment_pb2.EXPERIMENT_END_RUN_ENDED:
         return what != "never"  # nobody knows how it would have ended
     return {
-        "broken": told.broken > 0,
-        "unforetold": told.broken > 0 and not told.foretold,
+        "broken": outcome.broken > 0,
+        "unforetold": outcome.broken > 0 and not outcome.foretold,
         "unrecovered": finished.ended_by == experiment_pb2.EXPERIMENT_END_NOT_RECOVERED,
         "never": False,
     }[what]

@@ -15,7 +15,7 @@ from sre_edge.v1 import model_pb2, prediction_service_pb2, training_pb2
 
 def models(found: Sequence[model_pb2.Model]) -> None:
     """Show all models."""
-    heads = ("version", "", "from", "completed", "foreseen", "precision", "lead", "trained from")
+    heads = ("version", "", "origin", "completed", "foreseen", "precision", "lead", "base")
     shown = plain_table("models, newest first", heads)
     for one in found:
         scores = one.scores
@@ -49,12 +49,12 @@ def card(answer: prediction_service_pb2.GetModelResponse) -> None:
 
 
 def training(known: training_pb2.Training) -> None:
-    """Show how far a training is, or what became of it."""
+    """Show the progress of a training, or its result."""
     state = training_pb2.TrainingState.Name(known.state).removeprefix("TRAINING_STATE_").lower()
     if known.state == training_pb2.TRAINING_STATE_RUNNING:
         stage = f"{known.stage} {known.message}".strip()
         console.print(
-            f"training {known.id} runs: {stage}, {known.share_done:.0%} done; "
+            f"training {known.id} is running: {stage}, {known.share_done:.0%} done; "
             "follow it with: sre-edge train --status --wait"
         )
         return

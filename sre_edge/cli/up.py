@@ -11,14 +11,19 @@ import time
 
 import click
 
-NEEDED = {"server": "onnxruntime", "dashboard": "dash"}  # what shows that an extra is installed
+REQUIRED_MODULES = {
+    "server": "onnxruntime",
+    "dashboard": "dash",
+}  # what shows that an extra is installed
 GRACE_S = 10.0
 POLL_S = 0.1
 
 
 def up() -> int:
     """Start both, wait, stop both; return the exit code."""
-    missing = [part for part, name in NEEDED.items() if importlib.util.find_spec(name) is None]
+    missing = [
+        part for part, name in REQUIRED_MODULES.items() if importlib.util.find_spec(name) is None
+    ]
     if missing:
         extras = ",".join(missing)
         click.echo(f"up needs {extras}: pip install 'sre-edge[{extras}]'", err=True)
@@ -35,7 +40,7 @@ def up() -> int:
     # In sessions of their own, so that Ctrl-C reaches them through here, once and in order.
     parts = [
         subprocess.Popen([sys.executable, "-m", part], env=environment, start_new_session=True)  # noqa: S603
-        for part in NEEDED
+        for part in REQUIRED_MODULES
     ]
     while not stopping and all(part.poll() is None for part in parts):
         time.sleep(POLL_S)
@@ -57,6 +62,6 @@ def up() -> int:
 
 
 def _target() -> str:
-    """Where the dashboard finds the server that is started beside it."""
+    """Address at which the dashboard reaches the server that is started with it."""
     host, _, port = os.environ.get("SRE_EDGE_LISTEN", "127.0.0.1:50051").rpartition(":")
     return f"127.0.0.1:{port}" if host in ("0.0.0.0", "[::]") else f"{host}:{port}"  # noqa: S104

@@ -23,12 +23,12 @@ SERVICES = click.argument("services", nargs=-1, type=SERVICE)
 
 @click.command()
 @SERVICES
-@click.option("--count", type=click.IntRange(min=1), help="Stop after so many snapshots.")
+@click.option("--count", type=click.IntRange(min=1), help="Stop after this many snapshots.")
 @connected
 def watch(client: Client, services: tuple[str, ...], count: int | None, as_json: bool) -> None:
-    """Watch all SERVICES or some, live, until Ctrl-C; goes on by itself after a lost connection.
+    """Watch all SERVICES or some, live, until Ctrl-C; reconnects by itself.
 
-    On a terminal a table that is kept up to date, else a line per service and snapshot.
+    On a terminal it keeps a table up to date; otherwise it prints a line per service and snapshot.
     """
     first = client.metrics(services)  # says at once if nobody is there, or a name is wrong
     with contextlib.ExitStack() as stack:
@@ -51,33 +51,33 @@ def watch(client: Client, services: tuple[str, ...], count: int | None, as_json:
             elif isinstance(event, clock_pb2.Clock):
                 click.echo(output.clock(event), err=True)
             else:
-                _beside(event, as_json)
+                _report_stream(event, as_json)
 
 
 @click.command()
 @SERVICES
-@click.option("--count", type=click.IntRange(min=1), help="Stop after so many events.")
+@click.option("--count", type=click.IntRange(min=1), help="Stop after this many events.")
 @connected
 def events(client: Client, services: tuple[str, ...], count: int | None, as_json: bool) -> None:
-    """Follow what happens to all SERVICES or some, until Ctrl-C, over lost connections."""
+    """Follow the events of all SERVICES or some, until Ctrl-C; reconnects by itself."""
     client.metrics(services)  # says at once if nobody is there, or a name is wrong
-    with contextlib.suppress(KeyboardInterrupt), client.events(services) as happening:
-        told = 0
-        for event in happening:
+    with contextlib.suppress(KeyboardInterrupt), client.events(services) as stream:
+        printed = 0
+        for event in stream:
             if not isinstance(event, event_pb2.Event):
-                _beside(event, as_json)
+                _report_stream(event, as_json)
                 continue
             if as_json:
                 output.json_line(event)
             else:
                 click.echo(f"{event.time.ToDatetime():%H:%M:%S}  {event.text}")
-            told += 1
-            if told == count:
+            printed += 1
+            if printed == count:
                 return
 
 
-def _beside(event: Connected | Disconnected | snapshot_pb2.Gap, as_json: bool) -> None:
-    """Say on standard error how the stream fares."""
+def _report_stream(event: Connected | Disconnected | snapshot_pb2.Gap, as_json: bool) -> None:
+    """Report the state of the stream on standard error."""
     if isinstance(event, Disconnected):
         click.echo(f"{event.reason}; trying again ...", err=True)
     elif isinstance(event, snapshot_pb2.Gap):

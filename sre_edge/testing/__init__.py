@@ -1,4 +1,4 @@
-"""A server for the tests of programs that use SRE Edge: real gRPC, and it says what you tell it to.
+"""A server for the tests of programs that use SRE Edge: real gRPC with answers that you choose.
 
 >>> from sre_edge import Client
 >>> from sre_edge.testing import FakeServer

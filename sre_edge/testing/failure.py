@@ -16,14 +16,14 @@ class Failure(Exception):  # noqa: N818 - what a call is answered with
     Parameters
     ----------
     code
-        Status of gRPC.
+        Status code of gRPC.
     reason
-        Name from `sre_edge.v1.ErrorReason` without its prefix; "" sends no details, as something
-        that is no SRE Edge server.
+        Name from `sre_edge.v1.ErrorReason` without its prefix; "" sends no details, like a
+        server that is not SRE Edge.
     message
-        For people.
+        Text for people.
     violations
-        Field and what was expected of it.
+        Fields by name, each with what was expected of it.
     metadata
         Further facts by name.
     """

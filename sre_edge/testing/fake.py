@@ -37,7 +37,7 @@ Answer = Message | Failure | Callable[[Any], Message]
 
 
 class FakeServer:
-    """Listens on a free port of loopback as long as it is entered.
+    """A fake server; listens on a free loopback port while its context is entered.
 
     Snapshots come when `tick` makes them. Calls answer with what `answers` holds, else with what
     follows from the services and the last tick, else with an empty message.
@@ -84,7 +84,7 @@ class FakeServer:
         self.stop()
 
     def start(self) -> None:
-        """Begin to listen, on the port of before if there was one."""
+        """Start to listen, on the same port as before if there was one."""
         server = grpc.server(
             futures.ThreadPoolExecutor(_THREADS), handlers=[Handlers(self)],
             options=[("grpc.so_reuseport", 0)],
@@ -95,7 +95,7 @@ class FakeServer:
         self._server = server
 
     def stop(self) -> None:
-        """End all streams and stop to listen."""
+        """End all streams and stop listening."""
         self.lose_streams()
         if self._server is not None:
             self._server.stop(None).wait()
@@ -107,29 +107,29 @@ class FakeServer:
         Parameters
         ----------
         risk
-            Incident probability by service; of the others 0.01.
+            Incident probability by service; 0.01 for the others.
         """
         with self._changed:
-            taken = snapshot_pb2.Snapshot(interval_seconds=2.0)
-            taken.cursor.run_id = self._run_id
-            taken.cursor.sequence = len(self._snapshots) + 1
-            taken.time.FromSeconds(1_893_492_000 + 2 * len(self._snapshots))
+            snapshot = snapshot_pb2.Snapshot(interval_seconds=2.0)
+            snapshot.cursor.run_id = self._run_id
+            snapshot.cursor.sequence = len(self._snapshots) + 1
+            snapshot.time.FromSeconds(1_893_492_000 + 2 * len(self._snapshots))
             predictions = [
                 _prediction(name, (risk or {}).get(name, 0.01)) for name in self.services
             ]
             for one in predictions:
-                taken.services.add(
+                snapshot.services.add(
                     service=one.service, status=snapshot_pb2.STATUS_HEALTHY, prediction=one
                 )
-            taken.system.incident_probability = max(
+            snapshot.system.incident_probability = max(
                 (one.incident_probability for one in predictions), default=0.0
             )
-            self._snapshots.append(taken)
+            self._snapshots.append(snapshot)
             self._changed.notify_all()
-            return taken
+            return snapshot
 
     def begin_run(self) -> str:
-        """Begin another run, as after a reset or a restart; gives its identifier."""
+        """Begin another run, as after a reset or a restart; return its identifier."""
         with self._changed:
             self._run_id = uuid.uuid4().hex[:12]
             self._snapshots.clear()
@@ -208,12 +208,12 @@ class FakeServer:
                 ended = run_id if run_id != self._run_id else ""
                 if ended:
                     run_id, sequence = self._run_id, len(self._snapshots) - 1
-                taken = self._snapshots[sequence]
+                snapshot = self._snapshots[sequence]
                 sequence += 1
             if ended:
                 gap = snapshot_pb2.Gap(reason=snapshot_pb2.GAP_REASON_RUN_ENDED, run_id=ended)
                 yield simulation_service_pb2.StreamMetricsResponse(gap=gap)
-            snapshot = self._filtered(taken, request.services)
+            snapshot = self._filtered(snapshot, request.services)
             yield simulation_service_pb2.StreamMetricsResponse(snapshot=snapshot)
 
     def _goes_on(self, context: grpc.ServicerContext, losses: int) -> bool:
@@ -224,14 +224,14 @@ class FakeServer:
             self._changed.notify_all()
 
     def _filtered(
-        self, taken: snapshot_pb2.Snapshot, names: Iterable[str]
+        self, snapshot: snapshot_pb2.Snapshot, names: Iterable[str]
     ) -> snapshot_pb2.Snapshot:
         wanted = list(names) or self.services
         self._known(wanted)
         copy = snapshot_pb2.Snapshot()
-        copy.CopyFrom(taken)
+        copy.CopyFrom(snapshot)
         del copy.services[:]
-        copy.services.extend(one for one in taken.services if one.service in wanted)
+        copy.services.extend(one for one in snapshot.services if one.service in wanted)
         return copy
 
     def _known(self, names: Iterable[str]) -> None:
@@ -256,10 +256,10 @@ class FakeServer:
         return simulation_service_pb2.GetMetricsResponse(snapshot=snapshot)
 
     def _predict(self, request: Any) -> prediction_service_pb2.PredictResponse:
-        taken = self._filtered(self._snapshots[-1], request.services)
+        snapshot = self._filtered(self._snapshots[-1], request.services)
         return prediction_service_pb2.PredictResponse(
-            predictions=[one.prediction for one in taken.services],
-            system=taken.system, cursor=taken.cursor, time=taken.time,
+            predictions=[one.prediction for one in snapshot.services],
+            system=snapshot.system, cursor=snapshot.cursor, time=snapshot.time,
         )  # fmt: skip
 
     def _inject(self, request: Any) -> chaos_service_pb2.InjectChaosResponse:
@@ -279,7 +279,7 @@ class FakeServer:
 
 def _prediction(service: str, probability: float) -> prediction_pb2.Prediction:
     level = next(
-        (level for least, level in _LEVELS if probability >= least), prediction_pb2.RISK_LEVEL_LOW
+        (level for lower, level in _LEVELS if probability >= lower), prediction_pb2.RISK_LEVEL_LOW
     )
     return prediction_pb2.Prediction(
         service=service, incident_probability=probability, risk_level=level

@@ -1,4 +1,4 @@
-"""How calls of any method reach a fake server."""
+"""Routes calls of any method to a fake server."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _METHODS = {
 
 
 class Answering(Protocol):
-    """Who answers."""
+    """Something that answers calls."""
 
     unknown: set[str]
 
@@ -42,13 +42,13 @@ class Answering(Protocol):
 
 
 class Handlers(grpc.GenericRpcHandler):
-    """Leads each call to the fake server."""
+    """Passes each call to the fake server."""
 
     def __init__(self, fake: Answering) -> None:
         self._fake = fake
 
     def service(self, details: Any) -> grpc.RpcMethodHandler[Any, Any] | None:
-        """Find who answers a call; None: nobody."""
+        """Find the handler of a call; None: there is none."""
         method = _METHODS.get(details.method)
         if method is None or method.name in self._fake.unknown:
             return None

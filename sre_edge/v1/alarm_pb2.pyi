@@ -29,35 +29,43 @@ class _AlarmOutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AlarmOut
     ALARM_OUTCOME_UNSPECIFIED: _AlarmOutcome.ValueType  # 0
     """Any outcome, in a filter; not used by the server."""
     ALARM_OUTCOME_PENDING: _AlarmOutcome.ValueType  # 1
-    """It is raised, or an incident that began while it was may still be recognised."""
+    """The alarm is raised, or an incident that began while it was raised may still be recognised."""
     ALARM_OUTCOME_FORETOLD: _AlarmOutcome.ValueType  # 2
-    """An incident began at least 4 s and at most 300 s after it was raised, and it still was."""
+    """An incident began at least 4 s and at most 300 s after the alarm was raised, while it was still
+    raised.
+    """
     ALARM_OUTCOME_FALSE: _AlarmOutcome.ValueType  # 3
-    """No incident came, or it came too early or too late."""
+    """No incident followed, or it began too early or too late."""
     ALARM_OUTCOME_LATE: _AlarmOutcome.ValueType  # 4
-    """It was raised when the incident had begun and was not recognised yet: it counts neither way."""
+    """The alarm was raised after the incident had begun but before it was recognised: it counts
+    neither as right nor as wrong.
+    """
     ALARM_OUTCOME_RUN_ENDED: _AlarmOutcome.ValueType  # 5
-    """The run ended before it was known."""
+    """The run ended before the outcome was known."""
     ALARM_OUTCOME_SERVICE_REMOVED: _AlarmOutcome.ValueType  # 6
     """Its service was removed from the system before it was known."""
 
 class AlarmOutcome(_AlarmOutcome, metaclass=_AlarmOutcomeEnumTypeWrapper):
     """AlarmOutcome says how an alarm turned out. Whether a false alarm was justified, because trouble
-    would have followed had the fault gone on, cannot be known of a live system.
+    would have followed had the fault continued, cannot be known for a live system.
     """
 
 ALARM_OUTCOME_UNSPECIFIED: AlarmOutcome.ValueType  # 0
 """Any outcome, in a filter; not used by the server."""
 ALARM_OUTCOME_PENDING: AlarmOutcome.ValueType  # 1
-"""It is raised, or an incident that began while it was may still be recognised."""
+"""The alarm is raised, or an incident that began while it was raised may still be recognised."""
 ALARM_OUTCOME_FORETOLD: AlarmOutcome.ValueType  # 2
-"""An incident began at least 4 s and at most 300 s after it was raised, and it still was."""
+"""An incident began at least 4 s and at most 300 s after the alarm was raised, while it was still
+raised.
+"""
 ALARM_OUTCOME_FALSE: AlarmOutcome.ValueType  # 3
-"""No incident came, or it came too early or too late."""
+"""No incident followed, or it began too early or too late."""
 ALARM_OUTCOME_LATE: AlarmOutcome.ValueType  # 4
-"""It was raised when the incident had begun and was not recognised yet: it counts neither way."""
+"""The alarm was raised after the incident had begun but before it was recognised: it counts
+neither as right nor as wrong.
+"""
 ALARM_OUTCOME_RUN_ENDED: AlarmOutcome.ValueType  # 5
-"""The run ended before it was known."""
+"""The run ended before the outcome was known."""
 ALARM_OUTCOME_SERVICE_REMOVED: AlarmOutcome.ValueType  # 6
 """Its service was removed from the system before it was known."""
 Global___AlarmOutcome: _TypeAlias = AlarmOutcome  # noqa: Y015
@@ -86,7 +94,7 @@ class Alarm(_message.Message):
     id: _builtins.str
     """Identifier, unique over all runs."""
     run_id: _builtins.str
-    """Run that it belongs to."""
+    """Run that the alarm belongs to."""
     service: _builtins.str
     """Name of the service whose incident is expected."""
     probability: _builtins.float
@@ -98,7 +106,7 @@ class Alarm(_message.Message):
     model_version: _builtins.str
     """Version of the model that raised it."""
     outcome: Global___AlarmOutcome.ValueType
-    """How it turned out."""
+    """How the alarm turned out."""
     @_builtins.property
     def raise_time(self) -> _timestamp_pb2.Timestamp:
         """When it was raised, the end of the interval whose prediction raised it, simulated clock."""
@@ -109,7 +117,9 @@ class Alarm(_message.Message):
 
     @_builtins.property
     def lead(self) -> _duration_pb2.Duration:
-        """From the alarm to the onset of the incident, simulated time. Set only if it was foretold."""
+        """Time from the alarm to the onset of the incident, simulated time. Set only if the incident was
+        foretold.
+        """
 
     def __init__(
         self,

@@ -21,7 +21,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class ServiceAnalysis(_message.Message):
-    """ServiceAnalysis is how one service stands."""
+    """ServiceAnalysis is the analysis of one service."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -33,16 +33,16 @@ class ServiceAnalysis(_message.Message):
     service: _builtins.str
     """Name of the service."""
     health: _builtins.float
-    """Its own health from 0 to 1: errors, missing replicas and lateness bring it down."""
+    """Health of the service, 0 to 1: errors, missing replicas and high latency lower it."""
     dependency_health: _builtins.float
-    """Health of what it calls, weighted by call rate, 0 to 1; not set if it calls nothing."""
+    """Health of the services that it calls, weighted by call rate, 0 to 1; not set if it calls none."""
     cascade_risk: _builtins.float
-    """Probability that an incident of this service, if it began now, would bring an entry into one
+    """Probability that an incident of this service, if it began now, would cause one at an entry
     within 60 s, 0 to 1.
     """
     @_builtins.property
     def violations(self) -> _containers.RepeatedCompositeFieldContainer[Global___SloViolation]:
-        """Objectives that it violates now."""
+        """Objectives that the service violates now."""
 
     def __init__(
         self,
@@ -75,9 +75,9 @@ class SloViolation(_message.Message):
     metric: _builtins.str
     """Metric, as in `ServiceMetrics`."""
     value: _builtins.float
-    """Its value, in its unit."""
+    """Value of the metric, in its unit."""
     objective: _builtins.float
-    """The objective, in the same unit."""
+    """Value of the objective, in the same unit."""
     def __init__(
         self,
         *,
@@ -105,10 +105,10 @@ class CriticalPath(_message.Message):
     entry: _builtins.str
     """Name of the entry."""
     latency_ms: _builtins.float
-    """Its mean latency."""
+    """Mean latency of the entry, milliseconds."""
     @_builtins.property
     def hops(self) -> _containers.RepeatedCompositeFieldContainer[Global___Hop]:
-        """The services on it, from the entry down. Their shares sum up to 1."""
+        """Services on the path, from the entry down. Their shares sum up to 1."""
 
     def __init__(
         self,
@@ -137,9 +137,9 @@ class Hop(_message.Message):
     service: _builtins.str
     """Name of the service."""
     time_ms: _builtins.float
-    """Time of a request of the entry that is spent in it, its other calls included."""
+    """Time that a request of the entry spends in this service, its other calls included, milliseconds."""
     share: _builtins.float
-    """The same over the latency of the entry, 0 to 1."""
+    """Share of the latency of the entry, 0 to 1."""
     def __init__(
         self,
         *,
@@ -172,14 +172,14 @@ class Anomaly(_message.Message):
     metric: _builtins.str
     """Metric, as in `ServiceMetrics`."""
     value: _builtins.float
-    """Its value, in its unit."""
+    """Value of the metric, in its unit."""
     expected: _builtins.float
-    """What would be usual, in the same unit."""
+    """Usual value, in the same unit."""
     deviations: _builtins.float
-    """How many standard deviations it is off, at most 20; negative below."""
+    """Distance from the usual value in standard deviations, -20 to 20; negative if below it."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
-        """When it began, simulated clock."""
+        """When the anomaly began, simulated clock."""
 
     def __init__(
         self,

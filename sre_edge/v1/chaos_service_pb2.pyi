@@ -35,23 +35,23 @@ class InjectChaosRequest(_message.Message):
     SHARE_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     target: _builtins.str
-    """Service, or "caller->callee" for a partition of one edge. Required, but for
+    """Service, or "caller->callee" for a partition of one edge. Required, except for
     FAULT_KIND_CASCADE_FAILURE, whose default is the service that most others depend on.
     """
     kind: _fault_pb2.FaultKind.ValueType
-    """What to do to it. Required."""
+    """Kind of fault. Required."""
     intensity: _builtins.float
-    """Strength, greater than 0, at most 10. Unset: 1."""
+    """Strength of the fault, greater than 0, at most 10. Unset: 1."""
     share: _builtins.float
-    """Share of the target's replicas that it acts on, greater than 0, at most 1. Unset: 1."""
+    """Share of the target's replicas that the fault acts on, greater than 0, at most 1. Unset: 1."""
     request_id: _builtins.str
     """Chosen by the client, at most 128 characters: a request that is sent again with the same
-    identifier and content in the same run injects nothing and gets the same answer; with another
-    content it is refused. Empty: every request is a new one.
+    identifier and content in the same run injects nothing and gets the same answer; with
+    different content it is refused. Empty: every request is a new one.
     """
     @_builtins.property
     def duration(self) -> _duration_pb2.Duration:
-        """How long, ramp included, simulated time; greater than 0, at most 1 h. Required."""
+        """How long the fault acts, ramp included, simulated time; greater than 0, at most 1 h. Required."""
 
     @_builtins.property
     def ramp(self) -> _duration_pb2.Duration:
@@ -122,12 +122,12 @@ class StopChaosRequest(_message.Message):
     fault_id: _builtins.str
     """Identifier of the fault."""
     all: _builtins.bool
-    """True: all. False is refused with INVALID_ARGUMENT."""
+    """True: end all faults. False is refused with INVALID_ARGUMENT."""
     experiment_id: _builtins.str
     """Identifier of the experiment."""
     kill_switch: _builtins.bool
-    """True: all, and no new fault is taken until LiftKillSwitch, also after a reset or a restart.
-    False is refused with INVALID_ARGUMENT.
+    """True: end all faults, and accept no new ones until LiftKillSwitch, even after a reset or a
+    restart. False is refused with INVALID_ARGUMENT.
     """
     def __init__(
         self,
@@ -149,15 +149,15 @@ Global___StopChaosRequest: _TypeAlias = StopChaosRequest  # noqa: Y015
 
 @_typing.final
 class StopChaosResponse(_message.Message):
-    """StopChaosResponse lists what was ended."""
+    """StopChaosResponse lists the faults that were ended."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     STOPPED_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def stopped(self) -> _containers.RepeatedCompositeFieldContainer[_fault_pb2.Fault]:
-        """Faults that were ended, oldest first, those that were still to begin included. Empty if none
-        acted.
+        """Faults that were ended, oldest first, including those that had not begun yet. Empty if no fault
+        was active or scheduled.
         """
 
     def __init__(
@@ -175,7 +175,7 @@ Global___StopChaosResponse: _TypeAlias = StopChaosResponse  # noqa: Y015
 
 @_typing.final
 class LiftKillSwitchRequest(_message.Message):
-    """LiftKillSwitchRequest asks for faults to be taken again."""
+    """LiftKillSwitchRequest asks the server to accept faults again."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -192,7 +192,7 @@ Global___LiftKillSwitchRequest: _TypeAlias = LiftKillSwitchRequest  # noqa: Y015
 
 @_typing.final
 class LiftKillSwitchResponse(_message.Message):
-    """LiftKillSwitchResponse says what was changed."""
+    """LiftKillSwitchResponse says whether anything changed."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -222,7 +222,7 @@ class RunScenarioRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     document: _builtins.str
     """Scenario document, YAML or JSON, with one scenario, at most 65536 characters; the times of its
-    faults count from now. A load is refused: a system that runs keeps its own. Required.
+    faults count from now. A load is refused: a running system keeps its own. Required.
     """
     request_id: _builtins.str
     """As in InjectChaosRequest."""
@@ -266,16 +266,16 @@ Global___RunScenarioResponse: _TypeAlias = RunScenarioResponse  # noqa: Y015
 
 @_typing.final
 class ListExperimentsRequest(_message.Message):
-    """ListExperimentsRequest says which experiments are wanted."""
+    """ListExperimentsRequest selects a page of experiments."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """Experiments in a page, at least 0; more than 500 is taken as 500. Unset or 0: 50."""
+    """Experiments per page, at least 0; more than 500 counts as 500. Unset or 0: 50."""
     page_token: _builtins.str
-    """`next_page_token` of the page before. Empty: the first page."""
+    """`next_page_token` of the previous page. Empty: the first page."""
     def __init__(
         self,
         *,
@@ -292,17 +292,17 @@ Global___ListExperimentsRequest: _TypeAlias = ListExperimentsRequest  # noqa: Y0
 
 @_typing.final
 class ListExperimentsResponse(_message.Message):
-    """ListExperimentsResponse is one page."""
+    """ListExperimentsResponse is one page of experiments."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     EXPERIMENTS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """For the next page. Empty: this is the last one."""
+    """Token of the next page. Empty: this is the last one."""
     @_builtins.property
     def experiments(self) -> _containers.RepeatedCompositeFieldContainer[_experiment_pb2.Experiment]:
-        """The newest first, without the list of what broke."""
+        """Experiments, newest first, without the list of what broke."""
 
     def __init__(
         self,
@@ -320,13 +320,13 @@ Global___ListExperimentsResponse: _TypeAlias = ListExperimentsResponse  # noqa: 
 
 @_typing.final
 class GetExperimentRequest(_message.Message):
-    """GetExperimentRequest says which experiment is wanted."""
+    """GetExperimentRequest selects an experiment."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     EXPERIMENT_ID_FIELD_NUMBER: _builtins.int
     experiment_id: _builtins.str
-    """Its identifier. Required."""
+    """Identifier of the experiment. Required."""
     def __init__(
         self,
         *,
@@ -349,7 +349,7 @@ class GetExperimentResponse(_message.Message):
     EXPERIMENT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def experiment(self) -> _experiment_pb2.Experiment:
-        """Experiment, as it is now."""
+        """The experiment as it is now."""
 
     def __init__(
         self,

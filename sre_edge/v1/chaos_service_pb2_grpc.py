@@ -26,12 +26,12 @@ if _version_not_supported:
 
 
 class ChaosServiceStub:
-    """ChaosService injects faults into the system and ends them, and tells what they led to. Each
-    InjectChaos and each RunScenario is an experiment; several may go on at a time.
+    """ChaosService injects faults into the system, ends them, and reports what they led to. Each
+    InjectChaos and each RunScenario is an experiment; several may run at the same time.
 
-    Besides what is said of each, any call may end with UNAUTHENTICATED for lack of the token,
-    RESOURCE_EXHAUSTED when too many calls go on, and UNAVAILABLE while the server stops or its
-    records do not answer.
+    In addition to the errors of each call, any call may end with UNAUTHENTICATED if the token is
+    missing, RESOURCE_EXHAUSTED if too many calls are in progress, and UNAVAILABLE while the server is
+    stopping or its database does not answer.
     """
 
     def __init__(self, channel):
@@ -73,37 +73,37 @@ class ChaosServiceStub:
 
 
 class ChaosServiceServicer:
-    """ChaosService injects faults into the system and ends them, and tells what they led to. Each
-    InjectChaos and each RunScenario is an experiment; several may go on at a time.
+    """ChaosService injects faults into the system, ends them, and reports what they led to. Each
+    InjectChaos and each RunScenario is an experiment; several may run at the same time.
 
-    Besides what is said of each, any call may end with UNAUTHENTICATED for lack of the token,
-    RESOURCE_EXHAUSTED when too many calls go on, and UNAVAILABLE while the server stops or its
-    records do not answer.
+    In addition to the errors of each call, any call may end with UNAUTHENTICATED if the token is
+    missing, RESOURCE_EXHAUSTED if too many calls are in progress, and UNAVAILABLE while the server is
+    stopping or its database does not answer.
     """
 
     def InjectChaos(self, request, context):
         """Injects a fault, which acts from the next simulation step on and ends by itself. Its effects
-        are seen in the metrics only.
+        show in the metrics only.
         Errors: INVALID_ARGUMENT for impossible values, NOT_FOUND for an unknown target,
         RESOURCE_EXHAUSTED when too many faults act, FAILED_PRECONDITION while the kill switch is on,
-        ALREADY_EXISTS if something else was asked for with the same request_id.
+        ALREADY_EXISTS if another fault was requested with the same request_id.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def StopChaos(self, request, context):
-        """Ends one fault, those of one experiment, or all, before their time; with the kill switch, all,
-        and no new one is taken.
-        Errors: NOT_FOUND if no fault that acts or is to begin has the identifier, or no experiment
-        that is not finished.
+        """Ends one fault, the faults of one experiment, or all faults, before their time; with the kill
+        switch, ends all and accepts no new ones.
+        Errors: NOT_FOUND if no active or scheduled fault, or no unfinished experiment, has the
+        identifier.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def LiftKillSwitch(self, request, context):
-        """Lifts the kill switch: faults are taken again. Does nothing if it is off.
+        """Lifts the kill switch: faults are accepted again. Does nothing if it is off.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -111,14 +111,14 @@ class ChaosServiceServicer:
 
     def RunScenario(self, request, context):
         """Runs a scenario on the live system. Its time begins now.
-        Errors: as of InjectChaos; each violated field is `document` with the path inside of it.
+        Errors: those of InjectChaos; each violated field is `document` with the path inside it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListExperiments(self, request, context):
-        """Lists experiments of this run and of those before it, the newest first.
+        """Lists the experiments of this run and of earlier runs, newest first.
         Errors: INVALID_ARGUMENT for an impossible page, UNAVAILABLE if the records cannot be read.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -126,8 +126,8 @@ class ChaosServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetExperiment(self, request, context):
-        """Says what was injected and what it led to so far: what broke, in which order, whether it was
-        foretold, how fast it recovered, and what it cost.
+        """Returns what was injected and what it has led to so far: what broke, in which order, whether it
+        was foretold, how fast it recovered, and what it cost.
         Errors: NOT_FOUND for an unknown experiment, UNAVAILABLE if the records cannot be read.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -176,12 +176,12 @@ def add_ChaosServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ChaosService:
-    """ChaosService injects faults into the system and ends them, and tells what they led to. Each
-    InjectChaos and each RunScenario is an experiment; several may go on at a time.
+    """ChaosService injects faults into the system, ends them, and reports what they led to. Each
+    InjectChaos and each RunScenario is an experiment; several may run at the same time.
 
-    Besides what is said of each, any call may end with UNAUTHENTICATED for lack of the token,
-    RESOURCE_EXHAUSTED when too many calls go on, and UNAVAILABLE while the server stops or its
-    records do not answer.
+    In addition to the errors of each call, any call may end with UNAUTHENTICATED if the token is
+    missing, RESOURCE_EXHAUSTED if too many calls are in progress, and UNAVAILABLE while the server is
+    stopping or its database does not answer.
     """
 
     @staticmethod

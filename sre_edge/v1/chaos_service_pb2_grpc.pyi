@@ -27,12 +27,12 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class ChaosServiceStub:
-    """ChaosService injects faults into the system and ends them, and tells what they led to. Each
-    InjectChaos and each RunScenario is an experiment; several may go on at a time.
+    """ChaosService injects faults into the system, ends them, and reports what they led to. Each
+    InjectChaos and each RunScenario is an experiment; several may run at the same time.
 
-    Besides what is said of each, any call may end with UNAUTHENTICATED for lack of the token,
-    RESOURCE_EXHAUSTED when too many calls go on, and UNAVAILABLE while the server stops or its
-    records do not answer.
+    In addition to the errors of each call, any call may end with UNAUTHENTICATED if the token is
+    missing, RESOURCE_EXHAUSTED if too many calls are in progress, and UNAVAILABLE while the server is
+    stopping or its database does not answer.
     """
 
     @_typing.overload
@@ -41,80 +41,80 @@ class ChaosServiceStub:
     def __new__(cls, channel: _aio.Channel) -> ChaosServiceAsyncStub: ...
     InjectChaos: _grpc.UnaryUnaryMultiCallable[_chaos_service_pb2.InjectChaosRequest, _chaos_service_pb2.InjectChaosResponse]
     """Injects a fault, which acts from the next simulation step on and ends by itself. Its effects
-    are seen in the metrics only.
+    show in the metrics only.
     Errors: INVALID_ARGUMENT for impossible values, NOT_FOUND for an unknown target,
     RESOURCE_EXHAUSTED when too many faults act, FAILED_PRECONDITION while the kill switch is on,
-    ALREADY_EXISTS if something else was asked for with the same request_id.
+    ALREADY_EXISTS if another fault was requested with the same request_id.
     """
     StopChaos: _grpc.UnaryUnaryMultiCallable[_chaos_service_pb2.StopChaosRequest, _chaos_service_pb2.StopChaosResponse]
-    """Ends one fault, those of one experiment, or all, before their time; with the kill switch, all,
-    and no new one is taken.
-    Errors: NOT_FOUND if no fault that acts or is to begin has the identifier, or no experiment
-    that is not finished.
+    """Ends one fault, the faults of one experiment, or all faults, before their time; with the kill
+    switch, ends all and accepts no new ones.
+    Errors: NOT_FOUND if no active or scheduled fault, or no unfinished experiment, has the
+    identifier.
     """
     LiftKillSwitch: _grpc.UnaryUnaryMultiCallable[_chaos_service_pb2.LiftKillSwitchRequest, _chaos_service_pb2.LiftKillSwitchResponse]
-    """Lifts the kill switch: faults are taken again. Does nothing if it is off."""
+    """Lifts the kill switch: faults are accepted again. Does nothing if it is off."""
     RunScenario: _grpc.UnaryUnaryMultiCallable[_chaos_service_pb2.RunScenarioRequest, _chaos_service_pb2.RunScenarioResponse]
     """Runs a scenario on the live system. Its time begins now.
-    Errors: as of InjectChaos; each violated field is `document` with the path inside of it.
+    Errors: those of InjectChaos; each violated field is `document` with the path inside it.
     """
     ListExperiments: _grpc.UnaryUnaryMultiCallable[_chaos_service_pb2.ListExperimentsRequest, _chaos_service_pb2.ListExperimentsResponse]
-    """Lists experiments of this run and of those before it, the newest first.
+    """Lists the experiments of this run and of earlier runs, newest first.
     Errors: INVALID_ARGUMENT for an impossible page, UNAVAILABLE if the records cannot be read.
     """
     GetExperiment: _grpc.UnaryUnaryMultiCallable[_chaos_service_pb2.GetExperimentRequest, _chaos_service_pb2.GetExperimentResponse]
-    """Says what was injected and what it led to so far: what broke, in which order, whether it was
-    foretold, how fast it recovered, and what it cost.
+    """Returns what was injected and what it has led to so far: what broke, in which order, whether it
+    was foretold, how fast it recovered, and what it cost.
     Errors: NOT_FOUND for an unknown experiment, UNAVAILABLE if the records cannot be read.
     """
 
 @_typing.type_check_only
 class ChaosServiceAsyncStub(ChaosServiceStub):
-    """ChaosService injects faults into the system and ends them, and tells what they led to. Each
-    InjectChaos and each RunScenario is an experiment; several may go on at a time.
+    """ChaosService injects faults into the system, ends them, and reports what they led to. Each
+    InjectChaos and each RunScenario is an experiment; several may run at the same time.
 
-    Besides what is said of each, any call may end with UNAUTHENTICATED for lack of the token,
-    RESOURCE_EXHAUSTED when too many calls go on, and UNAVAILABLE while the server stops or its
-    records do not answer.
+    In addition to the errors of each call, any call may end with UNAUTHENTICATED if the token is
+    missing, RESOURCE_EXHAUSTED if too many calls are in progress, and UNAVAILABLE while the server is
+    stopping or its database does not answer.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     InjectChaos: _aio.UnaryUnaryMultiCallable[_chaos_service_pb2.InjectChaosRequest, _chaos_service_pb2.InjectChaosResponse]  # type: ignore[assignment]
     """Injects a fault, which acts from the next simulation step on and ends by itself. Its effects
-    are seen in the metrics only.
+    show in the metrics only.
     Errors: INVALID_ARGUMENT for impossible values, NOT_FOUND for an unknown target,
     RESOURCE_EXHAUSTED when too many faults act, FAILED_PRECONDITION while the kill switch is on,
-    ALREADY_EXISTS if something else was asked for with the same request_id.
+    ALREADY_EXISTS if another fault was requested with the same request_id.
     """
     StopChaos: _aio.UnaryUnaryMultiCallable[_chaos_service_pb2.StopChaosRequest, _chaos_service_pb2.StopChaosResponse]  # type: ignore[assignment]
-    """Ends one fault, those of one experiment, or all, before their time; with the kill switch, all,
-    and no new one is taken.
-    Errors: NOT_FOUND if no fault that acts or is to begin has the identifier, or no experiment
-    that is not finished.
+    """Ends one fault, the faults of one experiment, or all faults, before their time; with the kill
+    switch, ends all and accepts no new ones.
+    Errors: NOT_FOUND if no active or scheduled fault, or no unfinished experiment, has the
+    identifier.
     """
     LiftKillSwitch: _aio.UnaryUnaryMultiCallable[_chaos_service_pb2.LiftKillSwitchRequest, _chaos_service_pb2.LiftKillSwitchResponse]  # type: ignore[assignment]
-    """Lifts the kill switch: faults are taken again. Does nothing if it is off."""
+    """Lifts the kill switch: faults are accepted again. Does nothing if it is off."""
     RunScenario: _aio.UnaryUnaryMultiCallable[_chaos_service_pb2.RunScenarioRequest, _chaos_service_pb2.RunScenarioResponse]  # type: ignore[assignment]
     """Runs a scenario on the live system. Its time begins now.
-    Errors: as of InjectChaos; each violated field is `document` with the path inside of it.
+    Errors: those of InjectChaos; each violated field is `document` with the path inside it.
     """
     ListExperiments: _aio.UnaryUnaryMultiCallable[_chaos_service_pb2.ListExperimentsRequest, _chaos_service_pb2.ListExperimentsResponse]  # type: ignore[assignment]
-    """Lists experiments of this run and of those before it, the newest first.
+    """Lists the experiments of this run and of earlier runs, newest first.
     Errors: INVALID_ARGUMENT for an impossible page, UNAVAILABLE if the records cannot be read.
     """
     GetExperiment: _aio.UnaryUnaryMultiCallable[_chaos_service_pb2.GetExperimentRequest, _chaos_service_pb2.GetExperimentResponse]  # type: ignore[assignment]
-    """Says what was injected and what it led to so far: what broke, in which order, whether it was
-    foretold, how fast it recovered, and what it cost.
+    """Returns what was injected and what it has led to so far: what broke, in which order, whether it
+    was foretold, how fast it recovered, and what it cost.
     Errors: NOT_FOUND for an unknown experiment, UNAVAILABLE if the records cannot be read.
     """
 
 class ChaosServiceServicer(metaclass=_abc_1.ABCMeta):
-    """ChaosService injects faults into the system and ends them, and tells what they led to. Each
-    InjectChaos and each RunScenario is an experiment; several may go on at a time.
+    """ChaosService injects faults into the system, ends them, and reports what they led to. Each
+    InjectChaos and each RunScenario is an experiment; several may run at the same time.
 
-    Besides what is said of each, any call may end with UNAUTHENTICATED for lack of the token,
-    RESOURCE_EXHAUSTED when too many calls go on, and UNAVAILABLE while the server stops or its
-    records do not answer.
+    In addition to the errors of each call, any call may end with UNAUTHENTICATED if the token is
+    missing, RESOURCE_EXHAUSTED if too many calls are in progress, and UNAVAILABLE while the server is
+    stopping or its database does not answer.
     """
 
     @_abc_1.abstractmethod
@@ -124,10 +124,10 @@ class ChaosServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_chaos_service_pb2.InjectChaosResponse, _abc.Awaitable[_chaos_service_pb2.InjectChaosResponse]]:
         """Injects a fault, which acts from the next simulation step on and ends by itself. Its effects
-        are seen in the metrics only.
+        show in the metrics only.
         Errors: INVALID_ARGUMENT for impossible values, NOT_FOUND for an unknown target,
         RESOURCE_EXHAUSTED when too many faults act, FAILED_PRECONDITION while the kill switch is on,
-        ALREADY_EXISTS if something else was asked for with the same request_id.
+        ALREADY_EXISTS if another fault was requested with the same request_id.
         """
 
     @_abc_1.abstractmethod
@@ -136,10 +136,10 @@ class ChaosServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chaos_service_pb2.StopChaosRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chaos_service_pb2.StopChaosResponse, _abc.Awaitable[_chaos_service_pb2.StopChaosResponse]]:
-        """Ends one fault, those of one experiment, or all, before their time; with the kill switch, all,
-        and no new one is taken.
-        Errors: NOT_FOUND if no fault that acts or is to begin has the identifier, or no experiment
-        that is not finished.
+        """Ends one fault, the faults of one experiment, or all faults, before their time; with the kill
+        switch, ends all and accepts no new ones.
+        Errors: NOT_FOUND if no active or scheduled fault, or no unfinished experiment, has the
+        identifier.
         """
 
     @_abc_1.abstractmethod
@@ -148,7 +148,7 @@ class ChaosServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chaos_service_pb2.LiftKillSwitchRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chaos_service_pb2.LiftKillSwitchResponse, _abc.Awaitable[_chaos_service_pb2.LiftKillSwitchResponse]]:
-        """Lifts the kill switch: faults are taken again. Does nothing if it is off."""
+        """Lifts the kill switch: faults are accepted again. Does nothing if it is off."""
 
     @_abc_1.abstractmethod
     def RunScenario(
@@ -157,7 +157,7 @@ class ChaosServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_chaos_service_pb2.RunScenarioResponse, _abc.Awaitable[_chaos_service_pb2.RunScenarioResponse]]:
         """Runs a scenario on the live system. Its time begins now.
-        Errors: as of InjectChaos; each violated field is `document` with the path inside of it.
+        Errors: those of InjectChaos; each violated field is `document` with the path inside it.
         """
 
     @_abc_1.abstractmethod
@@ -166,7 +166,7 @@ class ChaosServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chaos_service_pb2.ListExperimentsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chaos_service_pb2.ListExperimentsResponse, _abc.Awaitable[_chaos_service_pb2.ListExperimentsResponse]]:
-        """Lists experiments of this run and of those before it, the newest first.
+        """Lists the experiments of this run and of earlier runs, newest first.
         Errors: INVALID_ARGUMENT for an impossible page, UNAVAILABLE if the records cannot be read.
         """
 
@@ -176,8 +176,8 @@ class ChaosServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chaos_service_pb2.GetExperimentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chaos_service_pb2.GetExperimentResponse, _abc.Awaitable[_chaos_service_pb2.GetExperimentResponse]]:
-        """Says what was injected and what it led to so far: what broke, in which order, whether it was
-        foretold, how fast it recovered, and what it cost.
+        """Returns what was injected and what it has led to so far: what broke, in which order, whether it
+        was foretold, how fast it recovered, and what it cost.
         Errors: NOT_FOUND for an unknown experiment, UNAVAILABLE if the records cannot be read.
         """
 

@@ -25,9 +25,9 @@ class Clock(_message.Message):
     PAUSED_FIELD_NUMBER: _builtins.int
     SPEED_FIELD_NUMBER: _builtins.int
     paused: _builtins.bool
-    """Whether it stands still."""
+    """Whether the clock is paused."""
     speed: _builtins.float
-    """Simulated seconds per second while it goes, 0.1 to 100."""
+    """Simulated seconds per second while the clock runs, 0.1 to 100."""
     def __init__(
         self,
         *,

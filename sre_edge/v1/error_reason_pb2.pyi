@@ -34,15 +34,15 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Example: {"reason":"UNKNOWN_SERVICE","domain":"sre-edge","metadata":{"service":"databse","known":"api-gateway,auth-service,user-service,database"}}
     """
     ERROR_REASON_UNKNOWN_FAULT: _ErrorReason.ValueType  # 3
-    """No fault that acts has this identifier. NOT_FOUND.
+    """No active fault has this identifier. NOT_FOUND.
     Example: {"reason":"UNKNOWN_FAULT","domain":"sre-edge","metadata":{"fault_id":"f-7"}}
     """
     ERROR_REASON_TOO_MANY_FAULTS: _ErrorReason.ValueType  # 4
-    """As many faults act as the server allows. RESOURCE_EXHAUSTED.
+    """The server allows no more active faults. RESOURCE_EXHAUSTED.
     Example: {"reason":"TOO_MANY_FAULTS","domain":"sre-edge","metadata":{"limit":"100"}}
     """
     ERROR_REASON_TOO_MANY_STREAMS: _ErrorReason.ValueType  # 5
-    """As many streams are open as the server allows, or as it allows one connection. RESOURCE_EXHAUSTED.
+    """The server allows no more open streams, in all or for one connection. RESOURCE_EXHAUSTED.
     Example: {"reason":"TOO_MANY_STREAMS","domain":"sre-edge","metadata":{"limit":"1000"}}
     """
     ERROR_REASON_SLOW_SUBSCRIBER: _ErrorReason.ValueType  # 6
@@ -66,11 +66,11 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Example: {"reason":"NOT_IN_HISTORY","domain":"sre-edge","metadata":{"oldest":"2030-01-01T10:00:00+00:00","latest":"2030-01-01T10:29:58+00:00"}}
     """
     ERROR_REASON_UNAUTHENTICATED: _ErrorReason.ValueType  # 11
-    """The call came without the token of the server, or with another one. UNAUTHENTICATED.
+    """The call came without the token of the server, or with a wrong one. UNAUTHENTICATED.
     Example: {"reason":"UNAUTHENTICATED","domain":"sre-edge"}
     """
     ERROR_REASON_TOO_MANY_CALLS: _ErrorReason.ValueType  # 12
-    """As many calls are being answered as the server allows; try again soon. RESOURCE_EXHAUSTED.
+    """The server allows no more calls at a time; try again soon. RESOURCE_EXHAUSTED.
     Example: {"reason":"TOO_MANY_CALLS","domain":"sre-edge","metadata":{"limit":"200"}}
     """
     ERROR_REASON_UNKNOWN_MODEL: _ErrorReason.ValueType  # 13
@@ -87,11 +87,11 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Example: {"reason":"UNKNOWN_TRAINING","domain":"sre-edge","metadata":{"training_id":"7"}}
     """
     ERROR_REASON_TRAINING_RUNS: _ErrorReason.ValueType  # 16
-    """A training runs already. FAILED_PRECONDITION.
+    """A training is already running. FAILED_PRECONDITION.
     Example: {"reason":"TRAINING_RUNS","domain":"sre-edge","metadata":{"training_id":"7"}}
     """
     ERROR_REASON_TRAINING_UNAVAILABLE: _ErrorReason.ValueType  # 17
-    """What training needs is not installed; the message says how to. FAILED_PRECONDITION.
+    """What training needs is not installed; the message says how to install it. FAILED_PRECONDITION.
     Example: {"reason":"TRAINING_UNAVAILABLE","domain":"sre-edge"}
     """
     ERROR_REASON_NOTHING_TO_LEARN: _ErrorReason.ValueType  # 18
@@ -107,11 +107,11 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Example: {"reason":"UNKNOWN_EXPERIMENT","domain":"sre-edge","metadata":{"experiment_id":"x-1f3a9c0b2d4e-7"}}
     """
     ERROR_REASON_KILL_SWITCH_ENGAGED: _ErrorReason.ValueType  # 21
-    """The kill switch is on, so no fault is taken until it is lifted. FAILED_PRECONDITION.
+    """The kill switch is on, so no fault is accepted until it is lifted. FAILED_PRECONDITION.
     Example: {"reason":"KILL_SWITCH_ENGAGED","domain":"sre-edge"}
     """
     ERROR_REASON_REQUEST_ID_REUSED: _ErrorReason.ValueType  # 22
-    """Something else was asked for with this request_id before; nothing was done. ALREADY_EXISTS.
+    """This request_id was used for a different request before; nothing was done. ALREADY_EXISTS.
     Example: {"reason":"REQUEST_ID_REUSED","domain":"sre-edge","metadata":{"request_id":"game-day-1"}}
     """
     ERROR_REASON_NOT_SUPPORTED_BY_SOURCE: _ErrorReason.ValueType  # 23
@@ -136,15 +136,15 @@ ERROR_REASON_UNKNOWN_SERVICE: ErrorReason.ValueType  # 2
 Example: {"reason":"UNKNOWN_SERVICE","domain":"sre-edge","metadata":{"service":"databse","known":"api-gateway,auth-service,user-service,database"}}
 """
 ERROR_REASON_UNKNOWN_FAULT: ErrorReason.ValueType  # 3
-"""No fault that acts has this identifier. NOT_FOUND.
+"""No active fault has this identifier. NOT_FOUND.
 Example: {"reason":"UNKNOWN_FAULT","domain":"sre-edge","metadata":{"fault_id":"f-7"}}
 """
 ERROR_REASON_TOO_MANY_FAULTS: ErrorReason.ValueType  # 4
-"""As many faults act as the server allows. RESOURCE_EXHAUSTED.
+"""The server allows no more active faults. RESOURCE_EXHAUSTED.
 Example: {"reason":"TOO_MANY_FAULTS","domain":"sre-edge","metadata":{"limit":"100"}}
 """
 ERROR_REASON_TOO_MANY_STREAMS: ErrorReason.ValueType  # 5
-"""As many streams are open as the server allows, or as it allows one connection. RESOURCE_EXHAUSTED.
+"""The server allows no more open streams, in all or for one connection. RESOURCE_EXHAUSTED.
 Example: {"reason":"TOO_MANY_STREAMS","domain":"sre-edge","metadata":{"limit":"1000"}}
 """
 ERROR_REASON_SLOW_SUBSCRIBER: ErrorReason.ValueType  # 6
@@ -168,11 +168,11 @@ ERROR_REASON_NOT_IN_HISTORY: ErrorReason.ValueType  # 10
 Example: {"reason":"NOT_IN_HISTORY","domain":"sre-edge","metadata":{"oldest":"2030-01-01T10:00:00+00:00","latest":"2030-01-01T10:29:58+00:00"}}
 """
 ERROR_REASON_UNAUTHENTICATED: ErrorReason.ValueType  # 11
-"""The call came without the token of the server, or with another one. UNAUTHENTICATED.
+"""The call came without the token of the server, or with a wrong one. UNAUTHENTICATED.
 Example: {"reason":"UNAUTHENTICATED","domain":"sre-edge"}
 """
 ERROR_REASON_TOO_MANY_CALLS: ErrorReason.ValueType  # 12
-"""As many calls are being answered as the server allows; try again soon. RESOURCE_EXHAUSTED.
+"""The server allows no more calls at a time; try again soon. RESOURCE_EXHAUSTED.
 Example: {"reason":"TOO_MANY_CALLS","domain":"sre-edge","metadata":{"limit":"200"}}
 """
 ERROR_REASON_UNKNOWN_MODEL: ErrorReason.ValueType  # 13
@@ -189,11 +189,11 @@ ERROR_REASON_UNKNOWN_TRAINING: ErrorReason.ValueType  # 15
 Example: {"reason":"UNKNOWN_TRAINING","domain":"sre-edge","metadata":{"training_id":"7"}}
 """
 ERROR_REASON_TRAINING_RUNS: ErrorReason.ValueType  # 16
-"""A training runs already. FAILED_PRECONDITION.
+"""A training is already running. FAILED_PRECONDITION.
 Example: {"reason":"TRAINING_RUNS","domain":"sre-edge","metadata":{"training_id":"7"}}
 """
 ERROR_REASON_TRAINING_UNAVAILABLE: ErrorReason.ValueType  # 17
-"""What training needs is not installed; the message says how to. FAILED_PRECONDITION.
+"""What training needs is not installed; the message says how to install it. FAILED_PRECONDITION.
 Example: {"reason":"TRAINING_UNAVAILABLE","domain":"sre-edge"}
 """
 ERROR_REASON_NOTHING_TO_LEARN: ErrorReason.ValueType  # 18
@@ -209,11 +209,11 @@ ERROR_REASON_UNKNOWN_EXPERIMENT: ErrorReason.ValueType  # 20
 Example: {"reason":"UNKNOWN_EXPERIMENT","domain":"sre-edge","metadata":{"experiment_id":"x-1f3a9c0b2d4e-7"}}
 """
 ERROR_REASON_KILL_SWITCH_ENGAGED: ErrorReason.ValueType  # 21
-"""The kill switch is on, so no fault is taken until it is lifted. FAILED_PRECONDITION.
+"""The kill switch is on, so no fault is accepted until it is lifted. FAILED_PRECONDITION.
 Example: {"reason":"KILL_SWITCH_ENGAGED","domain":"sre-edge"}
 """
 ERROR_REASON_REQUEST_ID_REUSED: ErrorReason.ValueType  # 22
-"""Something else was asked for with this request_id before; nothing was done. ALREADY_EXISTS.
+"""This request_id was used for a different request before; nothing was done. ALREADY_EXISTS.
 Example: {"reason":"REQUEST_ID_REUSED","domain":"sre-edge","metadata":{"request_id":"game-day-1"}}
 """
 ERROR_REASON_NOT_SUPPORTED_BY_SOURCE: ErrorReason.ValueType  # 23

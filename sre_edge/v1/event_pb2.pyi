@@ -34,35 +34,35 @@ class _EventKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventKind.V
     EVENT_KIND_UNSPECIFIED: _EventKind.ValueType  # 0
     """Refused in a filter with INVALID_ARGUMENT."""
     EVENT_KIND_RUN_STARTED: _EventKind.ValueType  # 1
-    """A run began, after a start or a reset; what the run before left open is closed."""
+    """A run began, after a start or a reset; what the previous run left open is closed."""
     EVENT_KIND_FAULT_STARTED: _EventKind.ValueType  # 2
-    """A fault began to act."""
+    """A fault became active."""
     EVENT_KIND_FAULT_ENDED: _EventKind.ValueType  # 3
     """A fault ended by itself."""
     EVENT_KIND_FAULT_STOPPED: _EventKind.ValueType  # 4
     """A fault was stopped before its time."""
     EVENT_KIND_KILL_SWITCH_ENGAGED: _EventKind.ValueType  # 5
-    """The kill switch was engaged: no fault is taken."""
+    """The kill switch was engaged: no fault is accepted."""
     EVENT_KIND_KILL_SWITCH_LIFTED: _EventKind.ValueType  # 6
-    """The kill switch was lifted: faults are taken again."""
+    """The kill switch was lifted: faults are accepted again."""
     EVENT_KIND_STATUS_CHANGED: _EventKind.ValueType  # 7
-    """A service has another status."""
+    """The status of a service changed."""
     EVENT_KIND_ALARM_RAISED: _EventKind.ValueType  # 8
     """An alarm was raised."""
     EVENT_KIND_ALARM_ENDED: _EventKind.ValueType  # 9
-    """An alarm has ended, and it is known how it turned out."""
+    """An alarm ended, and its outcome is known."""
     EVENT_KIND_SLO_ALERT_FIRED: _EventKind.ValueType  # 10
-    """A budget burns too fast."""
+    """An error budget burns too fast."""
     EVENT_KIND_SLO_ALERT_CLEARED: _EventKind.ValueType  # 11
-    """A budget no longer burns too fast."""
+    """An error budget no longer burns too fast."""
     EVENT_KIND_INCIDENT_OPENED: _EventKind.ValueType  # 12
     """An incident was recognised."""
     EVENT_KIND_INCIDENT_SPREAD: _EventKind.ValueType  # 13
     """An incident spread to more services."""
     EVENT_KIND_INCIDENT_CLOSED: _EventKind.ValueType  # 14
-    """An incident is closed."""
+    """An incident was closed."""
     EVENT_KIND_MODEL_ACTIVATED: _EventKind.ValueType  # 15
-    """Another model is used from now on."""
+    """Another model went live."""
     EVENT_KIND_TOPOLOGY_CHANGED: _EventKind.ValueType  # 16
     """Services or calls of the system have come or gone."""
 
@@ -72,35 +72,35 @@ class EventKind(_EventKind, metaclass=_EventKindEnumTypeWrapper):
 EVENT_KIND_UNSPECIFIED: EventKind.ValueType  # 0
 """Refused in a filter with INVALID_ARGUMENT."""
 EVENT_KIND_RUN_STARTED: EventKind.ValueType  # 1
-"""A run began, after a start or a reset; what the run before left open is closed."""
+"""A run began, after a start or a reset; what the previous run left open is closed."""
 EVENT_KIND_FAULT_STARTED: EventKind.ValueType  # 2
-"""A fault began to act."""
+"""A fault became active."""
 EVENT_KIND_FAULT_ENDED: EventKind.ValueType  # 3
 """A fault ended by itself."""
 EVENT_KIND_FAULT_STOPPED: EventKind.ValueType  # 4
 """A fault was stopped before its time."""
 EVENT_KIND_KILL_SWITCH_ENGAGED: EventKind.ValueType  # 5
-"""The kill switch was engaged: no fault is taken."""
+"""The kill switch was engaged: no fault is accepted."""
 EVENT_KIND_KILL_SWITCH_LIFTED: EventKind.ValueType  # 6
-"""The kill switch was lifted: faults are taken again."""
+"""The kill switch was lifted: faults are accepted again."""
 EVENT_KIND_STATUS_CHANGED: EventKind.ValueType  # 7
-"""A service has another status."""
+"""The status of a service changed."""
 EVENT_KIND_ALARM_RAISED: EventKind.ValueType  # 8
 """An alarm was raised."""
 EVENT_KIND_ALARM_ENDED: EventKind.ValueType  # 9
-"""An alarm has ended, and it is known how it turned out."""
+"""An alarm ended, and its outcome is known."""
 EVENT_KIND_SLO_ALERT_FIRED: EventKind.ValueType  # 10
-"""A budget burns too fast."""
+"""An error budget burns too fast."""
 EVENT_KIND_SLO_ALERT_CLEARED: EventKind.ValueType  # 11
-"""A budget no longer burns too fast."""
+"""An error budget no longer burns too fast."""
 EVENT_KIND_INCIDENT_OPENED: EventKind.ValueType  # 12
 """An incident was recognised."""
 EVENT_KIND_INCIDENT_SPREAD: EventKind.ValueType  # 13
 """An incident spread to more services."""
 EVENT_KIND_INCIDENT_CLOSED: EventKind.ValueType  # 14
-"""An incident is closed."""
+"""An incident was closed."""
 EVENT_KIND_MODEL_ACTIVATED: EventKind.ValueType  # 15
-"""Another model is used from now on."""
+"""Another model went live."""
 EVENT_KIND_TOPOLOGY_CHANGED: EventKind.ValueType  # 16
 """Services or calls of the system have come or gone."""
 Global___EventKind: _TypeAlias = EventKind  # noqa: Y015
@@ -154,22 +154,22 @@ class Event(_message.Message):
     kind: Global___EventKind.ValueType
     """What happened."""
     text: _builtins.str
-    """The same in one plain sentence."""
+    """Text of the event for people: one sentence."""
     @_builtins.property
     def cursor(self) -> Global___EventCursor:
         """Place of this event in the stream."""
 
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
-        """When it was known, simulated clock."""
+        """When the event became known, simulated clock."""
 
     @_builtins.property
     def produced_time(self) -> _timestamp_pb2.Timestamp:
-        """When the server noticed it, wall clock."""
+        """When the server produced the event, wall clock."""
 
     @_builtins.property
     def services(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Names of the services that it concerns. Empty: the whole system."""
+        """Names of the services that the event concerns. Empty: the whole system."""
 
     @_builtins.property
     def fault(self) -> _fault_pb2.Fault:
@@ -189,7 +189,7 @@ class Event(_message.Message):
 
     @_builtins.property
     def incident(self) -> _incident_pb2.Incident:
-        """For EVENT_KIND_INCIDENT_..., with the services that broke just then."""
+        """For EVENT_KIND_INCIDENT_..., with the services that broke at that moment."""
 
     @_builtins.property
     def run_start(self) -> Global___RunStart:
@@ -233,16 +233,16 @@ Global___Event: _TypeAlias = Event  # noqa: Y015
 
 @_typing.final
 class StatusChange(_message.Message):
-    """StatusChange is a service whose status is another than an interval before."""
+    """StatusChange is a change of a service's status from one interval to the next."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     BEFORE_FIELD_NUMBER: _builtins.int
     AFTER_FIELD_NUMBER: _builtins.int
     before: _snapshot_pb2.Status.ValueType
-    """Status before."""
+    """Status in the previous interval."""
     after: _snapshot_pb2.Status.ValueType
-    """Status now."""
+    """Status in this interval."""
     def __init__(
         self,
         *,
@@ -259,7 +259,7 @@ Global___StatusChange: _TypeAlias = StatusChange  # noqa: Y015
 
 @_typing.final
 class RunStart(_message.Message):
-    """RunStart is a run that began."""
+    """RunStart is the start of a run."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -268,7 +268,7 @@ class RunStart(_message.Message):
     topology: _builtins.str
     """Name of the topology."""
     seed: _builtins.int
-    """Seed of its random numbers."""
+    """Seed of the simulation."""
     def __init__(
         self,
         *,
@@ -317,13 +317,13 @@ Global___TopologyChange: _TypeAlias = TopologyChange  # noqa: Y015
 
 @_typing.final
 class ModelChange(_message.Message):
-    """ModelChange is a model that is used from now on."""
+    """ModelChange is a change of the live model."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     MODEL_VERSION_FIELD_NUMBER: _builtins.int
     model_version: _builtins.str
-    """Version of the model."""
+    """Version of the model that is live from now on."""
     def __init__(
         self,
         *,

@@ -32,27 +32,27 @@ class _ExperimentStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Exper
     EXPERIMENT_STATE_UNSPECIFIED: _ExperimentState.ValueType  # 0
     """Not used by the server."""
     EXPERIMENT_STATE_RUNNING: _ExperimentState.ValueType  # 1
-    """A fault acts or is to begin."""
+    """A fault is active or scheduled."""
     EXPERIMENT_STATE_RECOVERING: _ExperimentState.ValueType  # 2
-    """Its faults are over; what they led to is watched for at least 60 s, until all that broke has
-    recovered, at most an hour.
+    """The faults are over; their effects are watched for at least 60 s, until every service that broke
+    has recovered, at most for an hour.
     """
     EXPERIMENT_STATE_FINISHED: _ExperimentState.ValueType  # 3
-    """Nothing more is added to it."""
+    """The outcome is final."""
 
 class ExperimentState(_ExperimentState, metaclass=_ExperimentStateEnumTypeWrapper):
-    """ExperimentState says how far an experiment is."""
+    """ExperimentState is the state of an experiment."""
 
 EXPERIMENT_STATE_UNSPECIFIED: ExperimentState.ValueType  # 0
 """Not used by the server."""
 EXPERIMENT_STATE_RUNNING: ExperimentState.ValueType  # 1
-"""A fault acts or is to begin."""
+"""A fault is active or scheduled."""
 EXPERIMENT_STATE_RECOVERING: ExperimentState.ValueType  # 2
-"""Its faults are over; what they led to is watched for at least 60 s, until all that broke has
-recovered, at most an hour.
+"""The faults are over; their effects are watched for at least 60 s, until every service that broke
+has recovered, at most for an hour.
 """
 EXPERIMENT_STATE_FINISHED: ExperimentState.ValueType  # 3
-"""Nothing more is added to it."""
+"""The outcome is final."""
 Global___ExperimentState: _TypeAlias = ExperimentState  # noqa: Y015
 
 class _ExperimentEnd:
@@ -62,13 +62,13 @@ class _ExperimentEnd:
 class _ExperimentEndEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ExperimentEnd.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     EXPERIMENT_END_UNSPECIFIED: _ExperimentEnd.ValueType  # 0
-    """It is not finished."""
+    """The experiment is not finished."""
     EXPERIMENT_END_COMPLETED: _ExperimentEnd.ValueType  # 1
-    """Its faults ended by themselves, and all that broke has recovered."""
+    """The faults ended by themselves, and every service that broke has recovered."""
     EXPERIMENT_END_STOPPED: _ExperimentEnd.ValueType  # 2
-    """A fault was stopped, and all that broke has recovered."""
+    """A fault was stopped, and every service that broke has recovered."""
     EXPERIMENT_END_NOT_RECOVERED: _ExperimentEnd.ValueType  # 3
-    """An hour after its faults something had not recovered."""
+    """A service had not recovered an hour after the faults ended."""
     EXPERIMENT_END_RUN_ENDED: _ExperimentEnd.ValueType  # 4
     """A reset or a restart ended the run."""
 
@@ -76,21 +76,21 @@ class ExperimentEnd(_ExperimentEnd, metaclass=_ExperimentEndEnumTypeWrapper):
     """ExperimentEnd says why an experiment is finished."""
 
 EXPERIMENT_END_UNSPECIFIED: ExperimentEnd.ValueType  # 0
-"""It is not finished."""
+"""The experiment is not finished."""
 EXPERIMENT_END_COMPLETED: ExperimentEnd.ValueType  # 1
-"""Its faults ended by themselves, and all that broke has recovered."""
+"""The faults ended by themselves, and every service that broke has recovered."""
 EXPERIMENT_END_STOPPED: ExperimentEnd.ValueType  # 2
-"""A fault was stopped, and all that broke has recovered."""
+"""A fault was stopped, and every service that broke has recovered."""
 EXPERIMENT_END_NOT_RECOVERED: ExperimentEnd.ValueType  # 3
-"""An hour after its faults something had not recovered."""
+"""A service had not recovered an hour after the faults ended."""
 EXPERIMENT_END_RUN_ENDED: ExperimentEnd.ValueType  # 4
 """A reset or a restart ended the run."""
 Global___ExperimentEnd: _TypeAlias = ExperimentEnd  # noqa: Y015
 
 @_typing.final
 class Experiment(_message.Message):
-    """Experiment is one InjectChaos or one RunScenario, and what became of it. It holds one fault, or
-    those of the scenario; each fault belongs to one experiment.
+    """Experiment is one InjectChaos or one RunScenario, and its outcome. It holds one fault, or the
+    faults of the scenario; each fault belongs to exactly one experiment.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -108,30 +108,30 @@ class Experiment(_message.Message):
     id: _builtins.str
     """Identifier, unique over all runs."""
     run_id: _builtins.str
-    """Run that it belongs to."""
+    """Run that the experiment belongs to."""
     name: _builtins.str
-    """Name of the scenario, or what was done to whom."""
+    """Name of the scenario, or the kind and the target of the fault."""
     scenario: _builtins.bool
-    """Whether it was a scenario."""
+    """Whether the experiment is a scenario."""
     state: Global___ExperimentState.ValueType
-    """How far it is."""
+    """State of the experiment."""
     ended_by: Global___ExperimentEnd.ValueType
-    """Why it is finished. EXPERIMENT_END_UNSPECIFIED before."""
+    """Why the experiment is finished. EXPERIMENT_END_UNSPECIFIED until then."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
-        """When its first fault begins, simulated clock."""
+        """When the first fault begins, simulated clock."""
 
     @_builtins.property
     def end_time(self) -> _timestamp_pb2.Timestamp:
-        """When it was finished, simulated clock. Unset before, or if the server ended before."""
+        """When the experiment finished, simulated clock. Unset until then, or if the server stopped first."""
 
     @_builtins.property
     def faults(self) -> _containers.RepeatedCompositeFieldContainer[_fault_pb2.Fault]:
-        """What was injected, by start."""
+        """Injected faults, by start time."""
 
     @_builtins.property
     def outcome(self) -> Global___ExperimentOutcome:
-        """What it led to so far."""
+        """Outcome so far."""
 
     def __init__(
         self,
@@ -157,11 +157,11 @@ Global___Experiment: _TypeAlias = Experiment  # noqa: Y015
 
 @_typing.final
 class ExperimentOutcome(_message.Message):
-    """ExperimentOutcome is what an experiment led to. A service that broke is put down to a fault if
-    its onset lies between the start of the fault and 60 s after its end, and if it is the target,
-    or calls it, directly or through others; for a surge or a flood also if it is called by the
-    target, or calls one that is. What no fault explains in this way is put down to an experiment if
-    it calls, or is called by, a service that broke under it no later.
+    """ExperimentOutcome is what an experiment led to. A breakage is attributed to a fault if its onset
+    lies between the start of the fault and 60 s after its end, and if the service is the target or
+    calls it, directly or through others; for a surge or a flood also if the target calls the service,
+    or a service that it calls. A breakage that no fault explains in this way is attributed to an
+    experiment if the service calls, or is called by, a service that broke during it no later.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -175,33 +175,33 @@ class ExperimentOutcome(_message.Message):
     TIME_TO_RECOVER_FIELD_NUMBER: _builtins.int
     ERROR_BUDGET_SPENT_FIELD_NUMBER: _builtins.int
     broken: _builtins.int
-    """How many services broke; one that broke twice counts twice."""
+    """Number of services that broke; one that broke twice counts twice."""
     foretold: _builtins.bool
-    """Whether one of them came at least 4 s before the first onset and proved right."""
+    """Whether one of these alarms was raised at least 4 s before the first onset and proved right."""
     error_budget_spent: _builtins.float
-    """The largest share of an error budget of a whole period that a service spent, of those that
-    broke; 0 if nothing broke. `broke` holds each.
+    """Largest share of an error budget, of a whole period, that a broken service spent; 0 if nothing
+    broke. `broke` holds the share of each service.
     """
     @_builtins.property
     def broke(self) -> _containers.RepeatedCompositeFieldContainer[Global___Breakage]:
-        """What broke, in order. Left out by ListExperiments."""
+        """Services that broke, by onset. Left out by ListExperiments."""
 
     @_builtins.property
     def alarm_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Identifiers of the alarms on the way of its faults, in order."""
+        """Identifiers of the alarms that its faults explain, by time."""
 
     @_builtins.property
     def time_to_first_alarm(self) -> _duration_pb2.Duration:
-        """From its start to the first of them, simulated time. Unset without any."""
+        """Time from the start to the first of these alarms, simulated time. Unset if there was none."""
 
     @_builtins.property
     def lead(self) -> _duration_pb2.Duration:
-        """From the first such alarm to the first onset, simulated time. Set only if it was foretold."""
+        """Time from the first such alarm to the first onset, simulated time. Set only if `foretold`."""
 
     @_builtins.property
     def time_to_recover(self) -> _duration_pb2.Duration:
-        """From the end of its last fault to the last breach of all that broke, at least 0, simulated
-        time. Unset while something has not recovered, and if nothing broke.
+        """Time from the end of the last fault to the last breach of all services that broke, at least 0,
+        simulated time. Unset while a service has not recovered, and if nothing broke.
         """
 
     def __init__(
@@ -226,7 +226,7 @@ Global___ExperimentOutcome: _TypeAlias = ExperimentOutcome  # noqa: Y015
 
 @_typing.final
 class Breakage(_message.Message):
-    """Breakage is a service that broke under an experiment."""
+    """Breakage is a service that broke during an experiment."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -242,16 +242,16 @@ class Breakage(_message.Message):
     service: _builtins.str
     """Name of the service."""
     recovered: _builtins.bool
-    """Whether its incident is over."""
+    """Whether the incident is over."""
     alarm_id: _builtins.str
-    """Alarm that foretold it. Empty if none did."""
+    """Alarm that foretold the incident. Empty if none did."""
     @_builtins.property
     def onset_time(self) -> _timestamp_pb2.Timestamp:
-        """Onset of its incident, simulated clock."""
+        """Onset of the service's incident, simulated clock."""
 
     @_builtins.property
     def last_breach_time(self) -> _timestamp_pb2.Timestamp:
-        """End of its last breached interval so far, simulated clock."""
+        """End of the last breached interval so far, simulated clock."""
 
     @_builtins.property
     def fault_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -259,15 +259,15 @@ class Breakage(_message.Message):
 
     @_builtins.property
     def also_under(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Other experiments that it broke under as well: which of them did it cannot be told."""
+        """Other experiments that may have broken it as well: which of them did cannot be determined."""
 
     @_builtins.property
     def lead(self) -> _duration_pb2.Duration:
-        """From that alarm to the onset, simulated time. Set only if it was foretold."""
+        """Time from that alarm to the onset, simulated time. Set only if an alarm foretold the incident."""
 
     @_builtins.property
     def error_budgets(self) -> _containers.RepeatedCompositeFieldContainer[Global___BudgetSpent]:
-        """What it spent of its error budgets since the experiment began, whatever the cause."""
+        """Error budgets spent by the service since the experiment began, whatever the cause."""
 
     def __init__(
         self,
@@ -292,14 +292,14 @@ Global___Breakage: _TypeAlias = Breakage  # noqa: Y015
 
 @_typing.final
 class BudgetSpent(_message.Message):
-    """BudgetSpent is what was spent of one error budget."""
+    """BudgetSpent is the part of one error budget that was spent."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     OBJECTIVE_FIELD_NUMBER: _builtins.int
     SHARE_FIELD_NUMBER: _builtins.int
     objective: _slo_pb2.Objective.ValueType
-    """Which one."""
+    """Objective whose budget it is."""
     share: _builtins.float
     """Share of the budget of a whole period at the mean load of the run, at least 0."""
     def __init__(

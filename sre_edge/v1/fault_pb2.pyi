@@ -51,7 +51,7 @@ class _FaultKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FaultKind.V
     """
 
 class FaultKind(_FaultKind, metaclass=_FaultKindEnumTypeWrapper):
-    """FaultKind is what is done to a service. The effect is linear in the intensity i."""
+    """FaultKind is a kind of fault. The effect is linear in the intensity i."""
 
 FAULT_KIND_UNSPECIFIED: FaultKind.ValueType  # 0
 """Refused with INVALID_ARGUMENT."""
@@ -86,23 +86,23 @@ class _FaultEnd:
 class _FaultEndEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FaultEnd.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     FAULT_END_UNSPECIFIED: _FaultEnd.ValueType  # 0
-    """It acts, or is still to begin."""
+    """The fault is active or scheduled."""
     FAULT_END_OVER: _FaultEnd.ValueType  # 1
-    """Its duration is over."""
+    """The duration of the fault is over."""
     FAULT_END_STOPPED: _FaultEnd.ValueType  # 2
-    """It was stopped."""
+    """The fault was stopped."""
     FAULT_END_RUN_ENDED: _FaultEnd.ValueType  # 3
     """A reset or a restart ended the run."""
 
 class FaultEnd(_FaultEnd, metaclass=_FaultEndEnumTypeWrapper):
-    """FaultEnd says why a fault acts no more."""
+    """FaultEnd says why a fault ended."""
 
 FAULT_END_UNSPECIFIED: FaultEnd.ValueType  # 0
-"""It acts, or is still to begin."""
+"""The fault is active or scheduled."""
 FAULT_END_OVER: FaultEnd.ValueType  # 1
-"""Its duration is over."""
+"""The duration of the fault is over."""
 FAULT_END_STOPPED: FaultEnd.ValueType  # 2
-"""It was stopped."""
+"""The fault was stopped."""
 FAULT_END_RUN_ENDED: FaultEnd.ValueType  # 3
 """A reset or a restart ended the run."""
 Global___FaultEnd: _TypeAlias = FaultEnd  # noqa: Y015
@@ -125,19 +125,19 @@ class Fault(_message.Message):
     EXPERIMENT_ID_FIELD_NUMBER: _builtins.int
     ENDED_BY_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """Identifier given by the server, unique within a run; `experiment_id` is so over all runs."""
+    """Identifier given by the server, unique within a run; `experiment_id` is unique over all runs."""
     target: _builtins.str
     """Service, or "caller->callee" for a partition of one edge."""
     kind: Global___FaultKind.ValueType
-    """What is done to it."""
+    """Kind of the fault."""
     intensity: _builtins.float
-    """Strength, greater than 0; 1 is the strength that the kind describes."""
+    """Strength of the fault, greater than 0; 1 is the default strength of its kind."""
     share: _builtins.float
-    """Share of the target's replicas that it acts on, greater than 0, at most 1."""
+    """Share of the target's replicas that the fault acts on, greater than 0, at most 1."""
     experiment_id: _builtins.str
-    """Experiment that it is a part of."""
+    """Experiment that the fault belongs to."""
     ended_by: Global___FaultEnd.ValueType
-    """Why it acts no more. FAULT_END_UNSPECIFIED while it acts or is still to begin."""
+    """Why the fault ended. FAULT_END_UNSPECIFIED while it is active or scheduled."""
     @_builtins.property
     def ramp(self) -> _duration_pb2.Duration:
         """How long the fault takes to reach its full strength; at least 0, at most `duration`."""
@@ -148,11 +148,11 @@ class Fault(_message.Message):
 
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
-        """When it begins, simulated clock."""
+        """When the fault begins, simulated clock."""
 
     @_builtins.property
     def end_time(self) -> _timestamp_pb2.Timestamp:
-        """When it ends by itself, or ended because it was stopped, simulated clock."""
+        """When the fault ends, or when it was stopped, simulated clock."""
 
     def __init__(
         self,

@@ -21,7 +21,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 @_typing.final
 class HistorySeries(_message.Message):
     """HistorySeries is one metric of one service over time. Bucket i begins i x `bucket_seconds` after
-    the start; the lists are equally long, and NaN where nothing was observed in a bucket.
+    the start; all lists have the same length, with NaN where nothing was observed in a bucket.
     """
 
     DESCRIPTOR: _descriptor.Descriptor

@@ -30,19 +30,19 @@ class _IncidentStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Inciden
     INCIDENT_STATE_UNSPECIFIED: _IncidentState.ValueType  # 0
     """Any state, in a filter; not used by the server."""
     INCIDENT_STATE_OPEN: _IncidentState.ValueType  # 1
-    """It goes on."""
+    """The incident goes on."""
     INCIDENT_STATE_CLOSED: _IncidentState.ValueType  # 2
-    """It is over."""
+    """The incident is over."""
 
 class IncidentState(_IncidentState, metaclass=_IncidentStateEnumTypeWrapper):
-    """IncidentState says whether an incident goes on."""
+    """IncidentState says whether an incident is open."""
 
 INCIDENT_STATE_UNSPECIFIED: IncidentState.ValueType  # 0
 """Any state, in a filter; not used by the server."""
 INCIDENT_STATE_OPEN: IncidentState.ValueType  # 1
-"""It goes on."""
+"""The incident goes on."""
 INCIDENT_STATE_CLOSED: IncidentState.ValueType  # 2
-"""It is over."""
+"""The incident is over."""
 Global___IncidentState: _TypeAlias = IncidentState  # noqa: Y015
 
 class _IncidentEnd:
@@ -52,11 +52,11 @@ class _IncidentEnd:
 class _IncidentEndEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_IncidentEnd.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     INCIDENT_END_UNSPECIFIED: _IncidentEnd.ValueType  # 0
-    """It is open."""
+    """The incident is open."""
     INCIDENT_END_RECOVERED: _IncidentEnd.ValueType  # 1
-    """All of its services were without a breach for 30 s."""
+    """All affected services were without a breach for 30 s."""
     INCIDENT_END_MERGED: _IncidentEnd.ValueType  # 2
-    """It proved a part of an older incident."""
+    """The incident was merged into an older one."""
     INCIDENT_END_RUN_ENDED: _IncidentEnd.ValueType  # 3
     """A reset or a restart ended the run while it was open."""
     INCIDENT_END_SERVICE_REMOVED: _IncidentEnd.ValueType  # 4
@@ -66,11 +66,11 @@ class IncidentEnd(_IncidentEnd, metaclass=_IncidentEndEnumTypeWrapper):
     """IncidentEnd says why an incident is closed."""
 
 INCIDENT_END_UNSPECIFIED: IncidentEnd.ValueType  # 0
-"""It is open."""
+"""The incident is open."""
 INCIDENT_END_RECOVERED: IncidentEnd.ValueType  # 1
-"""All of its services were without a breach for 30 s."""
+"""All affected services were without a breach for 30 s."""
 INCIDENT_END_MERGED: IncidentEnd.ValueType  # 2
-"""It proved a part of an older incident."""
+"""The incident was merged into an older one."""
 INCIDENT_END_RUN_ENDED: IncidentEnd.ValueType  # 3
 """A reset or a restart ended the run while it was open."""
 INCIDENT_END_SERVICE_REMOVED: IncidentEnd.ValueType  # 4
@@ -79,11 +79,11 @@ Global___IncidentEnd: _TypeAlias = IncidentEnd  # noqa: Y015
 
 @_typing.final
 class Incident(_message.Message):
-    """Incident is trouble of one or more services that belong together. An incident of a service
+    """Incident is a failure of one or more related services. An incident of a service
     begins with the first of at least 5 breached intervals among 8 successive ones, and ends after
     30 s without a breach; an interval is breached by an error rate of at least 5 % with at least 5
-    failed requests, a p95 latency above the objective, or no replica up. It joins an incident that
-    is open if the service calls, or is called by, a service whose own incident is a part of that
+    failed requests, a p95 latency above the objective, or no replica up. It joins an open
+    incident if the service calls, or is called by, a service whose own incident is a part of that
     one and overlaps in time with its own; if that holds for several, they are merged into the
     oldest.
     """
@@ -104,39 +104,39 @@ class Incident(_message.Message):
     id: _builtins.str
     """Identifier, unique over all runs."""
     run_id: _builtins.str
-    """Run that it belongs to."""
+    """Run that the incident belongs to."""
     state: Global___IncidentState.ValueType
-    """Whether it goes on."""
+    """Whether the incident is open."""
     ended_by: Global___IncidentEnd.ValueType
-    """Why it is closed. INCIDENT_END_UNSPECIFIED while it is open."""
+    """Why the incident is closed. INCIDENT_END_UNSPECIFIED while it is open."""
     merged_into: _builtins.str
-    """Identifier of the older incident that it proved a part of. Empty unless it was merged."""
+    """Identifier of the older incident that it was merged into. Empty unless it was merged."""
     probable_origin: _builtins.str
-    """Service that it probably came from: the first to break of those that no affected callee
-    explains by having broken before them, or at most 4 s after.
+    """Probable origin: the first service to break that no affected callee explains by having broken
+    before it, or at most 4 s after it.
     """
     foretold: _builtins.bool
-    """Whether an alarm came at least 4 s before the onset and foretold the incident of one of its
-    services.
+    """Whether an alarm was raised at least 4 s before the onset and foretold the incident of one of the
+    affected services.
     """
     @_builtins.property
     def onset_time(self) -> _timestamp_pb2.Timestamp:
-        """Onset of its first service, simulated clock."""
+        """Onset of the first affected service, simulated clock."""
 
     @_builtins.property
     def end_time(self) -> _timestamp_pb2.Timestamp:
-        """When its last service had been without a breach for 30 s, simulated clock. Unset while it is
-        open.
+        """When the last affected service had been without a breach for 30 s, simulated clock. Unset while
+        the incident is open.
         """
 
     @_builtins.property
     def lead(self) -> _duration_pb2.Duration:
-        """From the first such alarm to the onset, simulated time. Set only if it was foretold."""
+        """Time from the first such alarm to the onset, simulated time. Set only if `foretold`."""
 
     @_builtins.property
     def services(self) -> _containers.RepeatedCompositeFieldContainer[Global___ServiceIncident]:
-        """Affected services, by onset. One that broke, recovered and broke again is there twice. In an
-        event: only those that broke just then.
+        """Affected services, by onset. A service that broke, recovered and broke again appears twice. In an
+        event: only those that broke at that moment.
         """
 
     def __init__(
@@ -179,19 +179,19 @@ class ServiceIncident(_message.Message):
     service: _builtins.str
     """Name of the service."""
     alarm_id: _builtins.str
-    """Alarm that foretold it. Empty if none did."""
+    """Alarm that foretold the incident. Empty if none did."""
     @_builtins.property
     def onset_time(self) -> _timestamp_pb2.Timestamp:
-        """Start of its first breached interval, simulated clock."""
+        """Start of the first breached interval, simulated clock."""
 
     @_builtins.property
     def last_breach_time(self) -> _timestamp_pb2.Timestamp:
-        """End of its last breached interval so far, simulated clock."""
+        """End of the last breached interval so far, simulated clock."""
 
     @_builtins.property
     def end_time(self) -> _timestamp_pb2.Timestamp:
-        """When 30 s without a breach were over, simulated clock. Unset while it goes on, or if the run
-        ended before.
+        """When the service had been without a breach for 30 s, simulated clock. Unset while the incident
+        goes on, or if the run ended first.
         """
 
     @_builtins.property
@@ -204,7 +204,7 @@ class ServiceIncident(_message.Message):
 
     @_builtins.property
     def lead(self) -> _duration_pb2.Duration:
-        """From that alarm to the onset, simulated time. Set only if it was foretold."""
+        """Time from that alarm to the onset, simulated time. Set only if an alarm foretold the incident."""
 
     def __init__(
         self,
@@ -238,7 +238,7 @@ class Peak(_message.Message):
     """The value, in the unit of the field."""
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
-        """Start of the interval that it was seen in, simulated clock."""
+        """Start of the interval with this value, simulated clock."""
 
     def __init__(
         self,

@@ -26,7 +26,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class ListIncidentsRequest(_message.Message):
-    """ListIncidentsRequest says which incidents are wanted."""
+    """ListIncidentsRequest selects a page of incidents."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -37,20 +37,20 @@ class ListIncidentsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     service: _builtins.str
-    """Only those that affected this service, of any run. Empty: all."""
+    """Only incidents that affected this service, of any run. Empty: all."""
     state: _incident_pb2.IncidentState.ValueType
-    """Only those in this state. Unspecified: all."""
+    """Only incidents in this state. Unspecified: all."""
     page_size: _builtins.int
-    """Incidents in a page, at least 0; more than 500 is taken as 500. Unset or 0: 50."""
+    """Incidents per page, at least 0; more than 500 counts as 500. Unset or 0: 50."""
     page_token: _builtins.str
-    """`next_page_token` of the page before, with the same filters. Empty: the first page."""
+    """`next_page_token` of the previous page, with the same filters. Empty: the first page."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
-        """Only those that had not ended by then, simulated clock. Unset: all."""
+        """Only incidents that had not ended by this time, simulated clock. Unset: all."""
 
     @_builtins.property
     def end_time(self) -> _timestamp_pb2.Timestamp:
-        """Only those that began before, simulated clock; after `start_time`. Unset: all."""
+        """Only incidents that began before this time, simulated clock; after `start_time`. Unset: all."""
 
     def __init__(
         self,
@@ -72,17 +72,17 @@ Global___ListIncidentsRequest: _TypeAlias = ListIncidentsRequest  # noqa: Y015
 
 @_typing.final
 class ListIncidentsResponse(_message.Message):
-    """ListIncidentsResponse is one page."""
+    """ListIncidentsResponse is one page of incidents."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     INCIDENTS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """For the next page. Empty: this is the last one."""
+    """Token of the next page. Empty: this is the last one."""
     @_builtins.property
     def incidents(self) -> _containers.RepeatedCompositeFieldContainer[_incident_pb2.Incident]:
-        """The newest first."""
+        """Incidents, newest first."""
 
     def __init__(
         self,
@@ -109,19 +109,19 @@ class StreamEventsRequest(_message.Message):
     RESUME_AFTER_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def kinds(self) -> _containers.RepeatedScalarFieldContainer[_event_pb2.EventKind.ValueType]:
-        """Kinds wanted. Empty: all."""
+        """Kinds of events to send. Empty: all."""
 
     @_builtins.property
     def services(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Names of the services that events must concern; those of the whole system pass always. Empty:
-        all.
+        """Names of the services that events must concern; events of the whole system are always sent.
+        Empty: all.
         """
 
     @_builtins.property
     def resume_after(self) -> _event_pb2.EventCursor:
-        """Last event that the client has: the stream goes on with the next one, with those of the runs
-        after it too. With sequence 0: from the beginning of that run. Unset, or without a run_id: the
-        stream begins with what happens next.
+        """Last event that the client has: the stream continues with the next one, and with the events of
+        later runs. With sequence 0: from the beginning of that run. Unset, or without a run_id: the
+        stream begins with the next event.
         """
 
     def __init__(
@@ -150,16 +150,16 @@ class StreamEventsResponse(_message.Message):
     POSITION_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def event(self) -> _event_pb2.Event:
-        """Something that happened."""
+        """An event."""
 
     @_builtins.property
     def gap(self) -> _snapshot_pb2.Gap:
-        """Events that are not there any more, whether the filter would have let them pass or not."""
+        """Events that are no longer kept, whether or not they match the filter."""
 
     @_builtins.property
     def position(self) -> _event_pb2.EventCursor:
-        """The first message and no other: what follows in the stream is what comes after this event,
-        the last one so far or that of the resume cursor. Who loses the stream resumes here.
+        """Sent as the first message only: the stream continues after this event, which is the last one
+        so far or that of the resume cursor. A client that loses the stream resumes here.
         """
 
     def __init__(
@@ -181,7 +181,7 @@ Global___StreamEventsResponse: _TypeAlias = StreamEventsResponse  # noqa: Y015
 
 @_typing.final
 class ListSlosRequest(_message.Message):
-    """ListSlosRequest says which services are wanted."""
+    """ListSlosRequest selects a page of services."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -190,14 +190,14 @@ class ListSlosRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     firing: _builtins.bool
-    """Only services with an alert that fires."""
+    """Only services with a firing alert."""
     page_size: _builtins.int
-    """Services in a page, at least 0; more than 500 is taken as 500. Unset or 0: 50."""
+    """Services per page, at least 0; more than 500 counts as 500. Unset or 0: 50."""
     page_token: _builtins.str
-    """`next_page_token` of the page before, with the same filters. Empty: the first page."""
+    """`next_page_token` of the previous page, with the same filters. Empty: the first page."""
     @_builtins.property
     def services(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Names of the services wanted. Empty: all."""
+        """Names of the services. Empty: all."""
 
     def __init__(
         self,
@@ -217,7 +217,7 @@ Global___ListSlosRequest: _TypeAlias = ListSlosRequest  # noqa: Y015
 
 @_typing.final
 class ListSlosResponse(_message.Message):
-    """ListSlosResponse is one page."""
+    """ListSlosResponse is one page of services with their objectives."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -231,24 +231,24 @@ class ListSlosResponse(_message.Message):
     min_request_rps: _builtins.float
     """Request rate below which no alert fires, requests per second."""
     run_id: _builtins.str
-    """Run that they belong to."""
+    """Run that the budgets belong to."""
     next_page_token: _builtins.str
-    """For the next page. Empty: this is the last one."""
+    """Token of the next page. Empty: this is the last one."""
     @_builtins.property
     def services(self) -> _containers.RepeatedCompositeFieldContainer[_slo_pb2.ServiceSlos]:
-        """In topology order."""
+        """Services in topology order."""
 
     @_builtins.property
     def policies(self) -> _containers.RepeatedCompositeFieldContainer[_slo_pb2.BurnRatePolicy]:
-        """When budgets are said to burn too fast."""
+        """Policies that define when a budget burns too fast."""
 
     @_builtins.property
     def budget_period(self) -> _duration_pb2.Duration:
-        """What a budget is for, simulated time."""
+        """Period of the error budgets, simulated time."""
 
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
-        """What they are of: the end of the latest interval, simulated clock."""
+        """End of the latest interval that is counted, simulated clock."""
 
     def __init__(
         self,

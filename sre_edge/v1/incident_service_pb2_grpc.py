@@ -26,11 +26,11 @@ if _version_not_supported:
 
 
 class IncidentServiceStub:
-    """IncidentService tells what is broken, what happened, and what is promised.
+    """IncidentService reports incidents, events, and service level objectives.
 
-    Besides what is said of each, any call may end with UNAUTHENTICATED for lack of the token,
-    RESOURCE_EXHAUSTED when too many calls go on, and UNAVAILABLE while the server stops or its
-    records do not answer.
+    In addition to the errors of each call, any call may end with UNAUTHENTICATED if the token is
+    missing, RESOURCE_EXHAUSTED if too many calls are in progress, and UNAVAILABLE while the server is
+    stopping or its database does not answer.
     """
 
     def __init__(self, channel):
@@ -57,15 +57,15 @@ class IncidentServiceStub:
 
 
 class IncidentServiceServicer:
-    """IncidentService tells what is broken, what happened, and what is promised.
+    """IncidentService reports incidents, events, and service level objectives.
 
-    Besides what is said of each, any call may end with UNAUTHENTICATED for lack of the token,
-    RESOURCE_EXHAUSTED when too many calls go on, and UNAVAILABLE while the server stops or its
-    records do not answer.
+    In addition to the errors of each call, any call may end with UNAUTHENTICATED if the token is
+    missing, RESOURCE_EXHAUSTED if too many calls are in progress, and UNAVAILABLE while the server is
+    stopping or its database does not answer.
     """
 
     def ListIncidents(self, request, context):
-        """Lists incidents of this run and of those before it, the newest first.
+        """Lists the incidents of this run and of earlier runs, newest first.
         Errors: NOT_FOUND for an unknown service, INVALID_ARGUMENT for an impossible page or filter,
         UNAVAILABLE if the records cannot be read.
         """
@@ -75,8 +75,8 @@ class IncidentServiceServicer:
 
     def StreamEvents(self, request, context):
         """Streams events until the client cancels: those after the resume cursor, then each as it
-        happens. The first message comes at once: the position, which says that the stream is open.
-        The last 10000 events are kept, over restarts too.
+        happens. The first message is sent at once: the position, which says that the stream is
+        open. The last 10000 events are kept, also over restarts.
         Errors: INVALID_ARGUMENT for an impossible filter or a cursor from the future, NOT_FOUND for
         an unknown service, RESOURCE_EXHAUSTED for a subscriber that does not read or when too many
         streams are open, UNAVAILABLE when the server stops.
@@ -121,11 +121,11 @@ def add_IncidentServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class IncidentService:
-    """IncidentService tells what is broken, what happened, and what is promised.
+    """IncidentService reports incidents, events, and service level objectives.
 
-    Besides what is said of each, any call may end with UNAUTHENTICATED for lack of the token,
-    RESOURCE_EXHAUSTED when too many calls go on, and UNAVAILABLE while the server stops or its
-    records do not answer.
+    In addition to the errors of each call, any call may end with UNAUTHENTICATED if the token is
+    missing, RESOURCE_EXHAUSTED if too many calls are in progress, and UNAVAILABLE while the server is
+    stopping or its database does not answer.
     """
 
     @staticmethod

@@ -27,11 +27,11 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class IncidentServiceStub:
-    """IncidentService tells what is broken, what happened, and what is promised.
+    """IncidentService reports incidents, events, and service level objectives.
 
-    Besides what is said of each, any call may end with UNAUTHENTICATED for lack of the token,
-    RESOURCE_EXHAUSTED when too many calls go on, and UNAVAILABLE while the server stops or its
-    records do not answer.
+    In addition to the errors of each call, any call may end with UNAUTHENTICATED if the token is
+    missing, RESOURCE_EXHAUSTED if too many calls are in progress, and UNAVAILABLE while the server is
+    stopping or its database does not answer.
     """
 
     @_typing.overload
@@ -39,14 +39,14 @@ class IncidentServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> IncidentServiceAsyncStub: ...
     ListIncidents: _grpc.UnaryUnaryMultiCallable[_incident_service_pb2.ListIncidentsRequest, _incident_service_pb2.ListIncidentsResponse]
-    """Lists incidents of this run and of those before it, the newest first.
+    """Lists the incidents of this run and of earlier runs, newest first.
     Errors: NOT_FOUND for an unknown service, INVALID_ARGUMENT for an impossible page or filter,
     UNAVAILABLE if the records cannot be read.
     """
     StreamEvents: _grpc.UnaryStreamMultiCallable[_incident_service_pb2.StreamEventsRequest, _incident_service_pb2.StreamEventsResponse]
     """Streams events until the client cancels: those after the resume cursor, then each as it
-    happens. The first message comes at once: the position, which says that the stream is open.
-    The last 10000 events are kept, over restarts too.
+    happens. The first message is sent at once: the position, which says that the stream is
+    open. The last 10000 events are kept, also over restarts.
     Errors: INVALID_ARGUMENT for an impossible filter or a cursor from the future, NOT_FOUND for
     an unknown service, RESOURCE_EXHAUSTED for a subscriber that does not read or when too many
     streams are open, UNAVAILABLE when the server stops.
@@ -59,23 +59,23 @@ class IncidentServiceStub:
 
 @_typing.type_check_only
 class IncidentServiceAsyncStub(IncidentServiceStub):
-    """IncidentService tells what is broken, what happened, and what is promised.
+    """IncidentService reports incidents, events, and service level objectives.
 
-    Besides what is said of each, any call may end with UNAUTHENTICATED for lack of the token,
-    RESOURCE_EXHAUSTED when too many calls go on, and UNAVAILABLE while the server stops or its
-    records do not answer.
+    In addition to the errors of each call, any call may end with UNAUTHENTICATED if the token is
+    missing, RESOURCE_EXHAUSTED if too many calls are in progress, and UNAVAILABLE while the server is
+    stopping or its database does not answer.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListIncidents: _aio.UnaryUnaryMultiCallable[_incident_service_pb2.ListIncidentsRequest, _incident_service_pb2.ListIncidentsResponse]  # type: ignore[assignment]
-    """Lists incidents of this run and of those before it, the newest first.
+    """Lists the incidents of this run and of earlier runs, newest first.
     Errors: NOT_FOUND for an unknown service, INVALID_ARGUMENT for an impossible page or filter,
     UNAVAILABLE if the records cannot be read.
     """
     StreamEvents: _aio.UnaryStreamMultiCallable[_incident_service_pb2.StreamEventsRequest, _incident_service_pb2.StreamEventsResponse]  # type: ignore[assignment]
     """Streams events until the client cancels: those after the resume cursor, then each as it
-    happens. The first message comes at once: the position, which says that the stream is open.
-    The last 10000 events are kept, over restarts too.
+    happens. The first message is sent at once: the position, which says that the stream is
+    open. The last 10000 events are kept, also over restarts.
     Errors: INVALID_ARGUMENT for an impossible filter or a cursor from the future, NOT_FOUND for
     an unknown service, RESOURCE_EXHAUSTED for a subscriber that does not read or when too many
     streams are open, UNAVAILABLE when the server stops.
@@ -87,11 +87,11 @@ class IncidentServiceAsyncStub(IncidentServiceStub):
     """
 
 class IncidentServiceServicer(metaclass=_abc_1.ABCMeta):
-    """IncidentService tells what is broken, what happened, and what is promised.
+    """IncidentService reports incidents, events, and service level objectives.
 
-    Besides what is said of each, any call may end with UNAUTHENTICATED for lack of the token,
-    RESOURCE_EXHAUSTED when too many calls go on, and UNAVAILABLE while the server stops or its
-    records do not answer.
+    In addition to the errors of each call, any call may end with UNAUTHENTICATED if the token is
+    missing, RESOURCE_EXHAUSTED if too many calls are in progress, and UNAVAILABLE while the server is
+    stopping or its database does not answer.
     """
 
     @_abc_1.abstractmethod
@@ -100,7 +100,7 @@ class IncidentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _incident_service_pb2.ListIncidentsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_incident_service_pb2.ListIncidentsResponse, _abc.Awaitable[_incident_service_pb2.ListIncidentsResponse]]:
-        """Lists incidents of this run and of those before it, the newest first.
+        """Lists the incidents of this run and of earlier runs, newest first.
         Errors: NOT_FOUND for an unknown service, INVALID_ARGUMENT for an impossible page or filter,
         UNAVAILABLE if the records cannot be read.
         """
@@ -112,8 +112,8 @@ class IncidentServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_incident_service_pb2.StreamEventsResponse], _abc.AsyncIterator[_incident_service_pb2.StreamEventsResponse]]:
         """Streams events until the client cancels: those after the resume cursor, then each as it
-        happens. The first message comes at once: the position, which says that the stream is open.
-        The last 10000 events are kept, over restarts too.
+        happens. The first message is sent at once: the position, which says that the stream is
+        open. The last 10000 events are kept, also over restarts.
         Errors: INVALID_ARGUMENT for an impossible filter or a cursor from the future, NOT_FOUND for
         an unknown service, RESOURCE_EXHAUSTED for a subscriber that does not read or when too many
         streams are open, UNAVAILABLE when the server stops.

@@ -30,9 +30,9 @@ class _ModelOriginEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ModelOrig
     MODEL_ORIGIN_UNSPECIFIED: _ModelOrigin.ValueType  # 0
     """Not used by the server."""
     MODEL_ORIGIN_BUILT_IN: _ModelOrigin.ValueType  # 1
-    """The settings of the server name it; by default it is the one that came with the server."""
+    """The model that the server's settings name; by default the one shipped with the server."""
     MODEL_ORIGIN_TRAINED: _ModelOrigin.ValueType  # 2
-    """This server trained it in learning mode."""
+    """A model that this server trained in learning mode."""
 
 class ModelOrigin(_ModelOrigin, metaclass=_ModelOriginEnumTypeWrapper):
     """ModelOrigin says where a model comes from."""
@@ -40,9 +40,9 @@ class ModelOrigin(_ModelOrigin, metaclass=_ModelOriginEnumTypeWrapper):
 MODEL_ORIGIN_UNSPECIFIED: ModelOrigin.ValueType  # 0
 """Not used by the server."""
 MODEL_ORIGIN_BUILT_IN: ModelOrigin.ValueType  # 1
-"""The settings of the server name it; by default it is the one that came with the server."""
+"""The model that the server's settings name; by default the one shipped with the server."""
 MODEL_ORIGIN_TRAINED: ModelOrigin.ValueType  # 2
-"""This server trained it in learning mode."""
+"""A model that this server trained in learning mode."""
 Global___ModelOrigin: _TypeAlias = ModelOrigin  # noqa: Y015
 
 @_typing.final
@@ -62,32 +62,32 @@ class Model(_message.Message):
     SCORES_FIELD_NUMBER: _builtins.int
     PROBLEM_FIELD_NUMBER: _builtins.int
     version: _builtins.str
-    """Unique; follows from the content of the model."""
+    """Unique version; follows from the content of the model."""
     active: _builtins.bool
-    """Whether it makes the predictions now."""
+    """Whether the model is live."""
     origin: Global___ModelOrigin.ValueType
-    """Where it comes from."""
+    """Origin of the model."""
     base_version: _builtins.str
-    """Version that training went on from. Empty for one that was trained from scratch."""
+    """Version of the model that training continued from. Empty if it was trained from scratch."""
     alarm_threshold: _builtins.float
-    """Probability from which on it raises an alarm, 0 to 1."""
+    """Probability at which it raises an alarm, 0 to 1."""
     feature_count: _builtins.int
-    """Number of its inputs."""
+    """Number of inputs."""
     problem: _builtins.str
-    """Why it cannot be activated, for example because a file of it is damaged; its other fields may
-    be unset then. Empty: it can be.
+    """Why the model cannot be activated, for example because one of its files is damaged; other fields
+    may be unset then. Empty: it can be activated.
     """
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
-        """When it was completed, wall clock."""
+        """When training completed, wall clock."""
 
     @_builtins.property
     def horizon(self) -> _duration_pb2.Duration:
-        """How far ahead it looks, simulated time."""
+        """How far ahead the model predicts, simulated time."""
 
     @_builtins.property
     def scores(self) -> Global___ModelScores:
-        """How good it was on systems that it never saw, when it was trained. Not set if that is not known."""
+        """Quality on systems that it never saw, measured when it was trained. Not set if not known."""
 
     def __init__(
         self,
@@ -114,7 +114,7 @@ Global___Model: _TypeAlias = Model  # noqa: Y015
 @_typing.final
 class ModelScores(_message.Message):
     """ModelScores holds figures of merit, as docs/evaluation.md defines them. Those of two models can
-    be compared only if they were found on the same systems: see `Comparison` for that.
+    be compared only if they were measured on the same systems: see `Comparison` for that.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -128,15 +128,15 @@ class ModelScores(_message.Message):
     BRIER_SKILL_FIELD_NUMBER: _builtins.int
     CALIBRATION_ERROR_FIELD_NUMBER: _builtins.int
     episodes: _builtins.int
-    """Simulated episodes that they were found on."""
+    """Number of simulated episodes that they were measured on."""
     incidents: _builtins.int
-    """Incidents in them."""
+    """Number of incidents in these episodes."""
     event_recall: _builtins.float
-    """Share of all incidents that were foreseen, 0 to 1. Unset: there were none."""
+    """Share of all incidents that were foreseen, 0 to 1. Unset: there was no incident."""
     foreseeable_recall: _builtins.float
-    """Share of the incidents that could be foreseen and were, 0 to 1. Unset: there were none."""
+    """Share of the foreseeable incidents that were foreseen, 0 to 1. Unset: none was foreseeable."""
     event_precision: _builtins.float
-    """Share of the alarms that were right, 0 to 1. Unset: there were none."""
+    """Share of the alarms that were right, 0 to 1. Unset: there was no alarm."""
     brier_skill: _builtins.float
     """Share of the variance of the label that the probability explains, at most 1. Unset: unknown."""
     calibration_error: _builtins.float
@@ -186,7 +186,7 @@ Global___ModelScores: _TypeAlias = ModelScores  # noqa: Y015
 
 @_typing.final
 class ModelCurves(_message.Message):
-    """ModelCurves holds what plots of a model need, found on systems that it never saw."""
+    """ModelCurves holds the data of a model's plots, measured on systems that it never saw."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -195,15 +195,15 @@ class ModelCurves(_message.Message):
     LEAD_TIMES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def operating_points(self) -> _containers.RepeatedCompositeFieldContainer[Global___OperatingPoint]:
-        """Alarms at rising thresholds."""
+        """Quality of the alarms at rising thresholds."""
 
     @_builtins.property
     def reliability(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReliabilityBin]:
-        """Rows grouped by the probability said, rising. Groups without rows are left out."""
+        """Rows grouped by predicted probability, rising. Groups without rows are left out."""
 
     @_builtins.property
     def lead_times(self) -> _containers.RepeatedCompositeFieldContainer[Global___LeadTimeBin]:
-        """Incidents that could be foreseen, grouped by how early they were."""
+        """Foreseeable incidents, grouped by how early they were foreseen."""
 
     def __init__(
         self,
@@ -231,11 +231,11 @@ class OperatingPoint(_message.Message):
     EVENT_PRECISION_FIELD_NUMBER: _builtins.int
     FALSE_ALARMS_PER_EPISODE_FIELD_NUMBER: _builtins.int
     threshold: _builtins.float
-    """Probability from which on an alarm is raised, 0 to 1."""
+    """Probability at which an alarm is raised, 0 to 1."""
     foreseeable_recall: _builtins.float
-    """Share of the incidents that could be foreseen and were, 0 to 1. Unset: there were none."""
+    """Share of the foreseeable incidents that were foreseen, 0 to 1. Unset: none was foreseeable."""
     event_precision: _builtins.float
-    """Share of the alarms that were right, 0 to 1. Unset: there were none."""
+    """Share of the alarms that were right, 0 to 1. Unset: there was no alarm."""
     false_alarms_per_episode: _builtins.float
     """False alarms per simulated episode of 15 minutes, at least 0."""
     def __init__(
@@ -263,7 +263,7 @@ Global___OperatingPoint: _TypeAlias = OperatingPoint  # noqa: Y015
 
 @_typing.final
 class ReliabilityBin(_message.Message):
-    """ReliabilityBin says what happened when a probability was said."""
+    """ReliabilityBin compares predicted probabilities with what happened."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -271,9 +271,9 @@ class ReliabilityBin(_message.Message):
     HAPPENED_FIELD_NUMBER: _builtins.int
     ROWS_FIELD_NUMBER: _builtins.int
     said: _builtins.float
-    """Mean probability said, 0 to 1."""
+    """Mean predicted probability, 0 to 1."""
     happened: _builtins.float
-    """Share of the rows that had an incident ahead, 0 to 1."""
+    """Share of the rows that an incident followed, 0 to 1."""
     rows: _builtins.int
     """Number of rows."""
     def __init__(

@@ -98,7 +98,7 @@ Global___IncidentType: _TypeAlias = IncidentType  # noqa: Y015
 
 @_typing.final
 class Prediction(_message.Message):
-    """Prediction is what the model expects of one service."""
+    """Prediction is the prediction for one service."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -137,7 +137,7 @@ class Prediction(_message.Message):
     """Name of the service."""
     incident_probability: _builtins.float
     """Calibrated probability that an incident of this service begins within the horizon, 0 to 1;
-    1 while one goes on.
+    1 during an incident.
     """
     risk_level: Global___RiskLevel.ValueType
     """Level that follows from the probability."""
@@ -146,19 +146,19 @@ class Prediction(_message.Message):
     confidence: _builtins.float
     """Probability that `incident_type` is right, if an incident begins, 0 to 1."""
     cascade_risk: _builtins.float
-    """Probability that an incident of this service, if it began now, would bring an entry into one
+    """Probability that an incident of this service, if it began now, would cause one at an entry
     within 60 s, 0 to 1.
     """
     model_version: _builtins.str
     """Version of the model that made this prediction."""
     @_builtins.property
     def horizon(self) -> _duration_pb2.Duration:
-        """How far ahead the model looks, simulated time."""
+        """How far ahead the model predicts, simulated time."""
 
     @_builtins.property
     def recommendations(self) -> _containers.RepeatedCompositeFieldContainer[Global___Recommendation]:
-        """What to do, the most promising first; with `explain` the factors count too. Empty at low risk, and in snapshots of large systems
-        for all but the 100 services most at risk.
+        """Recommended actions, most promising first; with `explain` the factors are taken into account.
+        Empty at low risk, and in snapshots of large systems for all but the 100 services most at risk.
         """
 
     @_builtins.property
@@ -169,7 +169,7 @@ class Prediction(_message.Message):
 
     @_builtins.property
     def top_factors(self) -> _containers.RepeatedCompositeFieldContainer[Global___Factor]:
-        """What raises the risk most, strongest first, only with `explain`."""
+        """Factors that raise the risk most, strongest first, only with `explain`."""
 
     def __init__(
         self,
@@ -208,13 +208,13 @@ class Factor(_message.Message):
     feature: _builtins.str
     """Input of the model."""
     service: _builtins.str
-    """Service whose state it tells, which may not be the one at risk."""
+    """Service that the factor describes, which may not be the one at risk."""
     value: _builtins.float
     """Value of the input; not set if it was not observed."""
     contribution: _builtins.float
-    """What it adds to the log-odds of an incident: its exact Shapley value."""
+    """Contribution to the log-odds of an incident: the exact Shapley value."""
     description: _builtins.str
-    """The same in plain words."""
+    """Text of the factor for people."""
     def __init__(
         self,
         *,
@@ -236,7 +236,7 @@ Global___Factor: _TypeAlias = Factor  # noqa: Y015
 
 @_typing.final
 class SystemPrediction(_message.Message):
-    """SystemPrediction is what the model expects of the whole system."""
+    """SystemPrediction is the prediction for the whole system."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -246,8 +246,8 @@ class SystemPrediction(_message.Message):
     HORIZON_FIELD_NUMBER: _builtins.int
     MODEL_VERSION_FIELD_NUMBER: _builtins.int
     incident_probability: _builtins.float
-    """Probability that an incident of any entry service begins within the horizon, 0 to 1; 1 while
-    one goes on.
+    """Probability that an incident of any entry service begins within the horizon, 0 to 1; 1 during
+    an incident.
     """
     risk_level: Global___RiskLevel.ValueType
     """Level that follows from the probability."""
@@ -257,7 +257,7 @@ class SystemPrediction(_message.Message):
     """Version of the model that made this prediction."""
     @_builtins.property
     def horizon(self) -> _duration_pb2.Duration:
-        """How far ahead the model looks, simulated time."""
+        """How far ahead the model predicts, simulated time."""
 
     def __init__(
         self,
@@ -278,7 +278,7 @@ Global___SystemPrediction: _TypeAlias = SystemPrediction  # noqa: Y015
 
 @_typing.final
 class Recommendation(_message.Message):
-    """Recommendation is one piece of advice."""
+    """Recommendation is one recommended action."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -287,7 +287,7 @@ class Recommendation(_message.Message):
     service: _builtins.str
     """Service to act on, which may not be the one at risk."""
     action: _builtins.str
-    """What to do, one plain sentence."""
+    """Recommended action: one sentence."""
     def __init__(
         self,
         *,

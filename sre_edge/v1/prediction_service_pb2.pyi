@@ -28,7 +28,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class PredictRequest(_message.Message):
-    """PredictRequest says for what to predict."""
+    """PredictRequest selects the services to predict for."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -36,12 +36,12 @@ class PredictRequest(_message.Message):
     INCLUDE_FEATURES_FIELD_NUMBER: _builtins.int
     EXPLAIN_FIELD_NUMBER: _builtins.int
     include_features: _builtins.bool
-    """True: each prediction carries the inputs of the model."""
+    """True: each prediction includes the inputs of the model."""
     explain: _builtins.bool
-    """True: each prediction carries its strongest reasons. For at most 64 services at a time."""
+    """True: each prediction includes its strongest factors. For at most 64 services at a time."""
     @_builtins.property
     def services(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Names of the services wanted. Empty: all."""
+        """Names of the services. Empty: all."""
 
     def __init__(
         self,
@@ -70,19 +70,19 @@ class PredictResponse(_message.Message):
     TIME_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def predictions(self) -> _containers.RepeatedCompositeFieldContainer[_prediction_pb2.Prediction]:
-        """One per service wanted, in topology order."""
+        """One prediction per selected service, in topology order."""
 
     @_builtins.property
     def system(self) -> _prediction_pb2.SystemPrediction:
-        """For the whole system, whatever services are wanted."""
+        """Prediction for the whole system, whichever services are selected."""
 
     @_builtins.property
     def cursor(self) -> _snapshot_pb2.Cursor:
-        """Snapshot that they were made from."""
+        """Snapshot that the predictions were made from."""
 
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
-        """When the predictions begin to hold, the end of that snapshot's interval, simulated clock."""
+        """End of that snapshot's interval, from which the horizon counts, simulated clock."""
 
     def __init__(
         self,
@@ -102,14 +102,14 @@ Global___PredictResponse: _TypeAlias = PredictResponse  # noqa: Y015
 
 @_typing.final
 class GetAnalysisRequest(_message.Message):
-    """GetAnalysisRequest says what to analyse."""
+    """GetAnalysisRequest selects the services to analyse."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     SERVICES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def services(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Names of the services wanted. Empty: all. Critical paths are of all entries anyway."""
+        """Names of the services. Empty: all. Critical paths are returned for all entries in any case."""
 
     def __init__(
         self,
@@ -137,19 +137,19 @@ class GetAnalysisResponse(_message.Message):
     TIME_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def services(self) -> _containers.RepeatedCompositeFieldContainer[_analysis_pb2.ServiceAnalysis]:
-        """One per service wanted, in topology order."""
+        """One analysis per selected service, in topology order."""
 
     @_builtins.property
     def critical_paths(self) -> _containers.RepeatedCompositeFieldContainer[_analysis_pb2.CriticalPath]:
-        """One per entry that was called."""
+        """One path per entry that was called."""
 
     @_builtins.property
     def anomalies(self) -> _containers.RepeatedCompositeFieldContainer[_analysis_pb2.Anomaly]:
-        """What is not as usual at the services wanted, in topology order."""
+        """Anomalies of the selected services, in topology order."""
 
     @_builtins.property
     def cursor(self) -> _snapshot_pb2.Cursor:
-        """Snapshot that it was made from."""
+        """Snapshot that the analysis was made from."""
 
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
@@ -181,9 +181,9 @@ class ListModelsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """Most models to answer with, at most 200; more count as 200. Unset or 0: 50."""
+    """Models per page; more than 200 counts as 200. Unset or 0: 50."""
     page_token: _builtins.str
-    """`next_page_token` of the page before. Empty: the first page."""
+    """`next_page_token` of the previous page. Empty: the first page."""
     def __init__(
         self,
         *,
@@ -207,7 +207,7 @@ class ListModelsResponse(_message.Message):
     MODELS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """Asks for the next page. Empty: this is the last one."""
+    """Token of the next page. Empty: this is the last one."""
     @_builtins.property
     def models(self) -> _containers.RepeatedCompositeFieldContainer[_model_pb2.Model]:
         """The models, newest first."""
@@ -259,7 +259,7 @@ class GetModelResponse(_message.Message):
     METRICS_FIELD_NUMBER: _builtins.int
     CURVES_FIELD_NUMBER: _builtins.int
     card: _builtins.str
-    """Its card, Markdown: what it is, how good, and what it must not be used for."""
+    """Model card in Markdown: what the model is, how good it is, and what it must not be used for."""
     @_builtins.property
     def model(self) -> _model_pb2.Model:
         """The model."""
@@ -267,12 +267,12 @@ class GetModelResponse(_message.Message):
     @_builtins.property
     def metrics(self) -> _struct_pb2.Struct:
         """Everything that was measured when it was trained, as docs/evaluation.md describes. Empty if
-        that is not known.
+        not known.
         """
 
     @_builtins.property
     def curves(self) -> _model_pb2.ModelCurves:
-        """What plots of it need. Not set if that is not known."""
+        """Data of the model's plots. Not set if not known."""
 
     def __init__(
         self,
@@ -321,7 +321,7 @@ class ActivateModelResponse(_message.Message):
     MODEL_FIELD_NUMBER: _builtins.int
     PREVIOUS_VERSION_FIELD_NUMBER: _builtins.int
     previous_version: _builtins.str
-    """Version that was live before, to roll back to."""
+    """Version that was live before; activate it to roll back."""
     @_builtins.property
     def model(self) -> _model_pb2.Model:
         """The model."""
@@ -342,7 +342,9 @@ Global___ActivateModelResponse: _TypeAlias = ActivateModelResponse  # noqa: Y015
 
 @_typing.final
 class StartTrainingRequest(_message.Message):
-    """StartTrainingRequest says how much to train. More takes longer, and tells better models apart."""
+    """StartTrainingRequest sets the size of a training. A larger one takes longer, and distinguishes
+    better between models.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -351,15 +353,15 @@ class StartTrainingRequest(_message.Message):
     HELD_OUT_SYSTEMS_FIELD_NUMBER: _builtins.int
     ROUNDS_FIELD_NUMBER: _builtins.int
     systems: _builtins.int
-    """Simulated systems to learn from again beside the live experiments, 1 to 200. Unset: 24."""
+    """Simulated systems to learn from in addition to the live experiments, 1 to 200. Unset: 24."""
     episodes: _builtins.int
     """Simulated episodes of each system, 1 to 64. Unset: 16."""
     held_out_systems: _builtins.int
-    """Simulated systems to calibrate on, and as many others to compare on, 1 to 50, and at most 512
-    episodes of them. Unset: 6 and 8.
+    """Simulated systems to calibrate on, and the same number of others to compare on, 1 to 50, with at
+    most 512 episodes in all. Unset: 6 and 8.
     """
     rounds: _builtins.int
-    """Most trees to add to those of the live model, 1 to 1000. Unset: 100."""
+    """Maximum number of trees to add to the live model, 1 to 1000. Unset: 100."""
     def __init__(
         self,
         *,
@@ -417,7 +419,7 @@ Global___StartTrainingResponse: _TypeAlias = StartTrainingResponse  # noqa: Y015
 
 @_typing.final
 class GetTrainingRequest(_message.Message):
-    """GetTrainingRequest says which training to tell of."""
+    """GetTrainingRequest selects a training."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -463,7 +465,7 @@ Global___GetTrainingResponse: _TypeAlias = GetTrainingResponse  # noqa: Y015
 
 @_typing.final
 class ListAlarmsRequest(_message.Message):
-    """ListAlarmsRequest says which alarms are wanted."""
+    """ListAlarmsRequest selects a page of alarms."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -474,20 +476,20 @@ class ListAlarmsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     service: _builtins.str
-    """Only those of this service, of any run. Empty: all."""
+    """Only alarms of this service, of any run. Empty: all."""
     outcome: _alarm_pb2.AlarmOutcome.ValueType
-    """Only those that turned out so. Unspecified: all."""
+    """Only alarms with this outcome. Unspecified: all."""
     page_size: _builtins.int
-    """Alarms in a page, at least 0; more than 500 is taken as 500. Unset or 0: 50."""
+    """Alarms per page, at least 0; more than 500 counts as 500. Unset or 0: 50."""
     page_token: _builtins.str
-    """`next_page_token` of the page before, with the same filters. Empty: the first page."""
+    """`next_page_token` of the previous page, with the same filters. Empty: the first page."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
-        """Only those raised from then on, simulated clock. Unset: all."""
+        """Only alarms raised at or after this time, simulated clock. Unset: all."""
 
     @_builtins.property
     def end_time(self) -> _timestamp_pb2.Timestamp:
-        """Only those raised before, simulated clock; after `start_time`. Unset: all."""
+        """Only alarms raised before this time, simulated clock; after `start_time`. Unset: all."""
 
     def __init__(
         self,
@@ -509,17 +511,17 @@ Global___ListAlarmsRequest: _TypeAlias = ListAlarmsRequest  # noqa: Y015
 
 @_typing.final
 class ListAlarmsResponse(_message.Message):
-    """ListAlarmsResponse is one page."""
+    """ListAlarmsResponse is one page of alarms."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ALARMS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """For the next page. Empty: this is the last one."""
+    """Token of the next page. Empty: this is the last one."""
     @_builtins.property
     def alarms(self) -> _containers.RepeatedCompositeFieldContainer[_alarm_pb2.Alarm]:
-        """The newest first."""
+        """Alarms, newest first."""
 
     def __init__(
         self,

@@ -26,11 +26,11 @@ if _version_not_supported:
 
 
 class PredictionServiceStub:
-    """PredictionService foretells incidents, and keeps the models that do.
+    """PredictionService predicts incidents, and manages the models that do so.
 
-    Besides what is said of each, any call may end with UNAUTHENTICATED for lack of the token,
-    RESOURCE_EXHAUSTED when too many calls go on, and UNAVAILABLE while the server stops or its
-    records do not answer.
+    In addition to the errors of each call, any call may end with UNAUTHENTICATED if the token is
+    missing, RESOURCE_EXHAUSTED if too many calls are in progress, and UNAVAILABLE while the server is
+    stopping or its database does not answer.
     """
 
     def __init__(self, channel):
@@ -82,33 +82,33 @@ class PredictionServiceStub:
 
 
 class PredictionServiceServicer:
-    """PredictionService foretells incidents, and keeps the models that do.
+    """PredictionService predicts incidents, and manages the models that do so.
 
-    Besides what is said of each, any call may end with UNAUTHENTICATED for lack of the token,
-    RESOURCE_EXHAUSTED when too many calls go on, and UNAVAILABLE while the server stops or its
-    records do not answer.
+    In addition to the errors of each call, any call may end with UNAUTHENTICATED if the token is
+    missing, RESOURCE_EXHAUSTED if too many calls are in progress, and UNAVAILABLE while the server is
+    stopping or its database does not answer.
     """
 
     def Predict(self, request, context):
-        """Predicts for one service, several, or all, and for the system, from the latest snapshot.
+        """Predicts incidents of one service, several, or all, and of the system, from the latest snapshot.
         Errors: NOT_FOUND for an unknown service, FAILED_PRECONDITION while the model has not seen
-        enough of the system, INVALID_ARGUMENT for more services than can be explained at a time.
+        enough of the system, INVALID_ARGUMENT for more services than can be explained in one call.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetAnalysis(self, request, context):
-        """Says how the services stand: health, cascade risk, violated objectives, critical paths and
-        anomalies, from the latest snapshot. Errors: as of Predict.
+        """Analyses the services: health, cascade risk, violated objectives, critical paths and anomalies,
+        from the latest snapshot. Errors: those of Predict.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListModels(self, request, context):
-        """Lists the models, newest first, the one of the settings last.
-        Errors: INVALID_ARGUMENT for a page token that this call did not give.
+        """Lists the models, newest first, the built-in one last.
+        Errors: INVALID_ARGUMENT for a page token that this call did not return.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -122,8 +122,8 @@ class PredictionServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ActivateModel(self, request, context):
-        """Makes a model live, between two ticks; no call and no tick is lost. The choice outlives the
-        server. Errors: NOT_FOUND for an unknown version, with the known ones, FAILED_PRECONDITION for
+        """Makes a model live, between two ticks; no call and no tick is lost. The choice is kept
+        over restarts. Errors: NOT_FOUND for an unknown version, with the known ones, FAILED_PRECONDITION for
         one that this server cannot use; the live model stays then.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -141,14 +141,14 @@ class PredictionServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetTraining(self, request, context):
-        """Says how far a training is, or what became of it. Errors: NOT_FOUND if there was none.
+        """Returns the progress of a training, or its result. Errors: NOT_FOUND if there was none.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListAlarms(self, request, context):
-        """Lists alarms of this run and of those before it, the newest first, with how they turned out.
+        """Lists the alarms of this run and of earlier runs, newest first, with their outcomes.
         Errors: NOT_FOUND for an unknown service, INVALID_ARGUMENT for an impossible page or filter,
         UNAVAILABLE if the records cannot be read.
         """
@@ -208,11 +208,11 @@ def add_PredictionServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class PredictionService:
-    """PredictionService foretells incidents, and keeps the models that do.
+    """PredictionService predicts incidents, and manages the models that do so.
 
-    Besides what is said of each, any call may end with UNAUTHENTICATED for lack of the token,
-    RESOURCE_EXHAUSTED when too many calls go on, and UNAVAILABLE while the server stops or its
-    records do not answer.
+    In addition to the errors of each call, any call may end with UNAUTHENTICATED if the token is
+    missing, RESOURCE_EXHAUSTED if too many calls are in progress, and UNAVAILABLE while the server is
+    stopping or its database does not answer.
     """
 
     @staticmethod

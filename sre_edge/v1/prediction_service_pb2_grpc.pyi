@@ -27,11 +27,11 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class PredictionServiceStub:
-    """PredictionService foretells incidents, and keeps the models that do.
+    """PredictionService predicts incidents, and manages the models that do so.
 
-    Besides what is said of each, any call may end with UNAUTHENTICATED for lack of the token,
-    RESOURCE_EXHAUSTED when too many calls go on, and UNAVAILABLE while the server stops or its
-    records do not answer.
+    In addition to the errors of each call, any call may end with UNAUTHENTICATED if the token is
+    missing, RESOURCE_EXHAUSTED if too many calls are in progress, and UNAVAILABLE while the server is
+    stopping or its database does not answer.
     """
 
     @_typing.overload
@@ -39,23 +39,23 @@ class PredictionServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> PredictionServiceAsyncStub: ...
     Predict: _grpc.UnaryUnaryMultiCallable[_prediction_service_pb2.PredictRequest, _prediction_service_pb2.PredictResponse]
-    """Predicts for one service, several, or all, and for the system, from the latest snapshot.
+    """Predicts incidents of one service, several, or all, and of the system, from the latest snapshot.
     Errors: NOT_FOUND for an unknown service, FAILED_PRECONDITION while the model has not seen
-    enough of the system, INVALID_ARGUMENT for more services than can be explained at a time.
+    enough of the system, INVALID_ARGUMENT for more services than can be explained in one call.
     """
     GetAnalysis: _grpc.UnaryUnaryMultiCallable[_prediction_service_pb2.GetAnalysisRequest, _prediction_service_pb2.GetAnalysisResponse]
-    """Says how the services stand: health, cascade risk, violated objectives, critical paths and
-    anomalies, from the latest snapshot. Errors: as of Predict.
+    """Analyses the services: health, cascade risk, violated objectives, critical paths and anomalies,
+    from the latest snapshot. Errors: those of Predict.
     """
     ListModels: _grpc.UnaryUnaryMultiCallable[_prediction_service_pb2.ListModelsRequest, _prediction_service_pb2.ListModelsResponse]
-    """Lists the models, newest first, the one of the settings last.
-    Errors: INVALID_ARGUMENT for a page token that this call did not give.
+    """Lists the models, newest first, the built-in one last.
+    Errors: INVALID_ARGUMENT for a page token that this call did not return.
     """
     GetModel: _grpc.UnaryUnaryMultiCallable[_prediction_service_pb2.GetModelRequest, _prediction_service_pb2.GetModelResponse]
     """Describes one model. Errors: NOT_FOUND for an unknown version, with the known ones."""
     ActivateModel: _grpc.UnaryUnaryMultiCallable[_prediction_service_pb2.ActivateModelRequest, _prediction_service_pb2.ActivateModelResponse]
-    """Makes a model live, between two ticks; no call and no tick is lost. The choice outlives the
-    server. Errors: NOT_FOUND for an unknown version, with the known ones, FAILED_PRECONDITION for
+    """Makes a model live, between two ticks; no call and no tick is lost. The choice is kept
+    over restarts. Errors: NOT_FOUND for an unknown version, with the known ones, FAILED_PRECONDITION for
     one that this server cannot use; the live model stays then.
     """
     StartTraining: _grpc.UnaryUnaryMultiCallable[_prediction_service_pb2.StartTrainingRequest, _prediction_service_pb2.StartTrainingResponse]
@@ -65,41 +65,41 @@ class PredictionServiceStub:
     runs, with too few recorded experiments, or if training is not installed.
     """
     GetTraining: _grpc.UnaryUnaryMultiCallable[_prediction_service_pb2.GetTrainingRequest, _prediction_service_pb2.GetTrainingResponse]
-    """Says how far a training is, or what became of it. Errors: NOT_FOUND if there was none."""
+    """Returns the progress of a training, or its result. Errors: NOT_FOUND if there was none."""
     ListAlarms: _grpc.UnaryUnaryMultiCallable[_prediction_service_pb2.ListAlarmsRequest, _prediction_service_pb2.ListAlarmsResponse]
-    """Lists alarms of this run and of those before it, the newest first, with how they turned out.
+    """Lists the alarms of this run and of earlier runs, newest first, with their outcomes.
     Errors: NOT_FOUND for an unknown service, INVALID_ARGUMENT for an impossible page or filter,
     UNAVAILABLE if the records cannot be read.
     """
 
 @_typing.type_check_only
 class PredictionServiceAsyncStub(PredictionServiceStub):
-    """PredictionService foretells incidents, and keeps the models that do.
+    """PredictionService predicts incidents, and manages the models that do so.
 
-    Besides what is said of each, any call may end with UNAUTHENTICATED for lack of the token,
-    RESOURCE_EXHAUSTED when too many calls go on, and UNAVAILABLE while the server stops or its
-    records do not answer.
+    In addition to the errors of each call, any call may end with UNAUTHENTICATED if the token is
+    missing, RESOURCE_EXHAUSTED if too many calls are in progress, and UNAVAILABLE while the server is
+    stopping or its database does not answer.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Predict: _aio.UnaryUnaryMultiCallable[_prediction_service_pb2.PredictRequest, _prediction_service_pb2.PredictResponse]  # type: ignore[assignment]
-    """Predicts for one service, several, or all, and for the system, from the latest snapshot.
+    """Predicts incidents of one service, several, or all, and of the system, from the latest snapshot.
     Errors: NOT_FOUND for an unknown service, FAILED_PRECONDITION while the model has not seen
-    enough of the system, INVALID_ARGUMENT for more services than can be explained at a time.
+    enough of the system, INVALID_ARGUMENT for more services than can be explained in one call.
     """
     GetAnalysis: _aio.UnaryUnaryMultiCallable[_prediction_service_pb2.GetAnalysisRequest, _prediction_service_pb2.GetAnalysisResponse]  # type: ignore[assignment]
-    """Says how the services stand: health, cascade risk, violated objectives, critical paths and
-    anomalies, from the latest snapshot. Errors: as of Predict.
+    """Analyses the services: health, cascade risk, violated objectives, critical paths and anomalies,
+    from the latest snapshot. Errors: those of Predict.
     """
     ListModels: _aio.UnaryUnaryMultiCallable[_prediction_service_pb2.ListModelsRequest, _prediction_service_pb2.ListModelsResponse]  # type: ignore[assignment]
-    """Lists the models, newest first, the one of the settings last.
-    Errors: INVALID_ARGUMENT for a page token that this call did not give.
+    """Lists the models, newest first, the built-in one last.
+    Errors: INVALID_ARGUMENT for a page token that this call did not return.
     """
     GetModel: _aio.UnaryUnaryMultiCallable[_prediction_service_pb2.GetModelRequest, _prediction_service_pb2.GetModelResponse]  # type: ignore[assignment]
     """Describes one model. Errors: NOT_FOUND for an unknown version, with the known ones."""
     ActivateModel: _aio.UnaryUnaryMultiCallable[_prediction_service_pb2.ActivateModelRequest, _prediction_service_pb2.ActivateModelResponse]  # type: ignore[assignment]
-    """Makes a model live, between two ticks; no call and no tick is lost. The choice outlives the
-    server. Errors: NOT_FOUND for an unknown version, with the known ones, FAILED_PRECONDITION for
+    """Makes a model live, between two ticks; no call and no tick is lost. The choice is kept
+    over restarts. Errors: NOT_FOUND for an unknown version, with the known ones, FAILED_PRECONDITION for
     one that this server cannot use; the live model stays then.
     """
     StartTraining: _aio.UnaryUnaryMultiCallable[_prediction_service_pb2.StartTrainingRequest, _prediction_service_pb2.StartTrainingResponse]  # type: ignore[assignment]
@@ -109,19 +109,19 @@ class PredictionServiceAsyncStub(PredictionServiceStub):
     runs, with too few recorded experiments, or if training is not installed.
     """
     GetTraining: _aio.UnaryUnaryMultiCallable[_prediction_service_pb2.GetTrainingRequest, _prediction_service_pb2.GetTrainingResponse]  # type: ignore[assignment]
-    """Says how far a training is, or what became of it. Errors: NOT_FOUND if there was none."""
+    """Returns the progress of a training, or its result. Errors: NOT_FOUND if there was none."""
     ListAlarms: _aio.UnaryUnaryMultiCallable[_prediction_service_pb2.ListAlarmsRequest, _prediction_service_pb2.ListAlarmsResponse]  # type: ignore[assignment]
-    """Lists alarms of this run and of those before it, the newest first, with how they turned out.
+    """Lists the alarms of this run and of earlier runs, newest first, with their outcomes.
     Errors: NOT_FOUND for an unknown service, INVALID_ARGUMENT for an impossible page or filter,
     UNAVAILABLE if the records cannot be read.
     """
 
 class PredictionServiceServicer(metaclass=_abc_1.ABCMeta):
-    """PredictionService foretells incidents, and keeps the models that do.
+    """PredictionService predicts incidents, and manages the models that do so.
 
-    Besides what is said of each, any call may end with UNAUTHENTICATED for lack of the token,
-    RESOURCE_EXHAUSTED when too many calls go on, and UNAVAILABLE while the server stops or its
-    records do not answer.
+    In addition to the errors of each call, any call may end with UNAUTHENTICATED if the token is
+    missing, RESOURCE_EXHAUSTED if too many calls are in progress, and UNAVAILABLE while the server is
+    stopping or its database does not answer.
     """
 
     @_abc_1.abstractmethod
@@ -130,9 +130,9 @@ class PredictionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _prediction_service_pb2.PredictRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_prediction_service_pb2.PredictResponse, _abc.Awaitable[_prediction_service_pb2.PredictResponse]]:
-        """Predicts for one service, several, or all, and for the system, from the latest snapshot.
+        """Predicts incidents of one service, several, or all, and of the system, from the latest snapshot.
         Errors: NOT_FOUND for an unknown service, FAILED_PRECONDITION while the model has not seen
-        enough of the system, INVALID_ARGUMENT for more services than can be explained at a time.
+        enough of the system, INVALID_ARGUMENT for more services than can be explained in one call.
         """
 
     @_abc_1.abstractmethod
@@ -141,8 +141,8 @@ class PredictionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _prediction_service_pb2.GetAnalysisRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_prediction_service_pb2.GetAnalysisResponse, _abc.Awaitable[_prediction_service_pb2.GetAnalysisResponse]]:
-        """Says how the services stand: health, cascade risk, violated objectives, critical paths and
-        anomalies, from the latest snapshot. Errors: as of Predict.
+        """Analyses the services: health, cascade risk, violated objectives, critical paths and anomalies,
+        from the latest snapshot. Errors: those of Predict.
         """
 
     @_abc_1.abstractmethod
@@ -151,8 +151,8 @@ class PredictionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _prediction_service_pb2.ListModelsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_prediction_service_pb2.ListModelsResponse, _abc.Awaitable[_prediction_service_pb2.ListModelsResponse]]:
-        """Lists the models, newest first, the one of the settings last.
-        Errors: INVALID_ARGUMENT for a page token that this call did not give.
+        """Lists the models, newest first, the built-in one last.
+        Errors: INVALID_ARGUMENT for a page token that this call did not return.
         """
 
     @_abc_1.abstractmethod
@@ -169,8 +169,8 @@ class PredictionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _prediction_service_pb2.ActivateModelRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_prediction_service_pb2.ActivateModelResponse, _abc.Awaitable[_prediction_service_pb2.ActivateModelResponse]]:
-        """Makes a model live, between two ticks; no call and no tick is lost. The choice outlives the
-        server. Errors: NOT_FOUND for an unknown version, with the known ones, FAILED_PRECONDITION for
+        """Makes a model live, between two ticks; no call and no tick is lost. The choice is kept
+        over restarts. Errors: NOT_FOUND for an unknown version, with the known ones, FAILED_PRECONDITION for
         one that this server cannot use; the live model stays then.
         """
 
@@ -192,7 +192,7 @@ class PredictionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _prediction_service_pb2.GetTrainingRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_prediction_service_pb2.GetTrainingResponse, _abc.Awaitable[_prediction_service_pb2.GetTrainingResponse]]:
-        """Says how far a training is, or what became of it. Errors: NOT_FOUND if there was none."""
+        """Returns the progress of a training, or its result. Errors: NOT_FOUND if there was none."""
 
     @_abc_1.abstractmethod
     def ListAlarms(
@@ -200,7 +200,7 @@ class PredictionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _prediction_service_pb2.ListAlarmsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_prediction_service_pb2.ListAlarmsResponse, _abc.Awaitable[_prediction_service_pb2.ListAlarmsResponse]]:
-        """Lists alarms of this run and of those before it, the newest first, with how they turned out.
+        """Lists the alarms of this run and of earlier runs, newest first, with their outcomes.
         Errors: NOT_FOUND for an unknown service, INVALID_ARGUMENT for an impossible page or filter,
         UNAVAILABLE if the records cannot be read.
         """

@@ -19,7 +19,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class ServerLimits(_message.Message):
-    """ServerLimits is what a server allows."""
+    """ServerLimits are the limits of a server."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -32,22 +32,22 @@ class ServerLimits(_message.Message):
     WRITE_TIMEOUT_FIELD_NUMBER: _builtins.int
     STREAMS_PER_CONNECTION_FIELD_NUMBER: _builtins.int
     request_bytes: _builtins.int
-    """Size of a request in bytes."""
+    """Maximum size of a request in bytes."""
     streams: _builtins.int
-    """Streams that are open at a time."""
+    """Maximum number of open streams."""
     calls: _builtins.int
-    """Calls with one answer at a time."""
+    """Maximum number of unary calls in progress."""
     faults: _builtins.int
-    """Faults that act at a time."""
+    """Maximum number of active faults."""
     services: _builtins.int
-    """Services of a topology given to Reset."""
+    """Maximum number of services of a topology passed to Reset."""
     history: _builtins.int
-    """Snapshots of the present topology that the history holds."""
+    """Number of snapshots of the present topology that the history holds."""
     streams_per_connection: _builtins.int
-    """Streams of one connection that are open at a time."""
+    """Maximum number of open streams of one connection."""
     @_builtins.property
     def write_timeout(self) -> _duration_pb2.Duration:
-        """How long a subscriber may not read."""
+        """How long a subscriber may take to read before its stream is ended."""
 
     def __init__(
         self,
@@ -71,7 +71,7 @@ Global___ServerLimits: _TypeAlias = ServerLimits  # noqa: Y015
 
 @_typing.final
 class ServerFigures(_message.Message):
-    """ServerFigures is how a server fares."""
+    """ServerFigures are live figures of a server."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -87,30 +87,30 @@ class ServerFigures(_message.Message):
     EVENT_STREAMS_FIELD_NUMBER: _builtins.int
     LOST_RECORDS_FIELD_NUMBER: _builtins.int
     ticks: _builtins.int
-    """Intervals simulated since its start, warm-up excluded."""
+    """Intervals simulated since the start, warm-up excluded."""
     tick_seconds_mean: _builtins.float
     """Mean wall-clock time to simulate, predict and encode one interval, of the last 100, seconds."""
     tick_seconds_max: _builtins.float
-    """The longest of them."""
+    """Longest of these times, seconds."""
     failed_ticks: _builtins.int
-    """Ticks that failed since its start; the log has the details."""
+    """Ticks that failed since the start; the log has the details."""
     streams: _builtins.int
-    """Streams of snapshots that are open."""
+    """Open streams of snapshots."""
     dropped_snapshots: _builtins.int
-    """Snapshots that subscribers did not read in time since its start."""
+    """Snapshots that subscribers did not read in time since the start."""
     loop_lag_seconds_p99: _builtins.float
-    """How late the event loop was, 99th percentile of the last minute, seconds."""
+    """Lag of the event loop, 99th percentile of the last minute, seconds."""
     loop_lag_seconds_max: _builtins.float
-    """The longest lag of the last minute, seconds."""
+    """Longest lag of the event loop in the last minute, seconds."""
     event_streams: _builtins.int
-    """Streams of events that are open."""
+    """Open streams of events."""
     lost_records: _builtins.int
-    """Records that could not be written since its start, because the disk was full or too slow; the
+    """Records that could not be written since the start, because the disk was full or too slow; the
     log has the details.
     """
     @_builtins.property
     def uptime(self) -> _duration_pb2.Duration:
-        """Time since its start, wall clock."""
+        """Time since the start of the server, wall clock."""
 
     def __init__(
         self,

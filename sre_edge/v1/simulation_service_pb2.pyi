@@ -52,7 +52,7 @@ class GetTopologyResponse(_message.Message):
     RUN_ID_FIELD_NUMBER: _builtins.int
     TOPOLOGY_SEQUENCE_FIELD_NUMBER: _builtins.int
     run_id: _builtins.str
-    """Run that it belongs to."""
+    """Run that the topology belongs to."""
     topology_sequence: _builtins.int
     """Sequence number of the run's first snapshot with this topology. 0: it had it from the start."""
     @_builtins.property
@@ -84,11 +84,11 @@ class GetMetricsRequest(_message.Message):
     TIME_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def services(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Names of the services wanted. Empty: all."""
+        """Names of the services. Empty: all."""
 
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
-        """A time within the interval of the snapshot wanted, simulated clock. Unset: the latest."""
+        """A time within the interval of the snapshot, simulated clock. Unset: the latest snapshot."""
 
     def __init__(
         self,
@@ -113,7 +113,7 @@ class GetMetricsResponse(_message.Message):
     SNAPSHOT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def snapshot(self) -> _snapshot_pb2.Snapshot:
-        """Latest snapshot, or the one asked for."""
+        """The latest snapshot, or the one at the requested time."""
 
     def __init__(
         self,
@@ -141,15 +141,15 @@ class StreamMetricsRequest(_message.Message):
     without_edges: _builtins.bool
     """True: snapshots come without `edges`."""
     without_predictions: _builtins.bool
-    """True: services come without `prediction`; that of the system stays."""
+    """True: services come without `prediction`; the prediction of the system stays."""
     @_builtins.property
     def services(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Names of the services wanted. Empty: all."""
+        """Names of the services. Empty: all."""
 
     @_builtins.property
     def resume_after(self) -> _snapshot_pb2.Cursor:
-        """Last snapshot that the client has: the stream goes on with the next one. Unset, or without
-        a run_id: the stream begins with the latest snapshot.
+        """Last snapshot that the client has: the stream continues with the next one. Unset, or
+        without a run_id: the stream begins with the latest snapshot.
         """
 
     def __init__(
@@ -179,16 +179,16 @@ class StreamMetricsResponse(_message.Message):
     CLOCK_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def snapshot(self) -> _snapshot_pb2.Snapshot:
-        """State over one interval."""
+        """State of the system over one interval."""
 
     @_builtins.property
     def gap(self) -> _snapshot_pb2.Gap:
-        """Loss; a snapshot follows."""
+        """Snapshots that were lost; a snapshot follows."""
 
     @_builtins.property
     def clock(self) -> _clock_pb2.Clock:
-        """The simulated clock was set. Also sent after the first snapshots of a stream, if the clock
-        is no longer as the last of them says.
+        """The simulated clock was changed. Also sent after the first snapshots of a stream, if the clock
+        has changed since the last of them.
         """
 
     def __init__(
@@ -217,7 +217,7 @@ class ResetRequest(_message.Message):
     SEED_FIELD_NUMBER: _builtins.int
     TOPOLOGY_FIELD_NUMBER: _builtins.int
     seed: _builtins.int
-    """Seed of the random numbers of the new run. Unset: the seed of the present run."""
+    """Seed of the simulation of the new run. Unset: the seed of the present run."""
     topology: _builtins.str
     """Topology document of the new run, YAML or JSON text as in a topology file, of at most 10,000
     services. Unset or empty: the topology of the present run.
@@ -255,7 +255,7 @@ class ResetResponse(_message.Message):
 
     @_builtins.property
     def warnings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """What is allowed in the topology but will probably hurt, one sentence each."""
+        """Parts of the topology that are allowed but will probably cause trouble, one sentence each."""
 
     def __init__(
         self,
@@ -274,7 +274,7 @@ Global___ResetResponse: _TypeAlias = ResetResponse  # noqa: Y015
 
 @_typing.final
 class QueryHistoryRequest(_message.Message):
-    """QueryHistoryRequest says what to look back at."""
+    """QueryHistoryRequest selects series of the history."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -284,16 +284,16 @@ class QueryHistoryRequest(_message.Message):
     END_TIME_FIELD_NUMBER: _builtins.int
     MAX_POINTS_FIELD_NUMBER: _builtins.int
     max_points: _builtins.int
-    """Points that each series may have, 1 to 2,000. Unset or 0: 300. Services x metrics x points
+    """Maximum number of points of each series, 1 to 2,000. Unset or 0: 300. Services x metrics x points
     may not exceed 200,000.
     """
     @_builtins.property
     def services(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Names of the services wanted. Empty: all."""
+        """Names of the services. Empty: all."""
 
     @_builtins.property
     def metrics(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Names of the metrics wanted, as in `ServiceMetrics`, or "incident_probability". At least one."""
+        """Names of the metrics, as in `ServiceMetrics`, or "incident_probability". At least one."""
 
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
@@ -324,7 +324,7 @@ Global___QueryHistoryRequest: _TypeAlias = QueryHistoryRequest  # noqa: Y015
 
 @_typing.final
 class QueryHistoryResponse(_message.Message):
-    """QueryHistoryResponse holds the series, all on one grid of time."""
+    """QueryHistoryResponse holds the series, all on the same time grid."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -333,18 +333,20 @@ class QueryHistoryResponse(_message.Message):
     BUCKET_SECONDS_FIELD_NUMBER: _builtins.int
     SERIES_FIELD_NUMBER: _builtins.int
     run_id: _builtins.str
-    """Run that they belong to."""
+    """Run that the series belong to."""
     bucket_seconds: _builtins.float
     """Length of a bucket in seconds of simulated time, a multiple of the interval of a snapshot.
     The last one may hold fewer snapshots.
     """
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
-        """Start of the first bucket, simulated clock. Unset if the history holds nothing of that time."""
+        """Start of the first bucket, simulated clock. Unset if the history holds nothing in the range."""
 
     @_builtins.property
     def series(self) -> _containers.RepeatedCompositeFieldContainer[_history_pb2.HistorySeries]:
-        """One per service and metric wanted: services in topology order, metrics in the order asked."""
+        """One series per selected service and metric: services in topology order, metrics in the order of
+        the request.
+        """
 
     def __init__(
         self,
@@ -364,16 +366,16 @@ Global___QueryHistoryResponse: _TypeAlias = QueryHistoryResponse  # noqa: Y015
 
 @_typing.final
 class SetClockRequest(_message.Message):
-    """SetClockRequest says what to change."""
+    """SetClockRequest changes the simulated clock."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     PAUSED_FIELD_NUMBER: _builtins.int
     SPEED_FIELD_NUMBER: _builtins.int
     paused: _builtins.bool
-    """True: the clock stands still. False: it goes on. Unset: as it is."""
+    """True: pause the clock. False: resume it. Unset: leave it as it is."""
     speed: _builtins.float
-    """Simulated seconds per second, 0.1 to 100. Unset: as it is."""
+    """Simulated seconds per second, 0.1 to 100. Unset: leave it as it is."""
     def __init__(
         self,
         *,
@@ -409,7 +411,7 @@ class SetClockResponse(_message.Message):
 
     @_builtins.property
     def cursor(self) -> _snapshot_pb2.Cursor:
-        """Latest snapshot when it was set."""
+        """Latest snapshot when the clock was set."""
 
     def __init__(
         self,
@@ -501,7 +503,7 @@ class GetServerInfoResponse(_message.Message):
     model_version: _builtins.str
     """Version of the model that predicts."""
     store: _builtins.str
-    """Where it keeps records: a file, or the URL of a database without its secrets."""
+    """Where the server keeps its records: a file, or the URL of a database without its secrets."""
     @_builtins.property
     def cursor(self) -> _snapshot_pb2.Cursor:
         """Latest snapshot."""
@@ -512,11 +514,11 @@ class GetServerInfoResponse(_message.Message):
 
     @_builtins.property
     def limits(self) -> _server_info_pb2.ServerLimits:
-        """What the server allows."""
+        """Limits of the server."""
 
     @_builtins.property
     def figures(self) -> _server_info_pb2.ServerFigures:
-        """How it fares."""
+        """Live figures of the server."""
 
     def __init__(
         self,

@@ -28,9 +28,9 @@ if _version_not_supported:
 class SimulationServiceStub:
     """SimulationService shows the observed system: its topology and its metrics.
 
-    Besides what is said of each, any call may end with UNAUTHENTICATED for lack of the token,
-    RESOURCE_EXHAUSTED when too many calls go on, and UNAVAILABLE while the server stops or its
-    records do not answer.
+    In addition to the errors of each call, any call may end with UNAUTHENTICATED if the token is
+    missing, RESOURCE_EXHAUSTED if too many calls are in progress, and UNAVAILABLE while the server is
+    stopping or its database does not answer.
     """
 
     def __init__(self, channel):
@@ -84,9 +84,9 @@ class SimulationServiceStub:
 class SimulationServiceServicer:
     """SimulationService shows the observed system: its topology and its metrics.
 
-    Besides what is said of each, any call may end with UNAUTHENTICATED for lack of the token,
-    RESOURCE_EXHAUSTED when too many calls go on, and UNAVAILABLE while the server stops or its
-    records do not answer.
+    In addition to the errors of each call, any call may end with UNAUTHENTICATED if the token is
+    missing, RESOURCE_EXHAUSTED if too many calls are in progress, and UNAVAILABLE while the server is
+    stopping or its database does not answer.
     """
 
     def GetTopology(self, request, context):
@@ -115,8 +115,8 @@ class SimulationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def QueryHistory(self, request, context):
-        """Returns metrics of the present run over a time, at most so many points: each has minimum,
-        maximum, mean and last value, so that no peak is lost.
+        """Returns metrics of the present run over a time range, with a limited number of points: each has
+        minimum, maximum, mean and last value, so that no peak is lost.
         Errors: NOT_FOUND for an unknown service, INVALID_ARGUMENT for an unknown metric, an empty
         time range or too many values.
         """
@@ -126,8 +126,8 @@ class SimulationServiceServicer:
 
     def SetClock(self, request, context):
         """Pauses and resumes the simulated clock, or sets its speed. Streams stay open while it is
-        paused. When the answer comes, the clock is as asked.
-        Errors: INVALID_ARGUMENT for an impossible speed, or if nothing is asked for.
+        paused. The change has taken effect when the call returns.
+        Errors: INVALID_ARGUMENT for an impossible speed, or if nothing is to be changed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -135,8 +135,8 @@ class SimulationServiceServicer:
 
     def Reset(self, request, context):
         """Starts a new run, of the same topology or another one: healthy, without faults. Every open
-        stream receives a gap with GAP_REASON_RUN_ENDED and goes on with the new run; one that watches
-        a service which is no longer there ends with NOT_FOUND.
+        stream receives a gap with GAP_REASON_RUN_ENDED and continues with the new run; a stream of
+        services that no longer exist ends with NOT_FOUND.
         Errors: INVALID_ARGUMENT for a topology that cannot be used, with a violation for each problem.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -144,15 +144,15 @@ class SimulationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetCatalog(self, request, context):
-        """Says which metrics can be observed and which kinds of faults injected, with names, units,
-        limits and texts for people.
+        """Returns the metrics that can be observed and the kinds of faults that can be injected, with
+        names, units, limits and texts for people.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetServerInfo(self, request, context):
-        """Says what the server is, what it allows, and how it fares.
+        """Returns the version of the server, its limits, and its live figures.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -212,9 +212,9 @@ def add_SimulationServiceServicer_to_server(servicer, server):
 class SimulationService:
     """SimulationService shows the observed system: its topology and its metrics.
 
-    Besides what is said of each, any call may end with UNAUTHENTICATED for lack of the token,
-    RESOURCE_EXHAUSTED when too many calls go on, and UNAVAILABLE while the server stops or its
-    records do not answer.
+    In addition to the errors of each call, any call may end with UNAUTHENTICATED if the token is
+    missing, RESOURCE_EXHAUSTED if too many calls are in progress, and UNAVAILABLE while the server is
+    stopping or its database does not answer.
     """
 
     @staticmethod

@@ -29,9 +29,9 @@ GRPC_VERSION: str
 class SimulationServiceStub:
     """SimulationService shows the observed system: its topology and its metrics.
 
-    Besides what is said of each, any call may end with UNAUTHENTICATED for lack of the token,
-    RESOURCE_EXHAUSTED when too many calls go on, and UNAVAILABLE while the server stops or its
-    records do not answer.
+    In addition to the errors of each call, any call may end with UNAUTHENTICATED if the token is
+    missing, RESOURCE_EXHAUSTED if too many calls are in progress, and UNAVAILABLE while the server is
+    stopping or its database does not answer.
     """
 
     @_typing.overload
@@ -51,36 +51,36 @@ class SimulationServiceStub:
     read or when too many streams are open, UNAVAILABLE when the server stops.
     """
     QueryHistory: _grpc.UnaryUnaryMultiCallable[_simulation_service_pb2.QueryHistoryRequest, _simulation_service_pb2.QueryHistoryResponse]
-    """Returns metrics of the present run over a time, at most so many points: each has minimum,
-    maximum, mean and last value, so that no peak is lost.
+    """Returns metrics of the present run over a time range, with a limited number of points: each has
+    minimum, maximum, mean and last value, so that no peak is lost.
     Errors: NOT_FOUND for an unknown service, INVALID_ARGUMENT for an unknown metric, an empty
     time range or too many values.
     """
     SetClock: _grpc.UnaryUnaryMultiCallable[_simulation_service_pb2.SetClockRequest, _simulation_service_pb2.SetClockResponse]
     """Pauses and resumes the simulated clock, or sets its speed. Streams stay open while it is
-    paused. When the answer comes, the clock is as asked.
-    Errors: INVALID_ARGUMENT for an impossible speed, or if nothing is asked for.
+    paused. The change has taken effect when the call returns.
+    Errors: INVALID_ARGUMENT for an impossible speed, or if nothing is to be changed.
     """
     Reset: _grpc.UnaryUnaryMultiCallable[_simulation_service_pb2.ResetRequest, _simulation_service_pb2.ResetResponse]
     """Starts a new run, of the same topology or another one: healthy, without faults. Every open
-    stream receives a gap with GAP_REASON_RUN_ENDED and goes on with the new run; one that watches
-    a service which is no longer there ends with NOT_FOUND.
+    stream receives a gap with GAP_REASON_RUN_ENDED and continues with the new run; a stream of
+    services that no longer exist ends with NOT_FOUND.
     Errors: INVALID_ARGUMENT for a topology that cannot be used, with a violation for each problem.
     """
     GetCatalog: _grpc.UnaryUnaryMultiCallable[_simulation_service_pb2.GetCatalogRequest, _simulation_service_pb2.GetCatalogResponse]
-    """Says which metrics can be observed and which kinds of faults injected, with names, units,
-    limits and texts for people.
+    """Returns the metrics that can be observed and the kinds of faults that can be injected, with
+    names, units, limits and texts for people.
     """
     GetServerInfo: _grpc.UnaryUnaryMultiCallable[_simulation_service_pb2.GetServerInfoRequest, _simulation_service_pb2.GetServerInfoResponse]
-    """Says what the server is, what it allows, and how it fares."""
+    """Returns the version of the server, its limits, and its live figures."""
 
 @_typing.type_check_only
 class SimulationServiceAsyncStub(SimulationServiceStub):
     """SimulationService shows the observed system: its topology and its metrics.
 
-    Besides what is said of each, any call may end with UNAUTHENTICATED for lack of the token,
-    RESOURCE_EXHAUSTED when too many calls go on, and UNAVAILABLE while the server stops or its
-    records do not answer.
+    In addition to the errors of each call, any call may end with UNAUTHENTICATED if the token is
+    missing, RESOURCE_EXHAUSTED if too many calls are in progress, and UNAVAILABLE while the server is
+    stopping or its database does not answer.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -97,35 +97,35 @@ class SimulationServiceAsyncStub(SimulationServiceStub):
     read or when too many streams are open, UNAVAILABLE when the server stops.
     """
     QueryHistory: _aio.UnaryUnaryMultiCallable[_simulation_service_pb2.QueryHistoryRequest, _simulation_service_pb2.QueryHistoryResponse]  # type: ignore[assignment]
-    """Returns metrics of the present run over a time, at most so many points: each has minimum,
-    maximum, mean and last value, so that no peak is lost.
+    """Returns metrics of the present run over a time range, with a limited number of points: each has
+    minimum, maximum, mean and last value, so that no peak is lost.
     Errors: NOT_FOUND for an unknown service, INVALID_ARGUMENT for an unknown metric, an empty
     time range or too many values.
     """
     SetClock: _aio.UnaryUnaryMultiCallable[_simulation_service_pb2.SetClockRequest, _simulation_service_pb2.SetClockResponse]  # type: ignore[assignment]
     """Pauses and resumes the simulated clock, or sets its speed. Streams stay open while it is
-    paused. When the answer comes, the clock is as asked.
-    Errors: INVALID_ARGUMENT for an impossible speed, or if nothing is asked for.
+    paused. The change has taken effect when the call returns.
+    Errors: INVALID_ARGUMENT for an impossible speed, or if nothing is to be changed.
     """
     Reset: _aio.UnaryUnaryMultiCallable[_simulation_service_pb2.ResetRequest, _simulation_service_pb2.ResetResponse]  # type: ignore[assignment]
     """Starts a new run, of the same topology or another one: healthy, without faults. Every open
-    stream receives a gap with GAP_REASON_RUN_ENDED and goes on with the new run; one that watches
-    a service which is no longer there ends with NOT_FOUND.
+    stream receives a gap with GAP_REASON_RUN_ENDED and continues with the new run; a stream of
+    services that no longer exist ends with NOT_FOUND.
     Errors: INVALID_ARGUMENT for a topology that cannot be used, with a violation for each problem.
     """
     GetCatalog: _aio.UnaryUnaryMultiCallable[_simulation_service_pb2.GetCatalogRequest, _simulation_service_pb2.GetCatalogResponse]  # type: ignore[assignment]
-    """Says which metrics can be observed and which kinds of faults injected, with names, units,
-    limits and texts for people.
+    """Returns the metrics that can be observed and the kinds of faults that can be injected, with
+    names, units, limits and texts for people.
     """
     GetServerInfo: _aio.UnaryUnaryMultiCallable[_simulation_service_pb2.GetServerInfoRequest, _simulation_service_pb2.GetServerInfoResponse]  # type: ignore[assignment]
-    """Says what the server is, what it allows, and how it fares."""
+    """Returns the version of the server, its limits, and its live figures."""
 
 class SimulationServiceServicer(metaclass=_abc_1.ABCMeta):
     """SimulationService shows the observed system: its topology and its metrics.
 
-    Besides what is said of each, any call may end with UNAUTHENTICATED for lack of the token,
-    RESOURCE_EXHAUSTED when too many calls go on, and UNAVAILABLE while the server stops or its
-    records do not answer.
+    In addition to the errors of each call, any call may end with UNAUTHENTICATED if the token is
+    missing, RESOURCE_EXHAUSTED if too many calls are in progress, and UNAVAILABLE while the server is
+    stopping or its database does not answer.
     """
 
     @_abc_1.abstractmethod
@@ -164,8 +164,8 @@ class SimulationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _simulation_service_pb2.QueryHistoryRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_simulation_service_pb2.QueryHistoryResponse, _abc.Awaitable[_simulation_service_pb2.QueryHistoryResponse]]:
-        """Returns metrics of the present run over a time, at most so many points: each has minimum,
-        maximum, mean and last value, so that no peak is lost.
+        """Returns metrics of the present run over a time range, with a limited number of points: each has
+        minimum, maximum, mean and last value, so that no peak is lost.
         Errors: NOT_FOUND for an unknown service, INVALID_ARGUMENT for an unknown metric, an empty
         time range or too many values.
         """
@@ -177,8 +177,8 @@ class SimulationServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_simulation_service_pb2.SetClockResponse, _abc.Awaitable[_simulation_service_pb2.SetClockResponse]]:
         """Pauses and resumes the simulated clock, or sets its speed. Streams stay open while it is
-        paused. When the answer comes, the clock is as asked.
-        Errors: INVALID_ARGUMENT for an impossible speed, or if nothing is asked for.
+        paused. The change has taken effect when the call returns.
+        Errors: INVALID_ARGUMENT for an impossible speed, or if nothing is to be changed.
         """
 
     @_abc_1.abstractmethod
@@ -188,8 +188,8 @@ class SimulationServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_simulation_service_pb2.ResetResponse, _abc.Awaitable[_simulation_service_pb2.ResetResponse]]:
         """Starts a new run, of the same topology or another one: healthy, without faults. Every open
-        stream receives a gap with GAP_REASON_RUN_ENDED and goes on with the new run; one that watches
-        a service which is no longer there ends with NOT_FOUND.
+        stream receives a gap with GAP_REASON_RUN_ENDED and continues with the new run; a stream of
+        services that no longer exist ends with NOT_FOUND.
         Errors: INVALID_ARGUMENT for a topology that cannot be used, with a violation for each problem.
         """
 
@@ -199,8 +199,8 @@ class SimulationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _simulation_service_pb2.GetCatalogRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_simulation_service_pb2.GetCatalogResponse, _abc.Awaitable[_simulation_service_pb2.GetCatalogResponse]]:
-        """Says which metrics can be observed and which kinds of faults injected, with names, units,
-        limits and texts for people.
+        """Returns the metrics that can be observed and the kinds of faults that can be injected, with
+        names, units, limits and texts for people.
         """
 
     @_abc_1.abstractmethod
@@ -209,6 +209,6 @@ class SimulationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _simulation_service_pb2.GetServerInfoRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_simulation_service_pb2.GetServerInfoResponse, _abc.Awaitable[_simulation_service_pb2.GetServerInfoResponse]]:
-        """Says what the server is, what it allows, and how it fares."""
+        """Returns the version of the server, its limits, and its live figures."""
 
 def add_SimulationServiceServicer_to_server(servicer: SimulationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -30,30 +30,30 @@ class _ObjectiveEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Objective.V
     OBJECTIVE_UNSPECIFIED: _Objective.ValueType  # 0
     """Not used by the server."""
     OBJECTIVE_LATENCY: _Objective.ValueType  # 1
-    """95th percentile of the latency in milliseconds; bad are slower requests."""
+    """95th percentile of the latency in milliseconds; slower requests are bad."""
     OBJECTIVE_ERROR_RATE: _Objective.ValueType  # 2
-    """Error rate in percent; bad are failed requests."""
+    """Error rate in percent; failed requests are bad."""
     OBJECTIVE_AVAILABILITY: _Objective.ValueType  # 3
-    """Availability in percent; bad is lost replica time."""
+    """Availability in percent; lost replica time is bad."""
     OBJECTIVE_THROUGHPUT: _Objective.ValueType  # 4
-    """Throughput in requests per second, which counts only while as much is asked for; bad is what
-    is missed of it, and as large a share may be missed as requests may fail.
+    """Throughput in requests per second, which counts only while at least that load is offered; the
+    shortfall is bad, and its allowed share is that of failed requests.
     """
 
 class Objective(_Objective, metaclass=_ObjectiveEnumTypeWrapper):
-    """Objective is what is promised of a service."""
+    """Objective is a kind of service level objective."""
 
 OBJECTIVE_UNSPECIFIED: Objective.ValueType  # 0
 """Not used by the server."""
 OBJECTIVE_LATENCY: Objective.ValueType  # 1
-"""95th percentile of the latency in milliseconds; bad are slower requests."""
+"""95th percentile of the latency in milliseconds; slower requests are bad."""
 OBJECTIVE_ERROR_RATE: Objective.ValueType  # 2
-"""Error rate in percent; bad are failed requests."""
+"""Error rate in percent; failed requests are bad."""
 OBJECTIVE_AVAILABILITY: Objective.ValueType  # 3
-"""Availability in percent; bad is lost replica time."""
+"""Availability in percent; lost replica time is bad."""
 OBJECTIVE_THROUGHPUT: Objective.ValueType  # 4
-"""Throughput in requests per second, which counts only while as much is asked for; bad is what
-is missed of it, and as large a share may be missed as requests may fail.
+"""Throughput in requests per second, which counts only while at least that load is offered; the
+shortfall is bad, and its allowed share is that of failed requests.
 """
 Global___Objective: _TypeAlias = Objective  # noqa: Y015
 
@@ -66,24 +66,24 @@ class _AlertSeverityEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AlertSe
     ALERT_SEVERITY_UNSPECIFIED: _AlertSeverity.ValueType  # 0
     """Not used by the server."""
     ALERT_SEVERITY_TICKET: _AlertSeverity.ValueType  # 1
-    """Soon."""
+    """Respond soon."""
     ALERT_SEVERITY_PAGE: _AlertSeverity.ValueType  # 2
-    """Now."""
+    """Respond now."""
 
 class AlertSeverity(_AlertSeverity, metaclass=_AlertSeverityEnumTypeWrapper):
-    """AlertSeverity says how soon somebody must look."""
+    """AlertSeverity says how soon somebody has to respond."""
 
 ALERT_SEVERITY_UNSPECIFIED: AlertSeverity.ValueType  # 0
 """Not used by the server."""
 ALERT_SEVERITY_TICKET: AlertSeverity.ValueType  # 1
-"""Soon."""
+"""Respond soon."""
 ALERT_SEVERITY_PAGE: AlertSeverity.ValueType  # 2
-"""Now."""
+"""Respond now."""
 Global___AlertSeverity: _TypeAlias = AlertSeverity  # noqa: Y015
 
 @_typing.final
 class ServiceSlos(_message.Message):
-    """ServiceSlos are the objectives of one service, and how their error budgets stand."""
+    """ServiceSlos are the objectives of one service and their error budgets."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -96,7 +96,7 @@ class ServiceSlos(_message.Message):
     """Requests per second over the longest window that pages."""
     @_builtins.property
     def objectives(self) -> _containers.RepeatedCompositeFieldContainer[Global___SloStatus]:
-        """One per objective."""
+        """Status of each objective."""
 
     def __init__(
         self,
@@ -115,7 +115,7 @@ Global___ServiceSlos: _TypeAlias = ServiceSlos  # noqa: Y015
 
 @_typing.final
 class SloStatus(_message.Message):
-    """SloStatus is one objective of a service and its error budget. What lies before the run counts as
+    """SloStatus is one objective of a service and its error budget. The time before the run counts as
     good.
     """
 
@@ -128,22 +128,22 @@ class SloStatus(_message.Message):
     BURN_RATES_FIELD_NUMBER: _builtins.int
     ALERTS_FIELD_NUMBER: _builtins.int
     objective: Global___Objective.ValueType
-    """Which one."""
+    """The objective."""
     target: _builtins.float
-    """What is promised, in the unit of the objective."""
+    """Target of the objective, in its unit."""
     allowed_share: _builtins.float
-    """Share that may be bad, 0 to 1: 0.05 of the requests may be slower than the latency target,
-    and for the others it follows from the target.
+    """Allowed share of bad requests or time, 0 to 1: 0.05 for latency; for the other objectives it
+    follows from the target.
     """
     budget_left: _builtins.float
-    """Share of the budget of a whole period that is left, at most 1; below 0 it is overspent."""
+    """Share of the budget of a whole period that is left, at most 1; below 0 if it is overspent."""
     @_builtins.property
     def burn_rates(self) -> _containers.RepeatedCompositeFieldContainer[Global___BurnRate]:
-        """One per policy, in the order of `ListSlosResponse.policies`."""
+        """One burn rate per policy, in the order of `ListSlosResponse.policies`."""
 
     @_builtins.property
     def alerts(self) -> _containers.RepeatedCompositeFieldContainer[Global___SloAlert]:
-        """Alerts that fire."""
+        """Firing alerts."""
 
     def __init__(
         self,
@@ -165,16 +165,16 @@ Global___SloStatus: _TypeAlias = SloStatus  # noqa: Y015
 
 @_typing.final
 class BurnRate(_message.Message):
-    """BurnRate says how fast a budget burns: 1 spends exactly all of it within its period."""
+    """BurnRate says how fast a budget burns: 1 spends exactly the whole budget within its period."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     LONG_FIELD_NUMBER: _builtins.int
     SHORT_FIELD_NUMBER: _builtins.int
     long: _builtins.float
-    """Over the long window of the policy, at least 0."""
+    """Burn rate over the long window of the policy, at least 0."""
     short: _builtins.float
-    """Over its short window, at least 0."""
+    """Burn rate over the short window of the policy, at least 0."""
     def __init__(
         self,
         *,
@@ -192,8 +192,8 @@ Global___BurnRate: _TypeAlias = BurnRate  # noqa: Y015
 @_typing.final
 class BurnRatePolicy(_message.Message):
     """BurnRatePolicy says when a budget burns too fast: when both windows are at or above the burn
-    rate, and the service is called often enough. It is over when the burn rate of the short window
-    has stayed below half of that for as long as the short window.
+    rate, and the service is called often enough. The alert clears when the burn rate of the short
+    window has stayed below half of that for as long as the short window.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -203,9 +203,9 @@ class BurnRatePolicy(_message.Message):
     BURN_RATE_FIELD_NUMBER: _builtins.int
     SEVERITY_FIELD_NUMBER: _builtins.int
     burn_rate: _builtins.float
-    """Burn rate that is too fast."""
+    """Burn rate at which the alert fires."""
     severity: Global___AlertSeverity.ValueType
-    """Severity of its alert."""
+    """Severity of the alert."""
     @_builtins.property
     def long_window(self) -> _duration_pb2.Duration:
         """Long window, simulated time."""
@@ -232,7 +232,7 @@ Global___BurnRatePolicy: _TypeAlias = BurnRatePolicy  # noqa: Y015
 
 @_typing.final
 class SloAlert(_message.Message):
-    """SloAlert is a budget that burns too fast."""
+    """SloAlert is an alert about an error budget that burns too fast."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -245,16 +245,16 @@ class SloAlert(_message.Message):
     service: _builtins.str
     """Name of the service."""
     objective: Global___Objective.ValueType
-    """Objective whose budget it is."""
+    """Objective that the budget belongs to."""
     severity: Global___AlertSeverity.ValueType
-    """How soon somebody must look."""
+    """Severity: how soon somebody has to respond."""
     firing: _builtins.bool
-    """Whether it fires."""
+    """Whether the alert is firing."""
     burn_rate: _builtins.float
     """Highest burn rate over the long windows of its policies, now or when it was cleared."""
     @_builtins.property
     def since_time(self) -> _timestamp_pb2.Timestamp:
-        """When it fired, simulated clock."""
+        """When the alert fired, simulated clock."""
 
     def __init__(
         self,

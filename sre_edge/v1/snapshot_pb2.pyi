@@ -62,24 +62,24 @@ class _GapReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_GapReason.V
     GAP_REASON_SLOW_SUBSCRIBER: _GapReason.ValueType  # 1
     """The subscriber read more slowly than the server ticks."""
     GAP_REASON_HISTORY_EXPIRED: _GapReason.ValueType  # 2
-    """What came after the resume cursor is no longer in the history."""
+    """The snapshots after the resume cursor are no longer in the history."""
     GAP_REASON_RUN_ENDED: _GapReason.ValueType  # 3
     """The run of the resume cursor, or the run of this stream, is over: a restart or a reset. In a
-    stream of events: that run is not known any more.
+    stream of events: that run is no longer known.
     """
 
 class GapReason(_GapReason, metaclass=_GapReasonEnumTypeWrapper):
-    """GapReason says why something was lost."""
+    """GapReason says why messages were lost."""
 
 GAP_REASON_UNSPECIFIED: GapReason.ValueType  # 0
 """Not used by the server."""
 GAP_REASON_SLOW_SUBSCRIBER: GapReason.ValueType  # 1
 """The subscriber read more slowly than the server ticks."""
 GAP_REASON_HISTORY_EXPIRED: GapReason.ValueType  # 2
-"""What came after the resume cursor is no longer in the history."""
+"""The snapshots after the resume cursor are no longer in the history."""
 GAP_REASON_RUN_ENDED: GapReason.ValueType  # 3
 """The run of the resume cursor, or the run of this stream, is over: a restart or a reset. In a
-stream of events: that run is not known any more.
+stream of events: that run is no longer known.
 """
 Global___GapReason: _TypeAlias = GapReason  # noqa: Y015
 
@@ -94,7 +94,7 @@ class Cursor(_message.Message):
     run_id: _builtins.str
     """Run that the sequence number belongs to. A restart or a reset starts another run."""
     sequence: _builtins.int
-    """Number of the snapshot within its run, from 1 on, without holes."""
+    """Number of the snapshot within its run, starting at 1, without gaps."""
     def __init__(
         self,
         *,
@@ -129,7 +129,7 @@ class Snapshot(_message.Message):
     interval_seconds: _builtins.float
     """Length of the interval in seconds of simulated time, greater than 0."""
     kill_switch: _builtins.bool
-    """Whether the kill switch is on: no fault is taken until it is lifted."""
+    """Whether the kill switch is on: no fault is accepted until it is lifted."""
     topology_sequence: _builtins.int
     """Sequence number of the run's first snapshot with the present topology. 0: the run had it from
     the start. Who holds a topology with another number asks for it anew, by GetTopology.
@@ -156,12 +156,12 @@ class Snapshot(_message.Message):
 
     @_builtins.property
     def active_faults(self) -> _containers.RepeatedCompositeFieldContainer[_fault_pb2.Fault]:
-        """Faults that act or have been accepted and act from the next step on, oldest first."""
+        """Active faults and those accepted to act from the next step on, oldest first."""
 
     @_builtins.property
     def system(self) -> _prediction_pb2.SystemPrediction:
-        """What the model expects of the entry services together: the incident probability
-        of the system. Unset while the model has no baseline yet.
+        """Prediction for the whole system: the incident probability of its entry services. Unset while
+        the model has no baseline yet.
         """
 
     @_builtins.property
@@ -241,7 +241,7 @@ class ServiceMetrics(_message.Message):
     """Failed requests in the interval."""
     @_builtins.property
     def prediction(self) -> _prediction_pb2.Prediction:
-        """What the model expects of this service. Unset while the model has no baseline yet."""
+        """Prediction for this service. Unset while the model has no baseline yet."""
 
     def __init__(
         self,
@@ -365,8 +365,8 @@ Global___EdgeMetrics: _TypeAlias = EdgeMetrics  # noqa: Y015
 
 @_typing.final
 class Gap(_message.Message):
-    """Gap says that snapshots, or events, were lost to this subscriber; in a stream of snapshots a full
-    one follows it.
+    """Gap says that this subscriber lost snapshots or events; in a stream of snapshots a full one
+    follows.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -376,13 +376,13 @@ class Gap(_message.Message):
     FIRST_SEQUENCE_FIELD_NUMBER: _builtins.int
     LAST_SEQUENCE_FIELD_NUMBER: _builtins.int
     reason: Global___GapReason.ValueType
-    """Why they were lost."""
+    """Reason of the loss."""
     run_id: _builtins.str
-    """Run of what was lost."""
+    """Run that the lost messages belong to."""
     first_sequence: _builtins.int
-    """First sequence number lost. Unset if not known (the run is over)."""
+    """First lost sequence number. Unset if not known (the run is over)."""
     last_sequence: _builtins.int
-    """Last sequence number lost. Unset if not known (the run is over)."""
+    """Last lost sequence number. Unset if not known (the run is over)."""
     def __init__(
         self,
         *,

@@ -39,10 +39,10 @@ class _ServiceKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ServiceKi
     SERVICE_KIND_QUEUE: _ServiceKind.ValueType  # 5
     """Message queue."""
     SERVICE_KIND_EXTERNAL: _ServiceKind.ValueType  # 6
-    """Somebody else's service, outside of our control."""
+    """External service, operated by somebody else."""
 
 class ServiceKind(_ServiceKind, metaclass=_ServiceKindEnumTypeWrapper):
-    """ServiceKind says what part a service plays."""
+    """ServiceKind is a kind of service."""
 
 SERVICE_KIND_UNSPECIFIED: ServiceKind.ValueType  # 0
 """Not used by the server."""
@@ -57,12 +57,12 @@ SERVICE_KIND_CACHE: ServiceKind.ValueType  # 4
 SERVICE_KIND_QUEUE: ServiceKind.ValueType  # 5
 """Message queue."""
 SERVICE_KIND_EXTERNAL: ServiceKind.ValueType  # 6
-"""Somebody else's service, outside of our control."""
+"""External service, operated by somebody else."""
 Global___ServiceKind: _TypeAlias = ServiceKind  # noqa: Y015
 
 @_typing.final
 class Topology(_message.Message):
-    """Topology is the system that is observed: services and who calls whom."""
+    """Topology is the observed system: its services and the calls between them."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -104,7 +104,7 @@ class Service(_message.Message):
     name: _builtins.str
     """Unique name, a DNS label such as "api-gateway"."""
     kind: Global___ServiceKind.ValueType
-    """What kind of part this is."""
+    """Kind of the service."""
     replicas: _builtins.int
     """Configured replicas, at least 1."""
     entry: _builtins.bool
@@ -117,7 +117,7 @@ class Service(_message.Message):
 
     @_builtins.property
     def dependencies(self) -> _containers.RepeatedCompositeFieldContainer[Global___Dependency]:
-        """What this service calls, in the order of the topology file. Empty for a leaf."""
+        """Dependencies of the service, in the order of the topology file. Empty for a leaf."""
 
     def __init__(
         self,

@@ -29,31 +29,31 @@ class _TrainingStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Trainin
     TRAINING_STATE_UNSPECIFIED: _TrainingState.ValueType  # 0
     """Not used by the server."""
     TRAINING_STATE_RUNNING: _TrainingState.ValueType  # 1
-    """It runs."""
+    """The training is running."""
     TRAINING_STATE_PROMOTED: _TrainingState.ValueType  # 2
     """The candidate was better, and went live."""
     TRAINING_STATE_KEPT: _TrainingState.ValueType  # 3
     """The candidate was not shown to be better; it is kept, and can be activated by hand."""
     TRAINING_STATE_FAILED: _TrainingState.ValueType  # 4
-    """It failed."""
+    """The training failed."""
     TRAINING_STATE_INTERRUPTED: _TrainingState.ValueType  # 5
-    """The server ended while it ran; there is no candidate."""
+    """The server stopped while it ran; there is no candidate."""
 
 class TrainingState(_TrainingState, metaclass=_TrainingStateEnumTypeWrapper):
-    """TrainingState says what became of a training."""
+    """TrainingState is the state of a training."""
 
 TRAINING_STATE_UNSPECIFIED: TrainingState.ValueType  # 0
 """Not used by the server."""
 TRAINING_STATE_RUNNING: TrainingState.ValueType  # 1
-"""It runs."""
+"""The training is running."""
 TRAINING_STATE_PROMOTED: TrainingState.ValueType  # 2
 """The candidate was better, and went live."""
 TRAINING_STATE_KEPT: TrainingState.ValueType  # 3
 """The candidate was not shown to be better; it is kept, and can be activated by hand."""
 TRAINING_STATE_FAILED: TrainingState.ValueType  # 4
-"""It failed."""
+"""The training failed."""
 TRAINING_STATE_INTERRUPTED: TrainingState.ValueType  # 5
-"""The server ended while it ran; there is no candidate."""
+"""The server stopped while it ran; there is no candidate."""
 Global___TrainingState: _TypeAlias = TrainingState  # noqa: Y015
 
 class _ComparedOn:
@@ -65,19 +65,19 @@ class _ComparedOnEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ComparedOn
     COMPARED_ON_UNSPECIFIED: _ComparedOn.ValueType  # 0
     """Not used by the server."""
     COMPARED_ON_ALL: _ComparedOn.ValueType  # 1
-    """All of them."""
+    """All episodes."""
     COMPARED_ON_SIMULATED: _ComparedOn.ValueType  # 2
     """Simulated systems that neither model has seen."""
     COMPARED_ON_LIVE: _ComparedOn.ValueType  # 3
     """The newest experiments on the live system."""
 
 class ComparedOn(_ComparedOn, metaclass=_ComparedOnEnumTypeWrapper):
-    """ComparedOn says on which episodes models were compared."""
+    """ComparedOn is a kind of episodes that models were compared on."""
 
 COMPARED_ON_UNSPECIFIED: ComparedOn.ValueType  # 0
 """Not used by the server."""
 COMPARED_ON_ALL: ComparedOn.ValueType  # 1
-"""All of them."""
+"""All episodes."""
 COMPARED_ON_SIMULATED: ComparedOn.ValueType  # 2
 """Simulated systems that neither model has seen."""
 COMPARED_ON_LIVE: ComparedOn.ValueType  # 3
@@ -86,7 +86,7 @@ Global___ComparedOn: _TypeAlias = ComparedOn  # noqa: Y015
 
 @_typing.final
 class Training(_message.Message):
-    """Training is one training of learning mode."""
+    """Training is one training run of learning mode."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -101,33 +101,31 @@ class Training(_message.Message):
     CANDIDATE_VERSION_FIELD_NUMBER: _builtins.int
     COMPARISONS_FIELD_NUMBER: _builtins.int
     id: _builtins.int
-    """Number, rising from 1."""
+    """Number of the training, starting at 1."""
     state: Global___TrainingState.ValueType
-    """What became of it."""
+    """State of the training."""
     stage: _builtins.str
-    """What it does now, or did last, such as "simulating systems", "fitting trees" or "comparing"."""
+    """Current or last stage, such as "simulating systems", "fitting trees" or "comparing"."""
     share_done: _builtins.float
-    """Share that is done, 0 to 1, by the time that it usually takes."""
+    """Share that is done, 0 to 1, estimated from the usual duration."""
     message: _builtins.str
-    """While it runs: how far the stage is. At the end: the reason for what became of it, in words
-    and figures.
-    """
+    """While it runs: the progress of the stage. At the end: the reason for the result, with figures."""
     base_version: _builtins.str
-    """Version of the model that it goes on from: the live one when it began."""
+    """Version of the model that it continues from: the live one when it began."""
     candidate_version: _builtins.str
-    """Version of the model that it made. Empty until there is one."""
+    """Version of the candidate. Empty until there is one."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
-        """When it began, wall clock."""
+        """When the training began, wall clock."""
 
     @_builtins.property
     def end_time(self) -> _timestamp_pb2.Timestamp:
-        """When it ended, wall clock. Not set while it runs."""
+        """When the training ended, wall clock. Not set while it runs."""
 
     @_builtins.property
     def comparisons(self) -> _containers.RepeatedCompositeFieldContainer[Global___Comparison]:
-        """How both compare: of all episodes, of simulated systems alone, and of the newest live
-        experiments alone if there are any that neither model was trained on. Empty until then.
+        """Comparisons of both models: on all episodes, on simulated systems alone, and on the newest live
+        experiments alone if there are any that neither model was trained on. Empty until the comparison.
         """
 
     def __init__(
@@ -167,11 +165,11 @@ class Comparison(_message.Message):
     BRIER_FIELD_NUMBER: _builtins.int
     CALIBRATION_ERROR_FIELD_NUMBER: _builtins.int
     compared_on: Global___ComparedOn.ValueType
-    """Which episodes."""
+    """Kind of the episodes."""
     episodes: _builtins.int
     """Number of episodes."""
     incidents: _builtins.int
-    """Incidents in them."""
+    """Number of incidents in these episodes."""
     @_builtins.property
     def recall(self) -> Global___Compared:
         """Share of the incidents that are foreseen at 0.5 false alarms per episode; more is better."""
@@ -183,7 +181,7 @@ class Comparison(_message.Message):
     @_builtins.property
     def calibration_error(self) -> Global___Compared:
         """Expected calibration error over probabilities of at least 0.05; less is better. Not set if one
-        of the models never says as much.
+        of the models never predicts as much.
         """
 
     def __init__(
@@ -206,7 +204,7 @@ Global___Comparison: _TypeAlias = Comparison  # noqa: Y015
 
 @_typing.final
 class Compared(_message.Message):
-    """Compared holds one figure of both models."""
+    """Compared holds one figure for both models."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -216,9 +214,9 @@ class Compared(_message.Message):
     DIFFERENCE_LOW_FIELD_NUMBER: _builtins.int
     DIFFERENCE_HIGH_FIELD_NUMBER: _builtins.int
     current: _builtins.float
-    """Of the model that was live."""
+    """Figure of the model that was live."""
     candidate: _builtins.float
-    """Of the candidate."""
+    """Figure of the candidate."""
     difference: _builtins.float
     """Candidate minus current."""
     difference_low: _builtins.float

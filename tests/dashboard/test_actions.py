@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from dashboard import actions
-from dashboard.words import faults
+from dashboard.text import faults
 from server.rpc.catalog import catalog
 from sre_edge.v1 import fault_pb2
 from tests.dashboard.fakes import FakeProvider, snapshot, state
@@ -53,7 +53,7 @@ def test_a_size_of_a_training_is_a_number_that_the_api_can_hold(
     provider: FakeProvider, size: str
 ) -> None:
     error = perform(provider, "train", episodes="4", rounds=size)["error"]
-    assert error == "Most trees to add: expected a whole number of 9 digits at most"
+    assert error == "Maximum trees to add: expected a whole number of 9 digits at most"
     assert provider.asked == []
     perform(provider, "train", episodes="4", rounds=" ")
     assert provider.asked[0] == ("train", ("episodes", 4))

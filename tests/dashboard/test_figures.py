@@ -21,9 +21,9 @@ def test_charts_hold_probability_and_six_metrics_with_gaps() -> None:
         )
         for metric in (panel.metric for panel in PANELS)
     ]
-    past = service_charts.past(PANELS, series, START, 2.0)
+    history = service_charts.to_history(PANELS, series, START, 2.0)
     figure = service_charts.charts(
-        PANELS, past, topology().services[3], Notes(), SPAN, threshold=0.28
+        PANELS, history, topology().services[3], Notes(), SPAN, threshold=0.28
     )
     assert len(figure["data"]) == 7
     assert [(panel.title, panel.unit) for panel in PANELS] == [
@@ -43,7 +43,7 @@ def test_faults_alarms_and_incidents_are_marked_where_they_were() -> None:
     later = START + timedelta(seconds=30)
     notes = Notes([(START, later)], [], [later], [later])
     shapes = service_charts.charts(
-        PANELS, service_charts.Past(), topology().services[3], notes, SPAN
+        PANELS, service_charts.History(), topology().services[3], notes, SPAN
     )["layout"]["shapes"]
     band = next(shape for shape in shapes if shape["type"] == "rect")
     assert (band["x0"], band["x1"]) == (START.isoformat(), later.isoformat())

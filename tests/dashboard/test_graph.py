@@ -82,7 +82,7 @@ def test_callers_stand_left_of_what_they_call_even_in_a_cycle() -> None:
 def test_large_systems_are_drawn_in_groups_that_open() -> None:
     system, taken = large(1000)
     drawing = elements.drawing(system, taken, Address())
-    assert len(drawing["nodes"]) <= grouping.MOST_NODES
+    assert len(drawing["nodes"]) <= grouping.MAX_NODES
     assert all(node["id"].startswith("group:") for node in drawing["nodes"])
     assert any("1 in trouble" in node["label"] for node in drawing["nodes"])
     opened = elements.drawing(system, taken, Address(group=drawing["nodes"][0]["group"]))

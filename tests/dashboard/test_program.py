@@ -17,7 +17,7 @@ from websockets.sync.client import connect
 from websockets.typing import Origin
 
 from dashboard.app import build
-from dashboard.security import MOST_BODY_BYTES
+from dashboard.security import MAX_BODY_BYTES
 from dashboard.settings import Settings, SettingsError
 from tests import processes
 from tests.dashboard.fakes import FakeProvider, snapshot, state
@@ -61,7 +61,7 @@ def test_bodies_say_their_length_and_are_not_large(url: str) -> None:
     assert answer(f"{url}{action}", b"{}", Content_Type="application/json") != 413
     # Refused by its headers: the body is not waited for, and does not come.
     for name, value in (
-        ("Content-Length", str(MOST_BODY_BYTES + 1)),
+        ("Content-Length", str(MAX_BODY_BYTES + 1)),
         ("Transfer-Encoding", "chunked"),
     ):
         connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=10)

@@ -147,9 +147,9 @@ def test_a_moment_of_the_past_is_shown_as_such() -> None:
 def test_a_service_shows_risk_reasons_advice_path_neighbours_and_budget() -> None:
     body = text(FULL, ids.SERVICE_BODY, service="database")
     for said in (
-        "Most likely: service down , 90 % sure", "Restart database.", "replicas are missing",
-        "Critical path of api-gateway", "It calls nothing.", "auth-service", "availability", "-5 %",
-        "⚠ page",
+        "Most likely: service down , 90 % confidence", "Restart database.", "replicas are missing",
+        "Critical path of api-gateway", "It calls no other service.", "auth-service",
+        "availability", "-5 %", "⚠ page",
     ):  # fmt: skip
         assert said in body
     assert "no such service" in text(FULL, ids.SERVICE_HEAD, service="gone")
@@ -218,7 +218,7 @@ def test_records_that_fail_say_so_and_offer_to_try_again() -> None:
 def test_open_incidents_are_in_the_banner() -> None:
     known = state(snapshot(risk=1.0), records=records(incidents=[incident()]))
     said = text(known, ids.BANNER)
-    assert "An incident goes on" in said
+    assert "An incident is open" in said
     assert "foretold 12 s ahead" in said
 
 

@@ -79,7 +79,7 @@ def test_open_select_inject_cascade_alarm_first_stop_recover_outcome(page: Page,
     expect(card(page, "database")).to_contain_text("service kill")
     expect(page.locator("#banner")).to_contain_text("Critical")
     expect(card(page, "api-gateway")).to_contain_text(re.compile("degraded|down"))
-    expect(page.locator("#banner")).to_contain_text("An incident goes on")
+    expect(page.locator("#banner")).to_contain_text("An incident is open")
     assert percent(page.locator("#system-risk").inner_text()) >= 60
     after = node(page, "database")
     assert "faulty" in after["classes"]
@@ -149,7 +149,7 @@ def test_reset_asks_and_brings_everything_back(page: Page, url: str, client: Cli
     expect(card(page, "api-gateway")).to_contain_text("down")
     page.locator("#reset").click()
     dialog = page.get_by_role("dialog")
-    expect(dialog).to_contain_text("A new run begins for everyone")
+    expect(dialog).to_contain_text("A new run starts for all users")
     page.keyboard.press("Escape")
     expect(dialog).to_have_count(0)
     page.locator("#reset").click()

@@ -172,7 +172,7 @@ def test_predictions_show_the_model_its_card_and_its_plots(page: Page, url: str)
 
 def test_learning_says_in_place_why_it_cannot_begin(page: Page, url: str) -> None:
     page.goto(f"{url}/predictions")
-    expect(page.locator("#learning")).to_contain_text("Nothing was trained here yet")
+    expect(page.locator("#learning")).to_contain_text("No training has run here yet")
     page.locator("#train").click()
     expect(page.locator("#training-message")).to_have_text(re.compile(r"\w+"))
 
@@ -202,10 +202,10 @@ def test_a_service_has_a_page_of_its_own(page: Page, url: str) -> None:
     page.goto(f"{url}/services/database")
     expect(page.locator("#service-name")).to_have_text("database")
     body = page.locator("#service-body")
-    for said in ("What is likely", "How it stands", "Needs", "Needed by", "Error budgets"):
+    for said in ("What is likely", "Analysis", "Depends on", "Called by", "Error budgets"):
         expect(body).to_contain_text(said)
     expect(body).to_contain_text("auth-service")
-    page.get_by_text("What the model sees").click()
+    page.get_by_text("Inputs of the model").click()
     expect(page.locator(".features")).to_contain_text("memory_slope_30s")
     page.goto(f"{url}/services/nobody")
     expect(page.locator("#service-head")).to_contain_text("no such service")

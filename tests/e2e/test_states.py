@@ -99,7 +99,7 @@ def test_the_page_tells_how_things_are_before_dash_is_there(
     page.route("**/_dash-component-suites/**", lambda route: held.append(route))
     page.goto(f"{url}/?service=database", wait_until="commit")
     expect(page.locator("#services .card")).to_have_count(4)
-    expect(page.locator("#service-body")).to_contain_text("Needed by")
+    expect(page.locator("#service-body")).to_contain_text("Called by")
     expect(page.locator("#connection")).to_have_text("live")
     page.get_by_role("button", name="Pause the simulated clock").click()
     page.locator("#confirm").click()  # waits for Dash, as graph and charts do
@@ -109,7 +109,7 @@ def test_the_page_tells_how_things_are_before_dash_is_there(
     page.wait_for_function(
         "() => document.getElementById('graph')?._cyreg?.cy?.nodes().length === 4"
     )
-    expect(page.locator("#toasts")).to_contain_text("stands still")
+    expect(page.locator("#toasts")).to_contain_text("is paused")
     assert ("set_clock", True, None) in provider.asked
 
 

@@ -30,7 +30,9 @@ EPISODES = ((KILL,), (KILL, HARMLESS), (KILL, ERRORS), (LEAK,), ())
 
 
 def test_the_cause_is_the_fault_without_which_it_had_not_begun() -> None:
-    recording = record(shipped("default"), [scenario(f) for f in EPISODES], seed=3, explained=True)
+    recording = record(
+        shipped("default"), [scenario(f) for f in EPISODES], seed=3, with_causes=True
+    )
     causes = {
         (incident.copy, incident.service): cause
         for incident, cause in zip(recording.incidents, recording.causes, strict=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ml.evaluation.metrics import Curve, ahead, candidates, curve
+from ml.evaluation.metrics import Curve, candidates, curve, recall_gain
 from ml.evaluation.pool import Pool, Scored
 from tests.ml.test_cascade import recording
 
@@ -46,8 +46,8 @@ def test_the_interval_of_a_difference_is_paired() -> None:
     nothing = [[0.0] * 60]
     better = made([list(others + 1.0)], nothing, list(incidents))
     worse = made([list(others)], nothing, list(incidents))
-    found = ahead(better, worse, 0.5)
+    found = recall_gain(better, worse, 0.5)
     assert found["ci"][0] > 0.0
     assert found["difference"] == np.float64(f"{60 / incidents.sum():.6g}")
-    level = ahead(worse, worse, 0.5)
+    level = recall_gain(worse, worse, 0.5)
     assert level == {"difference": 0.0, "ci": [0.0, 0.0]}

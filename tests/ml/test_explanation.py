@@ -10,7 +10,7 @@ import pytest
 import xgboost
 
 from ml.features import LEARNED, NAMES, FeatureExtractor
-from ml.features.table import ELSEWHERE
+from ml.features.table import NEIGHBOUR_FEATURES
 from ml.serving.explanation import Explainer, paths
 from ml.serving.factors import top_factors
 from ml.training.export import trees
@@ -123,7 +123,7 @@ def test_extremes_elsewhere_are_those_of_the_table() -> None:
     simulation, _, features = leaking()
     gateway = simulation.graph.index["api-gateway"]
     others = [i for i in range(simulation.graph.services) if i != gateway]
-    for name, among, sign, base in ELSEWHERE:
+    for name, among, sign, base in NEIGHBOUR_FEATURES:
         if among == "below":
             values = features[others, NAMES.index(base)]
             expected = np.nanmax(values) if sign > 0 else np.nanmin(values)

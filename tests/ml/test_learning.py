@@ -23,10 +23,10 @@ from ml.learning.job import split
 from ml.learning.live import (
     COMPLETE_FRAMES,
     ExamplesError,
-    Seen,
+    LiveWindow,
     from_bytes,
     labelled,
-    surroundings,
+    neighbourhood,
     to_bytes,
 )
 from ml.serving.artefact import INCIDENT_MODEL, MANIFEST, SHIPPED
@@ -49,7 +49,7 @@ SCENARIO = Scenario(
 )  # fmt: skip
 
 
-def seen_live(kept: list[int], first: int, last: int) -> Seen:
+def seen_live(kept: list[int], first: int, last: int) -> LiveWindow:
     """Look at frames `first` to `last` of the scenario as the server's recorder does."""
     simulation = Simulation(BOUTIQUE, seed=5, loads=[SCENARIO.load])
     for fault in SCENARIO.faults:
@@ -65,7 +65,7 @@ def seen_live(kept: list[int], first: int, last: int) -> Seen:
             features.append(row[kept].astype(np.float32))
             truths.append(simulation.truth.of(np.array(kept)))
     found = incidents(np.stack(breaches))
-    return Seen(
+    return LiveWindow(
         system=BOUTIQUE.name,
         names=tuple(graph.names[i] for i in kept),
         indices=np.array(kept, dtype=np.intp),
@@ -148,9 +148,9 @@ def test_examples_of_another_version_are_mapped_by_name(monkeypatch: pytest.Monk
 def test_what_is_nearest_to_a_fault_is_kept() -> None:
     graph = shipped("deep-chain").graph()
     middle = graph.names[len(graph.names) // 2]
-    near = surroundings(graph, [middle], 3)
+    near = neighbourhood(graph, [middle], 3)
     assert [abs(int(i) - graph.index[middle]) for i in near] == [1, 0, 1]
-    assert len(surroundings(graph, [middle], 1000)) == graph.services
+    assert len(neighbourhood(graph, [middle], 1000)) == graph.services
 
 
 def test_training_goes_on_from_the_very_trees_of_a_model() -> None:

@@ -14,7 +14,7 @@ def test_the_oracle_foresees_a_leak_and_nothing_in_a_quiet_episode() -> None:
     topology = shipped("default")
     leak = Fault("user-service", FaultKind.MEMORY_LEAK, 300.0, 90.0, 2.0)
     chosen = [Scenario("leak", 1320.0, Load(), (leak,)), Scenario("quiet", 1320.0, Load(), ())]
-    recording = record(topology, chosen, seed=2, explained=True)
+    recording = record(topology, chosen, seed=2, with_causes=True)
     probability = oracle(topology, chosen, seed=2)
     assert probability.shape == recording.label.shape
     leaking = recording.graph.index["user-service"]

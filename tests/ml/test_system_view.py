@@ -29,7 +29,7 @@ def test_incidents_of_entries_that_overlap_are_one_of_the_system() -> None:
         Fault("shared", FaultKind.SERVICE_KILL, 200.0, 60.0),
         Fault("alone", FaultKind.SERVICE_KILL, 600.0, 60.0),
     )
-    recording = record(topology, [Scenario("x", 1320.0, Load(), faults)], seed=1, explained=True)
+    recording = record(topology, [Scenario("x", 1320.0, Load(), faults)], seed=1, with_causes=True)
     score = np.zeros(recording.label.shape)
     score[:, :, 1], score[:, :, 2] = 0.4, 0.9  # only entries count
     system = of_system(Scored(recording, score))

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from ml.features import NAMES
-from ml.learning.live import COMPLETE_FRAMES, LEAST_FRAMES, Seen, from_bytes
+from ml.learning.live import COMPLETE_FRAMES, MIN_FRAMES, LiveWindow, from_bytes
 from ml.serving.artefact import SHIPPED
 from ml.serving.predictor import Predictor
-from server.learning.examples import MOST_WAITING, Examples
+from server.learning.examples import MAX_WAITING, Examples
 from server.learning.recorder import BEFORE_FRAMES, Experiment, Recorder
 from server.sources.simulation import simulation
 from server.store import experiments, open_store, place
@@ -53,15 +53,15 @@ def test_experiments_that_wait_for_the_database_are_limited(tmp_path: Path) -> N
     store = open_store(place(tmp_path, None))
     released = threading.Event()
     store.offer(lambda _: released.wait(60.0))
-    features = np.zeros((LEAST_FRAMES + COMPLETE_FRAMES, 1, len(NAMES)), np.float32)
-    seen = Seen("default", ("database",), np.array([3]), features, (), ())
+    features = np.zeros((MIN_FRAMES + COMPLETE_FRAMES, 1, len(NAMES)), np.float32)
+    seen = LiveWindow("default", ("database",), np.array([3]), features, (), ())
     first = System(simulation("default", 1), Predictor()).latest
     examples = Examples(store)
-    for _ in range(MOST_WAITING + 3):
+    for _ in range(MAX_WAITING + 3):
         examples.keep(Experiment(first, (), seen))
     released.set()
     examples.close()
-    assert len(store.read(experiments.newest)) == MOST_WAITING
+    assert len(store.read(experiments.newest)) == MAX_WAITING
     store.close()
 
 

@@ -122,6 +122,6 @@ def test_a_model_does_not_grow_without_end(
         path.write_bytes(to_bytes(recording))
         files[str(number)] = str(path)
     trees = booster(SHIPPED).num_boosted_rounds()
-    monkeypatch.setattr("ml.learning.candidate.MOST_TREES", trees)
+    monkeypatch.setattr("ml.learning.candidate.MAX_TREES", trees)
     with pytest.raises(ContinueError, match=f"the live model has {trees} trees"):
         learn(Job(1, str(SHIPPED), str(tmp_path / "candidate"), files), lambda *_: None)

@@ -92,7 +92,7 @@ def test_compose_dependencies_become_calls() -> None:
     }  # fmt: skip
     assert (services["redis"].kind, services["db"].kind) == ("cache", "database")
     assert (services["vote"].replicas, services["worker"].replicas) == (3, 2)
-    assert "who starts first" in warnings
+    assert "only gives the start order" in warnings
 
 
 @pytest.mark.parametrize("name", sorted(EXAMPLES))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from simulator.side_by_side import placed, side_by_side
+from simulator.side_by_side import prefixed_fault, side_by_side
 from simulator.simulation import Simulation
 from simulator.topologies import shipped
 from telemetry.faults import Fault, FaultKind
@@ -34,7 +34,7 @@ def test_every_system_is_there_with_its_own_calls() -> None:
 def test_a_fault_in_one_system_does_not_change_a_bit_of_another() -> None:
     calm, struck = (Simulation(side_by_side(SYSTEMS), copies=3, seed=4) for _ in range(2))
     fault = Fault("database", FaultKind.SERVICE_KILL, 20.0, 60.0)
-    struck.inject(placed(fault, 2))
+    struck.inject(prefixed_fault(fault, 2))
     harmed = False
     for _ in range(40):
         before, after = calm.next_frame(), struck.next_frame()

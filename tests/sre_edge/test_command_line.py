@@ -37,7 +37,7 @@ def test_a_whole_story(target: str) -> None:
     assert "system:" in sre_edge(target, "predict").stdout
     assert "stopped" in sre_edge(target, "stop", fault["id"]).stdout
     assert json.loads(sre_edge(target, "reset", "--json").stdout)["run_id"]
-    assert "no fault acts" in sre_edge(target, "stop", "--all").stdout
+    assert "no fault is active" in sre_edge(target, "stop", "--all").stdout
 
 
 def test_the_kinds_of_faults_and_the_figures_come_from_the_catalog(target: str) -> None:
@@ -63,7 +63,7 @@ def test_models_and_trainings(target: str) -> None:
     assert "What it learned from" in sre_edge(target, "model", "show").stdout
     shown = json.loads(sre_edge(target, "model", "show", version, "--json").stdout)
     assert shown["metrics"]["overall"]["model"]["event_recall"] > 0.0
-    assert "was live already" in sre_edge(target, "model", "activate", version).stdout
+    assert "is already live" in sre_edge(target, "model", "activate", version).stdout
     for wrong, said in (
         (("model", "activate", "2-nowhere"), f"known: {version}"),
         (("model", "show", "2-nowhere"), f"known: {version}"),
@@ -94,11 +94,11 @@ def test_a_game_day(target: str) -> None:
     assert "api-gateway" in told
     assert "page" in sre_edge(target, "slo", "database", "--firing").stdout
     assert len(json.loads(sre_edge(target, "slo", "--json").stdout)["services"]) == 4
-    assert "no fault is taken until" in sre_edge(target, "stop", "--kill-switch").stdout
+    assert "no fault is accepted until" in sre_edge(target, "stop", "--kill-switch").stdout
     refused = sre_edge(target, "inject", "database", "cpu_spike")
     assert (refused.returncode, "kill switch" in refused.stderr) == (2, True)
     assert sre_edge(target, "experiments", "x-1").returncode == 2
-    assert "faults are taken" in sre_edge(target, "stop", "--lift").stdout
+    assert "faults are accepted again" in sre_edge(target, "stop", "--lift").stdout
     assert "expected either" in sre_edge(target, "stop", "--lift", "f-1").stderr
     sre_edge(target, "reset")
 
@@ -160,7 +160,7 @@ def test_help_teaches() -> None:
     for command in ("topology", "watch", "predict", "inject", "stop", "reset", "scenario", "up",
                     "faults"):  # fmt: skip
         assert command in text
-        assert "Exit codes: 0 done" in sre_edge("", command, "--help").stdout
+        assert "Exit codes: 0 success" in sre_edge("", command, "--help").stdout
     assert "memory_leak" in sre_edge("", "inject", "--help").stdout
 
 

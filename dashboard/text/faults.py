@@ -1,12 +1,12 @@
-"""What each kind of fault does, in words, for the chaos panel."""
+"""Texts that say what each kind of fault does, for the chaos panel."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dashboard.words.names import kind_key, kind_name
-from dashboard.words.numbers import number
-from dashboard.words.times import length, seconds
+from dashboard.text.names import kind_key, kind_name
+from dashboard.text.numbers import number
+from dashboard.text.times import length, seconds
 from sre_edge.v1 import fault_pb2
 from sre_edge.v1.catalog_pb2 import Catalog
 
@@ -40,7 +40,7 @@ def effect(catalog: Catalog, kind: fault_pb2.FaultKind.ValueType, intensity: flo
     return ""
 
 
-def said(catalog: Catalog, kinds: Sequence[str], intensity: float) -> str:
+def summary(catalog: Catalog, kinds: Sequence[str], intensity: float) -> str:
     """Say what some kinds, named as in files, do at an intensity."""
     named = {kind_key(stated.kind): stated for stated in catalog.faults}
     return " ".join(
@@ -50,7 +50,7 @@ def said(catalog: Catalog, kinds: Sequence[str], intensity: float) -> str:
     )
 
 
-def described(catalog: Catalog, fault: fault_pb2.Fault) -> str:
+def description(catalog: Catalog, fault: fault_pb2.Fault) -> str:
     """Say what a fault is, where, how strong, and how it begins."""
     texts = [
         f"{kind_name(fault.kind)} on {fault.target}",

@@ -8,7 +8,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from dashboard.markup import Node, h
-from dashboard.words.numbers import duration
+from dashboard.text.numbers import duration
 
 
 def moment(stamp: Timestamp) -> datetime:

@@ -23,7 +23,7 @@ STATUSES = {
 }
 MARKS = {"healthy": "●", "degraded": "▲", "down": "⬣", "unknown": "◆"}
 
-# What a group of kinds of events is called in the address and on its filter.
+# Groups of kinds of events: name in the address, label of the filter, members.
 EVENT_GROUPS: dict[str, tuple[str, frozenset[event_pb2.EventKind.ValueType]]] = {
     "fault": (
         "Faults",
@@ -68,13 +68,13 @@ def event_group(kind: event_pb2.EventKind.ValueType) -> str:
     return next((name for name, (_, kinds) in EVENT_GROUPS.items() if kind in kinds), "change")
 
 
-def _words(name: str, prefix: str) -> str:
+def _enum_label(name: str, prefix: str) -> str:
     return name.removeprefix(prefix).lower().replace("_", " ")
 
 
 def kind_name(kind: fault_pb2.FaultKind.ValueType) -> str:
     """Name a kind of fault, such as "service kill"."""
-    return _words(fault_pb2.FaultKind.Name(kind), "FAULT_KIND_")
+    return _enum_label(fault_pb2.FaultKind.Name(kind), "FAULT_KIND_")
 
 
 def sentence(text: str) -> str:
@@ -89,68 +89,68 @@ def kind_key(kind: fault_pb2.FaultKind.ValueType) -> str:
 
 def level_name(level: prediction_pb2.RiskLevel.ValueType) -> str:
     """Name a risk level, such as "high"."""
-    return _words(prediction_pb2.RiskLevel.Name(level), "RISK_LEVEL_")
+    return _enum_label(prediction_pb2.RiskLevel.Name(level), "RISK_LEVEL_")
 
 
 def type_name(kind: prediction_pb2.IncidentType.ValueType) -> str:
     """Name a type of incident, such as "CPU saturation"; "" if the model has no opinion."""
     if kind == prediction_pb2.INCIDENT_TYPE_UNSPECIFIED:
         return ""
-    name = _words(prediction_pb2.IncidentType.Name(kind), "INCIDENT_TYPE_")
+    name = _enum_label(prediction_pb2.IncidentType.Name(kind), "INCIDENT_TYPE_")
     return name.replace("cpu", "CPU")
 
 
 def service_kind(kind: topology_pb2.ServiceKind.ValueType) -> str:
     """Name what part a service plays, such as "database"."""
-    return _words(topology_pb2.ServiceKind.Name(kind), "SERVICE_KIND_")
+    return _enum_label(topology_pb2.ServiceKind.Name(kind), "SERVICE_KIND_")
 
 
 def objective_name(objective: slo_pb2.Objective.ValueType) -> str:
     """Name an objective, such as "error rate"."""
-    return _words(slo_pb2.Objective.Name(objective), "OBJECTIVE_")
+    return _enum_label(slo_pb2.Objective.Name(objective), "OBJECTIVE_")
 
 
 def severity_name(severity: slo_pb2.AlertSeverity.ValueType) -> str:
     """Name a severity: "ticket" or "page"."""
-    return _words(slo_pb2.AlertSeverity.Name(severity), "ALERT_SEVERITY_")
+    return _enum_label(slo_pb2.AlertSeverity.Name(severity), "ALERT_SEVERITY_")
 
 
 def experiment_state(state: experiment_pb2.ExperimentState.ValueType) -> str:
     """Name the state of an experiment, such as "running"."""
-    return _words(experiment_pb2.ExperimentState.Name(state), "EXPERIMENT_STATE_")
+    return _enum_label(experiment_pb2.ExperimentState.Name(state), "EXPERIMENT_STATE_")
 
 
 def incident_state(incident: incident_pb2.Incident) -> str:
     """Say whether an incident goes on, and else why it does not."""
     if incident.state == incident_pb2.INCIDENT_STATE_OPEN:
         return "open"
-    return _words(incident_pb2.IncidentEnd.Name(incident.ended_by), "INCIDENT_END_")
+    return _enum_label(incident_pb2.IncidentEnd.Name(incident.ended_by), "INCIDENT_END_")
 
 
 def alarm_outcome(outcome: alarm_pb2.AlarmOutcome.ValueType) -> str:
     """Name how an alarm turned out, such as "foretold"."""
-    return _words(alarm_pb2.AlarmOutcome.Name(outcome), "ALARM_OUTCOME_")
+    return _enum_label(alarm_pb2.AlarmOutcome.Name(outcome), "ALARM_OUTCOME_")
 
 
 def training_state(state: training_pb2.TrainingState.ValueType) -> str:
     """Name what became of a training, such as "promoted"."""
-    return _words(training_pb2.TrainingState.Name(state), "TRAINING_STATE_")
+    return _enum_label(training_pb2.TrainingState.Name(state), "TRAINING_STATE_")
 
 
 def model_origin(origin: model_pb2.ModelOrigin.ValueType) -> str:
     """Name where a model comes from, such as "built in"."""
-    return _words(model_pb2.ModelOrigin.Name(origin), "MODEL_ORIGIN_")
+    return _enum_label(model_pb2.ModelOrigin.Name(origin), "MODEL_ORIGIN_")
 
 
-def status_of(seen: snapshot_pb2.ServiceMetrics | None) -> str:
+def status_of(metrics: snapshot_pb2.ServiceMetrics | None) -> str:
     """Name the status of a service; "unknown" without one."""
-    return STATUSES.get(seen.status, "unknown") if seen else "unknown"
+    return STATUSES.get(metrics.status, "unknown") if metrics else "unknown"
 
 
 TRAINING_SIZES = {
-    "systems": ("Simulated systems", "To learn from, beside the experiments"),
-    "episodes": ("Episodes of each", "Of 15 simulated minutes"),
-    "held_out_systems": ("Systems to compare on", "As many again to calibrate on"),
-    "rounds": ("Most trees to add", "To those of the live model"),
+    "systems": ("Simulated systems", "To learn from, in addition to the experiments"),
+    "episodes": ("Episodes per system", "15 simulated minutes each"),
+    "held_out_systems": ("Systems to compare on", "The same number is used to calibrate"),
+    "rounds": ("Maximum trees to add", "Added to the trees of the live model"),
 }
-"""How much a training takes, by the names of the API: what it is called, and what it means."""
+"""Sizes of a training, by their names in the API: label and explanation."""

@@ -1,4 +1,4 @@
-"""A service against its own past: what is unusual, where it goes, since when."""
+"""History features: deviations of a service from its own past, trends, and ages of events."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from ml.features.trends import Baseline, Smoothed, Window, filled
 from telemetry.frame import Frame
 from telemetry.graph import FloatArray, ServiceGraph
 
-LONGEST_S = 600.0
+MAX_AGE_S = 600.0
 RECENT_FRAMES = 15
 SMOOTHING_FRAMES = 5.0
 UNUSUAL_Z = 4.0
-MOST_P95_OVER_SLO = 20.0
-MOST_CAPACITY_RATIO = 20.0
+MAX_P95_OVER_SLO = 20.0
+MAX_CAPACITY_RATIO = 20.0
 SHORT_BREACHES, LONG_BREACHES = 8, 30
 
 _FLOORS = {
@@ -30,17 +30,17 @@ _FLOORS = {
     "throughput_per_cpu": 1e-3,
     "critical_path": 1.0,
 }
-"""What has a baseline, and its least deviation that counts as normal, in its unit."""
-_MOST_RATIOS = {
+"""Series with a baseline, and the minimum of its standard deviation, in the unit of the series."""
+_MAX_RATIOS = {
     "latency_ratio": ("latency", 100.0),
     "request_ratio": ("request", 20.0),
     "cpu_ratio": ("cpu", 20.0),
     "throughput_per_cpu_ratio": ("throughput_per_cpu", 20.0),
     "critical_path_ratio": ("critical_path", 100.0),
 }
-"""Ratios to a baseline: to which, and the most that is told."""
+"""Ratios to a baseline: of which series, and the maximum value of the feature."""
 
-_FOLLOWED = {name: place for place, name in enumerate(_FLOORS)}
+_SERIES = {name: place for place, name in enumerate(_FLOORS)}
 _Z = tuple(f"{name}_z" for name, _ in DEVIATIONS)
 _Z_SMOOTH = tuple(f"{name}_z_smooth" for name, _ in DEVIATIONS)
 _SLOPES = [
@@ -59,8 +59,8 @@ _REACHED_SINCE_JUMP = (
 )
 
 
-class Past:
-    """Remembers B copies of S services."""
+class HistoryFeatures:
+    """Follows B copies of S services over time."""
 
     def __init__(self, graph: ServiceGraph, shape: tuple[int, int], interval_s: float) -> None:
         self._graph = graph
@@ -74,7 +74,7 @@ class Past:
         self._jumps = Jumps(deviations)
         self._recent = Window((len(SINCE_JUMP), *shape), RECENT_FRAMES, interval_s)
         self._breaches = _Breaches(shape)
-        self._ages = np.full((len(_AGES), *shape), LONGEST_S)
+        self._ages = np.full((len(_AGES), *shape), MAX_AGE_S)
         self._ages[_AGES.index("unusual_for_s")] = 0.0
 
     def update(self, frame: Frame, bad: NDArray[np.bool_], c: Columns) -> None:
@@ -108,12 +108,12 @@ class Past:
         usual = self._baseline.location
         z = self._baseline.update(values)[: len(_Z)]
         c.block(_Z)[:], c.block(_Z_SMOOTH)[:] = z, self._smoothed.update(z)
-        for name, (followed, most) in _MOST_RATIOS.items():
-            place = _FOLLOWED[followed]
-            c[name] = np.minimum(values[place] / usual[place], most)
+        for name, (series, limit) in _MAX_RATIOS.items():
+            place = _SERIES[series]
+            c[name] = np.minimum(values[place] / usual[place], limit)
         # At its normal cost per request, the request rate that fills the CPU.
-        capacity_rps = 100.0 * usual[_FOLLOWED["throughput_per_cpu"]]
-        c["capacity_ratio"] = np.minimum(request_rps / capacity_rps, MOST_CAPACITY_RATIO)
+        capacity_rps = 100.0 * usual[_SERIES["throughput_per_cpu"]]
+        c["capacity_ratio"] = np.minimum(request_rps / capacity_rps, MAX_CAPACITY_RATIO)
         return z
 
     def _slope(self, frame: Frame, c: Columns) -> None:
@@ -122,7 +122,7 @@ class Past:
                 [  # in the order of SLOPED
                     frame.cpu_percent,
                     frame.memory_percent,
-                    np.minimum(c["p95_over_slo"], MOST_P95_OVER_SLO),
+                    np.minimum(c["p95_over_slo"], MAX_P95_OVER_SLO),
                     frame.error_rate_percent,
                     c["request_ratio"],
                     frame.availability_percent,
@@ -137,12 +137,12 @@ class Past:
         """Count the time since each of `_AGES` last happened."""
         unusual = np.logical_or.reduce(np.abs(c.block(_Z_SMOOTH)) > UNUSUAL_Z, axis=0)
         happened = np.array([bad, unusual, jumped, ~unusual])
-        older = np.minimum(self._ages + self._interval_s, LONGEST_S)
+        older = np.minimum(self._ages + self._interval_s, MAX_AGE_S)
         self._ages = np.where(happened, 0.0, older)
         c.block(_AGES)[:] = self._ages
 
     def _settle(self, c: Columns) -> None:
-        """Say where the metrics have gone since they last jumped, the jump itself left out."""
+        """Compute trends since the last jump of a metric, the jump itself excluded."""
         self._recent.update(filled(c.take(_RECENT)))
         frames = np.round(c["since_jump_s"] / self._interval_s)
         means, slopes = self._recent.since(frames)
@@ -154,7 +154,7 @@ class Past:
         np.subtract(recent[-1], recent[0], out=changes[1::2])
 
     def _reach(self, c: Columns) -> None:
-        """Say when what is left will be gone."""
+        """Extrapolate when limits will be reached."""
         headroom, present = c["cpu_headroom"], c["availability_percent"]
         left = np.array(
             [
@@ -187,23 +187,23 @@ class _Breaches:
     """Share of breached intervals among the last ones."""
 
     def __init__(self, shape: tuple[int, int]) -> None:
-        self._seen = np.zeros((LONG_BREACHES, *shape))
+        self._ring = np.zeros((LONG_BREACHES, *shape))
         self._short, self._long = np.zeros(shape), np.zeros(shape)
         self._frames = 0
 
     def update(self, bad: NDArray[np.bool_]) -> tuple[FloatArray, FloatArray]:
         """Take one interval; give the shares of the last 8 and 30."""
         place = self._frames % LONG_BREACHES
-        self._short += bad - self._seen[place - SHORT_BREACHES]
-        self._long += bad - self._seen[place]
-        self._seen[place] = bad
+        self._short += bad - self._ring[place - SHORT_BREACHES]
+        self._long += bad - self._ring[place]
+        self._ring[place] = bad
         self._frames += 1
         return self._short / SHORT_BREACHES, self._long / LONG_BREACHES
 
 
 def _reached_s(distance: FloatArray, slope_per_s: FloatArray) -> FloatArray:
     """Time until a distance is gone at a slope, 0 to 600 s; 600 if it does not shrink."""
-    time_s: FloatArray = np.clip(distance / slope_per_s, 0.0, LONGEST_S)
+    time_s: FloatArray = np.clip(distance / slope_per_s, 0.0, MAX_AGE_S)
     never = (slope_per_s <= 1e-9) & ~np.isnan(distance)
-    np.copyto(time_s, LONGEST_S, where=never)
+    np.copyto(time_s, MAX_AGE_S, where=never)
     return time_s

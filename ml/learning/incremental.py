@@ -1,4 +1,4 @@
-"""Training beside a server that serves: in one thread, trees added to those of the live model."""
+"""Incremental training, in one thread next to a running server: trees added to the live model."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 Progress = Callable[[str, int, int], None]
-"""Told what is done now, how many parts of it are done, and of how many."""
+"""Called with the current stage, the number of its parts that are done, and of all parts."""
 FITTING = "fitting trees"
 
 
-class Beside:
+class IncrementalTraining:
     """Implements `ml.training.compute.Compute`.
 
     Parameters
     ----------
     base
-        Trees to go on from.
+        Trees to continue from.
     progress
-        Told after each part.
+        Called after each part.
     """
 
     def __init__(self, base: xgboost.Booster, progress: Progress) -> None:
@@ -50,14 +50,14 @@ class Beside:
         checking: Matrix,
     ) -> xgboost.Booster:
         """Add at most so many trees; those after the best one are dropped."""
-        told = _Told(self._progress, rounds)
+        callback = _ProgressCallback(self._progress, rounds)
         alone = {**options, "nthread": 1}
         return boosted(
-            alone, rounds, patience, learning, checking, base=self._base, callbacks=[told]
+            alone, rounds, patience, learning, checking, base=self._base, callbacks=[callback]
         )
 
 
-class _Told(xgboost.callback.TrainingCallback):
+class _ProgressCallback(xgboost.callback.TrainingCallback):
     def __init__(self, progress: Progress, rounds: int) -> None:
         super().__init__()
         self._progress, self._rounds = progress, rounds

@@ -1,4 +1,4 @@
-"""What a service's dependencies, all below it, and its callers go through."""
+"""Neighbour features: extremes over dependencies, everything below a service, and its callers."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ import numpy as np
 from ml.features.columns import Columns, places
 from ml.features.health import seed_cascade_risk
 from ml.features.neighbours import Neighbours
-from ml.features.table import ELSEWHERE
+from ml.features.table import NEIGHBOUR_FEATURES
 from ml.features.trends import filled
 from telemetry.frame import Frame
 from telemetry.graph import FloatArray, ServiceGraph
 
 _CARRIED = (
-    *ELSEWHERE,
+    *NEIGHBOUR_FEATURES,
     ("cascade_risk", "below", 1.0, "seed_risk"),
     ("violations_below", "below", 1.0, "violations"),
 )
 
 
 class _Extremes:
-    """Extremes among one kind of other services, all at once."""
+    """Extremes over one kind of neighbours, all features at once."""
 
     def __init__(self, among: str, worst: Callable[[FloatArray], FloatArray]) -> None:
         wanted = [row for row in _CARRIED if row[1] == among]
@@ -38,8 +38,8 @@ class _Extremes:
         c.put(self._names, found.transpose(1, 2, 0) * self._signs)
 
 
-class Elsewhere:
-    """Carries the features of each service to its callers and dependencies."""
+class NeighbourFeatures:
+    """Computes features of each service from those of its callers and dependencies."""
 
     def __init__(self, graph: ServiceGraph, neighbours: Neighbours) -> None:
         self._graph = graph
