@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
@@ -14,6 +15,8 @@ import pytest_asyncio
 from server.app import App, start
 from server.settings import Settings
 from simulator.dynamics.load import Load
+
+MISSING = "is not installed"
 
 StartServer = Callable[..., Awaitable[App]]
 
@@ -29,10 +32,29 @@ def tool(*names: str) -> str:
         found = shutil.which(name, path=extra)
         if found:
             return found
-    message = f"{names[0]} is not installed"
-    if os.environ.get("CI"):
-        pytest.fail(message)
-    pytest.skip(message)
+    raise missing(names[0])
+
+
+def missing(program: str) -> BaseException:
+    """What a test raises for want of a program: it is skipped, and under CI it fails."""
+    outcome = pytest.fail if os.environ.get("CI") else pytest.skip
+    return outcome.Exception(f"{program} {MISSING}")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say which programs were missed by how many tests, and what brings them."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    reasons = [str(report.longrepr[2]) for report in skipped if isinstance(report.longrepr, tuple)]
+    missed = Counter(
+        reason.removeprefix("Skipped: ").removesuffix(f" {MISSING}")
+        for reason in reasons
+        if reason.endswith(MISSING)
+    )
+    if missed:
+        named = ", ".join(f"{name} ({count})" for name, count in sorted(missed.items()))
+        terminalreporter.section("skipped")
+        terminalreporter.line(f"Tests skipped because a program is not installed: {named}.")
+        terminalreporter.line("To install them, on Debian and Ubuntu: make test-tools")
 
 
 @pytest_asyncio.fixture

@@ -86,6 +86,22 @@ def test_every_target_is_explained_by_make_help_and_in_contributing() -> None:
     assert told == {name for name in targets if not name.startswith("client-")} - {"help"}
 
 
+@pytest.mark.parametrize("ci", ["", "true"])
+def test_a_program_that_is_missing_skips_its_tests_and_is_named_with_its_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ci: str
+) -> None:
+    for variable, value in {"CI": ci, "HOME": str(tmp_path), "PATH": str(tmp_path)}.items():
+        monkeypatch.setenv(variable, value)
+    done = run(sys.executable, "-m", "pytest", "tests/test_deploy.py", "-k", "rules_are_valid")
+    if ci:
+        assert done.returncode == 1
+        assert "promtool is not installed" in done.stdout
+    else:
+        assert done.returncode == 0, done.stdout
+        assert "because a program is not installed: promtool (2)." in done.stdout
+        assert "make test-tools" in done.stdout
+
+
 @pytest.mark.slow
 def test_the_hooks_of_pre_commit_pass_and_fetch_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
