@@ -7,6 +7,7 @@ import shutil
 import signal
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -57,17 +58,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.line("To install them, on Debian and Ubuntu: make test-tools")
 
 
-@pytest_asyncio.fixture
-async def start_server(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[StartServer]:
+@asynccontextmanager
+async def servers(folder: Path) -> AsyncIterator[StartServer]:
     """Start real servers in this event loop; each on free ports, fast unless told otherwise.
 
     Each has a data directory of its own, unless `data` names one to be found again. For all of
     them it is Wednesday afternoon: how much is asked of a system depends on day and hour.
     """
     afternoon = Load(diurnal=True, hour=15.0, day=2)
-    monkeypatch.setattr("server.live_run.Load", lambda **_: afternoon)
     apps: list[App] = []
 
     async def starting(**settings: object) -> App:
@@ -75,13 +73,22 @@ async def start_server(
             "listen": "127.0.0.1:0",
             "metrics_listen": "127.0.0.1:0",
             "speed": 20.0,
-            "data": tmp_path / f"data-{len(apps)}",
+            "data": folder / f"data-{len(apps)}",
             **settings,
         }
         app = await start(Settings(**chosen))  # type: ignore[arg-type]
         apps.append(app)
         return app
 
-    yield starting
-    for app in apps:
-        await app.stop()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("server.live_run.Load", lambda **_: afternoon)
+        yield starting
+        for app in apps:
+            await app.stop()
+
+
+@pytest_asyncio.fixture
+async def start_server(tmp_path: Path) -> AsyncIterator[StartServer]:
+    """Start servers for one test."""
+    async with servers(tmp_path) as starting:
+        yield starting
