@@ -7,7 +7,17 @@ RUNTIME := .venv/.runtime
 STAMP := .venv/.development
 GENERATED := sre_edge/v1
 PROTOS := $(wildcard protos/sre_edge/v1/*.proto)
+# Programs that `go install` and `make test-tools` bring.
 export PATH := $(HOME)/go/bin:$(PATH)
+# Images set it, and then each of the hundreds of programs that tests start compiles all it imports.
+unexport PYTHONDONTWRITEBYTECODE
+# uv does not read pip's settings.
+ifdef PIP_INDEX_URL
+export UV_DEFAULT_INDEX ?= $(PIP_INDEX_URL)
+endif
+ifdef PIP_FIND_LINKS
+export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
+endif
 
 .PHONY: help
 help:  ## Show the targets
@@ -53,12 +63,13 @@ lint: $(STAMP) protos-check  ## Format, lint, types, import directions, API
 	../$(BIN)/buf breaking --against released.binpb
 
 TESTS := fast
+WORKERS := 4
 MARKED_fast := -m "not slow"
 MARKED_slow := -m slow
 
 .PHONY: test
 test: $(STAMP)  ## The test suite, a real server and a real browser included; TESTS=all: the slow checks, too
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --durations=10 $(MARKED_$(TESTS))
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --durations=10 $(MARKED_$(TESTS))
 
 .PHONY: test-slow
 test-slow:  ## The slow checks alone

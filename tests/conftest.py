@@ -58,6 +58,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.line("To install them, on Debian and Ubuntu: make test-tools")
 
 
+@pytest.fixture(scope="session")
+def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all workers of a run share."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
 @asynccontextmanager
 async def servers(folder: Path) -> AsyncIterator[StartServer]:
     """Start real servers in this event loop; each on free ports, fast unless told otherwise.

@@ -8,10 +8,6 @@ lock=$1 python=.venv/bin/python
 pip=("$python" -m pip --disable-pip-version-check -q)
 uv=$(command -v uv || command -v .venv/bin/uv || true)
 
-# uv does not read pip's settings: an index or wheels of one's own are told to it.
-[ -z "${PIP_INDEX_URL:-}" ] || export UV_DEFAULT_INDEX="${UV_DEFAULT_INDEX:-$PIP_INDEX_URL}"
-[ -z "${PIP_FIND_LINKS:-}" ] || export UV_FIND_LINKS="${UV_FIND_LINKS:-$PIP_FIND_LINKS}"
-
 if [ -z "$uv" ]; then
   # The version that the lock of development names, checked against its hashes.
   wanted=$(mktemp) && trap 'rm -f "$wanted"' EXIT
@@ -20,7 +16,7 @@ if [ -z "$uv" ]; then
 fi
 
 echo "Installing the dependencies of $lock into .venv (a minute or so) ..."
-if [ -n "$uv" ] && "$uv" pip install -q --python "$python" --require-hashes -r "$lock"; then
+if [ -n "$uv" ] && "$uv" pip install -q --compile-bytecode --python "$python" --require-hashes -r "$lock"; then
   "$uv" pip install -q --python "$python" --no-deps --no-build-isolation -e .
 else
   "${pip[@]}" install --require-hashes -r "$lock"
