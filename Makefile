@@ -7,6 +7,17 @@ RUNTIME := .venv/.runtime
 STAMP := .venv/.development
 GENERATED := sre_edge/v1
 PROTOS := $(wildcard protos/sre_edge/v1/*.proto)
+# Programs that `go install` and `make test-tools` bring.
+export PATH := $(HOME)/go/bin:$(PATH)
+# Images set it, and then each of the hundreds of programs that tests start compiles all it imports.
+unexport PYTHONDONTWRITEBYTECODE
+# uv does not read pip's settings.
+ifdef PIP_INDEX_URL
+export UV_DEFAULT_INDEX ?= $(PIP_INDEX_URL)
+endif
+ifdef PIP_FIND_LINKS
+export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
+endif
 
 .PHONY: help
 help:  ## Show the targets
@@ -27,9 +38,7 @@ define install
 @command -v $(PYTHON) >/dev/null || { echo "Python 3.11 or newer is needed; set PYTHON=/path/to/python" >&2; exit 1; }
 @$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed, $(PYTHON) is older; set PYTHON=/path/to/python" >&2; exit 1; }
 @test -x $(BIN)/python || $(PYTHON) -m venv .venv
-@echo "Installing the dependencies of $(1) into .venv (a minute or two) ..."
-@$(BIN)/python -m pip install --disable-pip-version-check -q --require-hashes -r $(1)
-@$(BIN)/python -m pip install --disable-pip-version-check -q --no-deps --no-build-isolation -e .
+@tools/install.sh $(1)
 @touch $@
 endef
 
@@ -53,13 +62,22 @@ lint: $(STAMP) protos-check  ## Format, lint, types, import directions, API
 	@cd protos && ../$(BIN)/buf format --diff --exit-code && ../$(BIN)/buf lint && \
 	../$(BIN)/buf breaking --against released.binpb
 
+TESTS := fast
+WORKERS := 4
+MARKED_fast := -m "not slow"
+MARKED_slow := -m slow
+
 .PHONY: test
-test: $(STAMP)  ## The test suite, a real server and a real browser included
-	@$(BIN)/python -m pytest -m "not slow"
+test: $(STAMP)  ## The test suite, a real server and a real browser included; TESTS=all: the slow checks, too
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --durations=10 $(MARKED_$(TESTS))
 
 .PHONY: test-slow
-test-slow: $(STAMP)  ## The slow checks
-	@$(BIN)/python -m pytest -m slow
+test-slow:  ## The slow checks alone
+	@$(MAKE) --no-print-directory test TESTS=slow
+
+.PHONY: test-tools
+test-tools:  ## Install the programs that tests need: a browser, PostgreSQL, grpcurl and others
+	@tools/test_tools.sh
 
 .PHONY: protos
 protos: $(STAMP)  ## Generate the Python stubs from protos/ into sre_edge/v1

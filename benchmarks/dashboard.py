@@ -31,6 +31,7 @@ PAINT_LIMIT_S = 2.0
 UPDATE_LIMITS_MS = {4: 30.0, 100: 60.0, 1000: 250.0}
 GROWTH_LIMIT = 0.20
 TABS, WINDOW_S, WINDOWS, CORE_LIMIT = (10, 25, 50), 6.0, 4, 1.0
+QUICK_WINDOW_S = 2.5  # a tick or two
 REAL_TABS = 8
 """As many tabs as two cores draw: each draws sixty times a second, whatever comes."""
 RECOVERY_LIMIT_S, RECOVERIES, AWAY_S = 5.0, 3, 10.0
@@ -166,16 +167,18 @@ async def tab(url: str, got: list[int]) -> None:
                 await socket.send("drawn")
 
 
-async def watched(url: str, program: Program, tabs: int, windows: int) -> tuple[list[float], int]:
+async def watched(
+    url: str, program: Program, tabs: int, windows: int, window_s: float
+) -> tuple[list[float], int]:
     """Shares of a core that the dashboard takes for so many tabs, and updates that they got."""
     got: list[int] = []
     opened_tabs = [asyncio.create_task(tab(url, got)) for _ in range(tabs)]
-    await asyncio.sleep(6.0)
+    await asyncio.sleep(window_s)  # until they are all there
     got.clear()
     shares = []
     for _ in range(windows):
         before, began = program.cpu_s, time.perf_counter()
-        await asyncio.sleep(WINDOW_S)
+        await asyncio.sleep(window_s)
         shares.append((program.cpu_s - before) / (time.perf_counter() - began))
     for one in opened_tabs:
         one.cancel()
@@ -187,17 +190,18 @@ def many_tabs(*, quick: bool = False) -> Part:
     """Measure what tabs cost the dashboard, and count its streams on the server."""
     points = []
     counts, windows = (TABS[:2], 1) if quick else (TABS, WINDOWS)
+    window_s = QUICK_WINDOW_S if quick else WINDOW_S
     with dashboard() as (target, url, program), Client(target) as client:
         for count in counts:
             progress(f"dashboard: {count} tabs")
-            shares, got = asyncio.run(watched(url, program, count, windows))
+            shares, got = asyncio.run(watched(url, program, count, windows, window_s))
             points.append((float(count), max(0.001, median(shares))))
         streams = client.info().figures.streams
     return Part(
         "Dashboard, many tabs",
         [limited(f"CPU of the dashboard, {count} tabs", shares, "of a core", CORE_LIMIT)],
         [Curve("CPU of the dashboard", "share of a core", "tabs", tuple(points))],
-        [f"They got {got} updates in {windows * WINDOW_S:g} s; streams of snapshots on the server: "
+        [f"They got {got} updates in {windows * window_s:g} s; streams of snapshots on the server: "
          f"{streams}."],
     )  # fmt: skip
 
@@ -205,12 +209,14 @@ def many_tabs(*, quick: bool = False) -> Part:
 def real_tabs(browser: Browser, *, quick: bool = False) -> Part:
     """Measure the most tabs again, some of them in a browser."""
     count, windows = TABS[-1], 1 if quick else WINDOWS
+    window_s = QUICK_WINDOW_S if quick else WINDOW_S
     progress(f"dashboard: {count} tabs, {REAL_TABS} of them in a browser")
     with dashboard() as (_, url, program):
         pages = [opened(browser, f"{url}/?service=database", 1.0)[0] for _ in range(REAL_TABS)]
         with ThreadPoolExecutor(1) as pool:  # this thread is the browser's
             others = count - REAL_TABS
-            found = pool.submit(lambda: asyncio.run(watched(url, program, others, windows)))
+            measuring = watched(url, program, others, windows, window_s)
+            found = pool.submit(asyncio.run, measuring)
             while not found.done():
                 pages[0].wait_for_timeout(200)
         for page in pages:
@@ -232,7 +238,8 @@ def recovery(browser: Browser, *, quick: bool = False) -> Part:
             first.stop()
             for _ in range(1 if quick else RECOVERIES):
                 page.wait_for_selector("#connection.disconnected", timeout=PATIENCE_MS)
-                page.wait_for_timeout(1000.0 * AWAY_S)  # the waits between tries have grown
+                away_s = 1.0 if quick else AWAY_S  # the waits between tries grow
+                page.wait_for_timeout(1000.0 * away_s)
                 with server(Path(name), "--listen", listen):
                     began = time.perf_counter()
                     page.wait_for_selector("#connection.live", timeout=PATIENCE_MS)

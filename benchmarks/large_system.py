@@ -22,6 +22,7 @@ from sre_edge.v1 import simulation_service_pb2 as pb
 from sre_edge.v1 import simulation_service_pb2_grpc as rpc
 
 SERVICES, WINDOW_S, WINDOWS, EVERY_S = (100, 1000, 3000, 10_000), 15.0, 4, 0.05
+QUICK_WINDOW_S = 3.0  # a tick or two
 MAX_TICK_S, MAX_LAG_S = 0.4, 0.05
 
 
@@ -34,7 +35,7 @@ class TickWindow(NamedTuple):
     resident_mb: float
 
 
-def watched(directory: Path, services: int, windows: int) -> list[TickWindow]:
+def watched(directory: Path, services: int, windows: int, window_s: float) -> list[TickWindow]:
     """Run a server of so many services that somebody watches, and measure windows of it."""
     system = topology(directory, services)
     options = [("grpc.max_receive_message_length", 64 << 20)]
@@ -49,7 +50,7 @@ def watched(directory: Path, services: int, windows: int) -> list[TickWindow]:
         next(stream)  # so that snapshots are encoded
         ticks, spent_s = 0, 0.0
         for _ in range(windows):
-            checks, ends = [], time.monotonic() + WINDOW_S
+            checks, ends = [], time.monotonic() + window_s
             while time.monotonic() < ends:
                 began = time.perf_counter()
                 health.Check(health_pb2.HealthCheckRequest())
@@ -74,11 +75,13 @@ def measure(*, quick: bool = False) -> Part:
     """Measure systems of several sizes, each with a server of its own."""
     points = []
     sizes, windows = (SERVICES[:2], 1) if quick else (SERVICES, WINDOWS)
+    window_s = QUICK_WINDOW_S if quick else WINDOW_S
     for services in sizes:
         progress(f"large system: {services:,} services")
         last = services == sizes[-1]
         with TemporaryDirectory() as name:
-            found = watched(Path(name), services, windows if last else max(1, windows // 2))
+            count = windows if last else max(1, windows // 2)
+            found = watched(Path(name), services, count, window_s)
         points.append((float(services), 1e3 * float(np.median([one.tick_s for one in found]))))
     checks = 1e3 * float(np.median([one.check_s for one in found]))
     return Part(

@@ -24,6 +24,7 @@ from sre_edge.v1 import simulation_service_pb2 as pb
 SERVICES, PER_CONNECTION, INTERVAL_S = 100, 100, 2.0
 SUBSCRIBERS = (1, 100, 300, 1000)
 SETTLE_S, WINDOW_S, WINDOWS = 6.0, 10.0, 4
+QUICK_SETTLE_S, QUICK_WINDOW_S = 2.0, 4.0  # a tick or two
 MAX_CORE, MAX_DELAY_S, MAX_MB = 0.15, 0.25, 300.0
 PATH = "/sre_edge.v1.SimulationService/StreamMetrics"
 
@@ -59,8 +60,10 @@ class DeliveryWindow(NamedTuple):
     delays_s: list[float]
 
 
-async def watched(program: Program, subscribers: int, windows: int) -> list[DeliveryWindow]:
-    """Let so many watch, and measure windows of `WINDOW_S`."""
+async def watched(
+    program: Program, subscribers: int, windows: int, settle_s: float, window_s: float
+) -> list[DeliveryWindow]:
+    """Let so many watch, and measure windows of `window_s`."""
     crowd = Crowd()
     options = [("grpc.use_local_subchannel_pool", 1)]
     channels = [
@@ -71,13 +74,13 @@ async def watched(program: Program, subscribers: int, windows: int) -> list[Deli
         asyncio.create_task(crowd.subscribe(channels[number // PER_CONNECTION]))
         for number in range(subscribers)
     ]
-    await asyncio.sleep(SETTLE_S)
+    await asyncio.sleep(settle_s)
     crowd.measuring = True
     found = []
     for _ in range(windows):
         crowd.delays_s = []
         before, began = program.cpu_s, time.perf_counter()
-        await asyncio.sleep(WINDOW_S)
+        await asyncio.sleep(window_s)
         core = (program.cpu_s - before) / (time.perf_counter() - began)
         found.append(DeliveryWindow(core, program.resident_mb, crowd.delays_s))
     for task in tasks:
@@ -101,20 +104,21 @@ def measure(*, quick: bool = False) -> Part:
     cores: list[tuple[float, float]] = []
     memories: list[tuple[float, float]] = []
     crowds, windows = (SUBSCRIBERS[1:3], 1) if quick else (SUBSCRIBERS, WINDOWS)
+    settle_s, window_s = (QUICK_SETTLE_S, QUICK_WINDOW_S) if quick else (SETTLE_S, WINDOW_S)
     with TemporaryDirectory() as name:
         directory = Path(name)
         system = topology(directory, SERVICES)
         for subscribers in crowds:
             progress(f"subscribers: {subscribers:,}")
             with server(directory / f"{subscribers}", "--topology", str(system)) as program:
-                found = asyncio.run(watched(program, subscribers, windows))
+                found = asyncio.run(watched(program, subscribers, windows, settle_s, window_s))
             core = [window.core for window in found]
             memory = [window.resident_mb for window in found]
             cores.append((float(subscribers), float(np.median(core))))
             memories.append((float(subscribers), float(np.median(memory))))
     setting = f"{subscribers:,} subscribers of {SERVICES} services"
     delays = [float(np.percentile(window.delays_s, 99)) for window in found]
-    expected = subscribers * WINDOW_S / INTERVAL_S * windows
+    expected = subscribers * window_s / INTERVAL_S * windows
     delivered = sum(len(window.delays_s) for window in found)
     return Part(
         "Many subscribers",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import random
 import re
 import signal
 import socket
@@ -11,19 +13,23 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 
 QUIET = {key: value for key, value in os.environ.items() if not key.startswith("SRE_EDGE_")}
 """An environment without settings."""
 
 
+STATED_PORTS = range(16_384, 32_768)
+"""Below those that the kernel gives to whoever asks for any, and so to no other test meanwhile."""
+
+
 def free_port() -> int:
     """Find a port on loopback that nobody listens on."""
-    with socket.socket() as probing:
-        probing.bind(("127.0.0.1", 0))
-        port: int = probing.getsockname()[1]
-        return port
+    while True:
+        port = random.choice(STATED_PORTS)
+        with socket.socket() as probing, contextlib.suppress(OSError):
+            probing.bind(("127.0.0.1", port))
+            return port
 
 
 class Program:
@@ -108,7 +114,7 @@ class Program:
             self._changed.notify_all()
 
 
-@contextmanager
+@contextlib.contextmanager
 def server(listen: str = "127.0.0.1:0", speed: float = 20.0, **variables: str) -> Iterator[str]:
     """Run `python -m server` with `SRE_EDGE_*` variables; gives its address."""
     program = Program(
@@ -121,7 +127,7 @@ def server(listen: str = "127.0.0.1:0", speed: float = 20.0, **variables: str) -
         program.stop()
 
 
-@contextmanager
+@contextlib.contextmanager
 def dashboard(target: str, **variables: str) -> Iterator[str]:
     """Run `python -m dashboard` with `SRE_EDGE_*` variables; gives its URL."""
     program = Program("-m", "dashboard", "--listen", "127.0.0.1:0", "--target", target, **variables)

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
@@ -84,6 +85,31 @@ def test_every_target_is_explained_by_make_help_and_in_contributing() -> None:
     assert helped == targets
     told = set(re.findall(r"`make ([a-z-]+)", (ROOT / "CONTRIBUTING.md").read_text()))
     assert told == {name for name in targets if not name.startswith("client-")} - {"help"}
+
+
+@pytest.mark.parametrize("ci", ["", "true"])
+def test_a_program_that_is_missing_skips_its_tests_and_is_named_with_its_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ci: str
+) -> None:
+    for variable, value in {"CI": ci, "HOME": str(tmp_path), "PATH": str(tmp_path)}.items():
+        monkeypatch.setenv(variable, value)
+    done = run(sys.executable, "-m", "pytest", "tests/test_deploy.py", "-k", "rules_are_valid")
+    if ci:
+        assert done.returncode == 1
+        assert "promtool is not installed" in done.stdout
+    else:
+        assert done.returncode == 0, done.stdout
+        assert "because a program is not installed: promtool (2)." in done.stdout
+        assert "make test-tools" in done.stdout
+
+
+def test_the_hooks_of_pre_commit_are_what_make_lint_does() -> None:
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]
+    done = (ROOT / "Makefile").read_text().partition("\nlint: ")[2].partition("\n\n")[0]
+    done = " ".join(done.replace("\\\n", " ").replace("$(BIN)", ".venv/bin").split())
+    for hook in hooks:
+        entry = hook["entry"].removesuffix(" --force-exclude").removeprefix("make ")
+        assert entry.removeprefix('sh -c "').removesuffix('"') in done, hook["id"]
 
 
 @pytest.mark.slow

@@ -6,18 +6,16 @@ import importlib.metadata
 import json
 import re
 import signal
-import socket
 import subprocess
 import sys
 import tarfile
 import urllib.request
-import venv
 import zipfile
 from pathlib import Path
 
 import pytest
 
-from tests.processes import QUIET, Program
+from tests.processes import QUIET, Program, free_port
 
 ROOT = Path(__file__).resolve().parent.parent
 PARTS = ("telemetry", "simulator", "ml", "server", "dashboard", "sre_edge")
@@ -97,12 +95,14 @@ def test_licences_of_what_it_needs_allow_its_own() -> None:
 
 def environment(folder: Path, *requirements: str) -> Path:
     """Make an empty environment, install into it, and give its folder of programs."""
-    venv.create(folder, with_pip=True)
-    pip = (folder / "bin" / "python", "-m", "pip", "--disable-pip-version-check")
-    done = run(*pip, "install", "-q", "--no-compile", *requirements, cwd=folder)
-    assert done.returncode == 0, done.stderr
-    checked = run(*pip, "check", cwd=folder)
-    assert checked.returncode == 0, checked.stdout
+    python = ("--python", folder / "bin" / "python")
+    for command in (
+        ("venv", "-q", "--python", sys.executable, folder),
+        ("pip", "install", "-q", "--compile-bytecode", *python, *requirements),
+        ("pip", "check", *python),
+    ):
+        done = run(Path(sys.executable).parent / "uv", *command, cwd=folder.parent)
+        assert done.returncode == 0, done.stderr
     return folder / "bin"
 
 
@@ -110,7 +110,7 @@ def environment(folder: Path, *requirements: str) -> Path:
 def test_the_base_is_the_client_and_says_which_extra_a_part_needs(
     wheel: Path, tmp_path: Path
 ) -> None:
-    programs = environment(tmp_path, str(wheel))
+    programs = environment(tmp_path / "environment", str(wheel))
     python, command = programs / "python", programs / "sre-edge"
     version = importlib.metadata.version("sre-edge")
     code = "import sre_edge, sre_edge.testing, sys; print('numpy' in sys.modules)"
@@ -130,16 +130,10 @@ def test_the_base_is_the_client_and_says_which_extra_a_part_needs(
     assert done.stderr == "up needs server,dashboard: pip install 'sre-edge[server,dashboard]'\n"
 
 
-def free_port() -> int:
-    with socket.socket() as probing:
-        probing.bind(("127.0.0.1", 0))
-        return int(probing.getsockname()[1])
-
-
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 def test_all_of_it_does_the_main_job_outside_the_repository(wheel: Path, tmp_path: Path) -> None:
-    command = environment(tmp_path, f"{wheel}[all]") / "sre-edge"
+    command = environment(tmp_path / "environment", f"{wheel}[all]") / "sre-edge"
     address = f"127.0.0.1:{free_port()}"
     program = Program(
         "up", command=(str(command),), directory=tmp_path, SRE_EDGE_LISTEN=address,

@@ -40,13 +40,13 @@ def watch(client: Client, services: tuple[str, ...], count: int | None, as_json:
             if output.console.is_terminal:
                 table = output.snapshot(first, metrics)
                 live = stack.enter_context(Live(table, console=output.console))
-                show = lambda taken: live.update(output.snapshot(taken, metrics), refresh=True)  # noqa: E731
-        taken = 0
+                show = lambda shown: live.update(output.snapshot(shown, metrics), refresh=True)  # noqa: E731
+        shown = 0
         for event in stack.enter_context(client.watch(services)):
             if isinstance(event, snapshot_pb2.Snapshot):
                 show(event)
-                taken += 1
-                if taken == count:
+                shown += 1
+                if shown == count:
                     return
             elif isinstance(event, clock_pb2.Clock):
                 click.echo(output.clock(event), err=True)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 from dataclasses import dataclass
+from pathlib import Path
 
 from tests import processes
 from tests.clients.contract import REPOSITORY
@@ -40,13 +42,21 @@ class Client:
         )
 
 
-def build(language: str) -> Client:
-    """Build a client with its one command; skips where its toolchain is missing."""
+def build(language: str, run_folder: Path) -> Client:
+    """Build a client with its one command, once in a run of all workers.
+
+    Skips where its toolchain is missing. `run_folder` is one that all workers share.
+    """
     for name in TOOLCHAINS[language]:
         tool(name)
-    done = subprocess.run(
-        ["make", f"client-{language}"], cwd=REPOSITORY, capture_output=True, text=True, check=False,
-        env={**os.environ, "MAKEFLAGS": ""},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
+    built = run_folder / f"built-{language}"
+    with (run_folder / f"building-{language}").open("w") as building:
+        fcntl.flock(building, fcntl.LOCK_EX)
+        if not built.exists():
+            done = subprocess.run(
+                ["make", f"client-{language}"], cwd=REPOSITORY, capture_output=True, text=True,
+                check=False, env={**os.environ, "MAKEFLAGS": ""},
+            )  # fmt: skip
+            assert done.returncode == 0, done.stdout + done.stderr
+            built.touch()
     return Client(language)

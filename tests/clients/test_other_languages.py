@@ -24,8 +24,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]  # a first build fetch
 
 
 @pytest.fixture(scope="module", params=list(programs.TOOLCHAINS))
-def client(request: pytest.FixtureRequest) -> programs.Client:
-    return programs.build(request.param)
+def client(request: pytest.FixtureRequest, run_folder: Path) -> programs.Client:
+    return programs.build(request.param, run_folder)
 
 
 @pytest.fixture(scope="module")
@@ -141,7 +141,8 @@ async def test_a_lost_connection_costs_no_snapshot(client: programs.Client, targ
 
 
 def test_a_restarted_server_is_found_again_and_the_loss_is_told(client: programs.Client) -> None:
-    with processes.server() as address:
+    address = f"127.0.0.1:{processes.free_port()}"
+    with processes.server(listen=address):
         program = client.start("--target", address, "watch")
         first = program.expect(r"snapshot (\S+)")[1]
     try:

@@ -141,9 +141,7 @@ def test_text_of_a_server_is_never_read_as_html(page: Page, shown: tuple[Shown, 
 
 @pytest.fixture
 def free_address() -> str:
-    with socket.socket() as probing:
-        probing.bind(("127.0.0.1", 0))
-        return f"127.0.0.1:{probing.getsockname()[1]}"
+    return f"127.0.0.1:{processes.free_port()}"
 
 
 def test_a_server_that_goes_and_comes_back_needs_no_reload(page: Page, free_address: str) -> None:

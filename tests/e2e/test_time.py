@@ -49,7 +49,10 @@ def test_a_view_freezes_while_the_simulation_goes_on(page: Page, url: str) -> No
 def test_an_incident_is_replayed_on_the_graph(page: Page, url: str, client: Client) -> None:
     page.goto(url)
     live(page)
-    page.wait_for_timeout(5_000)  # a past that is longer than a minute
+    client.set_clock(speed=60.0)
+    began = client.metrics().time.seconds
+    while client.metrics().time.seconds < began + 90:  # a past that is longer than a minute
+        page.wait_for_timeout(100)
     client.inject("database", "service_kill", duration_s=60)
     page.goto(f"{url}/incidents")
     of_this_run = page.locator("#incidents tbody tr", has=page.locator("td:first-child a"))

@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -111,18 +111,33 @@ def test_options_that_convert_wrongly_are_refused(options: dict[str, Any]) -> No
         check_options(options)
 
 
-def test_training_makes_a_complete_model(tmp_path: Path) -> None:
-    metrics = training.train(TINY, tmp_path / "model", Local(2))
-    files = {path.name for path in (tmp_path / "model").iterdir()}
+@dataclass(frozen=True)
+class Trained:
+    """What a training has made."""
+
+    model: Path
+    metrics: dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """Train once, for all tests that look at what came of it."""
+    model = tmp_path_factory.mktemp("trained") / "model"
+    return Trained(model, training.train(TINY, model, Local(2)))
+
+
+def test_training_makes_a_complete_model(trained: Trained) -> None:
+    model, metrics = trained.model, trained.metrics
+    files = {path.name for path in model.iterdir()}
     assert files == {
         "manifest.json", "config.json", "metrics.json", "card.md", "incident.onnx", "type.onnx",
         "logistic_regression.json", "trees.json", "cascade.json",
         "features.md",
     }  # fmt: skip
     assert max(metrics["onnx_parity"].values()) <= 1e-6
-    assert json.loads((tmp_path / "model" / "config.json").read_text())["seed"] == TINY.seed
-    assert set(metrics["overall"]["baselines"]) == set(baselines(tmp_path / "model"))
-    predictor, rows = Predictor(tmp_path / "model"), np.zeros((3, len(NAMES)))
+    assert json.loads((model / "config.json").read_text())["seed"] == TINY.seed
+    assert set(metrics["overall"]["baselines"]) == set(baselines(model))
+    predictor, rows = Predictor(model), np.zeros((3, len(NAMES)))
     assert predictor.probability(rows).shape == (3,)
     np.testing.assert_allclose(predictor.types(rows).sum(axis=1), 1.0, rtol=1e-5)
 
@@ -141,27 +156,25 @@ def test_where_nothing_has_moved_the_base_rate_is_all_there_is_to_say() -> None:
 
 
 @pytest.mark.slow
-def test_the_same_seed_gives_the_same_model(tmp_path: Path) -> None:
-    for name, workers in (("a", 1), ("b", 2)):
-        training.train(TINY, tmp_path / name, Local(workers))
+def test_the_same_seed_gives_the_same_model(trained: Trained, tmp_path: Path) -> None:
+    training.train(TINY, tmp_path / "alone", Local(1))
     for file in ("manifest.json", "metrics.json", "logistic_regression.json"):
-        assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
+        assert (tmp_path / "alone" / file).read_bytes() == (trained.model / file).read_bytes()
 
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # of Dask and the libraries below it
-def test_training_runs_on_a_dask_cluster(tmp_path: Path) -> None:
+def test_training_runs_on_a_dask_cluster(trained: Trained, tmp_path: Path) -> None:
     from distributed import LocalCluster
 
     with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
         compute = Cluster(cluster.scheduler_address)
         metrics = training.train(TINY, tmp_path / "dask", compute)
         compute.close()
-    here = training.train(TINY, tmp_path / "here", Local(2))
-    assert metrics["learned_rows"] == here["learned_rows"]
+    assert metrics["learned_rows"] == trained.metrics["learned_rows"]
     probability = [
-        Predictor(tmp_path / name).probability(np.zeros((1, len(NAMES))))[0]
-        for name in ("dask", "here")
+        Predictor(model).probability(np.zeros((1, len(NAMES))))[0]
+        for model in (tmp_path / "dask", trained.model)
     ]
     assert probability[0] == pytest.approx(probability[1], abs=0.02)
 

@@ -10,7 +10,7 @@ import pytest_asyncio
 
 from server.app import App
 from server.learning.recorder import Experiment
-from tests.conftest import StartServer
+from tests.conftest import StartServer, servers
 from tests.server.stubs import Stubs
 
 
@@ -31,6 +31,15 @@ async def app(start_server: StartServer) -> App:
 async def stubs(app: App) -> AsyncIterator[Stubs]:
     async with grpc.aio.insecure_channel(app.address) as channel:
         yield Stubs(channel)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stubs]:
+    """Stubs of one server for all tests of a module that change nothing: `sharing` marks them."""
+    async with servers(tmp_path_factory.mktemp("shared")) as starting:
+        app = await starting()
+        async with grpc.aio.insecure_channel(app.address) as channel:
+            yield Stubs(channel)
 
 
 @pytest_asyncio.fixture

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import grpc
+import pytest
 from google.protobuf import json_format
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
@@ -23,6 +24,10 @@ from sre_edge.v1 import (
 )
 
 SERVICES = ["api-gateway", "auth-service", "user-service", "database"]
+
+
+sharing = pytest.mark.asyncio(loop_scope="module")
+"""Marks a test that asks the server that a module shares, and leaves it as it was."""
 
 
 class Stubs:

@@ -18,11 +18,12 @@ from sre_edge.v1 import (
     simulation_service_pb2,
 )
 from tests.conftest import StartServer
-from tests.server.stubs import SERVICES, Stubs, reason, violations
+from tests.server.stubs import SERVICES, Stubs, reason, sharing, violations
 
 INJECT = {"target": "database", "kind": "FAULT_KIND_CPU_SPIKE", "duration": "30s"}
 
 
+@sharing
 @pytest.mark.parametrize(
     ("change", "fields"),
     [
@@ -49,16 +50,16 @@ INJECT = {"target": "database", "kind": "FAULT_KIND_CPU_SPIKE", "duration": "30s
     ],
 )  # fmt: skip
 async def test_an_impossible_fault_names_each_field_and_changes_nothing(
-    stubs: Stubs, change: dict[str, Any], fields: list[str]
+    shared: Stubs, change: dict[str, Any], fields: list[str]
 ) -> None:
     request = {key: value for key, value in {**INJECT, **change}.items() if value is not None}
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await stubs.inject(**request)
+        await shared.inject(**request)
     assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
     assert reason(caught.value)[0] == "INVALID_FIELD"
     assert reason(caught.value)[2] == fields
     assert "Traceback" not in caught.value.details()
-    assert not (await stubs.snapshot()).active_faults
+    assert not (await shared.snapshot()).active_faults
 
 
 async def test_an_unknown_service_is_not_found_with_the_known_names(stubs: Stubs) -> None:
@@ -104,18 +105,19 @@ async def test_an_error_arrives_however_much_is_wrong(stubs: Stubs) -> None:
             assert "more problems" in told[""]
 
 
-async def test_stopping_what_does_not_act_is_not_found(stubs: Stubs) -> None:
+@sharing
+async def test_stopping_what_does_not_act_is_not_found(shared: Stubs) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await stubs.chaos.StopChaos(chaos_service_pb2.StopChaosRequest(fault_id="f-9"))
+        await shared.chaos.StopChaos(chaos_service_pb2.StopChaosRequest(fault_id="f-9"))
     assert reason(caught.value)[:2] == ("UNKNOWN_FAULT", {"fault_id": "f-9"})
     for request in (
         chaos_service_pb2.StopChaosRequest(),
         chaos_service_pb2.StopChaosRequest(all=False),
     ):
         with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await stubs.chaos.StopChaos(request)
+            await shared.chaos.StopChaos(request)
         assert reason(caught.value)[2] == ["which"]
-    nothing = await stubs.chaos.StopChaos(chaos_service_pb2.StopChaosRequest(all=True))
+    nothing = await shared.chaos.StopChaos(chaos_service_pb2.StopChaosRequest(all=True))
     assert not nothing.stopped
 
 

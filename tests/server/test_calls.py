@@ -16,11 +16,12 @@ from sre_edge.v1 import (
     simulation_service_pb2,
     snapshot_pb2,
 )
-from tests.server.stubs import SERVICES, Stubs
+from tests.server.stubs import SERVICES, Stubs, sharing
 
 
-async def test_topology_is_the_seeds(stubs: Stubs) -> None:
-    answer = await stubs.simulation.GetTopology(simulation_service_pb2.GetTopologyRequest())
+@sharing
+async def test_topology_is_the_seeds(shared: Stubs) -> None:
+    answer = await shared.simulation.GetTopology(simulation_service_pb2.GetTopologyRequest())
     assert [service.name for service in answer.topology.services] == SERVICES
     gateway, auth, _, database = answer.topology.services
     assert [call.service for call in gateway.dependencies] == ["auth-service", "user-service"]
@@ -31,8 +32,9 @@ async def test_topology_is_the_seeds(stubs: Stubs) -> None:
     assert answer.run_id
 
 
-async def test_metrics_hold_six_figures_a_status_and_a_prediction(stubs: Stubs) -> None:
-    taken = await stubs.snapshot()
+@sharing
+async def test_metrics_hold_six_figures_a_status_and_a_prediction(shared: Stubs) -> None:
+    taken = await shared.snapshot()
     assert [service.service for service in taken.services] == SERVICES
     for service in taken.services:
         assert service.status == snapshot_pb2.STATUS_HEALTHY
@@ -46,9 +48,10 @@ async def test_metrics_hold_six_figures_a_status_and_a_prediction(stubs: Stubs) 
     assert len(taken.edges) == 4
 
 
-async def test_metrics_of_some_services_come_in_topology_order(stubs: Stubs) -> None:
+@sharing
+async def test_metrics_of_some_services_come_in_topology_order(shared: Stubs) -> None:
     request = simulation_service_pb2.GetMetricsRequest(services=["database", "auth-service"])
-    answer = await stubs.simulation.GetMetrics(request)
+    answer = await shared.simulation.GetMetrics(request)
     assert [s.service for s in answer.snapshot.services] == ["auth-service", "database"]
     edges = {(e.caller, e.callee) for e in answer.snapshot.edges}
     assert edges == {
@@ -90,8 +93,9 @@ async def test_a_cascade_names_the_target_that_it_chose(stubs: Stubs) -> None:
     assert fault.target == "database"
 
 
-async def test_predict_answers_for_the_system_and_shows_what_the_model_saw(stubs: Stubs) -> None:
-    answer = await stubs.prediction.Predict(
+@sharing
+async def test_predict_answers_for_the_system_and_shows_what_the_model_saw(shared: Stubs) -> None:
+    answer = await shared.prediction.Predict(
         prediction_service_pb2.PredictRequest(services=["database"], include_features=True)
     )
     (found,) = answer.predictions

@@ -20,7 +20,7 @@ from server.systems.system import System
 from server.systems.ticker import Ticker
 from sre_edge.v1 import simulation_service_pb2 as pb
 from tests.conftest import StartServer
-from tests.server.stubs import Stubs, violations
+from tests.server.stubs import Stubs, sharing, violations
 
 
 async def set_clock(stubs: Stubs, **asked: object) -> pb.SetClockResponse:
@@ -66,18 +66,20 @@ async def test_a_reset_while_it_is_paused_shows_the_new_run_and_stays_paused(stu
     assert (taken.cursor.run_id, taken.cursor.sequence) == (run, 1)
 
 
+@sharing
 @pytest.mark.parametrize("speed", [0.0, 0.09, 100.5, -1.0, float("nan"), float("inf")])
-async def test_an_impossible_speed_changes_nothing(stubs: Stubs, speed: float) -> None:
+async def test_an_impossible_speed_changes_nothing(shared: Stubs, speed: float) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await set_clock(stubs, paused=True, speed=speed)
+        await set_clock(shared, paused=True, speed=speed)
     assert violations(caught.value) == {"speed": "expected 0.1 to 100 simulated seconds per second"}
-    info = await stubs.simulation.GetServerInfo(pb.GetServerInfoRequest())
+    info = await shared.simulation.GetServerInfo(pb.GetServerInfoRequest())
     assert (info.clock.paused, info.clock.speed) == (False, 20.0)
 
 
-async def test_asking_for_nothing_is_refused(stubs: Stubs) -> None:
+@sharing
+async def test_asking_for_nothing_is_refused(shared: Stubs) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await set_clock(stubs)
+        await set_clock(shared)
     assert set(violations(caught.value)) == {"paused"}
 
 

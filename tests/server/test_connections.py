@@ -100,7 +100,9 @@ async def test_a_connection_that_trickles_is_told_what_it_loses(start_server: St
 
     async def trickles(proxy: FaultProxy) -> None:
         proxy.trickling = True
-        await advanced(app, 400)
+        async with asyncio.timeout(60):
+            while not app.broadcaster.dropped:
+                await advanced(app, 20)
 
     watcher = await suffering(app, trickles)
     found = watcher.account()

@@ -10,7 +10,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from server.app import App
 from tests.server import generated
-from tests.server.stubs import Stubs
+from tests.server.stubs import Stubs, sharing
 
 CALLS = {
     "SimulationService": {
@@ -57,8 +57,9 @@ async def test_each_service_is_healthy_until_the_server_stops(
     await stopping
 
 
-async def test_a_service_that_is_not_there_is_said(stubs: Stubs) -> None:
+@sharing
+async def test_a_service_that_is_not_there_is_said(shared: Stubs) -> None:
     request = health_pb2.HealthCheckRequest(service="sre_edge.v1.NoSuchService")
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await health_pb2_grpc.HealthStub(stubs.channel).Check(request)
+        await health_pb2_grpc.HealthStub(shared.channel).Check(request)
     assert caught.value.code() == grpc.StatusCode.NOT_FOUND

@@ -13,7 +13,7 @@ from google.protobuf.json_format import ParseDict
 from server.systems.history import Query, _reduced, series
 from sre_edge.v1 import simulation_service_pb2 as pb
 from tests.conftest import StartServer
-from tests.server.stubs import SERVICES, Stubs, reason, violations
+from tests.server.stubs import SERVICES, Stubs, reason, sharing, violations
 
 
 async def asked(stubs: Stubs, **fields: Any) -> pb.QueryHistoryResponse:
@@ -93,6 +93,7 @@ async def test_a_service_that_was_down_leaves_a_gap(stubs: Stubs) -> None:
     assert np.isfinite(found.series[0].mean[0])
 
 
+@sharing
 @pytest.mark.parametrize(
     ("fields", "wrong"),
     [
@@ -104,17 +105,18 @@ async def test_a_service_that_was_down_leaves_a_gap(stubs: Stubs) -> None:
     ],
 )  # fmt: skip
 async def test_an_impossible_query_names_its_field(
-    stubs: Stubs, fields: dict[str, Any], wrong: set[str]
+    shared: Stubs, fields: dict[str, Any], wrong: set[str]
 ) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await asked(stubs, **fields)
+        await asked(shared, **fields)
     assert set(violations(caught.value)) == wrong
 
 
-async def test_too_many_values_are_refused(stubs: Stubs, monkeypatch: pytest.MonkeyPatch) -> None:
+@sharing
+async def test_too_many_values_are_refused(shared: Stubs, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("server.systems.history.MAX_VALUES", 3)
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await asked(stubs, metrics=["cpu_percent"])
+        await asked(shared, metrics=["cpu_percent"])
     assert "4 services x 1 metrics" in violations(caught.value)["max_points"]
 
 

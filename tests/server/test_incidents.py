@@ -21,7 +21,7 @@ from sre_edge.v1 import (
 )
 from tests.conftest import StartServer
 from tests.server.chaos_calls import KILL, RAMPED, tick
-from tests.server.stubs import SERVICES, Stubs, reason
+from tests.server.stubs import SERVICES, Stubs, reason, sharing
 
 ListIncidents = incident_service_pb2.ListIncidentsRequest
 ListSlos = incident_service_pb2.ListSlosRequest
@@ -160,15 +160,17 @@ async def test_a_quiet_service_does_not_page(start_server: StartServer, tmp_path
     assert fired == {1.0: [], 0.0: ["web", "db"]}
 
 
-async def test_objectives_come_page_by_page(calls: Stubs) -> None:
+@sharing
+async def test_objectives_come_page_by_page(shared: Stubs) -> None:
     found, token = [], ""
     for _ in range(2):
-        answer = await calls.incident.ListSlos(ListSlos(page_size=2, page_token=token))
+        answer = await shared.incident.ListSlos(ListSlos(page_size=2, page_token=token))
         found += [one.service for one in answer.services]
         token = answer.next_page_token
     assert (found, token) == (SERVICES, "")
 
 
+@sharing
 @pytest.mark.parametrize(
     ("request_", "fields"),
     [
@@ -186,11 +188,11 @@ async def test_objectives_come_page_by_page(calls: Stubs) -> None:
     ],
 )  # fmt: skip
 async def test_what_is_impossible_names_the_field(
-    calls: Stubs, request_: Any, fields: list[str]
+    shared: Stubs, request_: Any, fields: list[str]
 ) -> None:
     call: Any = {
-        ListIncidents: calls.incident.ListIncidents, ListAlarms: calls.prediction.ListAlarms,
-        ListSlos: calls.incident.ListSlos, StreamEvents: calls.incident.StreamEvents,
+        ListIncidents: shared.incident.ListIncidents, ListAlarms: shared.prediction.ListAlarms,
+        ListSlos: shared.incident.ListSlos, StreamEvents: shared.incident.StreamEvents,
     }[type(request_)](request_)  # fmt: skip
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await (call.read() if type(request_) is StreamEvents else call)

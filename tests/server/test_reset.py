@@ -14,7 +14,7 @@ from simulator import topologies
 from simulator.topologies import SHIPPED
 from sre_edge.v1 import simulation_service_pb2 as pb
 from sre_edge.v1 import snapshot_pb2
-from tests.server.stubs import Stubs, drained, reason, violations
+from tests.server.stubs import Stubs, drained, reason, sharing, violations
 
 SHOP = """
 name: shop
@@ -45,6 +45,7 @@ async def test_a_topology_document_becomes_the_system(stubs: Stubs, kind: str) -
     stream.cancel()
 
 
+@sharing
 @pytest.mark.parametrize(
     ("text", "field", "expected"),
     [
@@ -64,23 +65,24 @@ async def test_a_topology_document_becomes_the_system(stubs: Stubs, kind: str) -
     ],
 )
 async def test_each_problem_is_a_violation_with_its_path_and_nothing_changes(
-    stubs: Stubs, text: str, field: str, expected: str
+    shared: Stubs, text: str, field: str, expected: str
 ) -> None:
-    before = await stubs.snapshot()
+    before = await shared.snapshot()
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await stubs.simulation.Reset(pb.ResetRequest(topology=text))
+        await shared.simulation.Reset(pb.ResetRequest(topology=text))
     assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
     assert reason(caught.value)[0] == "INVALID_FIELD"
     assert expected in violations(caught.value)[field]
-    assert (await stubs.snapshot()).cursor.run_id == before.cursor.run_id
+    assert (await shared.snapshot()).cursor.run_id == before.cursor.run_id
 
 
+@sharing
 async def test_a_topology_that_is_too_large_is_refused(
-    stubs: Stubs, monkeypatch: pytest.MonkeyPatch
+    shared: Stubs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("server.sources.simulation.MAX_SERVICES", 2)
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await stubs.simulation.Reset(pb.ResetRequest(topology=SHOP))
+        await shared.simulation.Reset(pb.ResetRequest(topology=SHOP))
     assert "at most 2 services" in violations(caught.value)["topology"]
 
 

@@ -11,7 +11,7 @@ from sre_edge.v1 import chaos_service_pb2 as pb
 from sre_edge.v1 import experiment_pb2, snapshot_pb2
 from tests.conftest import StartServer
 from tests.server.chaos_calls import KILL, LEAK, experiment, stop, tick
-from tests.server.stubs import Stubs, reason, violations
+from tests.server.stubs import Stubs, reason, sharing, violations
 
 
 async def test_a_scenario_runs_from_now_on_as_one_experiment(still: App, calls: Stubs) -> None:
@@ -63,6 +63,7 @@ async def test_a_scenario_can_be_stopped_before_all_of_it_began(still: App, call
     assert all(one.status == snapshot_pb2.STATUS_HEALTHY for one in taken.services)
 
 
+@sharing
 @pytest.mark.parametrize(
     ("document", "fields"),
     [
@@ -89,14 +90,14 @@ async def test_a_scenario_can_be_stopped_before_all_of_it_began(still: App, call
     ],
 )  # fmt: skip
 async def test_a_wrong_scenario_names_the_place_and_injects_nothing(
-    calls: Stubs, document: str, fields: list[str]
+    shared: Stubs, document: str, fields: list[str]
 ) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await calls.chaos.RunScenario(pb.RunScenarioRequest(document=document))
+        await shared.chaos.RunScenario(pb.RunScenarioRequest(document=document))
     assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
     assert reason(caught.value)[2] == fields
     assert all("expected" in text for text in violations(caught.value).values())
-    listed = await calls.chaos.ListExperiments(pb.ListExperimentsRequest())
+    listed = await shared.chaos.ListExperiments(pb.ListExperimentsRequest())
     assert not listed.experiments
 
 

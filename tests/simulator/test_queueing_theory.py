@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import product
 from math import exp, sqrt
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -17,20 +18,49 @@ from simulator.topology.resolved import Topology
 from tests.simulator.closed_forms import sojourn_quantile_s, sojourn_s
 
 COPIES = 48
+SECONDS = 120.0
 
 
-def single(service_ms: float, workers: int, utilization: float, **keys: Any) -> Topology:
-    service = {
-        "name": "queue",
-        "ingress_rps": utilization * workers / service_ms * 1e3,
-        "replicas": 1,
-        "workers": workers,
-        "service_time_ms": service_ms,
-        "queue_limit": 1_000_000,
-        "memory": {"per_request_kb": 0},
-        **keys,
-    }
-    return parse_topology({"services": [service]})
+class Case(NamedTuple):
+    """A queue with one line of callers."""
+
+    service_ms: float
+    workers: int
+    utilization: float
+    cv: float = 1.0
+
+    @property
+    def name(self) -> str:
+        percent, cv = f"{100 * self.utilization:g}", f"{100 * self.cv:g}"
+        return f"{self.workers}-workers-of-{self.service_ms:g}-ms-{percent}-busy-cv-{cv}"
+
+
+CASES = [Case(*values) for values in product((1.0, 20.0, 100.0), (1, 4, 64), (0.3, 0.7))]
+WHOLE_RANGE = [
+    Case(*values)
+    for values in product(
+        (1.0, 20.0, 100.0, 1000.0), (1, 2, 4, 8, 16, 64), (0.3, 0.5, 0.7, 0.8, 0.9)
+    )
+]
+SPREADS = [Case(50.0, 1, *values) for values in product((0.3, 0.7, 0.9), (0.5, 1.0, 1.5, 2.0))]
+
+
+def independent(*cases: Case) -> Topology:
+    """Make a system of queues that have nothing to do with each other: one run measures all."""
+    services = [
+        {
+            "name": case.name,
+            "ingress_rps": case.utilization * case.workers / case.service_ms * 1e3,
+            "replicas": 1,
+            "workers": case.workers,
+            "service_time_ms": case.service_ms,
+            "service_time_cv": case.cv,
+            "queue_limit": 1_000_000,
+            "memory": {"per_request_kb": 0},
+        }
+        for case in cases
+    ]
+    return parse_topology({"services": services})
 
 
 def measured(topology: Topology, seconds: float, warm_up: float = 40.0) -> dict[str, Any]:
@@ -42,38 +72,42 @@ def measured(topology: Topology, seconds: float, warm_up: float = 40.0) -> dict[
     return statistics.report()
 
 
-def expect_m_m_c(service_ms: float, workers: int, utilization: float) -> None:
-    seconds = 120.0
-    figures = measured(single(service_ms, workers, utilization), seconds)["queue"]
-    service_s = service_ms / 1e3
+def expect_m_m_c(case: Case, figures: dict[str, Any]) -> None:
+    service_s = case.service_ms / 1e3
     latency = figures["latency_ms"]
-    mean = 1e3 * sojourn_s(service_s, workers, utilization)
+    mean = 1e3 * sojourn_s(service_s, case.workers, case.utilization)
     assert latency["mean"] == pytest.approx(mean, rel=0.03)
     for key, level in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99)):
-        expected = 1e3 * sojourn_quantile_s(level, service_s, workers, utilization)
+        expected = 1e3 * sojourn_quantile_s(level, service_s, case.workers, case.utilization)
         assert latency[key] == pytest.approx(expected, rel=0.05)
-    assert figures["utilization"] == pytest.approx(utilization, rel=0.01)
-    rate = utilization * workers / service_s
-    chance = 3.0 / sqrt(rate * seconds * COPIES)  # of a Poisson count
+    assert figures["utilization"] == pytest.approx(case.utilization, rel=0.01)
+    rate = case.utilization * case.workers / service_s
+    chance = 3.0 / sqrt(rate * SECONDS * COPIES)  # of a Poisson count
     assert figures["throughput_rps"] == pytest.approx(rate, rel=0.01 + chance)
     assert figures["error_rate_percent"] < 0.1
 
 
-@pytest.mark.parametrize("service_ms", [1.0, 20.0, 100.0])
-@pytest.mark.parametrize("workers", [1, 4, 64])
-@pytest.mark.parametrize("utilization", [0.3, 0.7])
-def test_a_queue_is_m_m_c(service_ms: float, workers: int, utilization: float) -> None:
-    expect_m_m_c(service_ms, workers, utilization)
+@pytest.fixture(scope="module")
+def m_m_c() -> dict[str, Any]:
+    return measured(independent(*CASES), SECONDS)
+
+
+@pytest.fixture(scope="module")
+def m_m_c_over_the_whole_range() -> dict[str, Any]:
+    return measured(independent(*WHOLE_RANGE), SECONDS)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_a_queue_is_m_m_c(case: Case, m_m_c: dict[str, Any]) -> None:
+    expect_m_m_c(case, m_m_c[case.name])
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("service_ms", [1.0, 20.0, 100.0, 1000.0])
-@pytest.mark.parametrize("workers", [1, 2, 4, 8, 16, 64])
-@pytest.mark.parametrize("utilization", [0.3, 0.5, 0.7, 0.8, 0.9])
+@pytest.mark.parametrize("case", WHOLE_RANGE, ids=lambda case: case.name)
 def test_a_queue_is_m_m_c_over_the_whole_range(
-    service_ms: float, workers: int, utilization: float
+    case: Case, m_m_c_over_the_whole_range: dict[str, Any]
 ) -> None:
-    expect_m_m_c(service_ms, workers, utilization)
+    expect_m_m_c(case, m_m_c_over_the_whole_range[case.name])
 
 
 def test_a_network_of_queues_is_jacksons() -> None:
@@ -116,15 +150,18 @@ def test_a_network_of_queues_is_jacksons() -> None:
         assert figures[name]["throughput_rps"] == pytest.approx(load[name], rel=0.01)
 
 
-@pytest.mark.parametrize("cv", [0.5, 1.0, 1.5, 2.0])
-@pytest.mark.parametrize("utilization", [0.3, 0.7, 0.9])
+@pytest.fixture(scope="module")
+def m_g_1() -> dict[str, Any]:
+    return measured(independent(*SPREADS), 200.0)
+
+
+@pytest.mark.parametrize("case", SPREADS, ids=lambda case: case.name)
 def test_service_times_of_any_spread_wait_as_pollaczek_and_khinchine_say(
-    cv: float, utilization: float
+    case: Case, m_g_1: dict[str, Any]
 ) -> None:
-    topology = single(50.0, 1, utilization, service_time_cv=cv)
-    wait = utilization / (1.0 - utilization) * (1.0 + cv * cv) / 2.0
-    figures = measured(topology, 200.0)["queue"]
-    assert figures["latency_ms"]["mean"] == pytest.approx(50.0 * (1.0 + wait), rel=0.08)
+    wait = case.utilization / (1.0 - case.utilization) * (1.0 + case.cv * case.cv) / 2.0
+    figures = m_g_1[case.name]
+    assert figures["latency_ms"]["mean"] == pytest.approx(case.service_ms * (1.0 + wait), rel=0.08)
 
 
 @pytest.mark.parametrize("workers", [1, 2, 3, 5, 8, 16, 40, 128, 1000])
@@ -148,7 +185,7 @@ def test_latency_law_is_exact_for_an_exponential_latency() -> None:
 
 
 def test_an_overloaded_queue_grows_by_what_it_cannot_serve() -> None:
-    simulation = Simulation(single(100.0, 10, 1.5), copies=32, seed=2)
+    simulation = Simulation(independent(Case(100.0, 10, 1.5)), copies=32, seed=2)
     before = simulation.state.in_system.copy()
     for _ in range(10):
         simulation.next_frame()

@@ -103,7 +103,8 @@ def test_the_stream_goes_on_after_the_server_is_back() -> None:
         with changed:
             assert changed.wait_for(condition, 30.0), kinds()[-5:]
 
-    with processes.server() as address:
+    address = f"127.0.0.1:{processes.free_port()}"
+    with processes.server(listen=address):
         client = Client(address)
         thread = threading.Thread(target=follow, args=(client,), daemon=True)
         thread.start()

@@ -10,8 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
-
+from tests.conftest import missing
 from tests.processes import free_port
 
 USER, PASSWORD = "sre_edge", "s3cret-of-tests"
@@ -25,10 +24,7 @@ def programs() -> Path:
         return found[-1].parent
     if on_path:
         return Path(on_path).resolve().parent
-    message = "postgresql is not installed"
-    if os.environ.get("CI"):
-        pytest.fail(message)
-    pytest.skip(message)
+    raise missing("postgresql")
 
 
 @contextmanager
