@@ -49,7 +49,7 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         metrics = served.expect(r"http://(\S+)/metrics")[1]
         target = served.expect(r"grpc://(\S+)")[1]
         config = (MONITORING / "prometheus.yml").read_text(encoding="utf-8")
-        config = config.replace("server:9464", metrics).replace(": 5s", ": 1s")
+        config = config.replace("server:9464", metrics).replace(": 5s", ": 250ms")
         (directory / "prometheus.yml").write_text(config, encoding="utf-8")
         (directory / "rules.yml").write_bytes((MONITORING / "rules.yml").read_bytes())
         scraper = Program(
@@ -64,7 +64,7 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
                 while not ask(address, "sre_edge:grpc_call_seconds:p99 > 0"):
                     client.topology()
                     assert time.monotonic() < deadline, "nothing was scraped in 60 s"
-                    time.sleep(0.5)
+                    time.sleep(0.1)
             yield address
         finally:
             scraper.stop()

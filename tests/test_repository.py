@@ -103,6 +103,30 @@ def test_a_program_that_is_missing_skips_its_tests_and_is_named_with_its_remedy(
         assert "make test-tools" in done.stdout
 
 
+def test_what_is_missing_is_installed_and_what_is_there_is_left_alone(tmp_path: Path) -> None:
+    for name in ("bash", "env", "id", "mkdir"):
+        (tmp_path / name).symlink_to(str(shutil.which(name)))
+    there = ("chromium", "promtool", "node", "npm", "javac", "mvn", "grpcurl", "sed")
+    programs = {
+        "apt-get": f'echo "$*" >>{tmp_path}/installed',
+        "sudo": '"$@"',
+        "go": "echo go1.26.0",
+        **dict.fromkeys(there, ""),
+    }
+    for name, script in programs.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / name).chmod(0o755)
+    done = subprocess.run(
+        [ROOT / "tools" / "test_tools.sh"], capture_output=True, text=True, check=False,
+        env={"PATH": str(tmp_path), "HOME": str(tmp_path / "home")},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    asked = (tmp_path / "installed").read_text().splitlines()
+    assert asked[0] == "update -qq"
+    assert asked[1].endswith(" jq")
+    assert not any(word in str(asked[2:]) for word in ("chromium", "maven", "golang", "update"))
+
+
 def test_the_hooks_of_pre_commit_are_what_make_lint_does() -> None:
     hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]
     done = (ROOT / "Makefile").read_text().partition("\nlint: ")[2].partition("\n\n")[0]
