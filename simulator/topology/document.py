@@ -37,6 +37,8 @@ class _Loader(_BaseLoader):  # type: ignore[misc]
     def __init__(self, text: str) -> None:
         super().__init__(text)
         self._levels = 0
+        if "&" not in text:  # no anchors, so no aliases to look for
+            self.construct_object = super().construct_object  # type: ignore[method-assign]
 
     # The C parser recurses without a limit of its own, to the end of the process; but it calls
     # these two before and after each value. Their own task, resolvers by path, is not used.
@@ -54,14 +56,14 @@ class _Loader(_BaseLoader):  # type: ignore[misc]
         return super().construct_object(node, deep)
 
     def construct_mapping(self, node: Any, deep: bool = False) -> Any:
-        seen: set[str] = set()
+        keys: set[str] = set()
         for key, _ in node.value:
-            where = _position(key.start_mark)
-            if not isinstance(key, yaml.ScalarNode):
-                raise yaml.YAMLError(f"{where}: expected text as a key")
-            if key.value in seen:
+            if not isinstance(key.value, str):
+                raise yaml.YAMLError(f"{_position(key.start_mark)}: expected text as a key")
+            if key.value in keys:
+                where = _position(key.start_mark)
                 raise yaml.YAMLError(f"{where}: expected each key once, {key.value!r} is repeated")
-            seen.add(key.value)
+            keys.add(key.value)
         return super().construct_mapping(node, deep)
 
 
