@@ -16,7 +16,7 @@ from ml.serving.artefact import read_manifest
 from server import metrics
 from server.credentials import (
     Certificates,
-    Watched,
+    WatchedFiles,
     certificates,
     server_credentials,
     token,
@@ -26,16 +26,16 @@ from server.loop_lag import LoopLag
 from server.pipeline.budgets import SloSettings
 from server.pipeline.clock import Clock
 from server.ports import SourceFactory
-from server.rpc.access import Authenticated
+from server.rpc.access import TokenInterceptor
 from server.rpc.broadcast import Broadcaster
+from server.rpc.call_metrics import CallMetrics
 from server.rpc.event_feed import EventFeed
 from server.rpc.health_service import MAX_WATCHERS, HealthServicer
-from server.rpc.observed import Observed
 from server.rpc.registration import HEALTH, SERVICES, register
 from server.rpc.server_info import ServerInfo
 from server.settings import MAX_MESSAGE_BYTES, Settings, SettingsError, host_and_port
 from server.sources.simulation import simulation
-from server.store import Store, open_store, place
+from server.store import Store, locate, open_store
 from server.systems.repository import Repository
 from server.systems.system import System
 from server.systems.ticker import Ticker
@@ -111,7 +111,7 @@ async def start(settings: Settings) -> App:
     settings.check()
     factory = simulation(settings.topology, settings.seed)
     read_manifest(settings.model)
-    store = await asyncio.to_thread(open_store, place(settings.data, settings.store))
+    store = await asyncio.to_thread(open_store, locate(settings.data, settings.store))
     try:
         return await _start(settings, factory, store)
     except BaseException:
@@ -133,9 +133,9 @@ async def _start(settings: Settings, factory: SourceFactory, store: Store) -> Ap
     lag = LoopLag(registry)
     info = ServerInfo(settings, system, broadcaster, feed, ticker, lag, store, time.monotonic())
     certs, secret = certificates(settings), token(settings)
-    observed = Observed(registry)
+    observed = CallMetrics(registry)
     server = grpc.aio.server(
-        interceptors=[Authenticated(secret, observed.refused)] if secret else None,
+        interceptors=[TokenInterceptor(secret, observed.refused)] if secret else None,
         options=_OPTIONS,
         maximum_concurrent_rpcs=settings.max_streams
         + settings.max_calls
@@ -186,15 +186,17 @@ def _system(
     )
 
 
-def _bind(server: grpc.aio.Server, settings: Settings, certs: Watched[Certificates] | None) -> str:
+def _bind(
+    server: grpc.aio.Server, settings: Settings, certs: WatchedFiles[Certificates] | None
+) -> str:
     """Listen; gives the address with the port that it got."""
     host, port = host_and_port(settings.listen, "SRE_EDGE_LISTEN")
     try:
         # gRPC says neither why it cannot listen nor keeps its own log quiet about it.
-        family, _, _, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        family, _, _, _, locate = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, socket.SOCK_STREAM) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(place)
+            probe.bind(locate)
         if certs is None:
             port = server.add_insecure_port(settings.listen)
         else:

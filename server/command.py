@@ -128,7 +128,7 @@ async def _serve(settings: Settings) -> None:
         "address": app.address,
         "metrics": app.metrics_address,
         **settings.public(),
-        "store": str(app.store.place),
+        "store": str(app.store.location),
     }
     gc.freeze()  # all that is there by now stays: to go through it takes up to 70 ms, each time
     _log.info("started", extra={"fields": facts})
@@ -138,7 +138,7 @@ async def _serve(settings: Settings) -> None:
     click.echo(
         f"server     {grpc}://{app.address}  (metrics: {http}://{app.metrics_address}/metrics)"
     )
-    click.echo(f"records    {app.store.place}  (models: {app.store.place.models})")
+    click.echo(f"records    {app.store.location}  (models: {app.store.location.models})")
     await stopping.wait()
     _log.info("stopping")
     await app.stop()

@@ -23,7 +23,7 @@ _log = logging.getLogger(__name__)
 Content = TypeVar("Content")
 
 
-class Watched(Generic[Content]):
+class WatchedFiles(Generic[Content]):
     """What some files say, read again when they change; safe to use from any thread.
 
     Content that cannot be used is logged, and what was there before stays in use.
@@ -91,7 +91,7 @@ class Certificates:
         )
 
 
-def certificates(settings: Settings) -> Watched[Certificates] | None:
+def certificates(settings: Settings) -> WatchedFiles[Certificates] | None:
     """Load the certificates that the settings name; None without TLS.
 
     Raises
@@ -122,10 +122,12 @@ def certificates(settings: Settings) -> Watched[Certificates] | None:
                 f"{variable}: expected PEM files that fit together ({_reason(error)})"
             ) from error
 
-    return Watched((cert, key, *([client_ca] if client_ca else [])), read)
+    return WatchedFiles((cert, key, *([client_ca] if client_ca else [])), read)
 
 
-def server_credentials(watched: Watched[Certificates], *, mutual: bool) -> grpc.ServerCredentials:
+def server_credentials(
+    watched: WatchedFiles[Certificates], *, mutual: bool
+) -> grpc.ServerCredentials:
     """Give gRPC credentials that follow the files: each new connection gets the latest."""
     return grpc.dynamic_ssl_server_credentials(
         watched.get().configuration(),
@@ -145,7 +147,7 @@ class Token:
         SettingsError
             If there is none, or it is too short.
         """
-        self._watched = Watched((path,), lambda: _token(path))
+        self._watched = WatchedFiles((path,), lambda: _token(path))
 
     def matches(self, authorization: str) -> bool:
         """Whether the value of an `authorization` header is right, in constant time."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from server.experiments.tracked import TrackedExperiment
+from server.experiments.tracked_experiment import TrackedExperiment
 from server.pipeline.stages import Findings
 from telemetry.graph import FloatArray
 

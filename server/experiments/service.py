@@ -16,10 +16,11 @@ from server.errors import (
 )
 from server.experiments import text
 from server.experiments.attribution import attribute
+from server.experiments.idempotency import IdempotentRequests
 from server.experiments.paths import FaultPaths
-from server.experiments.requests import Answers, check_fault, check_scenario, impossible
-from server.experiments.tracked import TrackedExperiment
+from server.experiments.tracked_experiment import TrackedExperiment
 from server.experiments.tracked_fault import TrackedFault
+from server.experiments.validation import check_fault, check_scenario, impossible
 from server.pipeline.snapshot import Run
 from server.pipeline.stages import Findings
 from server.ports import FaultInjector, Scenario
@@ -68,7 +69,7 @@ class FaultService:
         self._run: Run = findings.run
         self._findings, self._max_faults, self._switch = findings, max_faults, switch
         self._paths = FaultPaths(findings.graph)
-        self._answers = Answers()
+        self._requests = IdempotentRequests()
         self._fault_numbers, self._numbers = itertools.count(1), itertools.count(1)
         self._experiments: dict[str, TrackedExperiment] = {}
         self._changed: dict[str, Experiment] = {}
@@ -91,7 +92,7 @@ class FaultService:
             check_fault(fault, self._findings.graph)
             return self._begin((fault,))
 
-        return self._answers.once(request_id, fault, 1, act)
+        return self._requests.run_once(request_id, fault, 1, act)
 
     def run_scenario(self, scenario: Scenario, request_id: str = "") -> Experiment:
         """Inject the faults of a scenario, whose time begins now, as one experiment.
@@ -108,7 +109,7 @@ class FaultService:
             until_s = self._now_s + scenario.seconds
             return self._begin(scenario.faults, scenario.name, until_s)
 
-        return self._answers.once(request_id, scenario, max(1, len(scenario.faults)), act)
+        return self._requests.run_once(request_id, scenario, max(1, len(scenario.faults)), act)
 
     def stop(
         self, *, fault_id: str | None = None, experiment_id: str | None = None

@@ -9,18 +9,18 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 from ml.learning.live import labelled, to_bytes
-from server.learning.recorder import Experiment
+from server.learning.recorder import RecordedExperiment
 from server.pipeline.snapshot import Run
 from server.records.experiments import InjectedFault
-from server.store import Store, experiments
-from server.store.experiments import LearnedExperiment
+from server.store import Store, learned_examples
+from server.store.learned_examples import LearnedExperiment
 
 MAX_WAITING = 8
 """Experiments that are packed or wait for it, each up to some 80 MB."""
 _log = logging.getLogger(__name__)
 
 
-class Examples:
+class ExampleWriter:
     """Keeps experiments, off the tick: in one thread, in their order.
 
     Parameters
@@ -37,7 +37,7 @@ class Examples:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="examples")
         self._room = threading.BoundedSemaphore(MAX_WAITING)
 
-    def keep(self, experiment: Experiment) -> None:
+    def keep(self, experiment: RecordedExperiment) -> None:
         """Keep an experiment, soon; it is lost if too many wait already."""
         if self._room.acquire(blocking=False):
             self._thread.submit(self._keep, experiment)
@@ -48,7 +48,7 @@ class Examples:
         """Finish what waits."""
         self._thread.shutdown()
 
-    def _keep(self, experiment: Experiment) -> None:
+    def _keep(self, experiment: RecordedExperiment) -> None:
         try:
             recording = labelled(experiment.seen)
             if recording is None:
@@ -68,7 +68,7 @@ class Examples:
                 incidents=len(recording.incidents),
                 bytes=len(content),
             )
-            number = self._store.ask(lambda c: experiments.add(c, row, content))
+            number = self._store.ask(lambda c: learned_examples.add(c, row, content))
             _log.info(
                 "experiment %d on %s recorded: %d frames of %d services, %d incidents",
                 number, row.topology, frames, row.services, row.incidents,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from ml.serving.predictor import Predictor
-from server.learning.examples import Examples
-from server.learning.models import Models
-from server.learning.recorder import Recorder
+from server.learning.examples import ExampleWriter
+from server.learning.model_registry import ModelRegistry
+from server.learning.recorder import ExperimentRecorder
 from server.learning.trainer import Trainer
 from server.settings import Settings
 from server.store import Store
@@ -26,11 +26,11 @@ class Learning:
     """
 
     def __init__(self, settings: Settings, store: Store) -> None:
-        self.models = Models(settings.model, store.place.models, store)
-        work = store.place.data / WORK
+        self.models = ModelRegistry(settings.model, store.location.models, store)
+        work = store.location.data / WORK
         self.trainer = Trainer(store, self.models, work, settings.learn_after)
-        self._examples = Examples(store, self.trainer.learned)
-        self.recorder = Recorder(self._examples.keep)
+        self._examples = ExampleWriter(store, self.trainer.learned)
+        self.recorder = ExperimentRecorder(self._examples.keep)
 
     def predictor(self) -> Predictor:
         """Load the model that is live at the start.

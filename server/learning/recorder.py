@@ -30,7 +30,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Experiment:
+class RecordedExperiment:
     """An experiment that is over.
 
     Attributes
@@ -49,7 +49,7 @@ class Experiment:
 
 
 @dataclass(eq=False, slots=True)
-class _Open:
+class _OpenRecording:
     """An experiment that goes on; `number` is that of its first frame within the run."""
 
     first: Snapshot
@@ -61,7 +61,7 @@ class _Open:
     quiet: int = 0
 
 
-class Recorder:
+class ExperimentRecorder:
     """Takes each tick; safe to use from several threads.
 
     Faults that overlap, or that follow before the effects of the last one have passed, are one
@@ -73,12 +73,12 @@ class Recorder:
         Takes an experiment that is over, and must not take long.
     """
 
-    def __init__(self, finished: Callable[[Experiment], None]) -> None:
+    def __init__(self, finished: Callable[[RecordedExperiment], None]) -> None:
         self._finished = finished
         self._lock = threading.Lock()
         self._closed = False
         self._latest: Snapshot | None = None
-        self._open: _Open | None = None
+        self._open: _OpenRecording | None = None
 
     def observe(self, taken: Snapshot, findings: Findings, acted: Faults, truth: Truth) -> None:
         """Take one tick: what was seen and found, the faults that acted, and the truth.
@@ -131,10 +131,10 @@ class Recorder:
         else:
             self._forget()
 
-    def _begun(self, taken: Snapshot, acted: Faults) -> _Open:
+    def _begun(self, taken: Snapshot, acted: Faults) -> _OpenRecording:
         graph = taken.graph
         targets = [name for fault in acted for name in fault.target.split("->")]
-        begun = _Open(
+        begun = _OpenRecording(
             first=self._before[0][0],
             number=self._states.frame - len(self._before) + 1,
             services=neighbourhood(graph, targets, MAX_SERVICES),
@@ -143,12 +143,12 @@ class Recorder:
             self._add(begun, earlier, truth)
         return begun
 
-    def _add(self, to: _Open, taken: Snapshot, truth: Truth) -> None:
+    def _add(self, to: _OpenRecording, taken: Snapshot, truth: Truth) -> None:
         assert taken.forecast is not None  # noqa: S101 - the caller looked
         to.features.append(taken.forecast.features[to.services].astype(np.float32))
         to.truths.append(truth.of(to.services))
 
-    def _follow(self, experiment: _Open, acted: Faults) -> None:
+    def _follow(self, experiment: _OpenRecording, acted: Faults) -> None:
         for fault in acted:
             experiment.faults[fault.id] = fault
         self._known = {fault.id for fault in acted}
@@ -169,12 +169,12 @@ class Recorder:
             for service in np.flatnonzero(states.open).tolist()
         ]
 
-    def _finish(self, experiment: _Open) -> None:
+    def _finish(self, experiment: _OpenRecording) -> None:
         self._open = None
         first = experiment.number
         graph = experiment.first.graph
         self._finished(
-            Experiment(
+            RecordedExperiment(
                 first=experiment.first,
                 faults=tuple(experiment.faults.values()),
                 seen=LiveWindow(

@@ -22,11 +22,11 @@ from server.errors import (
     training_runs,
     unknown_training,
 )
-from server.learning.models import Models
-from server.learning.order import TrainingOrder
+from server.learning.model_registry import ModelRegistry
 from server.learning.process import TrainingProcess, missing_libraries
-from server.store import Store, StoreError, experiments, trainings
-from server.store.experiments import LearnedExperiment
+from server.learning.training_request import TrainingRequest
+from server.store import Store, StoreError, learned_examples, trainings
+from server.store.learned_examples import LearnedExperiment
 from server.store.trainings import INTERRUPTED, Training, TrainingState
 
 MIN_EXPERIMENTS = 2
@@ -49,7 +49,7 @@ class Trainer:
     """
 
     def __init__(
-        self, store: Store, models: Models, directory: Path, learn_after: int | None = None
+        self, store: Store, models: ModelRegistry, directory: Path, learn_after: int | None = None
     ) -> None:
         self._store = store
         self._models = models
@@ -66,7 +66,7 @@ class Trainer:
         if count := store.ask(lambda c: trainings.interrupt(c, ended)):
             _log.warning("%d training was interrupted when the server ended", count)
 
-    def start(self, order: TrainingOrder) -> Training:
+    def start(self, training_request: TrainingRequest) -> Training:
         """Begin a training.
 
         Raises
@@ -81,15 +81,15 @@ class Trainer:
                 raise shutting_down()
             if self._running is not None:
                 raise training_runs(self._running.id)
-            known = self._store.read(experiments.newest)
+            known = self._store.read(learned_examples.newest)
             if len(known) < MIN_EXPERIMENTS:
                 raise nothing_to_learn(len(known), MIN_EXPERIMENTS)
-            options = {**order.options(), "newest_experiment": known[0].id}
+            options = {**training_request.options(), "newest_experiment": known[0].id}
             base, now = self._models.live, datetime.now(UTC)
             training = self._store.ask(lambda c: trainings.begin(c, base, now, options))
             self._running = training
             self._thread = threading.Thread(
-                target=self._run, args=(training, known[::-1], order), name="training"
+                target=self._run, args=(training, known[::-1], training_request), name="training"
             )
             self._thread.start()
         return training
@@ -123,9 +123,9 @@ class Trainer:
         try:
             last = self._store.read(trainings.latest_uninterrupted)
             after = last.options.get("newest_experiment", 0) if last else 0
-            new = self._store.read(lambda c: experiments.count(c, after))
+            new = self._store.read(lambda c: learned_examples.count(c, after))
             if new >= self._learn_after:
-                training = self.start(TrainingOrder())
+                training = self.start(TrainingRequest())
                 _log.info("training %d begins after %d new experiments", training.id, new)
         except (ServerError, StoreError) as error:
             _log.info("no training yet: %s", error)
@@ -141,10 +141,13 @@ class Trainer:
             thread.join()
 
     def _run(
-        self, training: Training, known: Sequence[LearnedExperiment], order: TrainingOrder
+        self,
+        training: Training,
+        known: Sequence[LearnedExperiment],
+        training_request: TrainingRequest,
     ) -> None:
         try:
-            ended = self._worked(training, known, order)
+            ended = self._worked(training, known, training_request)
         except Exception as error:
             _log.exception("training %d failed", training.id)
             message = "something went wrong; the log has the details"
@@ -166,13 +169,16 @@ class Trainer:
             self._running, self._process = None, None
 
     def _worked(
-        self, training: Training, known: Sequence[LearnedExperiment], order: TrainingOrder
+        self,
+        training: Training,
+        known: Sequence[LearnedExperiment],
+        training_request: TrainingRequest,
     ) -> Training:
         """Train, and leave nothing behind but the candidate."""
         work = self._directory / str(training.id)
         output = self._models.unfinished(f"training-{training.id}")
         try:
-            return self._trained(training, known, order, work, output)
+            return self._trained(training, known, training_request, work, output)
         finally:
             shutil.rmtree(work, ignore_errors=True)
             shutil.rmtree(output, ignore_errors=True)
@@ -181,12 +187,12 @@ class Trainer:
         self,
         training: Training,
         known: Sequence[LearnedExperiment],
-        order: TrainingOrder,
+        training_request: TrainingRequest,
         work: Path,
         output: Path,
     ) -> Training:
         """Let another process train, and decide what becomes of the candidate."""
-        self._prepare(training, known, order, work, output)
+        self._prepare(training, known, training_request, work, output)
         with self._lock:
             if self._stopping:
                 return replace(training, state=TrainingState.FAILED)
@@ -227,7 +233,7 @@ class Trainer:
         self,
         training: Training,
         known: Sequence[LearnedExperiment],
-        order: TrainingOrder,
+        training_request: TrainingRequest,
         work: Path,
         output: Path,
     ) -> None:
@@ -237,12 +243,12 @@ class Trainer:
         for one in known:
             if self._stopping:
                 break
-            content = self._store.read(lambda c, n=one.id: experiments.content(c, n))  # type: ignore[misc]
+            content = self._store.read(lambda c, n=one.id: learned_examples.content(c, n))  # type: ignore[misc]
             if content is not None:  # it may have given way to a newer one meanwhile
                 files[one.key] = str(work / f"{one.id}.npz")
                 Path(files[one.key]).write_bytes(content)
         base = str(self._models.get(training.base_version).directory)
-        job = Job(training.id, base, str(output), files, **order.options())
+        job = Job(training.id, base, str(output), files, **training_request.options())
         job.write(work / _JOB)
 
     def _note(self, said: dict[str, Any]) -> None:

@@ -21,7 +21,7 @@ RECOGNISED_WITHIN = max(WINDOW_FRAMES, MIN_BREACHED_FRAMES) - 1
 """An incident is recognised at most so many frames after its onset."""
 
 
-class _Open:
+class _OpenAlarm:
     """An alarm whose outcome is not known yet."""
 
     def __init__(self, alarm: Alarm, service: int, frame: int) -> None:
@@ -41,8 +41,8 @@ class AlarmStage:
         self._graph, self._clock, self._run_id = graph, clock, run_id
         self._tracker: AlarmTracker | None = None
         self._raised = np.zeros(graph.services, dtype=np.bool_)
-        self._open: dict[int, _Open] = {}
-        self._undecided: deque[_Open] = deque()
+        self._open: dict[int, _OpenAlarm] = {}
+        self._undecided: deque[_OpenAlarm] = deque()
         self._number = 0
         self.foretold: dict[int, Alarm] = {}
 
@@ -89,7 +89,7 @@ class AlarmStage:
         """Alarms that are raised, or whose outcome is not known yet, by number."""
         return sorted((one.alarm for one in self._all()), key=lambda alarm: alarm.number)
 
-    def _all(self) -> list[_Open]:
+    def _all(self) -> list[_OpenAlarm]:
         return [*self._undecided, *self._open.values()]
 
     def _raise(self, raised: np.ndarray, frame: int, forecast: Forecast | None) -> list[Alarm]:
@@ -113,7 +113,7 @@ class AlarmStage:
                 outcome=AlarmOutcome.PENDING,
                 lead_s=None,
             )
-            self._open[service] = _Open(alarm, service, frame)
+            self._open[service] = _OpenAlarm(alarm, service, frame)
             found.append(alarm)
         for service, one in self._open.items():
             higher = float(forecast.probability[service])
@@ -129,7 +129,7 @@ class AlarmStage:
             ended.alarm = replace(ended.alarm, ended=self._clock.end_of(frame))
             self._undecided.append(ended)
         self._raised = raised
-        decided, waiting = [], deque[_Open]()
+        decided, waiting = [], deque[_OpenAlarm]()
         onsets = {service: int(states.onset[service]) for service in states.began.tolist()}
         self.foretold = {}
         for one in self._undecided:
@@ -143,7 +143,7 @@ class AlarmStage:
         self._undecided = waiting
         return decided
 
-    def _judged(self, one: _Open, onset: int | None, frame: int) -> Alarm | None:
+    def _judged(self, one: _OpenAlarm, onset: int | None, frame: int) -> Alarm | None:
         """Say how an alarm that has ended turned out; None if that is not known yet."""
         ended = one.ended
         if ended is None:

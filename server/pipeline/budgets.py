@@ -30,7 +30,7 @@ class SloSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
+class BurnRatePolicy:
     """Burn rates over two windows that are too fast together.
 
     Attributes
@@ -48,15 +48,15 @@ class Policy:
     burn_rate: float
     severity: Severity
 
-    def scaled(self, scale: float) -> Policy:
+    def scaled(self, scale: float) -> BurnRatePolicy:
         """Give the same policy with shorter or longer windows."""
         return replace(self, long_s=scale * self.long_s, short_s=scale * self.short_s)
 
 
 POLICIES = (
-    Policy(HOUR_S, HOUR_S / 12, 14.4, Severity.PAGE),
-    Policy(6 * HOUR_S, HOUR_S / 2, 6.0, Severity.PAGE),
-    Policy(72 * HOUR_S, 6 * HOUR_S, 1.0, Severity.TICKET),
+    BurnRatePolicy(HOUR_S, HOUR_S / 12, 14.4, Severity.PAGE),
+    BurnRatePolicy(6 * HOUR_S, HOUR_S / 2, 6.0, Severity.PAGE),
+    BurnRatePolicy(72 * HOUR_S, 6 * HOUR_S, 1.0, Severity.TICKET),
 )
 
 
@@ -86,7 +86,7 @@ class Budgets:
     """
 
     objectives: Objectives
-    policies: tuple[Policy, ...]
+    policies: tuple[BurnRatePolicy, ...]
     period_s: float
     min_rps: float
     time: datetime

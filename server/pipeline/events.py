@@ -14,7 +14,7 @@ from telemetry.graph_change import NEW, GraphChange
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FrameChanges:
     """What changed with one frame.
 
     Attributes
@@ -48,7 +48,7 @@ class EventStage:
         self._statuses: tuple[Status, ...] = (Status.HEALTHY,) * graph.services
         self._known: set[str] = set()
 
-    def update(self, found: Found) -> tuple[Event, ...]:
+    def update(self, found: FrameChanges) -> tuple[Event, ...]:
         """Take what changed with a frame."""
         return (
             *self._of_statuses(found),
@@ -71,7 +71,7 @@ class EventStage:
             EventKind.TOPOLOGY_CHANGED, time, (*added, *removed), text.of_topology(detail), detail
         )
 
-    def _of_statuses(self, found: Found) -> Iterator[Event]:
+    def _of_statuses(self, found: FrameChanges) -> Iterator[Event]:
         before, self._statuses = self._statuses, found.statuses
         if before == found.statuses:
             return
@@ -81,7 +81,7 @@ class EventStage:
                 change = StatusChange(old, new)
                 yield Event(EventKind.STATUS_CHANGED, found.time, (name,), said, change)
 
-    def _of_incidents(self, found: Found) -> Iterator[Event]:
+    def _of_incidents(self, found: FrameChanges) -> Iterator[Event]:
         index = self._graph.index
         for incident in found.incidents:
             known = incident.id in self._known
@@ -118,7 +118,7 @@ def of_closed(incidents: Iterable[Incident], time: datetime) -> Iterator[Event]:
         yield Event(EventKind.INCIDENT_CLOSED, time, incident.names, said, incident)
 
 
-def _of_alerts(found: Found) -> Iterator[Event]:
+def _of_alerts(found: FrameChanges) -> Iterator[Event]:
     for alert in found.alerts:
         kind = EventKind.SLO_ALERT_FIRED if alert.firing else EventKind.SLO_ALERT_CLEARED
         yield Event(kind, found.time, (alert.service,), text.of_alert(alert), alert)

@@ -17,7 +17,7 @@ from ml.serving.predictor import Predictor
 from server.pipeline.alarms import AlarmStage
 from server.pipeline.budgets import Budgets, BudgetStage, SloSettings
 from server.pipeline.clock import Clock
-from server.pipeline.events import EventStage, Found, of_alarms, of_closed
+from server.pipeline.events import EventStage, FrameChanges, of_alarms, of_closed
 from server.pipeline.forecast import ForecastStage
 from server.pipeline.incidents import IncidentStage
 from server.pipeline.snapshot import Run, Snapshot
@@ -162,7 +162,7 @@ class Pipeline:
         raised, decided = self._alarms.update(forecast, states)
         incidents = self._incidents.update(states, self._alarms.foretold)
         budgets, alerts = self._budgets.update(frame, end)
-        found = Found(
+        found = FrameChanges(
             time=end,
             statuses=snapshot.statuses,
             began=frozenset(states.began.tolist()),

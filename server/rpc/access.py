@@ -19,7 +19,7 @@ OPEN = f"/{health.SERVICE_NAME}/"
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
-class Authenticated(grpc.aio.ServerInterceptor):
+class TokenInterceptor(grpc.aio.ServerInterceptor):
     """Refuses calls without the token; health is open, reflection is not."""
 
     def __init__(self, token: Token, refused: Callable[[str], None]) -> None:
@@ -49,7 +49,7 @@ async def _refuse(_: Any, context: grpc.aio.ServicerContext[Any, Any]) -> None:
     await abort(context, unauthenticated())
 
 
-class Limits:
+class CallLimits:
     """Counts what goes on at a time, and refuses what is too much.
 
     Parameters

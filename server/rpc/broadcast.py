@@ -11,16 +11,16 @@ from server.errors import ServerError, Violation, invalid, shutting_down, too_ma
 from server.pipeline.clock import NORMAL, Clock
 from server.pipeline.snapshot import Snapshot
 from server.rpc.snapshot_encoder import ENCODER
-from server.rpc.subscriber import Filter, Gap, Subscriber
+from server.rpc.subscriber import Gap, SnapshotFilter, Subscriber
 from sre_edge.v1 import snapshot_pb2
 
-_Key = tuple[str, int, Filter]
+_Key = tuple[str, int, SnapshotFilter]
 
 MAX_KEPT_BYTES = 32 << 20
 """Encoded messages that are kept for those who catch up from the history."""
 
 
-def encode(taken: Snapshot, wanted: Filter) -> bytes:
+def encode(taken: Snapshot, wanted: SnapshotFilter) -> bytes:
     """Encode a snapshot as a message of the stream.
 
     Raises
@@ -73,7 +73,7 @@ class Broadcaster:
         """Streams that are open."""
         return len(self._subscribers)
 
-    def subscribe(self, wanted: Filter, run_id: str = "", sequence: int = 0) -> Subscriber:
+    def subscribe(self, wanted: SnapshotFilter, run_id: str = "", sequence: int = 0) -> Subscriber:
         """Open a stream: with the latest snapshot, or after a cursor if `run_id` is not empty.
 
         Raises
@@ -120,7 +120,7 @@ class Broadcaster:
     async def publish(self, taken: Snapshot) -> None:
         """Give a snapshot to every subscriber; encoding happens off the event loop."""
         loop = asyncio.get_running_loop()
-        encoded: dict[Filter, bytes] = {}
+        encoded: dict[SnapshotFilter, bytes] = {}
         while missing := {s.wanted for s in self._subscribers} - encoded.keys():
             for wanted in missing:
                 try:
@@ -147,12 +147,12 @@ class Broadcaster:
             subscriber.end(shutting_down())
         self._encoder.shutdown(wait=False)
 
-    def _end_those_who_want(self, wanted: Filter, error: ServerError) -> None:
+    def _end_those_who_want(self, wanted: SnapshotFilter, error: ServerError) -> None:
         for subscriber in [s for s in self._subscribers if s.wanted == wanted]:
             subscriber.end(error)
             self.unsubscribe(subscriber)
 
-    async def _encode_old(self, taken: Snapshot, wanted: Filter) -> bytes:
+    async def _encode_old(self, taken: Snapshot, wanted: SnapshotFilter) -> bytes:
         """Encode for one who catches up; others who do so at the same time share it."""
         key = (taken.run.id, taken.sequence, wanted)
         data = self._kept.get(key)

@@ -14,7 +14,7 @@ from server.pipeline.clock import Clock
 from server.pipeline.snapshot import Forecast, Snapshot
 from server.records.findings import Status
 from server.rpc import times
-from server.rpc.names import Names
+from server.rpc.enums import EnumMap
 from sre_edge.v1 import (
     clock_pb2,
     prediction_pb2,
@@ -23,11 +23,11 @@ from sre_edge.v1 import (
 )
 from telemetry.graph import FloatArray, ServiceGraph
 
-STATUSES = Names(Status, snapshot_pb2.Status, "STATUS")
+STATUSES = EnumMap(Status, snapshot_pb2.Status, "STATUS")
 RISK: Mapping[RiskLevel, prediction_pb2.RiskLevel.ValueType] = {
     level: prediction_pb2.RiskLevel.Value(f"RISK_LEVEL_{level.name}") for level in RiskLevel
 }
-INCIDENT_TYPE_NAMES = Names(IncidentType, prediction_pb2.IncidentType, "INCIDENT_TYPE")
+INCIDENT_TYPE_NAMES = EnumMap(IncidentType, prediction_pb2.IncidentType, "INCIDENT_TYPE")
 
 Indices = tuple[int, ...] | None
 """Services that a client wants, in topology order; None: all."""

@@ -15,14 +15,14 @@ from server.records.experiments import InjectedFault
 from server.records.findings import Alarm, Incident, SloAlert
 from server.rpc import times
 from server.rpc.convert import STATUSES
+from server.rpc.enums import EnumMap
 from server.rpc.faults import fault
 from server.rpc.incidents import alarm, incident
-from server.rpc.names import Names
 from server.rpc.slos import alert
-from server.systems.event_log import Lost
+from server.systems.event_log import LostEvents
 from sre_edge.v1 import event_pb2, incident_service_pb2, snapshot_pb2
 
-KINDS = Names(EventKind, event_pb2.EventKind, "EVENT_KIND")
+KINDS = EnumMap(EventKind, event_pb2.EventKind, "EVENT_KIND")
 
 
 def event(found: LoggedEvent) -> incident_service_pb2.StreamEventsResponse:
@@ -45,7 +45,7 @@ def position(run_id: str, sequence: int) -> incident_service_pb2.StreamEventsRes
     return incident_service_pb2.StreamEventsResponse(position=cursor)
 
 
-def gap(lost: Lost, *, slow: bool = False) -> incident_service_pb2.StreamEventsResponse:
+def gap(lost: LostEvents, *, slow: bool = False) -> incident_service_pb2.StreamEventsResponse:
     """Convert what was lost to a message of the stream; `slow`: because it was read too late."""
     reason = snapshot_pb2.GAP_REASON_HISTORY_EXPIRED
     if lost.first is None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from server.records.experiments import Breakage, Experiment, ExperimentEnd, ExperimentState
 from server.rpc import times
+from server.rpc.enums import EnumMap
 from server.rpc.faults import fault
-from server.rpc.names import Names
 from server.rpc.slos import OBJECTIVE_NAMES
 from sre_edge.v1 import experiment_pb2
 
-_STATES = Names(ExperimentState, experiment_pb2.ExperimentState, "EXPERIMENT_STATE")
-_ENDS = Names(ExperimentEnd, experiment_pb2.ExperimentEnd, "EXPERIMENT_END")
+_STATES = EnumMap(ExperimentState, experiment_pb2.ExperimentState, "EXPERIMENT_STATE")
+_ENDS = EnumMap(ExperimentEnd, experiment_pb2.ExperimentEnd, "EXPERIMENT_END")
 
 
 def experiment(stated: Experiment, *, broke: bool = True) -> experiment_pb2.Experiment:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from server.errors import ServerError, Violation, invalid
 from server.records.experiments import FaultEnd, InjectedFault
 from server.rpc import times
-from server.rpc.names import Names
+from server.rpc.enums import EnumMap
 from sre_edge.v1 import chaos_service_pb2, fault_pb2
 from telemetry.faults import Fault, FaultKind
 
-KINDS = Names(FaultKind, fault_pb2.FaultKind, "FAULT_KIND")
-_ENDS = Names(FaultEnd, fault_pb2.FaultEnd, "FAULT_END")
+KINDS = EnumMap(FaultKind, fault_pb2.FaultKind, "FAULT_KIND")
+_ENDS = EnumMap(FaultEnd, fault_pb2.FaultEnd, "FAULT_END")
 
 
 def fault(stated: InjectedFault) -> fault_pb2.Fault:

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from grpc_health.v1 import health_pb2
 
 from server.errors import slow_subscriber, too_many_streams, unknown_service
-from server.rpc.access import Context, Limits
+from server.rpc.access import CallLimits, Context
 
 MAX_WATCHERS, MAX_OF_ONE_CONNECTION, MAX_CHECKS = 100, 10, 100
 """They need no token, and have limits of their own."""
@@ -39,7 +39,7 @@ class HealthServicer:
     """
 
     def __init__(self, names: Iterable[str], patience_s: float) -> None:
-        self.limits = Limits(MAX_CHECKS, MAX_OF_ONE_CONNECTION)
+        self.limits = CallLimits(MAX_CHECKS, MAX_OF_ONE_CONNECTION)
         self._names = ("", *names)
         self._patience_s = patience_s
         self._status = _STATUS.NOT_SERVING

@@ -15,14 +15,14 @@ from server.records.findings import (
 )
 from server.rpc import times
 from server.rpc.convert import INCIDENT_TYPE_NAMES
-from server.rpc.names import Names
+from server.rpc.enums import EnumMap
 from server.store.alarms import AlarmFilter
 from server.store.incidents import IncidentFilter
 from sre_edge.v1 import alarm_pb2, incident_pb2, incident_service_pb2, prediction_service_pb2
 
-_STATES = Names(IncidentState, incident_pb2.IncidentState, "INCIDENT_STATE")
-_ENDS = Names(IncidentEnd, incident_pb2.IncidentEnd, "INCIDENT_END")
-_OUTCOMES = Names(AlarmOutcome, alarm_pb2.AlarmOutcome, "ALARM_OUTCOME")
+_STATES = EnumMap(IncidentState, incident_pb2.IncidentState, "INCIDENT_STATE")
+_ENDS = EnumMap(IncidentEnd, incident_pb2.IncidentEnd, "INCIDENT_END")
+_OUTCOMES = EnumMap(AlarmOutcome, alarm_pb2.AlarmOutcome, "ALARM_OUTCOME")
 
 
 def incident(found: Incident) -> incident_pb2.Incident:

@@ -8,7 +8,7 @@ from ml.features.health import health
 from server.errors import Violation, invalid
 from server.learning.learning import Learning
 from server.records.findings import AlarmOutcome
-from server.rpc import analysis, convert, incidents, learned, paging, times
+from server.rpc import analysis, convert, incidents, models, paging, times, trainings
 from server.rpc.access import Context
 from server.rpc.predictions import MAX_ONE_BY_ONE, Predictions
 from server.systems.repository import Repository
@@ -53,7 +53,7 @@ class PredictionServicer:
     async def GetModel(self, request: pb.GetModelRequest, context: Context) -> pb.GetModelResponse:
         """Describe a model."""
         found = await asyncio.to_thread(self._models.get, request.version)
-        return await asyncio.to_thread(learned.described, found, self._models.live)
+        return await asyncio.to_thread(models.described, found, self._models.live)
 
     async def ActivateModel(
         self, request: pb.ActivateModelRequest, context: Context
@@ -67,27 +67,29 @@ class PredictionServicer:
         self, request: pb.StartTrainingRequest, context: Context
     ) -> pb.StartTrainingResponse:
         """Begin a training."""
-        begun = await self._repository.run_blocking(self._trainer.start, learned.order(request))
-        return pb.StartTrainingResponse(training=learned.training(begun))
+        begun = await self._repository.run_blocking(
+            self._trainer.start, trainings.training_request(request)
+        )
+        return pb.StartTrainingResponse(training=trainings.training(begun))
 
     async def GetTraining(
         self, request: pb.GetTrainingRequest, context: Context
     ) -> pb.GetTrainingResponse:
         """Say how far a training is."""
         found = await self._repository.run_blocking(self._trainer.get, request.id or None)
-        return pb.GetTrainingResponse(training=learned.training(found))
+        return pb.GetTrainingResponse(training=trainings.training(found))
 
     def _activate(self, version: str) -> pb.ActivateModelResponse:
         changed = self._models.activate(version, "asked for")
         return pb.ActivateModelResponse(
-            model=learned.model(changed.model, version), previous_version=changed.previous
+            model=models.model(changed.model, version), previous_version=changed.previous
         )
 
     def _list(self, request: pb.ListModelsRequest) -> pb.ListModelsResponse:
-        shown, token = learned.page(self._models.known(), request)
+        shown, token = models.page(self._models.known(), request)
         live = self._models.live
         return pb.ListModelsResponse(
-            models=[learned.model(known, live) for known in shown], next_page_token=token
+            models=[models.model(known, live) for known in shown], next_page_token=token
         )
 
     def _alarms(self, request: pb.ListAlarmsRequest) -> pb.ListAlarmsResponse:

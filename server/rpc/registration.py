@@ -12,14 +12,14 @@ from google.protobuf.message import DecodeError
 from grpc_health.v1 import health_pb2
 
 from server.learning.learning import Learning
-from server.rpc.access import Limits
-from server.rpc.answering import Behaviour, answering
+from server.rpc.access import CallLimits
 from server.rpc.broadcast import Broadcaster
+from server.rpc.call_metrics import CallMetrics
+from server.rpc.call_pipeline import Behaviour, call_pipeline
 from server.rpc.chaos_service import ChaosServicer
 from server.rpc.event_feed import EventFeed
 from server.rpc.health_service import HealthServicer
 from server.rpc.incident_service import IncidentServicer
-from server.rpc.observed import Observed
 from server.rpc.prediction_service import PredictionServicer
 from server.rpc.server_info import ServerInfo
 from server.rpc.simulation_service import SimulationServicer
@@ -55,7 +55,7 @@ def register(
     ticker: Ticker,
     info: ServerInfo,
     learning: Learning,
-    observed: Observed,
+    observed: CallMetrics,
     repository: Repository,
     feed: EventFeed,
     settings: Settings,
@@ -68,7 +68,7 @@ def register(
         PredictionServicer(system, learning, repository),
         IncidentServicer(system, repository, feed, patience_s),
     )
-    limits = Limits(settings.max_calls, settings.max_streams_per_connection)
+    limits = CallLimits(settings.max_calls, settings.max_streams_per_connection)
     handlers = _Handlers()
     for descriptor, servicer in zip(SERVICES, servicers, strict=True):
         handlers.add(descriptor, servicer, limits, observed)
@@ -83,7 +83,7 @@ class _Handlers(grpc.GenericRpcHandler):
         self._by_path: dict[str, Handler] = {}
 
     def add(
-        self, service: ServiceDescriptor, servicer: Any, limits: Limits, observed: Observed
+        self, service: ServiceDescriptor, servicer: Any, limits: CallLimits, observed: CallMetrics
     ) -> None:
         for method in service.methods:
             path = f"/{service.full_name}/{method.name}"
@@ -95,10 +95,10 @@ class _Handlers(grpc.GenericRpcHandler):
 
 
 def _handler(
-    method: MethodDescriptor, behaviour: Behaviour, limits: Limits, observed: Observed
+    method: MethodDescriptor, behaviour: Behaviour, limits: CallLimits, observed: CallMetrics
 ) -> Handler:
     request = message_factory.GetMessageClass(method.input_type)
-    answer = answering(method, behaviour, limits, observed)
+    answer = call_pipeline(method, behaviour, limits, observed)
     if method.server_streaming:
         return grpc.unary_stream_rpc_method_handler(
             answer, request_deserializer=_decoder(request), response_serializer=bytes

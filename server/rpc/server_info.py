@@ -52,7 +52,7 @@ class ServerInfo:
             clock=convert.clock(self.system.clock),
             limits=self._limits(),
             figures=self._figures(),
-            store=str(self.store.place),
+            store=str(self.store.location),
         )
 
     def _limits(self) -> server_info_pb2.ServerLimits:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 
 from server.errors import Violation, invalid, slow_subscriber
-from server.rpc import convert, past, times
+from server.rpc import convert, times
+from server.rpc import history as history_messages
 from server.rpc.access import Context
 from server.rpc.broadcast import Broadcaster
 from server.rpc.catalog import catalog
 from server.rpc.server_info import ServerInfo
 from server.rpc.snapshot_encoder import ENCODER
-from server.rpc.subscriber import Filter
+from server.rpc.subscriber import SnapshotFilter
 from server.systems import history
 from server.systems.system import System
 from server.systems.ticker import Ticker
@@ -64,7 +65,7 @@ class SimulationServicer:
 
     async def StreamMetrics(self, request: pb.StreamMetricsRequest, context: Context) -> None:
         """Stream snapshots until the client cancels; messages are encoded already."""
-        wanted = Filter(
+        wanted = SnapshotFilter(
             frozenset(request.services),
             edges=not request.without_edges,
             predictions=not request.without_predictions,
@@ -86,9 +87,9 @@ class SimulationServicer:
         self, request: pb.QueryHistoryRequest, context: Context
     ) -> pb.QueryHistoryResponse:
         """Look back."""
-        query, snapshots = past.query(request), self._system.history()
+        query, snapshots = history_messages.query(request), self._system.history()
         found = await asyncio.to_thread(history.series, snapshots, query)
-        return await asyncio.to_thread(past.answer, found)
+        return await asyncio.to_thread(history_messages.answer, found)
 
     async def SetClock(self, request: pb.SetClockRequest, context: Context) -> pb.SetClockResponse:
         """Pause, resume, or set the speed."""

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from server.pipeline.budgets import Budgets, Policy, alerts
+from server.pipeline.budgets import Budgets, BurnRatePolicy, alerts
 from server.pipeline.objectives import OBJECTIVES
 from server.records.findings import Objective, Severity, SloAlert
 from server.rpc import times
-from server.rpc.names import Names
+from server.rpc.enums import EnumMap
 from sre_edge.v1 import slo_pb2
 from telemetry.graph import ServiceGraph
 
-OBJECTIVE_NAMES = Names(Objective, slo_pb2.Objective, "OBJECTIVE")
-_SEVERITIES = Names(Severity, slo_pb2.AlertSeverity, "ALERT_SEVERITY")
+OBJECTIVE_NAMES = EnumMap(Objective, slo_pb2.Objective, "OBJECTIVE")
+_SEVERITIES = EnumMap(Severity, slo_pb2.AlertSeverity, "ALERT_SEVERITY")
 
 
 def service(view: Budgets, graph: ServiceGraph, i: int) -> slo_pb2.ServiceSlos:
@@ -41,7 +41,7 @@ def service(view: Budgets, graph: ServiceGraph, i: int) -> slo_pb2.ServiceSlos:
     )
 
 
-def policy(stated: Policy) -> slo_pb2.BurnRatePolicy:
+def policy(stated: BurnRatePolicy) -> slo_pb2.BurnRatePolicy:
     """Convert a policy."""
     return slo_pb2.BurnRatePolicy(
         long_window=times.duration(stated.long_s),

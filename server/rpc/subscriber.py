@@ -18,7 +18,7 @@ SLOTS = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Filter:
+class SnapshotFilter:
     """What a subscriber wants.
 
     Attributes
@@ -34,7 +34,7 @@ class Filter:
     predictions: bool = True
 
 
-EVERYTHING = Filter()
+EVERYTHING = SnapshotFilter()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ class Subscriber:
 
     def __init__(
         self,
-        wanted: Filter,
+        wanted: SnapshotFilter,
         history: Callable[[], Sequence[Snapshot]],
         after: tuple[str, int],
         gap: Gap | None = None,
@@ -125,7 +125,7 @@ class Subscriber:
         self._end = self._end or error
         self._changed.set()
 
-    async def next(self, encode: Callable[[Snapshot, Filter], Awaitable[bytes]]) -> bytes:
+    async def next(self, encode: Callable[[Snapshot, SnapshotFilter], Awaitable[bytes]]) -> bytes:
         """Wait for the next message.
 
         Raises

@@ -18,7 +18,7 @@ from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
-from server.store.place import LOCK, Place, PlaceError, StoreError, hold
+from server.store.location import LOCK, StoreError, StoreLocation, StoreLocationError, hold
 from server.store.writer import ANSWERS_WITHIN_S, Writer
 
 BUSY_S = 5.0
@@ -60,8 +60,8 @@ class Store:
         Closed at the end.
     """
 
-    def __init__(self, where: Place, engine: Engine, held: ExitStack) -> None:
-        self.place = where
+    def __init__(self, where: StoreLocation, engine: Engine, held: ExitStack) -> None:
+        self.location = where
         self._engine = engine
         self._held = held
         self._writer = Writer(self._transaction)
@@ -128,10 +128,10 @@ class Store:
             with self._engine.begin() as connection:
                 return work(connection)
         except SQLAlchemyError as error:
-            raise StoreError(f"{self.place}: {_reason(self.place, error)}") from error
+            raise StoreError(f"{self.location}: {_reason(self.location, error)}") from error
 
 
-def open_store(where: Place) -> Store:
+def open_store(where: StoreLocation) -> Store:
     """Open a database, and bring its tables to the present schema.
 
     Raises
@@ -153,18 +153,18 @@ def open_store(where: Place) -> Store:
                 _check_file(where.file, engine)
             with engine.begin() as connection:
                 _migrate(connection)
-        except PlaceError as error:
-            raise PlaceError(f"{where}: {error}") from error
+        except StoreLocationError as error:
+            raise StoreLocationError(f"{where}: {error}") from error
         except SQLAlchemyError as error:
-            raise PlaceError(f"{where}: {_reason(where, error)}") from error
+            raise StoreLocationError(f"{where}: {_reason(where, error)}") from error
         except CommandError as error:
-            raise PlaceError(f"{where}: expected records that this version knows: {error}") from (
-                error
-            )
+            raise StoreLocationError(
+                f"{where}: expected records that this version knows: {error}"
+            ) from (error)
         return Store(where, engine, held.pop_all())
 
 
-def _engine(where: Place) -> Engine:
+def _engine(where: StoreLocation) -> Engine:
     if where.file is None:
         return create_engine(where.url, pool_pre_ping=True, connect_args=_PATIENCE)
     engine = create_engine(where.url, connect_args={"timeout": BUSY_S})
@@ -196,12 +196,12 @@ def _check_file(file: Path, engine: Engine) -> None:
                 raw.execute("PRAGMA quick_check(1)")
                 found = raw.fetchone()
                 if found is None or found[0] != "ok":
-                    raise PlaceError(_damaged())
+                    raise StoreLocationError(_damaged())
             raw.execute("PRAGMA journal_mode=WAL")
             raw.execute("BEGIN IMMEDIATE")  # says now whether it can be written
             raw.execute("ROLLBACK")
         except engine.dialect.loaded_dbapi.Error as error:
-            raise PlaceError(_said(error)) from error
+            raise StoreLocationError(_said(error)) from error
         finally:
             raw.close()
 
@@ -218,7 +218,7 @@ def _only_server(engine: Engine) -> Iterator[None]:
         try:
             connection.execute(text("SELECT pg_advisory_lock(:key)"), key)
         except OperationalError as error:
-            raise PlaceError("is in use by another server") from error
+            raise StoreLocationError("is in use by another server") from error
         connection.commit()
         yield
         with suppress(SQLAlchemyError):
@@ -235,7 +235,7 @@ def _migrate(connection: Connection) -> None:
     command.upgrade(config, "head")
 
 
-def _reason(where: Place, error: SQLAlchemyError) -> str:
+def _reason(where: StoreLocation, error: SQLAlchemyError) -> str:
     said = _said(error.orig) if isinstance(error, DBAPIError) else str(error)
     return where.without_secrets(said)
 

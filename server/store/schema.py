@@ -74,7 +74,7 @@ activations = Table(
 )
 
 # Experiments on the live system that models learn from.
-experiments = Table(
+learned_experiments = Table(
     "learned_experiments",
     metadata,
     Column("id", Integer, primary_key=True),
@@ -91,7 +91,7 @@ experiments = Table(
 )
 
 # Labelled rows of each of them: a compressed NumPy archive without pickles.
-examples = Table(
+learned_examples = Table(
     "learned_examples",
     metadata,
     Column(

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy.engine import Connection
 
-from server.store.place import StoreError
+from server.store.location import StoreError
 
 WAITING = 1000
 ANSWERS_WITHIN_S = 10.0

@@ -13,7 +13,7 @@ from server.records.events import KEPT, Event, LoggedEvent
 
 
 @dataclass(frozen=True, slots=True)
-class Lost:
+class LostEvents:
     """Events that a reader asked for and that are not there any more.
 
     Attributes
@@ -78,7 +78,7 @@ class EventLog:
         with self._lock:
             return self._added, self._run_id, self._sequence
 
-    def position(self, run_id: str, sequence: int) -> tuple[int, Lost | None]:
+    def position(self, run_id: str, sequence: int) -> tuple[int, LostEvents | None]:
         """Find where to read on after an event, and what is lost before that.
 
         Raises
@@ -95,13 +95,13 @@ class EventLog:
                 return self._added, None  # a run without events that are kept: nothing follows
             if not own:
                 present = (i for i, e in enumerate(self._events, first) if e.run_id == self._run_id)
-                return next(present, self._added), Lost(run_id, None, None)
+                return next(present, self._added), LostEvents(run_id, None, None)
             oldest = own[0][1].sequence
-            lost = Lost(run_id, sequence + 1, oldest - 1) if sequence + 1 < oldest else None
+            lost = LostEvents(run_id, sequence + 1, oldest - 1) if sequence + 1 < oldest else None
             following = (i for i, event in own if event.sequence > sequence)
             return next(following, own[-1][0] + 1), lost
 
-    def read(self, position: int, limit: int) -> tuple[list[LoggedEvent], int, Lost | None]:
+    def read(self, position: int, limit: int) -> tuple[list[LoggedEvent], int, LostEvents | None]:
         """Read events from a position on.
 
         Returns
@@ -116,7 +116,7 @@ class EventLog:
                 # Whose events they were is not kept; those of the run of the oldest one are told.
                 oldest = self._events[0]
                 number = max(1, oldest.sequence - (first - position))
-                lost = Lost(oldest.run_id, number, oldest.sequence - 1)
+                lost = LostEvents(oldest.run_id, number, oldest.sequence - 1)
                 position = first
             start = position - first
             found = list(islice(self._events, start, start + limit))

@@ -49,7 +49,7 @@ class Series:
 
 
 @dataclass(frozen=True, slots=True)
-class Query:
+class HistoryQuery:
     """What somebody wants to look back at.
 
     Attributes
@@ -85,7 +85,7 @@ def at(history: Sequence[Snapshot], time: datetime) -> Snapshot:
     raise not_in_history(history[0].time, history[-1].time)
 
 
-def series(history: Sequence[Snapshot], query: Query) -> Series:
+def series(history: Sequence[Snapshot], query: HistoryQuery) -> Series:
     """Look back over the snapshots of one run, oldest first.
 
     The services are those of the latest snapshot; NaN stands for times before they were there.
@@ -129,7 +129,7 @@ def series(history: Sequence[Snapshot], query: Query) -> Series:
     )
 
 
-def _check(query: Query, metrics: tuple[str, ...], services: int, points: int) -> None:
+def _check(query: HistoryQuery, metrics: tuple[str, ...], services: int, points: int) -> None:
     wrong = []
     unknown = [name for name in metrics if name not in HISTORY_METRICS]
     if unknown or not metrics:

@@ -15,7 +15,15 @@ from server.experiments.service import KillSwitch
 from server.pipeline.budgets import SloSettings
 from server.records.experiments import Experiment
 from server.records.findings import Alarm, Incident
-from server.store import Store, StoreError, alarms, chaos, events, incidents
+from server.store import (
+    Store,
+    StoreError,
+    alarms,
+    events,
+    experiments,
+    incidents,
+    kill_switch,
+)
 from server.store.alarms import AlarmFilter
 from server.store.incidents import IncidentFilter
 from server.store.pages import Page
@@ -58,9 +66,9 @@ class Repository:
         """
 
         def begin(connection: Connection) -> tuple[int, EventLog, bool]:
-            left = sum(kind.end_run(connection) for kind in (incidents, alarms, chaos))
+            left = sum(kind.end_run(connection) for kind in (incidents, alarms, experiments))
             log = EventLog(events.latest(connection))
-            return left, log, chaos.kill_switch_engaged(connection)
+            return left, log, kill_switch.engaged(connection)
 
         left, log, engaged = self._store.ask(begin)
         if left:
@@ -81,13 +89,13 @@ class Repository:
             for alarm in changes.alarms:
                 alarms.put(connection, alarm)
             for experiment in changes.experiments:
-                chaos.put(connection, experiment)
+                experiments.put(connection, experiment)
             events.add(connection, changes.events)
             # Looked up each time: a write before this one may have been lost.
-            if chaos.kill_switch_engaged(connection) is not changes.kill_switch:
-                chaos.set_kill_switch(connection, changes.kill_switch, now)
+            if kill_switch.engaged(connection) is not changes.kill_switch:
+                kill_switch.set_engaged(connection, changes.kill_switch, now)
             if prunes:
-                for kind in (incidents, alarms, chaos, events):
+                for kind in (incidents, alarms, experiments, events):
                     kind.drop_old(connection)
 
         self._store.offer(write)
@@ -117,11 +125,11 @@ class Repository:
 
     def experiments(self, before: int | None, size: int) -> Page[Experiment]:
         """Give a page of experiments, the newest first; raises as `incidents`."""
-        return self._read(lambda connection: chaos.page(connection, before, size))
+        return self._read(lambda connection: experiments.page(connection, before, size))
 
     def experiment(self, experiment_id: str) -> Experiment | None:
         """Give an experiment; None if there is none; raises as `incidents`."""
-        return self._read(lambda connection: chaos.get(connection, experiment_id))
+        return self._read(lambda connection: experiments.get(connection, experiment_id))
 
     def _read(self, work: Callable[[Connection], Result]) -> Result:
         # Behind the writes that wait, so that whoever changed something finds it.

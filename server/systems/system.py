@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 
 from ml.serving.predictor import Predictor
 from server.errors import no_prediction_yet, not_supported_by_source
-from server.experiments.requests import check_document
 from server.experiments.service import FaultService
+from server.experiments.validation import check_document
 from server.pipeline.clock import NORMAL, Clock
 from server.pipeline.snapshot import Forecast, Run, Snapshot
 from server.pipeline.stages import Closed, Findings

@@ -18,7 +18,7 @@ from typing import Any
 import uvicorn
 from prometheus_client import CollectorRegistry
 
-from server.credentials import Certificates, Token, Watched
+from server.credentials import Certificates, Token, WatchedFiles
 from server.settings import Settings, SettingsError, host_and_port
 from server.web.application import Serving, application
 
@@ -50,7 +50,7 @@ class HttpPort:
         settings: Settings,
         registry: CollectorRegistry,
         serving: Serving,
-        certificates: Watched[Certificates] | None,
+        certificates: WatchedFiles[Certificates] | None,
         token: Token | None,
     ) -> None:
         """Start it.
@@ -147,7 +147,7 @@ def _listen(host: str, port: int) -> _Listening:
     return listening
 
 
-def _latest(certificates: Watched[Certificates]) -> ssl.SSLContext:
+def _latest(certificates: WatchedFiles[Certificates]) -> ssl.SSLContext:
     """Make a context of which each handshake takes the latest certificates."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 

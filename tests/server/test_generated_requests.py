@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 
 from server.app import App, start
 from server.settings import Settings
-from server.store.place import DATABASE
+from server.store.location import DATABASE
 from tests.server import generated
 
 FEW = int(os.environ.get("EXAMPLES", "60"))

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from server.store import open_store, place
+from server.store import locate, open_store
 from tests.processes import QUIET
 
 FREE = ("--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0")
@@ -57,7 +57,7 @@ def test_a_port_in_use_is_said_with_the_setting_that_changes_it() -> None:
 
 
 def test_records_that_lack_a_table_are_said_plainly(data: Path) -> None:
-    open_store(place(data, None)).close()
+    open_store(locate(data, None)).close()
     with closing(sqlite3.connect(data / "store.sqlite3")) as records:
         records.execute("DROP TABLE trainings")
     text = refused(*FREE)

@@ -15,7 +15,7 @@ from ml.serving.predictor import Predictor
 from server.app import App
 from server.pipeline.snapshot import Snapshot
 from server.rpc.broadcast import Broadcaster
-from server.rpc.subscriber import EVERYTHING, SLOTS, Filter
+from server.rpc.subscriber import EVERYTHING, SLOTS, SnapshotFilter
 from server.sources.simulation import simulation
 from server.systems.system import System
 from sre_edge.v1 import simulation_service_pb2, simulation_service_pb2_grpc, snapshot_pb2
@@ -185,7 +185,9 @@ async def test_streams_are_limited(start_server: StartServer) -> None:
 
 async def test_one_encoding_serves_all_streams_of_a_filter(start_server: StartServer) -> None:
     app = await start_server(speed=0.1)
-    subscribers = [app.broadcaster.subscribe(Filter(frozenset(["auth-service"]))) for _ in range(3)]
+    subscribers = [
+        app.broadcaster.subscribe(SnapshotFilter(frozenset(["auth-service"]))) for _ in range(3)
+    ]
     first = await asyncio.gather(*map(app.broadcaster.next, subscribers))  # who come together
     assert first[0] is first[1] is first[2]
     await app.broadcaster.publish(app.system.tick())

@@ -16,7 +16,7 @@ from ml.learning.candidate import learn
 from ml.learning.job import Job
 from ml.learning.live import labelled, to_bytes
 from ml.serving.artefact import SHIPPED, TREES, read_manifest
-from server.learning.recorder import Experiment
+from server.learning.recorder import RecordedExperiment
 from server.store import trainings
 from sre_edge.v1 import training_pb2
 from tests.conftest import StartServer
@@ -38,7 +38,7 @@ FAILED = training_pb2.TRAINING_STATE_FAILED
 
 
 async def test_a_process_that_dies_and_a_place_that_cannot_be_written(
-    start_server: StartServer, tmp_path: Path, known: list[Experiment]
+    start_server: StartServer, tmp_path: Path, known: list[RecordedExperiment]
 ) -> None:
     data = tmp_path / "kept"
     fill(data, known)
@@ -68,7 +68,7 @@ async def test_a_process_that_dies_and_a_place_that_cannot_be_written(
 async def test_experiments_of_which_nothing_can_be_read_are_not_learned_from(
     start_server: StartServer,
     tmp_path: Path,
-    known: list[Experiment],
+    known: list[RecordedExperiment],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     data = tmp_path / "kept"
@@ -96,7 +96,7 @@ async def test_experiments_of_which_nothing_can_be_read_are_not_learned_from(
 
 
 async def test_a_live_model_that_was_damaged_is_named_and_not_where_it_lies(
-    start_server: StartServer, tmp_path: Path, known: list[Experiment]
+    start_server: StartServer, tmp_path: Path, known: list[RecordedExperiment]
 ) -> None:
     fill(tmp_path, known)
     directory = another_model(tmp_path / "models" / "2-live", 20)
@@ -112,7 +112,7 @@ async def test_a_live_model_that_was_damaged_is_named_and_not_where_it_lies(
 
 
 def test_a_model_does_not_grow_without_end(
-    tmp_path: Path, known: list[Experiment], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, known: list[RecordedExperiment], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     files = {}
     for number, experiment in enumerate(known[:2]):

@@ -15,7 +15,7 @@ import pytest
 
 import server.systems.repository
 from server.app import App
-from server.store import Place, StoreError, activations, database, open_store, writer
+from server.store import StoreError, StoreLocation, activations, database, open_store, writer
 from server.store.activations import Activation
 from sre_edge.v1 import (
     chaos_service_pb2,
@@ -91,7 +91,7 @@ async def test_faults_are_stopped_and_streams_begin_while_many_wait_for_the_data
 
 
 def test_whoever_waits_is_told_in_time_and_what_waits_is_counted(
-    where: Place, monkeypatch: pytest.MonkeyPatch
+    where: StoreLocation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(writer, "ANSWERS_WITHIN_S", 0.2)
     store = open_store(where)
@@ -108,7 +108,7 @@ def test_whoever_waits_is_told_in_time_and_what_waits_is_counted(
 
 
 def test_what_was_refused_since_it_took_too_long_is_not_done_later(
-    where: Place, monkeypatch: pytest.MonkeyPatch
+    where: StoreLocation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = open_store(where)
     released = threading.Event()

@@ -34,7 +34,7 @@ from server.records.findings import (
     Severity,
     SloAlert,
 )
-from server.store import Place, Store, chaos, events, incidents, open_store
+from server.store import Store, StoreLocation, events, experiments, incidents, open_store
 from server.store.alarms import AlarmFilter
 from server.store.documents import parsed, plain
 from server.store.incidents import IncidentFilter
@@ -191,7 +191,7 @@ def test_pages_follow_one_another_whatever_is_added(store: Store) -> None:
     assert before is None
 
 
-def test_what_a_server_left_open_is_closed_by_the_next(where: Place) -> None:
+def test_what_a_server_left_open_is_closed_by_the_next(where: StoreLocation) -> None:
     store = open_store(where)
     keep(
         Repository(store), incidents=(incident(1, "db"),), experiments=(experiment(1),),
@@ -231,7 +231,7 @@ def test_a_kill_switch_that_could_not_be_written_is_written_with_what_comes_next
 
 
 def test_the_oldest_are_dropped_beyond_the_limit(store: Store, monkeypatch: object) -> None:
-    for kind in (incidents, chaos, events):
+    for kind in (incidents, experiments, events):
         monkeypatch.setattr(kind, "KEPT", 3)  # type: ignore[attr-defined]
     repository = Repository(store)
     keep(repository, experiments=tuple(experiment(n) for n in range(1, 6)),
@@ -239,7 +239,7 @@ def test_the_oldest_are_dropped_beyond_the_limit(store: Store, monkeypatch: obje
          events=tuple(event(n) for n in range(1, 6)))  # fmt: skip
 
     def prune() -> None:
-        for kind in (incidents, chaos, events):
+        for kind in (incidents, experiments, events):
             store.write(kind.drop_old).result()
 
     prune()

@@ -1,4 +1,4 @@
-"""Models and trainings, as messages."""
+"""Models, as messages: pure functions."""
 
 from __future__ import annotations
 
@@ -10,57 +10,19 @@ from google.protobuf import json_format
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.struct_pb2 import Struct
 
-from ml.learning.job import COMPARED_SYSTEMS, HELD_OUT_EPISODES
 from ml.serving.artefact import LEARNING
 from server.errors import Violation, invalid
-from server.learning.models import KnownModel
-from server.learning.order import TrainingOrder
+from server.learning.model_registry import RegisteredModel
 from server.rpc import times
-from server.store.trainings import Training, TrainingState
-from sre_edge.v1 import model_pb2, training_pb2
+from sre_edge.v1 import model_pb2
 from sre_edge.v1 import prediction_service_pb2 as pb
 
 PAGE, MAX_ON_PAGE = 50, 200
-MOST = {"systems": 200, "episodes": 64, "held_out_systems": 50, "rounds": 1000}
-MAX_HELD_OUT = 512
-"""Episodes of all systems to compare on: they are all in memory at once, some 3 MB each."""
-
-_STATE: Mapping[TrainingState, training_pb2.TrainingState.ValueType] = {
-    state: training_pb2.TrainingState.Value(f"TRAINING_STATE_{state.name}")
-    for state in TrainingState
-}
-_COMPARED_ON: Mapping[str, training_pb2.ComparedOn.ValueType] = {
-    "all": training_pb2.COMPARED_ON_ALL,
-    "simulated": training_pb2.COMPARED_ON_SIMULATED,
-    "live": training_pb2.COMPARED_ON_LIVE,
-}
 
 
-def order(request: pb.StartTrainingRequest) -> TrainingOrder:
-    """Convert a request for a training.
-
-    Raises
-    ------
-    ServerError
-        INVALID_FIELD.
-    """
-    stated = {field.name: value for field, value in request.ListFields()}
-    wrong = [
-        Violation(name, f"expected 1 to {MOST[name]}, got {value}")
-        for name, value in stated.items()
-        if not 1 <= value <= MOST[name]
-    ]
-    systems = stated.get("held_out_systems", COMPARED_SYSTEMS)
-    held_out = systems * stated.get("episodes", HELD_OUT_EPISODES)
-    if not wrong and held_out > MAX_HELD_OUT:
-        expected = f"expected at most {MAX_HELD_OUT} episodes of them in all, got {held_out}"
-        wrong = [Violation("held_out_systems", expected)]
-    if wrong:
-        raise invalid(wrong)
-    return TrainingOrder(**stated)
-
-
-def page(known: list[KnownModel], request: pb.ListModelsRequest) -> tuple[list[KnownModel], str]:
+def page(
+    known: list[RegisteredModel], request: pb.ListModelsRequest
+) -> tuple[list[RegisteredModel], str]:
     """Give the models of a page, and the token of the next one.
 
     Raises
@@ -81,7 +43,7 @@ def page(known: list[KnownModel], request: pb.ListModelsRequest) -> tuple[list[K
     return shown, shown[-1].version if more else ""
 
 
-def model(known: KnownModel, live: str) -> model_pb2.Model:
+def model(known: RegisteredModel, live: str) -> model_pb2.Model:
     """Convert a model."""
     message = model_pb2.Model(
         version=known.version,
@@ -102,7 +64,7 @@ def model(known: KnownModel, live: str) -> model_pb2.Model:
     return message
 
 
-def described(known: KnownModel, live: str) -> pb.GetModelResponse:
+def described(known: RegisteredModel, live: str) -> pb.GetModelResponse:
     """Convert everything that is known of a model."""
     metrics = known.metrics
     curves = metrics.pop("curves", None)
@@ -112,44 +74,6 @@ def described(known: KnownModel, live: str) -> pb.GetModelResponse:
     if curves is not None:
         response.curves.CopyFrom(_curves(curves))
     return response
-
-
-def training(known: Training) -> training_pb2.Training:
-    """Convert a training."""
-    message = training_pb2.Training(
-        id=known.id,
-        state=_STATE[known.state],
-        stage=known.stage,
-        share_done=known.share_done,
-        message=known.message,
-        start_time=times.timestamp(known.started),
-        base_version=known.base_version,
-        candidate_version=known.candidate_version or "",
-        comparisons=[
-            training_pb2.Comparison(
-                compared_on=_COMPARED_ON[name],
-                episodes=group["episodes"],
-                incidents=group["incidents"],
-                recall=_compared(group["recall"]),
-                brier=_compared(group["brier"]),
-                calibration_error=None if group["ece"] is None else _compared(group["ece"]),
-            )
-            for name, group in (known.comparison or {}).items()
-        ],
-    )
-    if known.ended is not None:
-        message.end_time.CopyFrom(times.timestamp(known.ended))
-    return message
-
-
-def _compared(figure: Mapping[str, Any]) -> training_pb2.Compared:
-    return training_pb2.Compared(
-        current=figure["current"],
-        candidate=figure["candidate"],
-        difference=figure["difference"],
-        difference_low=figure["ci"][0],
-        difference_high=figure["ci"][1],
-    )
 
 
 def _scores(metrics: Mapping[str, Any]) -> model_pb2.ModelScores:

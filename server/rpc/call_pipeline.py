@@ -11,16 +11,16 @@ import grpc
 from google.protobuf.descriptor import MethodDescriptor
 
 from server.errors import ServerError, Violation, invalid
-from server.rpc.access import Context, Limits
+from server.rpc.access import CallLimits, Context
+from server.rpc.call_metrics import CallMetrics
 from server.rpc.errors import CODES, abort, catalogued
-from server.rpc.observed import Observed
 from server.store import StoreError
 
 Behaviour = Callable[[Any, Context], Awaitable[Any]]
 
 
-def answering(
-    method: MethodDescriptor, behaviour: Behaviour, limits: Limits, observed: Observed
+def call_pipeline(
+    method: MethodDescriptor, behaviour: Behaviour, limits: CallLimits, observed: CallMetrics
 ) -> Behaviour:
     """Make a servicer's method one that is limited and observed, and fails with known errors only.
 

@@ -21,7 +21,7 @@ _POSTGRES = ("postgresql", "postgres", "postgresql+psycopg")
 _SECRET = ("password", "passfile", "sslpassword", "sslkey")
 
 
-class PlaceError(SettingsError):
+class StoreLocationError(SettingsError):
     """A place for records that cannot be used; the message is for people, without secrets."""
 
 
@@ -30,7 +30,7 @@ class StoreError(RuntimeError):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class StoreLocation:
     """Where a server keeps what outlives it.
 
     Attributes
@@ -71,7 +71,7 @@ class Place:
         return text
 
 
-def place(data: Path, store: str | None) -> Place:
+def locate(data: Path, store: str | None) -> StoreLocation:
     """Resolve where records are kept.
 
     Parameters
@@ -88,24 +88,24 @@ def place(data: Path, store: str | None) -> Place:
     """
     data = data.expanduser().absolute()
     if not store:
-        return Place(data, URL.create("sqlite", database=str(data / DATABASE)))
+        return StoreLocation(data, URL.create("sqlite", database=str(data / DATABASE)))
     try:
         url = make_url(store)
         url.port  # noqa: B018 - what is no number is found here
     except (ArgumentError, ValueError) as error:
-        raise PlaceError(EXPECTED) from error
+        raise StoreLocationError(EXPECTED) from error
     if url.drivername == "sqlite":
         if url.host or not url.database or url.database == ":memory:":
-            raise PlaceError(f"{EXPECTED}; with three slashes, and a file")
+            raise StoreLocationError(f"{EXPECTED}; with three slashes, and a file")
         file = Path(url.database).expanduser().absolute()
-        return Place(data, URL.create("sqlite", database=str(file)))
+        return StoreLocation(data, URL.create("sqlite", database=str(file)))
     if url.drivername in _POSTGRES:
         if importlib.util.find_spec("psycopg") is None:
-            raise PlaceError(
+            raise StoreLocationError(
                 "SRE_EDGE_STORE: PostgreSQL needs its extra: pip install 'sre-edge[postgres]'"
             )
-        return Place(data, url.set(drivername="postgresql+psycopg"))
-    raise PlaceError(f"{EXPECTED}, got {url.drivername}:")
+        return StoreLocation(data, url.set(drivername="postgresql+psycopg"))
+    raise StoreLocationError(f"{EXPECTED}, got {url.drivername}:")
 
 
 def hold(path: Path) -> IO[str]:
@@ -120,7 +120,7 @@ def hold(path: Path) -> IO[str]:
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = path.open("a", encoding="utf-8")
     except OSError as error:
-        raise PlaceError(
+        raise StoreLocationError(
             f"{path.parent}: cannot be written ({error.strerror}); choose another with "
             "SRE_EDGE_DATA"
         ) from error
@@ -128,7 +128,7 @@ def hold(path: Path) -> IO[str]:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         lock.close()
-        raise PlaceError(
+        raise StoreLocationError(
             f"{path.parent}: is in use by another server; stop that, or choose another with "
             "SRE_EDGE_DATA"
         ) from error

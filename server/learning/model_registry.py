@@ -34,7 +34,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class KnownModel:
+class RegisteredModel:
     """A model directory.
 
     Attributes
@@ -92,14 +92,14 @@ class KnownModel:
         return datetime.fromtimestamp(self.directory.stat().st_mtime, UTC)
 
 
-class Changed(NamedTuple):
+class ModelSwitch(NamedTuple):
     """A model that went live, and the version that was live before."""
 
-    model: KnownModel
+    model: RegisteredModel
     previous: str
 
 
-class Models:
+class ModelRegistry:
     """Knows all model directories and the live one; safe to use from any thread.
 
     Parameters
@@ -117,7 +117,7 @@ class Models:
         self._directory = directory
         self._store = store
         self._lock = threading.Lock()
-        self._read: dict[tuple[Path, int], KnownModel] = {}
+        self._read: dict[tuple[Path, int], RegisteredModel] = {}
         self._system: System | None = None
         for left in directory.glob(f"{UNFINISHED}*"):
             _log.warning("%s was never finished; it is removed", left)
@@ -152,7 +152,7 @@ class Models:
         assert self._system is not None  # noqa: S101 - `serve` comes first
         return self._system.model_version
 
-    def known(self) -> list[KnownModel]:
+    def known(self) -> list[RegisteredModel]:
         """Give all models, the newest first, the one of the settings last."""
         directories = self._directory.glob("*") if self._directory.exists() else ()
         trained = [self._known(path) for path in directories if not path.name.startswith(".")]
@@ -160,7 +160,7 @@ class Models:
         others = [model for model in trained if model.version != built_in.version]
         return [*sorted(others, key=lambda m: (m.created, m.version), reverse=True), built_in]
 
-    def get(self, version: str) -> KnownModel:
+    def get(self, version: str) -> RegisteredModel:
         """Give a model; an empty version means the live one.
 
         Raises
@@ -170,7 +170,7 @@ class Models:
         """
         return self._find(version or self.live)
 
-    def activate(self, version: str, reason: str) -> Changed:
+    def activate(self, version: str, reason: str) -> ModelSwitch:
         """Make a model live, from the next tick on; the others stay.
 
         Raises
@@ -193,7 +193,7 @@ class Models:
             previous = self.live
             self._system.use(predictor)
         _log.info("model %s is live: %s", version, reason)
-        return Changed(model, previous)
+        return ModelSwitch(model, previous)
 
     def unfinished(self, name: str) -> Path:
         """Give a directory to write a model to; not there yet."""
@@ -202,7 +202,7 @@ class Models:
         shutil.rmtree(path, ignore_errors=True)
         return path
 
-    def add(self, unfinished: Path) -> KnownModel:
+    def add(self, unfinished: Path) -> RegisteredModel:
         """Check a model that was written, and give it its place; the oldest spare ones go.
 
         Raises
@@ -228,14 +228,14 @@ class Models:
             _log.info("model %s never went live and gives way to newer ones", model.version)
             shutil.rmtree(model.directory, ignore_errors=True)
 
-    def _find(self, version: str) -> KnownModel:
+    def _find(self, version: str) -> RegisteredModel:
         models = self.known()
         for model in models:
             if model.version == version:
                 return model
         raise unknown_model(version, [model.version for model in models])
 
-    def _known(self, directory: Path) -> KnownModel:
+    def _known(self, directory: Path) -> RegisteredModel:
         """Read a directory, once for as long as it does not change."""
         try:
             key = (directory, max(p.stat().st_mtime_ns for p in [directory, *directory.iterdir()]))
@@ -245,9 +245,9 @@ class Models:
             built_in = directory == self._built_in
             try:
                 manifest = read_usable(directory)
-                self._read[key] = KnownModel(manifest.version, directory, built_in, manifest)
+                self._read[key] = RegisteredModel(manifest.version, directory, built_in, manifest)
             except ArtefactError as error:
-                self._read[key] = KnownModel(
+                self._read[key] = RegisteredModel(
                     _stated(directory), directory, built_in, None, error.problem
                 )
         return self._read[key]

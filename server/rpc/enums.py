@@ -11,7 +11,7 @@ from server.errors import Violation, invalid
 Member = TypeVar("Member", bound=Enum)
 
 
-class Names(Generic[Member]):
+class EnumMap(Generic[Member]):
     """Pairs each member of an enum with the value of the API that has its name.
 
     Parameters

@@ -25,13 +25,13 @@ QUIET_CODES = ("OK", "CANCELLED", "NOT_FOUND")
 LABELS = tuple(map(floatToGoString, (*SECONDS, math.inf)))
 """What Prometheus calls the buckets."""
 
-Ended = Callable[[Context, str, float], None]
+CallObserver = Callable[[Context, str, float], None]
 """Is told of a call that ended: its status code, and how many seconds it took."""
 
 _log = logging.getLogger(__name__)
 
 
-class Spent:
+class CallTimes:
     """How long calls took: how many by the bucket of `SECONDS`, and their sum."""
 
     __slots__ = ("calls", "sum_s")
@@ -40,7 +40,7 @@ class Spent:
         self.calls, self.sum_s = [0] * len(LABELS), 0.0
 
 
-class Observed(Collector):
+class CallMetrics(Collector):
     """Counts calls by method and status code, times those with one answer, and logs.
 
     Calls end on the event loop alone, so plain numbers do: a counter with a lock and a histogram
@@ -52,12 +52,12 @@ class Observed(Collector):
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._calls: defaultdict[str, Counter[str]] = defaultdict(Counter)
-        self._spent: dict[str, Spent] = {}
+        self._spent: dict[str, CallTimes] = {}
         registry.register(self)
 
-    def of(self, method: str, *, timed: bool) -> Ended:
+    def of(self, method: str, *, timed: bool) -> CallObserver:
         """Observe a method; `method` is its full name, `timed` that it has one answer."""
-        calls, spent = self._calls[method], Spent()
+        calls, spent = self._calls[method], CallTimes()
         if timed:
             self._spent[method] = spent
         calls["OK"] = 0  # so that it is there before the first call

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from server.rpc import times
-from server.systems.history import Query, Series
+from server.systems.history import HistoryQuery, Series
 from sre_edge.v1 import history_pb2
 from sre_edge.v1 import simulation_service_pb2 as pb
 
 
-def query(request: pb.QueryHistoryRequest) -> Query:
+def query(request: pb.QueryHistoryRequest) -> HistoryQuery:
     """Convert what a client wants to look back at.
 
     Raises
@@ -17,7 +17,7 @@ def query(request: pb.QueryHistoryRequest) -> Query:
         INVALID_FIELD, for a time out of range.
     """
     has_start, has_end = request.HasField("start_time"), request.HasField("end_time")
-    return Query(
+    return HistoryQuery(
         services=tuple(request.services),
         metrics=tuple(request.metrics),
         start_time=times.time(request.start_time, "start_time") if has_start else None,

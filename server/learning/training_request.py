@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class TrainingOrder:
+class TrainingRequest:
     """How much to train; None is the default of `ml.learning.job.Job`.
 
     Attributes
