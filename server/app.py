@@ -43,7 +43,7 @@ from server.web.port import HttpPort
 
 GRACE_S = 3.0
 HEALTH_TIMEOUT_S = 2.0
-SPARE_CALLS = 100
+EXTRA_CALLS = 100
 """Calls beyond the limits, to be refused with a reason; above, gRPC refuses them by itself."""
 
 _OPTIONS = (
@@ -82,16 +82,16 @@ class App:
     address: str
     metrics_address: str
     _server: grpc.aio.Server
-    _running: tuple[asyncio.Task[None], ...]
+    _tasks: tuple[asyncio.Task[None], ...]
     _http: HttpPort
 
     async def stop(self) -> None:
         """Drain: no longer healthy, streams end, calls finish, nothing is left."""
         self.health.serving = False
-        for running in self._running:
-            running.cancel()
+        for task in self._tasks:
+            task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await running
+                await task
         self.broadcaster.end()
         self.feed.end()
         await self._server.stop(GRACE_S)
@@ -132,29 +132,33 @@ async def _start(settings: Settings, factory: SourceFactory, store: Store) -> Ap
     registry.register(metrics.SystemCollector(system, broadcaster, feed, ticker, store))
     lag = LoopLag(registry)
     info = ServerInfo(settings, system, broadcaster, feed, ticker, lag, store, time.monotonic())
-    certs, secret = certificates(settings), token(settings)
-    observed = CallMetrics(registry)
+    watched_certificates, client_token = certificates(settings), token(settings)
+    call_metrics = CallMetrics(registry)
     server = grpc.aio.server(
-        interceptors=[TokenInterceptor(secret, observed.refused)] if secret else None,
+        interceptors=[TokenInterceptor(client_token, call_metrics.count_refused)]
+        if client_token
+        else None,
         options=_OPTIONS,
         maximum_concurrent_rpcs=settings.max_streams
         + settings.max_calls
         + MAX_WATCHERS
-        + SPARE_CALLS,
+        + EXTRA_CALLS,
     )
     names = [service.full_name for service in SERVICES]
-    healthy = HealthServicer(names, settings.write_timeout_s)
+    health = HealthServicer(names, settings.write_timeout_s)
     register(
-        server, healthy, system, broadcaster, ticker, info, learning, observed, repository, feed,
+        server, health, system, broadcaster, ticker, info, learning, call_metrics, repository, feed,
         settings,
     )  # fmt: skip
-    told = [*names, HEALTH.full_name, reflection.SERVICE_NAME]
-    reflection.enable_server_reflection(told, server)
-    address = _bind(server, settings, certs)
+    reflected = [*names, HEALTH.full_name, reflection.SERVICE_NAME]
+    reflection.enable_server_reflection(reflected, server)
+    address = _bind(server, settings, watched_certificates)
     loop = asyncio.get_running_loop()
-    http = HttpPort(settings, registry, lambda: _serving(healthy, loop), certs, secret)
+    http = HttpPort(
+        settings, registry, lambda: _serving(health, loop), watched_certificates, client_token
+    )
     await server.start()
-    healthy.serving = True
+    health.serving = True
     return App(
         system=system,
         broadcaster=broadcaster,
@@ -165,8 +169,8 @@ async def _start(settings: Settings, factory: SourceFactory, store: Store) -> Ap
         address=address,
         metrics_address=http.address,
         _server=server,
-        health=healthy,
-        _running=(asyncio.create_task(ticker.run()), asyncio.create_task(lag.run())),
+        health=health,
+        _tasks=(asyncio.create_task(ticker.run()), asyncio.create_task(lag.run())),
         _http=http,
     )
 
@@ -187,7 +191,9 @@ def _system(
 
 
 def _bind(
-    server: grpc.aio.Server, settings: Settings, certs: WatchedFiles[Certificates] | None
+    server: grpc.aio.Server,
+    settings: Settings,
+    watched_certificates: WatchedFiles[Certificates] | None,
 ) -> str:
     """Listen; gives the address with the port that it got."""
     host, port = host_and_port(settings.listen, "SRE_EDGE_LISTEN")
@@ -197,10 +203,12 @@ def _bind(
         with socket.socket(family, socket.SOCK_STREAM) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(locate)
-        if certs is None:
+        if watched_certificates is None:
             port = server.add_insecure_port(settings.listen)
         else:
-            credentials = server_credentials(certs, mutual=settings.client_ca is not None)
+            credentials = server_credentials(
+                watched_certificates, mutual=settings.client_ca is not None
+            )
             port = server.add_secure_port(settings.listen, credentials)
     except (OSError, RuntimeError) as error:
         reason = getattr(error, "strerror", None) or "not possible"
@@ -211,14 +219,14 @@ def _bind(
     return f"{host}:{port}"
 
 
-async def _serving(healthy: HealthServicer, loop: asyncio.AbstractEventLoop) -> bool:
+async def _serving(health: HealthServicer, loop: asyncio.AbstractEventLoop) -> bool:
     """Whether the server says that it serves; asked in its loop, so that a stuck one shows."""
 
-    async def asked() -> bool:
-        return healthy.serving
+    async def is_serving() -> bool:
+        return health.serving
 
     try:
         async with asyncio.timeout(HEALTH_TIMEOUT_S):
-            return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(asked(), loop))
+            return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(is_serving(), loop))
     except (TimeoutError, asyncio.CancelledError):
         return False

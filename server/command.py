@@ -32,10 +32,10 @@ _DEFAULTS: dict[str, Any] = {  # the home directory is asked for only if it is n
 _log = logging.getLogger(__name__)
 
 
-def _option(flag: str, **stated: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def _option(flag: str, **options: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Make an option that names its variable and has the default of its setting."""
     default = _DEFAULTS.get(flag.lstrip("-").replace("-", "_"))
-    return click.option(flag, **{"show_envvar": True, "default": default, **stated})
+    return click.option(flag, **{"show_envvar": True, "default": default, **options})
 
 
 @click.command(
@@ -101,10 +101,10 @@ def _option(flag: str, **stated: Any) -> Callable[[Callable[..., None]], Callabl
     help="Length of the windows of error budgets over that of real operations.",
 )
 @_option("--slo-min-rps", help="Request rate below which no error budget alerts.")
-def main(log_level: str, log_format: str, **stated: Any) -> None:
+def main(log_level: str, log_format: str, **options: Any) -> None:
     """Serve a simulated system of microservices, its metrics and its predictions over gRPC."""
     configure(log_level, LogFormat(log_format))
-    settings = Settings(**stated)
+    settings = Settings(**options)
     try:
         asyncio.run(_serve(settings))
     except (SettingsError, SourceError, ArtefactError, StoreError) as error:
@@ -124,14 +124,14 @@ async def _serve(settings: Settings) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop)
     app = await start(settings)
-    facts = {
+    fields = {
         "address": app.address,
         "metrics": app.metrics_address,
         **settings.public(),
         "store": str(app.store.location),
     }
     gc.freeze()  # all that is there by now stays: to go through it takes up to 70 ms, each time
-    _log.info("started", extra={"fields": facts})
+    _log.info("started", extra={"fields": fields})
     for warning in app.system.warnings:
         click.echo(f"warning: {warning}", err=True)
     grpc, http = ("grpcs", "https") if settings.tls_cert else ("grpc", "http")

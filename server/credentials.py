@@ -17,7 +17,7 @@ import grpc
 from server.settings import Settings, SettingsError
 
 MIN_TOKEN = 16
-LOOK_EVERY_S = 1.0
+CHECK_EVERY_S = 1.0
 
 _log = logging.getLogger(__name__)
 Content = TypeVar("Content")
@@ -39,22 +39,22 @@ class WatchedFiles(Generic[Content]):
     def __init__(self, paths: tuple[Path, ...], read: Callable[[], Content]) -> None:
         self._paths, self._read = paths, read
         self._lock = threading.Lock()
-        self._looked_s = time.monotonic()
-        self._seen = self._versions()
+        self._checked_s = time.monotonic()
+        self._last_versions = self._versions()
         self._content = read()
 
     def get(self) -> Content:
         """Give the content; looks at the files once a second at most."""
         now_s = time.monotonic()
         with self._lock:
-            if now_s - self._looked_s >= LOOK_EVERY_S:
-                self._looked_s = now_s
-                self._look()
+            if now_s - self._checked_s >= CHECK_EVERY_S:
+                self._checked_s = now_s
+                self._reload_changed()
             return self._content
 
-    def _look(self) -> None:
+    def _reload_changed(self) -> None:
         versions = self._versions()
-        if versions == self._seen:
+        if versions == self._last_versions:
             return
         names = ", ".join(map(str, self._paths))
         try:
@@ -63,7 +63,7 @@ class WatchedFiles(Generic[Content]):
         except SettingsError as error:
             fields = {"files": names, "error": str(error)}
             _log.error("changed files cannot be used", extra={"fields": fields})
-        self._seen = versions
+        self._last_versions = versions
 
     def _versions(self) -> tuple[object, ...]:
         return tuple(_version(path) for path in self._paths)

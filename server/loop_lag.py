@@ -8,8 +8,8 @@ from collections import deque
 import numpy as np
 from prometheus_client import CollectorRegistry, Histogram
 
-EVERY_S = 0.05
-REMEMBERED = round(60.0 / EVERY_S)
+SAMPLE_EVERY_S = 0.05
+MAX_SAMPLES = round(60.0 / SAMPLE_EVERY_S)
 
 
 class LoopLag:
@@ -22,7 +22,7 @@ class LoopLag:
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self.seconds: deque[float] = deque(maxlen=REMEMBERED)
+        self.seconds: deque[float] = deque(maxlen=MAX_SAMPLES)
         self._histogram = Histogram(
             "sre_edge_loop_lag_seconds",
             "How late the event loop was.",
@@ -34,11 +34,11 @@ class LoopLag:
         """Measure until cancelled."""
         loop = asyncio.get_running_loop()
         while True:
-            due = loop.time() + EVERY_S
-            await asyncio.sleep(EVERY_S)
-            late = max(0.0, loop.time() - due)
-            self.seconds.append(late)
-            self._histogram.observe(late)
+            due = loop.time() + SAMPLE_EVERY_S
+            await asyncio.sleep(SAMPLE_EVERY_S)
+            lag_s = max(0.0, loop.time() - due)
+            self.seconds.append(lag_s)
+            self._histogram.observe(lag_s)
 
     def percentile(self, percent: float) -> float:
         """Lag that so many percent of the last minute's are not above, seconds."""

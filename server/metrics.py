@@ -27,7 +27,7 @@ from server.systems.ticker import Ticker
 from telemetry.graph import FloatArray
 from telemetry.metrics import SERVICE_METRICS
 
-_SHOWN = tuple(metric for metric in SERVICE_METRICS if metric.overview or metric.chart)
+_EXPORTED = tuple(metric for metric in SERVICE_METRICS if metric.overview or metric.chart)
 """What the clients show without being asked is exported; the API has the rest."""
 
 
@@ -47,33 +47,33 @@ class SystemCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Give all metrics."""
-        taken = self._system.latest
-        names = taken.graph.names
-        for metric in _SHOWN:
-            values = getattr(taken.frame, metric.field)[0]
+        snapshot = self._system.latest
+        names = snapshot.graph.names
+        for metric in _EXPORTED:
+            values = getattr(snapshot.frame, metric.field)[0]
             name = f"sre_edge_service_{metric.name}"
             yield _by_service(name, metric.sentence, names, values)
-        if taken.forecast is not None:
+        if snapshot.forecast is not None:
             for name, help_text, values in (
                 ("incident_probability", "Of an incident within the horizon.",
-                 taken.forecast.probability),
+                 snapshot.forecast.probability),
                 ("cascade_risk", "Probability that a failure spreads to an entry.",
-                 taken.forecast.cascade_risk),
+                 snapshot.forecast.cascade_risk),
             ):  # fmt: skip
                 yield _by_service(f"sre_edge_{name}", help_text, names, values)
             yield GaugeMetricFamily(
                 "sre_edge_system_incident_probability",
                 "Of an incident of any entry within the horizon.",
-                value=taken.forecast.system_probability,
+                value=snapshot.forecast.system_probability,
             )
         yield from _of_objectives(self._system.findings)
-        yield from self._of_the_server(taken)
+        yield from self._of_the_server(snapshot)
 
-    def _of_the_server(self, taken: Snapshot) -> Iterator[Metric]:
+    def _of_the_server(self, snapshot: Snapshot) -> Iterator[Metric]:
         clock = self._system.clock
         for name, help_text, value in (
-            ("sequence", "Number of the latest snapshot within its run.", taken.sequence),
-            ("active_faults", "Faults that act.", len(taken.faults)),
+            ("sequence", "Number of the latest snapshot within its run.", snapshot.sequence),
+            ("active_faults", "Faults that act.", len(snapshot.faults)),
             ("kill_switch", "Whether new faults are refused.", self._system.kill_switch),
             ("streams", "Streams of snapshots that are open.", self._broadcaster.streams),
             ("event_streams", "Streams of events that are open.", self._feed.streams),

@@ -22,8 +22,8 @@ class SettingsError(ValueError):
 
 def default_data() -> Path:
     """Directory for data of this user, as the XDG Base Directory Specification says."""
-    stated = os.environ.get("XDG_DATA_HOME", "")
-    base = Path(stated) if os.path.isabs(stated) else Path.home() / ".local" / "share"
+    data_home = os.environ.get("XDG_DATA_HOME", "")
+    base = Path(data_home) if os.path.isabs(data_home) else Path.home() / ".local" / "share"
     return base / "sre-edge"
 
 

@@ -20,7 +20,7 @@ from server.experiments.idempotency import IdempotentRequests
 from server.experiments.paths import FaultPaths
 from server.experiments.tracked_experiment import TrackedExperiment
 from server.experiments.tracked_fault import TrackedFault
-from server.experiments.validation import check_fault, check_scenario, impossible
+from server.experiments.validation import check_fault, check_scenario, not_possible
 from server.pipeline.snapshot import Run
 from server.pipeline.stages import Findings
 from server.ports import FaultInjector, Scenario
@@ -87,12 +87,12 @@ class FaultService:
             REQUEST_ID_REUSED or NOT_SUPPORTED_BY_SOURCE; nothing is changed then.
         """
 
-        def act() -> Experiment:
-            self._check_open()
+        def begin() -> Experiment:
+            self._check_accepting()
             check_fault(fault, self._findings.graph)
             return self._begin((fault,))
 
-        return self._requests.run_once(request_id, fault, 1, act)
+        return self._requests.run_once(request_id, fault, 1, begin)
 
     def run_scenario(self, scenario: Scenario, request_id: str = "") -> Experiment:
         """Inject the faults of a scenario, whose time begins now, as one experiment.
@@ -103,13 +103,13 @@ class FaultService:
             As of `inject`.
         """
 
-        def act() -> Experiment:
-            self._check_open()
+        def begin() -> Experiment:
+            self._check_accepting()
             check_scenario(scenario)
             until_s = self._now_s + scenario.seconds
             return self._begin(scenario.faults, scenario.name, until_s)
 
-        return self._requests.run_once(request_id, scenario, max(1, len(scenario.faults)), act)
+        return self._requests.run_once(request_id, scenario, max(1, len(scenario.faults)), begin)
 
     def stop(
         self, *, fault_id: str | None = None, experiment_id: str | None = None
@@ -158,22 +158,22 @@ class FaultService:
             self._events.append(Event(kind, time, (), text.of_kill_switch(engaged)))
         return stopped
 
-    def acting(self) -> tuple[InjectedFault, ...]:
+    def active(self) -> tuple[InjectedFault, ...]:
         """Faults that act now or from the next step on, in the order in which they began."""
-        begun = [fault for _, fault in self._live() if fault.begun]
-        begun.sort(key=lambda fault: fault.fault.start_s)
-        return tuple(fault.record(self._run) for fault in begun)
+        started = [fault for _, fault in self._live() if fault.started]
+        started.sort(key=lambda fault: fault.fault.start_s)
+        return tuple(fault.record(self._run) for fault in started)
 
     def advance(self, time_s: float) -> None:
         """Note which faults began and ended with the step that led to a second of the run."""
         self._now_s = time_s
-        self._note_begun()
+        self._note_started()
         for experiment, fault in list(self._live()):
             if fault.end_s <= time_s:
                 self._end(fault, FaultEnd.OVER, fault.end_s)
                 self._changed[experiment.id] = experiment.record()
 
-    def take(self, findings: Findings) -> None:
+    def update(self, findings: Findings) -> None:
         """Take what was found with that step."""
         experiments = list(self._experiments.values())
         if findings.graph is not self._findings.graph:
@@ -182,13 +182,13 @@ class FaultService:
             for experiment in experiments:
                 experiment.change_graph(change, self._paths)
         self._findings = findings
-        touched = {experiment.id for experiment in experiments if experiment.take(findings)}
+        changed = {experiment.id for experiment in experiments if experiment.update(findings)}
         if len(findings.states.began):
-            touched |= attribute(findings, experiments)
+            changed |= attribute(findings, experiments)
         for experiment in experiments:
             if experiment.finish(self._now_s):
-                self._forget(experiment)
-            elif experiment.id in touched:
+                self._untrack(experiment)
+            elif experiment.id in changed:
                 self._changed[experiment.id] = experiment.record()
 
     def close(self) -> None:
@@ -200,7 +200,7 @@ class FaultService:
             fault.ended_by = FaultEnd.RUN_ENDED
         for experiment in list(self._experiments.values()):
             experiment.end(ExperimentEnd.RUN_ENDED, self._now_s)
-            self._forget(experiment)
+            self._untrack(experiment)
 
     def unfinished(self) -> list[Experiment]:
         """Experiments that are tracked, as they are now, by number."""
@@ -212,7 +212,7 @@ class FaultService:
         self._changed, self._events = {}, []
         return changed, events
 
-    def _check_open(self) -> None:
+    def _check_accepting(self) -> None:
         if self._injector is None:
             raise not_supported_by_source("faults")
         if self._switch.engaged:
@@ -247,14 +247,14 @@ class FaultService:
             findings=self._findings,
         )  # fmt: skip
         self._experiments[experiment_id] = experiment
-        self._note_begun()
-        begun = self._changed[experiment_id] = experiment.record()
+        self._note_started()
+        started = self._changed[experiment_id] = experiment.record()
         self._finish_early()
-        return begun
+        return started
 
     def _inject(self, faults: list[Fault]) -> list[Fault]:
         """Inject all of some faults, whose times count from now, or none."""
-        assert self._injector is not None  # noqa: S101 - `_check_open` looked
+        assert self._injector is not None  # noqa: S101 - `_check_accepting` looked
         injected: list[Fault] = []
         try:
             for fault in faults:
@@ -263,7 +263,7 @@ class FaultService:
         except FaultError as error:
             for fault in injected:
                 self._injector.stop(fault)
-            raise impossible(error) from error
+            raise not_possible(error) from error
         return injected
 
     def _live(self) -> Iterator[tuple[TrackedExperiment, TrackedFault]]:
@@ -272,23 +272,23 @@ class FaultService:
                 if fault.live:
                     yield experiment, fault
 
-    def _note_begun(self) -> None:
+    def _note_started(self) -> None:
         for _, fault in self._live():
-            if not fault.begun and fault.fault.start_s <= self._now_s:
-                fault.begun = True
-                self._tell(EventKind.FAULT_STARTED, fault, fault.fault.start_s)
+            if not fault.started and fault.fault.start_s <= self._now_s:
+                fault.started = True
+                self._add_event(EventKind.FAULT_STARTED, fault, fault.fault.start_s)
 
     def _end(self, fault: TrackedFault, by: FaultEnd, at_s: float) -> None:
         fault.ended_by = by
         kind = EventKind.FAULT_STOPPED if by is FaultEnd.STOPPED else EventKind.FAULT_ENDED
-        self._tell(kind, fault, at_s)
+        self._add_event(kind, fault, at_s)
 
-    def _tell(self, kind: EventKind, fault: TrackedFault, at_s: float) -> None:
+    def _add_event(self, kind: EventKind, fault: TrackedFault, at_s: float) -> None:
         record = fault.record(self._run)
-        said, names = text.of_fault(record, kind), text.concerned(record)
-        self._events.append(Event(kind, self._run.at(at_s), names, said, record))
+        sentence, names = text.of_fault(record, kind), text.affected_services(record)
+        self._events.append(Event(kind, self._run.at(at_s), names, sentence, record))
 
-    def _forget(self, experiment: TrackedExperiment) -> None:
+    def _untrack(self, experiment: TrackedExperiment) -> None:
         self._changed[experiment.id] = experiment.record()
         del self._experiments[experiment.id]
 
@@ -300,4 +300,4 @@ class FaultService:
         ]
         for experiment in idle[: max(0, len(self._experiments) - MAX_TRACKED)]:
             experiment.end(ExperimentEnd.COMPLETED, self._now_s)
-            self._forget(experiment)
+            self._untrack(experiment)

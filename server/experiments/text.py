@@ -12,7 +12,7 @@ def kind_of(kind: FaultKind) -> str:
     return kind.value.replace("_", " ")
 
 
-def concerned(fault: InjectedFault) -> tuple[str, ...]:
+def affected_services(fault: InjectedFault) -> tuple[str, ...]:
     """Services that a fault concerns: its target, or both ends of its edge."""
     return tuple(fault.target.split(EDGE, 1))
 

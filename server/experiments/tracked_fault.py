@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ml.definitions.incidents import BoolArray
-from server.experiments.paths import FOLLOWS_WITHIN_S
+from server.experiments.paths import ATTRIBUTION_WINDOW_S
 from server.pipeline.snapshot import Run
 from server.records.experiments import FaultEnd, InjectedFault
 from telemetry.faults import Fault
@@ -26,7 +26,7 @@ class TrackedFault:
         Services on its path, (S,); see `FaultPaths`.
     end_s
         When it ends or ended, seconds since the start of the run.
-    begun, ended_by
+    started, ended_by
         Whether it has begun, and why it does not act any more.
     """
 
@@ -35,7 +35,7 @@ class TrackedFault:
     fault: Fault
     path: BoolArray
     end_s: float
-    begun: bool = False
+    started: bool = False
     ended_by: FaultEnd | None = None
 
     @property
@@ -45,7 +45,7 @@ class TrackedFault:
 
     def may_break(self, at_s: Any) -> Any:
         """Whether what breaks at a time, or at each of some, may come from it."""
-        return (self.fault.start_s < at_s) & (at_s <= self.end_s + FOLLOWS_WITHIN_S)
+        return (self.fault.start_s < at_s) & (at_s <= self.end_s + ATTRIBUTION_WINDOW_S)
 
     def record(self, run: Run) -> InjectedFault:
         """Describe it as it is now."""

@@ -22,16 +22,16 @@ def check_fault(fault: Fault, graph: ServiceGraph) -> None:
     ServerError
         INVALID_FIELD or UNKNOWN_SERVICE.
     """
-    wrong = [_violation(field, expected) for field, expected in beyond_limits(fault)]
-    if wrong:
-        raise invalid(wrong)
+    violations = [_violation(field, expected) for field, expected in beyond_limits(fault)]
+    if violations:
+        raise invalid(violations)
     for name in fault.target.split(EDGE, 1) if fault.target else ():
         if name not in graph.index:
             raise unknown_service(name, graph.names)
     try:
         check(fault, graph)
     except FaultError as error:
-        raise impossible(error) from error
+        raise not_possible(error) from error
 
 
 def check_document(document: str) -> None:
@@ -55,12 +55,12 @@ def check_scenario(scenario: Scenario) -> None:
     ServerError
         INVALID_FIELD; each violation's field is `document` with the path inside of it.
     """
-    wrong = list(_beyond_limits(scenario))
-    if wrong:
-        raise invalid(wrong)
+    violations = list(_beyond_limits(scenario))
+    if violations:
+        raise invalid(violations)
 
 
-def impossible(error: FaultError) -> ServerError:
+def not_possible(error: FaultError) -> ServerError:
     """Report what makes a fault impossible in a system."""
     return invalid([_violation(error.field, str(error).partition(": ")[2])])
 

@@ -35,12 +35,12 @@ class ExampleWriter:
         self._store = store
         self.added = added
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="examples")
-        self._room = threading.BoundedSemaphore(MAX_WAITING)
+        self._slots = threading.BoundedSemaphore(MAX_WAITING)
 
-    def keep(self, experiment: RecordedExperiment) -> None:
+    def write(self, experiment: RecordedExperiment) -> None:
         """Keep an experiment, soon; it is lost if too many wait already."""
-        if self._room.acquire(blocking=False):
-            self._thread.submit(self._keep, experiment)
+        if self._slots.acquire(blocking=False):
+            self._thread.submit(self._write, experiment)
         else:
             _log.error("an experiment is lost to learning mode: %d wait already", MAX_WAITING)
 
@@ -48,9 +48,9 @@ class ExampleWriter:
         """Finish what waits."""
         self._thread.shutdown()
 
-    def _keep(self, experiment: RecordedExperiment) -> None:
+    def _write(self, experiment: RecordedExperiment) -> None:
         try:
-            recording = labelled(experiment.seen)
+            recording = labelled(experiment.window)
             if recording is None:
                 _log.info("an experiment was too short to learn from")
                 return
@@ -77,7 +77,7 @@ class ExampleWriter:
         except Exception:
             _log.exception("an experiment is lost to learning mode")
         finally:
-            self._room.release()
+            self._slots.release()
 
 
 def _plain(fault: InjectedFault, run: Run) -> dict[str, object]:

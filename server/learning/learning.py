@@ -29,8 +29,8 @@ class Learning:
         self.models = ModelRegistry(settings.model, store.location.models, store)
         work = store.location.data / WORK
         self.trainer = Trainer(store, self.models, work, settings.learn_after)
-        self._examples = ExampleWriter(store, self.trainer.learned)
-        self.recorder = ExperimentRecorder(self._examples.keep)
+        self._examples = ExampleWriter(store, self.trainer.example_added)
+        self.recorder = ExperimentRecorder(self._examples.write)
 
     def predictor(self) -> Predictor:
         """Load the model that is live at the start.

@@ -28,7 +28,7 @@ from server.systems.system import System
 
 UNFINISHED = ".unfinished-"
 """Beginning of the name of a model directory that is still written; never one of a version."""
-SPARE = 20
+MAX_UNUSED = 20
 """Candidates that never went live and are kept; older ones are removed."""
 _log = logging.getLogger(__name__)
 
@@ -68,8 +68,8 @@ class RegisteredModel:
 
     def report(self, name: str) -> dict[str, Any]:
         """Read its config or metrics; empty as `text` is."""
-        found: dict[str, Any] = json.loads(self.text(name) or "{}")
-        return found
+        report: dict[str, Any] = json.loads(self.text(name) or "{}")
+        return report
 
     @property
     def config(self) -> dict[str, Any]:
@@ -117,11 +117,11 @@ class ModelRegistry:
         self._directory = directory
         self._store = store
         self._lock = threading.Lock()
-        self._read: dict[tuple[Path, int], RegisteredModel] = {}
+        self._cache: dict[tuple[Path, int], RegisteredModel] = {}
         self._system: System | None = None
-        for left in directory.glob(f"{UNFINISHED}*"):
-            _log.warning("%s was never finished; it is removed", left)
-            shutil.rmtree(left, ignore_errors=True)
+        for leftover in directory.glob(f"{UNFINISHED}*"):
+            _log.warning("%s was never finished; it is removed", leftover)
+            shutil.rmtree(leftover, ignore_errors=True)
 
     def live_at_start(self) -> Predictor:
         """Load the model that went live last, or the one of the settings.
@@ -152,11 +152,11 @@ class ModelRegistry:
         assert self._system is not None  # noqa: S101 - `serve` comes first
         return self._system.model_version
 
-    def known(self) -> list[RegisteredModel]:
+    def all_models(self) -> list[RegisteredModel]:
         """Give all models, the newest first, the one of the settings last."""
         directories = self._directory.glob("*") if self._directory.exists() else ()
-        trained = [self._known(path) for path in directories if not path.name.startswith(".")]
-        built_in = self._known(self._built_in)
+        trained = [self._register(path) for path in directories if not path.name.startswith(".")]
+        built_in = self._register(self._built_in)
         others = [model for model in trained if model.version != built_in.version]
         return [*sorted(others, key=lambda m: (m.created, m.version), reverse=True), built_in]
 
@@ -217,43 +217,43 @@ class ModelRegistry:
                 shutil.rmtree(unfinished)  # the same content, so the same model
             else:
                 unfinished.rename(place)
-            self._drop_spare(version)
-            return self._known(place)
+            self._remove_unused(version)
+            return self._register(place)
 
-    def _drop_spare(self, added: str) -> None:
-        """Remove the oldest candidates that never went live, beyond `SPARE` of them."""
+    def _remove_unused(self, added: str) -> None:
+        """Remove the oldest candidates that never went live, beyond `MAX_UNUSED` of them."""
         needed = {added, self.live, *self._store.read(activations.versions)}
-        spare = [m for m in self.known() if m.version not in needed and LEARNING in m.config]
-        for model in spare[SPARE:]:
+        unused = [m for m in self.all_models() if m.version not in needed and LEARNING in m.config]
+        for model in unused[MAX_UNUSED:]:
             _log.info("model %s never went live and gives way to newer ones", model.version)
             shutil.rmtree(model.directory, ignore_errors=True)
 
     def _find(self, version: str) -> RegisteredModel:
-        models = self.known()
+        models = self.all_models()
         for model in models:
             if model.version == version:
                 return model
         raise unknown_model(version, [model.version for model in models])
 
-    def _known(self, directory: Path) -> RegisteredModel:
+    def _register(self, directory: Path) -> RegisteredModel:
         """Read a directory, once for as long as it does not change."""
         try:
             key = (directory, max(p.stat().st_mtime_ns for p in [directory, *directory.iterdir()]))
         except OSError:
             key = (directory, 0)
-        if key not in self._read:
+        if key not in self._cache:
             built_in = directory == self._built_in
             try:
                 manifest = read_usable(directory)
-                self._read[key] = RegisteredModel(manifest.version, directory, built_in, manifest)
+                self._cache[key] = RegisteredModel(manifest.version, directory, built_in, manifest)
             except ArtefactError as error:
-                self._read[key] = RegisteredModel(
-                    _stated(directory), directory, built_in, None, error.problem
+                self._cache[key] = RegisteredModel(
+                    _stated_version(directory), directory, built_in, None, error.problem
                 )
-        return self._read[key]
+        return self._cache[key]
 
 
-def _stated(directory: Path) -> str:
+def _stated_version(directory: Path) -> str:
     """Version that a directory which cannot be used claims to hold, or its name."""
     try:
         return str(json.loads((directory / MANIFEST).read_text("utf-8"))["version"])

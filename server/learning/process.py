@@ -13,14 +13,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-_NEEDED = ("xgboost", "sklearn", "onnxmltools", "onnx")
-_LAST_CHARACTERS = 4000
+_REQUIRED = ("xgboost", "sklearn", "onnxmltools", "onnx")
+_MAX_LOGGED_CHARACTERS = 4000
 _log = logging.getLogger(__name__)
 
 
 def missing_libraries() -> list[str]:
     """Names of the libraries that training needs and that are not installed."""
-    return [name for name in _NEEDED if importlib.util.find_spec(name) is None]
+    return [name for name in _REQUIRED if importlib.util.find_spec(name) is None]
 
 
 class TrainingProcess:
@@ -61,7 +61,7 @@ class TrainingProcess:
         if code == 0:
             return ""
         self._errors.seek(0)
-        said = self._errors.read()[-_LAST_CHARACTERS:].strip()
+        said = self._errors.read()[-_MAX_LOGGED_CHARACTERS:].strip()
         if said:
             _log.error("training ended with %d: %s", code, said)
         return f"the process that trains ended with {code}; the log has what it said"

@@ -19,7 +19,7 @@ from server.pipeline.state import ServiceStates
 from server.records.experiments import InjectedFault
 from telemetry.frame import Truth
 
-BEFORE_FRAMES, BEFORE_ROWS = 15, 30_000
+PRE_FAULT_FRAMES, MAX_PRE_FAULT_ROWS = 15, 30_000
 """Recorded from 30 s before the fault on; from 4 s on of systems with so many services."""
 MAX_SERVICES = 64
 MAX_FRAMES = 2700
@@ -39,13 +39,13 @@ class RecordedExperiment:
         Its first frame.
     faults
         Those that acted, in order.
-    seen
+    window
         What was seen.
     """
 
     first: Snapshot
     faults: tuple[InjectedFault, ...]
-    seen: LiveWindow
+    window: LiveWindow
 
 
 @dataclass(eq=False, slots=True)
@@ -78,9 +78,9 @@ class ExperimentRecorder:
         self._lock = threading.Lock()
         self._closed = False
         self._latest: Snapshot | None = None
-        self._open: _OpenRecording | None = None
+        self._recording: _OpenRecording | None = None
 
-    def observe(self, taken: Snapshot, findings: Findings, acted: Faults, truth: Truth) -> None:
+    def observe(self, snapshot: Snapshot, findings: Findings, faults: Faults, truth: Truth) -> None:
         """Take one tick: what was seen and found, the faults that acted, and the truth.
 
         What goes wrong here is logged, and never stops the clock.
@@ -89,76 +89,78 @@ class ExperimentRecorder:
             if self._closed:
                 return
             try:
-                self._observe(taken, findings.states, acted, truth)
+                self._observe(snapshot, findings.states, faults, truth)
             except Exception:
                 _log.exception("an experiment could not be recorded")
-                self._open = None
+                self._recording = None
 
     def close(self) -> None:
         """End what is recorded now, and take no more."""
         with self._lock:
             self._closed = True
-            self._cut()
+            self._finish_open()
 
-    def _cut(self) -> None:
-        if self._open is not None:
-            self._finish(self._open)
+    def _finish_open(self) -> None:
+        if self._recording is not None:
+            self._finish(self._recording)
 
-    def _observe(self, taken: Snapshot, states: ServiceStates, acted: Faults, truth: Truth) -> None:
+    def _observe(
+        self, snapshot: Snapshot, states: ServiceStates, faults: Faults, truth: Truth
+    ) -> None:
         latest = self._latest
-        if latest is None or (taken.run, taken.graph) != (latest.run, latest.graph):
-            self._cut()
+        if latest is None or (snapshot.run, snapshot.graph) != (latest.run, latest.graph):
+            self._finish_open()
             self._ended: deque[Incident] = deque()
-            before = BEFORE_ROWS // taken.graph.services
+            before = MAX_PRE_FAULT_ROWS // snapshot.graph.services
             self._before: deque[tuple[Snapshot, Truth]] = deque(
-                maxlen=1 + max(2, min(BEFORE_FRAMES, before))
+                maxlen=1 + max(2, min(PRE_FAULT_FRAMES, before))
             )
-            self._known: set[str] = set()
-        self._latest, self._states = taken, states
+            self._known_ids: set[str] = set()
+        self._latest, self._states = snapshot, states
         self._ended.extend(
             Incident(0, service, int(states.onset[service]), int(states.end[service]))
             for service in states.ended.tolist()
         )
-        self._before.append((taken, truth))
-        if taken.forecast is None:
+        self._before.append((snapshot, truth))
+        if snapshot.forecast is None:
             self._before.clear()
-        elif self._open is not None:
-            self._add(self._open, taken, truth)
-        elif any(fault.id not in self._known for fault in acted):
-            self._open = self._begun(taken, acted)
-        if self._open is not None:
-            self._follow(self._open, acted)
+        elif self._recording is not None:
+            self._add(self._recording, snapshot, truth)
+        elif any(fault.id not in self._known_ids for fault in faults):
+            self._recording = self._open_recording(snapshot, faults)
+        if self._recording is not None:
+            self._follow(self._recording, faults)
         else:
-            self._forget()
+            self._drop_old_incidents()
 
-    def _begun(self, taken: Snapshot, acted: Faults) -> _OpenRecording:
-        graph = taken.graph
-        targets = [name for fault in acted for name in fault.target.split("->")]
-        begun = _OpenRecording(
+    def _open_recording(self, snapshot: Snapshot, faults: Faults) -> _OpenRecording:
+        graph = snapshot.graph
+        targets = [name for fault in faults for name in fault.target.split("->")]
+        recording = _OpenRecording(
             first=self._before[0][0],
             number=self._states.frame - len(self._before) + 1,
             services=neighbourhood(graph, targets, MAX_SERVICES),
         )
         for earlier, truth in self._before:
-            self._add(begun, earlier, truth)
-        return begun
+            self._add(recording, earlier, truth)
+        return recording
 
-    def _add(self, to: _OpenRecording, taken: Snapshot, truth: Truth) -> None:
-        assert taken.forecast is not None  # noqa: S101 - the caller looked
-        to.features.append(taken.forecast.features[to.services].astype(np.float32))
+    def _add(self, to: _OpenRecording, snapshot: Snapshot, truth: Truth) -> None:
+        assert snapshot.forecast is not None  # noqa: S101 - the caller looked
+        to.features.append(snapshot.forecast.features[to.services].astype(np.float32))
         to.truths.append(truth.of(to.services))
 
-    def _follow(self, experiment: _OpenRecording, acted: Faults) -> None:
-        for fault in acted:
+    def _follow(self, experiment: _OpenRecording, faults: Faults) -> None:
+        for fault in faults:
             experiment.faults[fault.id] = fault
-        self._known = {fault.id for fault in acted}
-        over = not acted and not self._states.open.any()
+        self._known_ids = {fault.id for fault in faults}
+        over = not faults and not self._states.open.any()
         experiment.quiet = experiment.quiet + 1 if over else 0
         if experiment.quiet >= COMPLETE_FRAMES or len(experiment.features) >= MAX_FRAMES:
             self._finish(experiment)
 
-    def _forget(self) -> None:
-        oldest = self._states.frame - BEFORE_FRAMES - QUIET_FRAMES
+    def _drop_old_incidents(self) -> None:
+        oldest = self._states.frame - PRE_FAULT_FRAMES - QUIET_FRAMES
         while self._ended and self._ended[0].end < oldest:
             self._ended.popleft()
 
@@ -170,14 +172,14 @@ class ExperimentRecorder:
         ]
 
     def _finish(self, experiment: _OpenRecording) -> None:
-        self._open = None
+        self._recording = None
         first = experiment.number
         graph = experiment.first.graph
         self._finished(
             RecordedExperiment(
                 first=experiment.first,
                 faults=tuple(experiment.faults.values()),
-                seen=LiveWindow(
+                window=LiveWindow(
                     system=experiment.first.run.name,
                     names=tuple(graph.names[i] for i in experiment.services),
                     indices=experiment.services,

@@ -66,7 +66,7 @@ class Trainer:
         if count := store.ask(lambda c: trainings.interrupt(c, ended)):
             _log.warning("%d training was interrupted when the server ended", count)
 
-    def start(self, training_request: TrainingRequest) -> Training:
+    def start(self, request: TrainingRequest) -> Training:
         """Begin a training.
 
         Raises
@@ -81,15 +81,17 @@ class Trainer:
                 raise shutting_down()
             if self._running is not None:
                 raise training_runs(self._running.id)
-            known = self._store.read(learned_examples.newest)
-            if len(known) < MIN_EXPERIMENTS:
-                raise nothing_to_learn(len(known), MIN_EXPERIMENTS)
-            options = {**training_request.options(), "newest_experiment": known[0].id}
+            experiments = self._store.read(learned_examples.newest)
+            if len(experiments) < MIN_EXPERIMENTS:
+                raise nothing_to_learn(len(experiments), MIN_EXPERIMENTS)
+            options = {**request.options(), "newest_experiment": experiments[0].id}
             base, now = self._models.live, datetime.now(UTC)
             training = self._store.ask(lambda c: trainings.begin(c, base, now, options))
             self._running = training
             self._thread = threading.Thread(
-                target=self._run, args=(training, known[::-1], training_request), name="training"
+                target=self._run,
+                args=(training, experiments[::-1], request),
+                name="training",
             )
             self._thread.start()
         return training
@@ -102,9 +104,9 @@ class Trainer:
         ServerError
             UNKNOWN_TRAINING.
         """
-        for known in (self._running, self._ended):
-            if known is not None and number in (None, known.id):
-                return known
+        for recent in (self._running, self._ended):
+            if recent is not None and number in (None, recent.id):
+                return recent
         if number is None:
             found = self._store.read(trainings.latest)
         else:
@@ -113,7 +115,7 @@ class Trainer:
             raise unknown_training(number)
         return found
 
-    def learned(self) -> None:
+    def example_added(self) -> None:
         """Take note of a new experiment; begins a training if enough have come.
 
         Those that an interrupted training was to learn from count again.
@@ -143,11 +145,11 @@ class Trainer:
     def _run(
         self,
         training: Training,
-        known: Sequence[LearnedExperiment],
-        training_request: TrainingRequest,
+        experiments: Sequence[LearnedExperiment],
+        request: TrainingRequest,
     ) -> None:
         try:
-            ended = self._worked(training, known, training_request)
+            ended = self._train_and_clean_up(training, experiments, request)
         except Exception as error:
             _log.exception("training %d failed", training.id)
             message = "something went wrong; the log has the details"
@@ -155,7 +157,7 @@ class Trainer:
                 message = error.problem
             elif isinstance(error, ServerError | StoreError):
                 message = str(error)
-            ended = replace(self._last(training), state=TrainingState.FAILED, message=message)
+            ended = replace(self._latest(training), state=TrainingState.FAILED, message=message)
         if self._stopping and ended.state is TrainingState.FAILED:
             ended = replace(ended, state=TrainingState.INTERRUPTED, message=INTERRUPTED)
         ended = replace(ended, ended=datetime.now(UTC))
@@ -168,44 +170,44 @@ class Trainer:
             self._ended = ended
             self._running, self._process = None, None
 
-    def _worked(
+    def _train_and_clean_up(
         self,
         training: Training,
-        known: Sequence[LearnedExperiment],
-        training_request: TrainingRequest,
+        experiments: Sequence[LearnedExperiment],
+        request: TrainingRequest,
     ) -> Training:
         """Train, and leave nothing behind but the candidate."""
         work = self._directory / str(training.id)
         output = self._models.unfinished(f"training-{training.id}")
         try:
-            return self._trained(training, known, training_request, work, output)
+            return self._train(training, experiments, request, work, output)
         finally:
             shutil.rmtree(work, ignore_errors=True)
             shutil.rmtree(output, ignore_errors=True)
 
-    def _trained(
+    def _train(
         self,
         training: Training,
-        known: Sequence[LearnedExperiment],
-        training_request: TrainingRequest,
+        experiments: Sequence[LearnedExperiment],
+        request: TrainingRequest,
         work: Path,
         output: Path,
     ) -> Training:
         """Let another process train, and decide what becomes of the candidate."""
-        self._prepare(training, known, training_request, work, output)
+        self._prepare(training, experiments, request, work, output)
         with self._lock:
             if self._stopping:
                 return replace(training, state=TrainingState.FAILED)
             self._process = TrainingProcess(work / _JOB)
         outcome: dict[str, Any] = {}
         with closing(self._process) as process:
-            for said in process.events():
-                if "stage" in said:
-                    self._note(said)
+            for progress in process.events():
+                if "stage" in progress:
+                    self._update_progress(progress)
                 else:
-                    outcome = said
+                    outcome = progress
             failed = process.result()
-        last = self._last(training)
+        last = self._latest(training)
         if failed or "version" not in outcome:
             reason = outcome.get("failed") or failed or "it ended without a result"
             return replace(last, state=TrainingState.FAILED, message=str(reason))
@@ -232,15 +234,15 @@ class Trainer:
     def _prepare(
         self,
         training: Training,
-        known: Sequence[LearnedExperiment],
-        training_request: TrainingRequest,
+        experiments: Sequence[LearnedExperiment],
+        request: TrainingRequest,
         work: Path,
         output: Path,
     ) -> None:
         """Write down what to train, and the examples, for the other process."""
         work.mkdir(parents=True)
         files = {}
-        for one in known:
+        for one in experiments:
             if self._stopping:
                 break
             content = self._store.read(lambda c, n=one.id: learned_examples.content(c, n))  # type: ignore[misc]
@@ -248,23 +250,23 @@ class Trainer:
                 files[one.key] = str(work / f"{one.id}.npz")
                 Path(files[one.key]).write_bytes(content)
         base = str(self._models.get(training.base_version).directory)
-        job = Job(training.id, base, str(output), files, **training_request.options())
+        job = Job(training.id, base, str(output), files, **request.options())
         job.write(work / _JOB)
 
-    def _note(self, said: dict[str, Any]) -> None:
+    def _update_progress(self, progress: dict[str, Any]) -> None:
         """Take note of progress; in the store too, when a stage begins."""
         with self._lock:
             if self._running is None:
                 return
-            begins = said["stage"] != self._running.stage
+            begins = progress["stage"] != self._running.stage
             self._running = noted = replace(
                 self._running,
-                stage=str(said["stage"]),
-                share_done=float(said["share_done"]),
-                message=str(said["message"]),
+                stage=str(progress["stage"]),
+                share_done=float(progress["share_done"]),
+                message=str(progress["message"]),
             )
         if begins:
             self._store.offer(lambda c: trainings.save(c, noted))
 
-    def _last(self, training: Training) -> Training:
+    def _latest(self, training: Training) -> Training:
         return self._running or training

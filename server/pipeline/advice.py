@@ -17,7 +17,7 @@ MAX_ADVISED = 100
 
 
 def advice(
-    taken: Snapshot, service: int, types: FloatArray, factors: Sequence[Factor] = ()
+    snapshot: Snapshot, service: int, types: FloatArray, factors: Sequence[Factor] = ()
 ) -> list[Recommendation]:
     """Advise on one service at risk, the most promising first.
 
@@ -28,11 +28,11 @@ def advice(
     factors
         Reasons for the prediction, if they are known.
     """
-    return recommendations(taken.graph, taken.frame, service, types, factors)
+    return recommendations(snapshot.graph, snapshot.frame, service, types, factors)
 
 
 def advice_for_most_at_risk(
-    taken: Snapshot, probability: FloatArray, types: FloatArray, chosen: IntArray
+    snapshot: Snapshot, probability: FloatArray, types: FloatArray, chosen: IntArray
 ) -> dict[int, list[Recommendation]]:
     """Advise on those of some services, (N,) indices, that are most at risk.
 
@@ -41,4 +41,4 @@ def advice_for_most_at_risk(
     """
     at_risk = chosen[probability[chosen] >= MEDIUM_FROM]
     ranked = at_risk[np.argsort(-probability[at_risk], kind="stable")][:MAX_ADVISED]
-    return {service: advice(taken, service, types[service]) for service in ranked.tolist()}
+    return {service: advice(snapshot, service, types[service]) for service in ranked.tolist()}

@@ -17,7 +17,7 @@ from server.records.findings import Alarm, AlarmOutcome
 from telemetry.graph import FloatArray, ServiceGraph
 from telemetry.graph_change import GraphChange
 
-RECOGNISED_WITHIN = max(WINDOW_FRAMES, MIN_BREACHED_FRAMES) - 1
+RECOGNITION_FRAMES = max(WINDOW_FRAMES, MIN_BREACHED_FRAMES) - 1
 """An incident is recognised at most so many frames after its onset."""
 
 
@@ -95,7 +95,7 @@ class AlarmStage:
     def _raise(self, raised: np.ndarray, frame: int, forecast: Forecast | None) -> list[Alarm]:
         if forecast is None:
             return []
-        found = []
+        new = []
         for service in np.flatnonzero(raised & ~self._raised).tolist():
             self._number += 1
             probability = float(forecast.probability[service])
@@ -114,12 +114,12 @@ class AlarmStage:
                 lead_s=None,
             )
             self._open[service] = _OpenAlarm(alarm, service, frame)
-            found.append(alarm)
+            new.append(alarm)
         for service, one in self._open.items():
             higher = float(forecast.probability[service])
             if raised[service] and higher > one.alarm.highest_probability:
                 one.alarm = replace(one.alarm, highest_probability=higher)
-        return found
+        return new
 
     def _decide(self, raised: np.ndarray, states: ServiceStates) -> list[Alarm]:
         frame = states.frame
@@ -133,7 +133,7 @@ class AlarmStage:
         onsets = {service: int(states.onset[service]) for service in states.began.tolist()}
         self.foretold = {}
         for one in self._undecided:
-            alarm = self._judged(one, onsets.get(one.service), frame)
+            alarm = self._outcome(one, onsets.get(one.service), frame)
             if alarm is None:
                 waiting.append(one)
                 continue
@@ -143,7 +143,7 @@ class AlarmStage:
         self._undecided = waiting
         return decided
 
-    def _judged(self, one: _OpenAlarm, onset: int | None, frame: int) -> Alarm | None:
+    def _outcome(self, one: _OpenAlarm, onset: int | None, frame: int) -> Alarm | None:
         """Say how an alarm that has ended turned out; None if that is not known yet."""
         ended = one.ended
         if ended is None:
@@ -155,7 +155,7 @@ class AlarmStage:
             if MIN_LEAD_FRAMES <= lead <= MAX_LEAD_FRAMES:
                 lead_s = lead * self._clock.interval_s
                 return replace(one.alarm, outcome=AlarmOutcome.FORETOLD, lead_s=lead_s)
-        elif onset is None and frame < ended + RECOGNISED_WITHIN:
+        elif onset is None and frame < ended + RECOGNITION_FRAMES:
             return None
         return replace(one.alarm, outcome=AlarmOutcome.FALSE)
 

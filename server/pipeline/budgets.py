@@ -17,7 +17,7 @@ from telemetry.graph_change import GraphChange
 
 HOUR_S = 3600.0
 PERIOD_S = 30 * 24 * HOUR_S
-CLEARED_BELOW = 0.5
+CLEAR_RATIO = 0.5
 """Share of a policy's burn rate below which an alert calms down: hysteresis."""
 
 
@@ -188,9 +188,9 @@ class BudgetStage:
     def _burn(self, counted: FloatArray, window_s: float) -> FloatArray:
         """Burn rate over a window, (O, S); what came before the run counts as good."""
         bad, total = counted
-        seen = min(1.0, self._frames * self._interval_s / window_s)
+        covered = min(1.0, self._frames * self._interval_s / window_s)
         share = np.divide(bad, total, out=np.zeros_like(bad), where=total > 0.0)
-        burn: FloatArray = share / self._objectives.allowed * seen
+        burn: FloatArray = share / self._objectives.allowed * covered
         return burn
 
     def _request_rps(self, counted: FloatArray, window_s: float) -> FloatArray:
@@ -201,7 +201,7 @@ class BudgetStage:
         limits = np.array([policy.burn_rate for policy in self._policies])[:, None, None]
         busy = (rates >= self._min_rps)[:, None, :]
         fires = (long_burn >= limits) & (short_burn >= limits) & busy
-        calm = short_burn < CLEARED_BELOW * limits
+        calm = short_burn < CLEAR_RATIO * limits
         self._calm = np.where(calm, self._calm + 1, 0)
         needed = np.array([max(1, round(p.short_s / self._interval_s)) for p in self._policies])
         over = self._calm >= needed[:, None, None]

@@ -24,7 +24,7 @@ class Clock:
     paused: bool = False
     speed: float = 1.0
 
-    def changed(self, paused: bool | None, speed: float | None) -> Clock:
+    def with_changes(self, paused: bool | None, speed: float | None) -> Clock:
         """Give the clock that somebody asks for; None leaves as it is.
 
         Raises

@@ -38,8 +38,8 @@ class ForecastStage:
         if not self._extractor.ready:
             return None
         model = self._predictor
-        rows, moved = model.rows(features), active_rows(features)
-        expected = predict(model, rows, known(model, moved, states.ongoing))
+        rows, active = model.rows(features), active_rows(features)
+        expected = predict(model, rows, known(model, active, states.ongoing))
         entries = expected.probability[self._graph.entry]
         return Forecast(
             probability=expected.probability,
@@ -49,7 +49,7 @@ class ForecastStage:
             cascade_risk=model.spread.risk(self._graph, features),
             features=features,
             rows=rows,
-            moved=moved,
+            active=active,
             predictor=model,
         )
 

@@ -66,7 +66,7 @@ class Forecast:
         that is not the latest any more.
     rows
         What the trees see of it, (S, M) or (0, M).
-    moved
+    active
         Where something has moved lately: the services that the trees are asked for.
     predictor
         The model.
@@ -79,7 +79,7 @@ class Forecast:
     cascade_risk: FloatArray
     features: FloatArray
     rows: NDArray[np.float32]
-    moved: NDArray[np.bool_]
+    active: NDArray[np.bool_]
     predictor: Predictor
 
     @property

@@ -110,7 +110,7 @@ class Pipeline:
         """Predict with another model from the next frame on."""
         self._forecast.use(predictor)
 
-    def learn(self, frame: Frame) -> None:
+    def warm_up(self, frame: Frame) -> None:
         """Take a frame of the past: what is normal, and which incidents go on already."""
         time = self.run.at(frame.t_s)
         self._forecast.update(frame, time, self._states.update(frame))
@@ -162,7 +162,7 @@ class Pipeline:
         raised, decided = self._alarms.update(forecast, states)
         incidents = self._incidents.update(states, self._alarms.foretold)
         budgets, alerts = self._budgets.update(frame, end)
-        found = FrameChanges(
+        changes = FrameChanges(
             time=end,
             statuses=snapshot.statuses,
             began=frozenset(states.began.tolist()),
@@ -179,11 +179,11 @@ class Pipeline:
             states=states,
             budgets=budgets,
             foretold=self._alarms.foretold,
-            incidents=found.incidents,
+            incidents=changes.incidents,
             alarms=(*raised, *decided),
-            raised=found.raised,
+            raised=changes.raised,
             raised_at=np.array([index[alarm.service] for alarm in raised], dtype=np.intp),
-            events=self._events.update(found),
+            events=self._events.update(changes),
         )
 
     def change_graph(self, change: GraphChange, sequence: int, past: Sequence[Snapshot]) -> Closed:

@@ -17,12 +17,12 @@ def names(services: tuple[str, ...]) -> str:
 
 def of_topology(change: TopologyChange) -> str:
     """Say which services came and went."""
-    said = [
+    sentences = [
         f"{names(services)} {'was' if len(services) == 1 else 'were'} {verb}"
         for services, verb in ((change.added, "added"), (change.removed, "removed"))
         if services
     ]
-    return "; ".join(said) or "calls between services have changed"
+    return "; ".join(sentences) or "calls between services have changed"
 
 
 def of_alarm(alarm: Alarm) -> str:
@@ -59,6 +59,8 @@ def of_incident(incident: Incident, spreads: bool) -> str:
     if incident.end is not None:
         seconds = (incident.end - incident.onset).total_seconds()
         return f"{incident.id} is over after {seconds:.0f} s: {names(incident.names)}"
-    told = f", foretold {incident.lead_s:.0f} s ahead" if incident.lead_s is not None else ""
+    foretold = f", foretold {incident.lead_s:.0f} s ahead" if incident.lead_s is not None else ""
     verb = "has spread over" if spreads else "began at"
-    return f"{incident.id} {verb} {names(incident.names)}, probably from {incident.origin}{told}"
+    return (
+        f"{incident.id} {verb} {names(incident.names)}, probably from {incident.origin}{foretold}"
+    )

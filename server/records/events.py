@@ -9,7 +9,7 @@ from enum import StrEnum
 from server.records.experiments import InjectedFault
 from server.records.findings import Alarm, Incident, SloAlert, Status
 
-KEPT = 10_000
+MAX_RECORDS = 10_000
 """The latest events are kept, so many of them."""
 
 

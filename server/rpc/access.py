@@ -13,7 +13,7 @@ from server.credentials import Token
 from server.errors import too_many_calls, too_many_streams, unauthenticated
 from server.rpc.errors import abort
 
-OPEN = f"/{health.SERVICE_NAME}/"
+PUBLIC_METHODS = f"/{health.SERVICE_NAME}/"
 """Whoever reaches the port may ask whether the server serves: probes have no token."""
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -22,9 +22,9 @@ Context = grpc.aio.ServicerContext[Any, Any]
 class TokenInterceptor(grpc.aio.ServerInterceptor):
     """Refuses calls without the token; health is open, reflection is not."""
 
-    def __init__(self, token: Token, refused: Callable[[str], None]) -> None:
+    def __init__(self, token: Token, on_refused: Callable[[str], None]) -> None:
         """Take the token, and whom to tell the method of a refused call."""
-        self._token, self._refused = token, refused
+        self._token, self._on_refused = token, on_refused
 
     async def intercept_service(
         self,
@@ -32,13 +32,15 @@ class TokenInterceptor(grpc.aio.ServerInterceptor):
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Any:
         """Pass a call on, or refuse it."""
-        if handler_call_details.method.startswith(OPEN) or self._known(handler_call_details):
+        if handler_call_details.method.startswith(PUBLIC_METHODS) or self._has_token(
+            handler_call_details
+        ):
             return await continuation(handler_call_details)
-        known = await continuation(handler_call_details) is not None
-        self._refused(handler_call_details.method if known else "unknown")
+        exists = await continuation(handler_call_details) is not None
+        self._on_refused(handler_call_details.method if exists else "unknown")
         return grpc.stream_stream_rpc_method_handler(_refuse)  # fits calls of all four kinds
 
-    def _known(self, details: grpc.HandlerCallDetails) -> bool:
+    def _has_token(self, details: grpc.HandlerCallDetails) -> bool:
         return any(
             key == "authorization" and isinstance(value, str) and self._token.matches(value)
             for key, value in details.invocation_metadata
@@ -61,7 +63,7 @@ class CallLimits:
     """
 
     def __init__(self, calls: int, streams: int) -> None:
-        self._most_calls, self._most_streams = calls, streams
+        self._max_calls, self._max_streams = calls, streams
         self._calls = 0
         self._streams: Counter[str] = Counter()
 
@@ -73,8 +75,8 @@ class CallLimits:
         ServerError
             TOO_MANY_CALLS.
         """
-        if self._calls >= self._most_calls:
-            raise too_many_calls(self._most_calls)
+        if self._calls >= self._max_calls:
+            raise too_many_calls(self._max_calls)
         self._calls += 1
 
     def end_call(self, _: Context) -> None:
@@ -90,8 +92,8 @@ class CallLimits:
             TOO_MANY_STREAMS.
         """
         connection = context.peer()
-        if self._streams[connection] >= self._most_streams:
-            raise too_many_streams(self._most_streams)
+        if self._streams[connection] >= self._max_streams:
+            raise too_many_streams(self._max_streams)
         self._streams[connection] += 1
 
     def end_stream(self, context: Context) -> None:

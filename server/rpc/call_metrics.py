@@ -31,7 +31,7 @@ CallObserver = Callable[[Context, str, float], None]
 _log = logging.getLogger(__name__)
 
 
-class CallTimes:
+class CallDurations:
     """How long calls took: how many by the bucket of `SECONDS`, and their sum."""
 
     __slots__ = ("calls", "sum_s")
@@ -52,31 +52,31 @@ class CallMetrics(Collector):
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._calls: defaultdict[str, Counter[str]] = defaultdict(Counter)
-        self._spent: dict[str, CallTimes] = {}
+        self._durations: dict[str, CallDurations] = {}
         registry.register(self)
 
-    def of(self, method: str, *, timed: bool) -> CallObserver:
+    def method_observer(self, method: str, *, timed: bool) -> CallObserver:
         """Observe a method; `method` is its full name, `timed` that it has one answer."""
-        calls, spent = self._calls[method], CallTimes()
+        calls, durations = self._calls[method], CallDurations()
         if timed:
-            self._spent[method] = spent
+            self._durations[method] = durations
         calls["OK"] = 0  # so that it is there before the first call
         quiet = QUIET_CODES if method.rpartition("/")[2].startswith(READS) else ()
-        unheard = () if _log.isEnabledFor(logging.DEBUG) else quiet
+        unlogged = () if _log.isEnabledFor(logging.DEBUG) else quiet
 
-        def ended(context: Context, code: str, spent_s: float) -> None:
+        def observe(context: Context, code: str, seconds: float) -> None:
             calls[code] += 1
-            spent.calls[bisect_left(SECONDS, spent_s)] += 1
-            spent.sum_s += spent_s
-            if code in unheard:
+            durations.calls[bisect_left(SECONDS, seconds)] += 1
+            durations.sum_s += seconds
+            if code in unlogged:
                 return
-            facts = {"method": method, "code": code, "seconds": spent_s, "peer": context.peer()}
+            fields = {"method": method, "code": code, "seconds": seconds, "peer": context.peer()}
             level = logging.DEBUG if code in quiet else logging.INFO
-            _log.log(level, "call", extra={"fields": facts})
+            _log.log(level, "call", extra={"fields": fields})
 
-        return ended
+        return observe
 
-    def refused(self, method: str) -> None:
+    def count_refused(self, method: str) -> None:
         """Count a call that came without the token."""
         self._calls[method][grpc.StatusCode.UNAUTHENTICATED.name] += 1
 
@@ -94,7 +94,7 @@ class CallMetrics(Collector):
         seconds = HistogramMetricFamily(
             "sre_edge_grpc_call_seconds", "Time of calls with one answer.", labels=["method"]
         )
-        for method, spent in list(self._spent.items()):
-            within = zip(LABELS, accumulate(spent.calls), strict=True)
-            seconds.add_metric([method], list(within), spent.sum_s)
+        for method, durations in list(self._durations.items()):
+            buckets = zip(LABELS, accumulate(durations.calls), strict=True)
+            seconds.add_metric([method], list(buckets), durations.sum_s)
         yield seconds

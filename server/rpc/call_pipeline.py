@@ -20,7 +20,7 @@ Behaviour = Callable[[Any, Context], Awaitable[Any]]
 
 
 def call_pipeline(
-    method: MethodDescriptor, behaviour: Behaviour, limits: CallLimits, observed: CallMetrics
+    method: MethodDescriptor, behaviour: Behaviour, limits: CallLimits, metrics: CallMetrics
 ) -> Behaviour:
     """Make a servicer's method one that is limited and observed, and fails with known errors only.
 
@@ -31,11 +31,11 @@ def call_pipeline(
     begin = limits.begin_stream if stream else limits.begin_call
     end = limits.end_stream if stream else limits.end_call
     path = f"/{method.containing_service.full_name}/{method.name}"
-    ended = observed.of(path, timed=not stream)
+    observe_end = metrics.method_observer(path, timed=not stream)
     expected = f"expected the bytes of a {method.input_type.full_name}"
 
     async def answer(request: Any, context: Context) -> Any:
-        began = time.perf_counter()
+        start = time.perf_counter()
         code = "CANCELLED"
         try:
             if request is None:
@@ -50,13 +50,13 @@ def call_pipeline(
         except (grpc.aio.AbortError, asyncio.CancelledError):
             raise
         except Exception as error:
-            known = isinstance(error, ServerError | StoreError)
-            if not known and (context.cancelled() or context.done()):
+            expected_error = isinstance(error, ServerError | StoreError)
+            if not expected_error and (context.cancelled() or context.done()):
                 raise  # the client is gone; a blocked write ends that way
-            told = catalogued(error, path)
-            code = CODES[told.reason].name
-            await abort(context, told)
+            reported = catalogued(error, path)
+            code = CODES[reported.reason].name
+            await abort(context, reported)
         finally:
-            ended(context, code, time.perf_counter() - began)
+            observe_end(context, code, time.perf_counter() - start)
 
     return answer

@@ -27,29 +27,29 @@ _RISKS = np.array([convert.RISK[level] for level in RiskLevel], dtype=np.uint8)
 
 
 def encoded(
-    snapshot: Descriptor,
+    layout: Descriptor,
     metrics: Sequence[Metric],
-    taken: Snapshot,
+    snapshot: Snapshot,
     chosen: IntArray,
     *,
     predictions: bool,
 ) -> bytes:
     """Encode the services with these indices, as the field `services` of a snapshot."""
-    service = columns.messages_of(snapshot, "services")
-    values = [getattr(taken.frame, metric.field)[0, chosen] for metric in metrics]
-    statuses = np.array([_STATUS[taken.statuses[place]] for place in chosen.tolist()], int)
+    service = columns.messages_of(layout, "services")
+    values = [getattr(snapshot.frame, metric.field)[0, chosen] for metric in metrics]
+    statuses = np.array([_STATUS[snapshot.statuses[place]] for place in chosen.tolist()], int)
     parts = [
-        _names(service, taken.graph).of(chosen),
+        _names(service, snapshot.graph).of(chosen),
         _statuses(service).of(statuses),
         columns.doubles(service, [metric.name for metric in metrics], values),
     ]
-    if predictions and taken.forecast is not None:
-        expected = _predictions(taken, taken.forecast, chosen)
+    if predictions and snapshot.forecast is not None:
+        expected = _predictions(snapshot, snapshot.forecast, chosen)
         parts += columns.nested(service, "prediction", expected)
-    return columns.joined(columns.nested(snapshot, "services", parts))
+    return columns.joined(columns.nested(layout, "services", parts))
 
 
-def _predictions(taken: Snapshot, forecast: Forecast, chosen: IntArray) -> list[Column]:
+def _predictions(snapshot: Snapshot, forecast: Forecast, chosen: IntArray) -> list[Column]:
     """Give what is expected of each service: its name, the figures, and more of those at risk."""
     probability = forecast.probability[chosen]
     rows = np.repeat(_record(forecast.horizon_s, forecast.model_version), len(chosen))
@@ -57,12 +57,12 @@ def _predictions(taken: Snapshot, forecast: Forecast, chosen: IntArray) -> list[
     rows["risk_level"] = _RISKS[np.digitize(probability, RISES_AT)]
     rows["cascade_risk"] = forecast.cascade_risk[chosen]
     at_risk = np.flatnonzero(probability >= MEDIUM_FROM)
-    advised = advice_for_most_at_risk(taken, forecast.probability, forecast.types, chosen)
+    advised = advice_for_most_at_risk(snapshot, forecast.probability, forecast.types, chosen)
     more = columns.column(
         _more(forecast.types[service], advised.get(service, ()))
         for service in chosen[at_risk].tolist()
     )
-    names = _names(_PREDICTION, taken.graph).of(chosen)
+    names = _names(_PREDICTION, snapshot.graph).of(chosen)
     return [names, columns.records(rows), more.among(at_risk, len(chosen))]
 
 

@@ -33,9 +33,9 @@ Indices = tuple[int, ...] | None
 """Services that a client wants, in topology order; None: all."""
 
 
-def cursor(taken: Snapshot) -> snapshot_pb2.Cursor:
+def cursor(snapshot: Snapshot) -> snapshot_pb2.Cursor:
     """Place of a snapshot in the stream."""
-    return snapshot_pb2.Cursor(run_id=taken.run.id, sequence=taken.sequence)
+    return snapshot_pb2.Cursor(run_id=snapshot.run.id, sequence=snapshot.sequence)
 
 
 def add_features(message: prediction_pb2.Prediction, row: FloatArray) -> None:
@@ -58,25 +58,25 @@ def add_advice(message: prediction_pb2.Prediction, advice: Iterable[Recommendati
         message.recommendations.add(service=one.service, action=one.action)
 
 
-def factor(found: Factor) -> prediction_pb2.Factor:
+def factor(reason: Factor) -> prediction_pb2.Factor:
     """Convert a reason."""
     message = prediction_pb2.Factor(
-        feature=found.feature,
-        service=found.service,
-        contribution=found.contribution,
-        description=found.text,
+        feature=reason.feature,
+        service=reason.service,
+        contribution=reason.contribution,
+        description=reason.text,
     )
-    if math.isfinite(found.value):
-        message.value = found.value
+    if math.isfinite(reason.value):
+        message.value = reason.value
     return message
 
 
-def system_prediction(taken: Snapshot, forecast: Forecast) -> prediction_pb2.SystemPrediction:
+def system_prediction(snapshot: Snapshot, forecast: Forecast) -> prediction_pb2.SystemPrediction:
     """Convert what the model expects of the system."""
     return prediction_pb2.SystemPrediction(
         incident_probability=forecast.system_probability,
         risk_level=RISK[risk_level(forecast.system_probability)],
-        service_most_at_risk=taken.graph.names[int(forecast.probability.argmax())],
+        service_most_at_risk=snapshot.graph.names[int(forecast.probability.argmax())],
         horizon=times.duration(forecast.horizon_s),
         model_version=forecast.model_version,
     )
@@ -101,9 +101,9 @@ def topology(graph: ServiceGraph) -> topology_pb2.Topology:
     return message
 
 
-def clock(stated: Clock) -> clock_pb2.Clock:
+def clock(state: Clock) -> clock_pb2.Clock:
     """Convert the state of the clock."""
-    return clock_pb2.Clock(paused=stated.paused, speed=stated.speed)
+    return clock_pb2.Clock(paused=state.paused, speed=state.speed)
 
 
 def _service(graph: ServiceGraph, i: int) -> topology_pb2.Service:

@@ -35,7 +35,7 @@ class EnumMap(Generic[Member]):
         """Give the value of a member; 0, unspecified, for None."""
         return 0 if member is None else self.value[member]
 
-    def wanted(self, number: int, field: str) -> Member | None:
+    def optional_member(self, number: int, field: str) -> Member | None:
         """Give the member that a filter wants; None for the value 0.
 
         Raises

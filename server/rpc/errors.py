@@ -62,31 +62,33 @@ def status(error: ServerError) -> status_pb2.Status:
         ]
         details.append(_packed(error_details_pb2.BadRequest(field_violations=fields)))
     # What is not ASCII takes three times as much in a trailer.
-    most = MAX_MESSAGE if error.message.isascii() else MAX_MESSAGE // 3
+    max_bytes = MAX_MESSAGE if error.message.isascii() else MAX_MESSAGE // 3
     return status_pb2.Status(
         code=CODES[error.reason].value[0],
-        message=shortened(error.message, most),
+        message=shortened(error.message, max_bytes),
         details=details,
     )
 
 
-def shortened(text: str, most: int) -> str:
+def shortened(text: str, max_bytes: int) -> str:
     """Cut a text to so many bytes of UTF-8."""
     data = text.encode()
-    return text if len(data) <= most else data[: most - 4].decode(errors="ignore") + " ..."
+    return (
+        text if len(data) <= max_bytes else data[: max_bytes - 4].decode(errors="ignore") + " ..."
+    )
 
 
 def _first(violations: Iterable[Violation]) -> Iterator[Violation]:
     """Give as many of some violations as can be sent, and say how many are left."""
-    waiting = list(violations)
+    remaining = list(violations)
     size = 0
-    for place, one in enumerate(waiting):
+    for index, one in enumerate(remaining):
         shown = Violation(
             shortened(one.field, MAX_FIELD), shortened(one.description, MAX_VIOLATIONS // 2)
         )
         size += len(shown.field.encode()) + len(shown.description.encode())
         if size > MAX_VIOLATIONS:
-            yield Violation("", f"and {len(waiting) - place} more problems")
+            yield Violation("", f"and {len(remaining) - index} more problems")
             return
         yield shown
 

@@ -13,7 +13,7 @@ from server.rpc import events
 from server.systems.event_log import EventLog
 from sre_edge.v1 import incident_service_pb2
 
-AT_ONCE = 256
+BATCH_EVENTS = 256
 """Events that are encoded in one go."""
 
 
@@ -39,11 +39,11 @@ class EventReader:
     def __init__(
         self,
         log: EventLog,
-        wanted: EventFilter,
+        criteria: EventFilter,
         position: int,
         first: Iterable[incident_service_pb2.StreamEventsResponse],
     ) -> None:
-        self._log, self._wanted, self._position = log, wanted, position
+        self._log, self._criteria, self._position = log, criteria, position
         self._waiting = deque(message.SerializeToString() for message in first)
         self.changed = asyncio.Event()
         self.ended = False
@@ -68,9 +68,9 @@ class EventReader:
                 await self.changed.wait()
 
     def _read(self) -> list[bytes]:
-        found, self._position, lost = self._log.read(self._position, AT_ONCE)
+        found, self._position, lost = self._log.read(self._position, BATCH_EVENTS)
         messages = [events.gap(lost, slow=True)] if lost is not None else []
-        messages += [events.event(event) for event in found if self._wanted.passes(event)]
+        messages += [events.event(event) for event in found if self._criteria.passes(event)]
         return [message.SerializeToString() for message in messages]
 
 
@@ -97,7 +97,7 @@ class EventFeed:
         """Streams that are open."""
         return len(self._readers)
 
-    def subscribe(self, wanted: EventFilter, run_id: str = "", sequence: int = 0) -> EventReader:
+    def subscribe(self, criteria: EventFilter, run_id: str = "", sequence: int = 0) -> EventReader:
         """Open a stream: with what happens next, or after a cursor if `run_id` is not empty.
 
         Raises
@@ -120,7 +120,7 @@ class EventFeed:
         first = [events.position(run_id, sequence)]
         if lost is not None:
             first.append(events.gap(lost))
-        reader = EventReader(self._log, wanted, position, first)
+        reader = EventReader(self._log, criteria, position, first)
         self._readers.add(reader)
         return reader
 

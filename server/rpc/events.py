@@ -25,17 +25,17 @@ from sre_edge.v1 import event_pb2, incident_service_pb2, snapshot_pb2
 KINDS = EnumMap(EventKind, event_pb2.EventKind, "EVENT_KIND")
 
 
-def event(found: LoggedEvent) -> incident_service_pb2.StreamEventsResponse:
+def event(record: LoggedEvent) -> incident_service_pb2.StreamEventsResponse:
     """Convert an event to a message of the stream."""
     message = event_pb2.Event(
-        cursor=event_pb2.EventCursor(run_id=found.run_id, sequence=found.sequence),
-        time=times.timestamp(found.time),
-        produced_time=times.timestamp(found.produced),
-        kind=KINDS.value[found.kind],
-        services=found.services,
-        text=found.text,
+        cursor=event_pb2.EventCursor(run_id=record.run_id, sequence=record.sequence),
+        time=times.timestamp(record.time),
+        produced_time=times.timestamp(record.produced),
+        kind=KINDS.value[record.kind],
+        services=record.services,
+        text=record.text,
     )
-    _add_subject(message, found.detail)
+    _add_subject(message, record.detail)
     return incident_service_pb2.StreamEventsResponse(event=message)
 
 

@@ -14,7 +14,7 @@ from grpc_health.v1 import health_pb2
 from server.errors import slow_subscriber, too_many_streams, unknown_service
 from server.rpc.access import CallLimits, Context
 
-MAX_WATCHERS, MAX_OF_ONE_CONNECTION, MAX_CHECKS = 100, 10, 100
+MAX_WATCHERS, MAX_PER_CONNECTION, MAX_CHECKS = 100, 10, 100
 """They need no token, and have limits of their own."""
 
 _STATUS = health_pb2.HealthCheckResponse.ServingStatus
@@ -27,7 +27,7 @@ class HealthServicer:
     ----------
     names
         Of the services.
-    patience_s
+    write_timeout_s
         For a watcher that does not read.
 
     Attributes
@@ -38,10 +38,10 @@ class HealthServicer:
         How many watch.
     """
 
-    def __init__(self, names: Iterable[str], patience_s: float) -> None:
-        self.limits = CallLimits(MAX_CHECKS, MAX_OF_ONE_CONNECTION)
+    def __init__(self, names: Iterable[str], write_timeout_s: float) -> None:
+        self.limits = CallLimits(MAX_CHECKS, MAX_PER_CONNECTION)
         self._names = ("", *names)
-        self._patience_s = patience_s
+        self._write_timeout_s = write_timeout_s
         self._status = _STATUS.NOT_SERVING
         self._changed = asyncio.Event()
         self.watchers = 0
@@ -52,8 +52,8 @@ class HealthServicer:
         return bool(self._status == _STATUS.SERVING)
 
     @serving.setter
-    def serving(self, serves: bool) -> None:
-        self._status = _STATUS.SERVING if serves else _STATUS.NOT_SERVING
+    def serving(self, serving_now: bool) -> None:
+        self._status = _STATUS.SERVING if serving_now else _STATUS.NOT_SERVING
         self._changed.set()
         self._changed = asyncio.Event()
 
@@ -75,17 +75,17 @@ class HealthServicer:
         finally:
             self.watchers -= 1
 
-    async def _watch(self, known: bool, context: Context) -> None:
-        told = None
+    async def _watch(self, exists: bool, context: Context) -> None:
+        sent = None
         while True:
             changed = self._changed
-            status = self._status if known else _STATUS.SERVICE_UNKNOWN
-            if status != told:
+            status = self._status if exists else _STATUS.SERVICE_UNKNOWN
+            if status != sent:
                 message = health_pb2.HealthCheckResponse(status=status)
                 try:
-                    async with asyncio.timeout(self._patience_s):
+                    async with asyncio.timeout(self._write_timeout_s):
                         await context.write(message.SerializeToString())
                 except TimeoutError as error:
-                    raise slow_subscriber(self._patience_s) from error
-                told = status
+                    raise slow_subscriber(self._write_timeout_s) from error
+                sent = status
             await changed.wait()

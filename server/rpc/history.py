@@ -26,22 +26,22 @@ def query(request: pb.QueryHistoryRequest) -> HistoryQuery:
     )
 
 
-def answer(found: Series) -> pb.QueryHistoryResponse:
+def response(series: Series) -> pb.QueryHistoryResponse:
     """Convert series."""
-    names = found.graph.names
-    message = pb.QueryHistoryResponse(run_id=found.run.id, bucket_seconds=found.bucket_s)
-    if found.start_time is not None:
-        message.start_time.CopyFrom(times.timestamp(found.start_time))
-    for s, service in enumerate(found.services):
-        for m, metric in enumerate(found.metrics):
+    names = series.graph.names
+    message = pb.QueryHistoryResponse(run_id=series.run.id, bucket_seconds=series.bucket_s)
+    if series.start_time is not None:
+        message.start_time.CopyFrom(times.timestamp(series.start_time))
+    for s, service in enumerate(series.services):
+        for m, metric in enumerate(series.metrics):
             message.series.append(
                 history_pb2.HistorySeries(
                     service=names[service],
                     metric=metric,
-                    minimum=found.minimum[:, m, s].tolist(),
-                    maximum=found.maximum[:, m, s].tolist(),
-                    mean=found.mean[:, m, s].tolist(),
-                    last=found.last[:, m, s].tolist(),
+                    minimum=series.minimum[:, m, s].tolist(),
+                    maximum=series.maximum[:, m, s].tolist(),
+                    mean=series.mean[:, m, s].tolist(),
+                    last=series.last[:, m, s].tolist(),
                 )
             )
     return message

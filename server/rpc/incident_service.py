@@ -41,9 +41,9 @@ class IncidentServicer:
         """Stream events until the client cancels; messages are encoded already."""
         self._system.latest.indices(request.services)
         kinds = frozenset(events.KINDS.member(kind, "kinds") for kind in request.kinds)
-        wanted = EventFilter(kinds, frozenset(request.services))
+        criteria = EventFilter(kinds, frozenset(request.services))
         after = request.resume_after
-        reader = self._feed.subscribe(wanted, after.run_id, after.sequence)
+        reader = self._feed.subscribe(criteria, after.run_id, after.sequence)
         try:
             while True:
                 message = await reader.next()
@@ -61,15 +61,15 @@ class IncidentServicer:
 
     def _incidents(self, request: pb.ListIncidentsRequest) -> pb.ListIncidentsResponse:
         page = self._repository.incidents(
-            incidents.wanted_incidents(request),
-            paging.place(request.page_token),
+            incidents.incident_filter(request),
+            paging.position(request.page_token),
             paging.size(request.page_size),
         )
         if not page.records and request.service:
             self._system.latest.indices([request.service])
         # What was kept of one that goes on is as old as its last change.
-        going = [found.id for found in page.records if found.state is IncidentState.OPEN]
-        live = {found.id: found for found in self._system.open_incidents()} if going else {}
+        open_ids = [found.id for found in page.records if found.state is IncidentState.OPEN]
+        live = {found.id: found for found in self._system.open_incidents()} if open_ids else {}
         return pb.ListIncidentsResponse(
             incidents=[incidents.incident(live.get(found.id, found)) for found in page.records],
             next_page_token=paging.token(page.next_before),
@@ -78,7 +78,7 @@ class IncidentServicer:
     def _slos(self, request: pb.ListSlosRequest) -> pb.ListSlosResponse:
         found = self._system.findings
         budgets, graph = found.budgets, found.graph
-        first = paging.place(request.page_token) or 0
+        first = paging.position(request.page_token) or 0
         size = paging.size(request.page_size)
         chosen = self._system.latest.indices(request.services)
         places = [i for i in (range(graph.services) if chosen is None else chosen) if i >= first]

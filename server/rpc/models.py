@@ -17,11 +17,11 @@ from server.rpc import times
 from sre_edge.v1 import model_pb2
 from sre_edge.v1 import prediction_service_pb2 as pb
 
-PAGE, MAX_ON_PAGE = 50, 200
+DEFAULT_PAGE, MAX_PAGE = 50, 200
 
 
 def page(
-    known: list[RegisteredModel], request: pb.ListModelsRequest
+    registered: list[RegisteredModel], request: pb.ListModelsRequest
 ) -> tuple[list[RegisteredModel], str]:
     """Give the models of a page, and the token of the next one.
 
@@ -30,45 +30,45 @@ def page(
     ServerError
         INVALID_FIELD, for a token that no page has given.
     """
-    size = min(request.page_size or PAGE, MAX_ON_PAGE)
+    size = min(request.page_size or DEFAULT_PAGE, MAX_PAGE)
     first = 0
     if request.page_token:
-        versions = [model.version for model in known]
+        versions = [model.version for model in registered]
         if request.page_token not in versions:
             expected = "expected the next_page_token of the page before"
             raise invalid([Violation("page_token", expected)])
         first = versions.index(request.page_token) + 1
-    shown = known[first : first + size]
-    more = first + size < len(known)
+    shown = registered[first : first + size]
+    more = first + size < len(registered)
     return shown, shown[-1].version if more else ""
 
 
-def model(known: RegisteredModel, live: str) -> model_pb2.Model:
+def model(registered: RegisteredModel, live: str) -> model_pb2.Model:
     """Convert a model."""
     message = model_pb2.Model(
-        version=known.version,
-        active=known.version == live,
+        version=registered.version,
+        active=registered.version == live,
         origin=model_pb2.MODEL_ORIGIN_BUILT_IN
-        if known.built_in
+        if registered.built_in
         else model_pb2.MODEL_ORIGIN_TRAINED,
-        create_time=times.timestamp(known.created),
-        base_version=known.config.get(LEARNING, {}).get("base", ""),
-        problem=known.problem,
+        create_time=times.timestamp(registered.created),
+        base_version=registered.config.get(LEARNING, {}).get("base", ""),
+        problem=registered.problem,
     )
-    if known.manifest is not None:
-        message.horizon.CopyFrom(_seconds(known.manifest.horizon_s))
-        message.alarm_threshold = known.manifest.threshold
-        message.feature_count = len(known.manifest.features)
-    if known.metrics:
-        message.scores.CopyFrom(_scores(known.metrics))
+    if registered.manifest is not None:
+        message.horizon.CopyFrom(_seconds(registered.manifest.horizon_s))
+        message.alarm_threshold = registered.manifest.threshold
+        message.feature_count = len(registered.manifest.features)
+    if registered.metrics:
+        message.scores.CopyFrom(_scores(registered.metrics))
     return message
 
 
-def described(known: RegisteredModel, live: str) -> pb.GetModelResponse:
+def model_details(registered: RegisteredModel, live: str) -> pb.GetModelResponse:
     """Convert everything that is known of a model."""
-    metrics = known.metrics
+    metrics = registered.metrics
     curves = metrics.pop("curves", None)
-    response = pb.GetModelResponse(model=model(known, live), card=known.card)
+    response = pb.GetModelResponse(model=model(registered, live), card=registered.card)
     if metrics:
         response.metrics.CopyFrom(json_format.ParseDict(_finite(metrics), Struct()))
     if curves is not None:

@@ -53,7 +53,7 @@ class PredictionServicer:
     async def GetModel(self, request: pb.GetModelRequest, context: Context) -> pb.GetModelResponse:
         """Describe a model."""
         found = await asyncio.to_thread(self._models.get, request.version)
-        return await asyncio.to_thread(models.described, found, self._models.live)
+        return await asyncio.to_thread(models.model_details, found, self._models.live)
 
     async def ActivateModel(
         self, request: pb.ActivateModelRequest, context: Context
@@ -67,10 +67,10 @@ class PredictionServicer:
         self, request: pb.StartTrainingRequest, context: Context
     ) -> pb.StartTrainingResponse:
         """Begin a training."""
-        begun = await self._repository.run_blocking(
+        training = await self._repository.run_blocking(
             self._trainer.start, trainings.training_request(request)
         )
-        return pb.StartTrainingResponse(training=trainings.training(begun))
+        return pb.StartTrainingResponse(training=trainings.training(training))
 
     async def GetTraining(
         self, request: pb.GetTrainingRequest, context: Context
@@ -86,16 +86,16 @@ class PredictionServicer:
         )
 
     def _list(self, request: pb.ListModelsRequest) -> pb.ListModelsResponse:
-        shown, token = models.page(self._models.known(), request)
+        shown, token = models.page(self._models.all_models(), request)
         live = self._models.live
         return pb.ListModelsResponse(
-            models=[models.model(known, live) for known in shown], next_page_token=token
+            models=[models.model(registered, live) for registered in shown], next_page_token=token
         )
 
     def _alarms(self, request: pb.ListAlarmsRequest) -> pb.ListAlarmsResponse:
         page = self._repository.alarms(
-            incidents.wanted_alarms(request),
-            paging.place(request.page_token),
+            incidents.alarm_filter(request),
+            paging.position(request.page_token),
             paging.size(request.page_size),
         )
         if not page.records and request.service:
@@ -108,23 +108,23 @@ class PredictionServicer:
         )
 
     def _analysis(self, request: pb.GetAnalysisRequest) -> pb.GetAnalysisResponse:
-        taken, forecast = self._system.forecast()
-        wanted = taken.indices(request.services)
-        names = taken.graph.names
-        chosen = tuple(range(len(names))) if wanted is None else wanted
-        healthy = health(taken.frame, taken.graph)[0]
+        snapshot, forecast = self._system.forecast()
+        indices = snapshot.indices(request.services)
+        names = snapshot.graph.names
+        chosen = tuple(range(len(names))) if indices is None else indices
+        healthy = health(snapshot.frame, snapshot.graph)[0]
         return pb.GetAnalysisResponse(
-            services=[analysis.service(taken, forecast, healthy, i) for i in chosen],
-            critical_paths=analysis.paths(taken),
-            anomalies=analysis.anomalies(taken, frozenset(names[i] for i in chosen)),
-            cursor=convert.cursor(taken),
-            time=times.timestamp(taken.end_time),
+            services=[analysis.service(snapshot, forecast, healthy, i) for i in chosen],
+            critical_paths=analysis.paths(snapshot),
+            anomalies=analysis.anomalies(snapshot, frozenset(names[i] for i in chosen)),
+            cursor=convert.cursor(snapshot),
+            time=times.timestamp(snapshot.end_time),
         )
 
     def _latest(self) -> Predictions:
         """Give what can be asked of the latest snapshot."""
-        taken, forecast = self._system.forecast()
-        known = self._predictions
-        if known is None or known.taken is not taken:
-            self._predictions = known = Predictions(taken, forecast)
-        return known
+        snapshot, forecast = self._system.forecast()
+        predictions = self._predictions
+        if predictions is None or predictions.snapshot is not snapshot:
+            self._predictions = predictions = Predictions(snapshot, forecast)
+        return predictions

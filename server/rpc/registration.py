@@ -55,24 +55,24 @@ def register(
     ticker: Ticker,
     info: ServerInfo,
     learning: Learning,
-    observed: CallMetrics,
+    metrics: CallMetrics,
     repository: Repository,
     feed: EventFeed,
     settings: Settings,
 ) -> None:
     """Add all services to a server."""
-    patience_s = settings.write_timeout_s
+    write_timeout_s = settings.write_timeout_s
     servicers: tuple[Any, ...] = (
-        SimulationServicer(system, broadcaster, ticker, info, patience_s),
+        SimulationServicer(system, broadcaster, ticker, info, write_timeout_s),
         ChaosServicer(system, repository),
         PredictionServicer(system, learning, repository),
-        IncidentServicer(system, repository, feed, patience_s),
+        IncidentServicer(system, repository, feed, write_timeout_s),
     )
     limits = CallLimits(settings.max_calls, settings.max_streams_per_connection)
     handlers = _Handlers()
     for descriptor, servicer in zip(SERVICES, servicers, strict=True):
-        handlers.add(descriptor, servicer, limits, observed)
-    handlers.add(HEALTH, health, health.limits, observed)
+        handlers.add(descriptor, servicer, limits, metrics)
+    handlers.add(HEALTH, health, health.limits, metrics)
     server.add_generic_rpc_handlers((handlers,))
 
 
@@ -83,22 +83,22 @@ class _Handlers(grpc.GenericRpcHandler):
         self._by_path: dict[str, Handler] = {}
 
     def add(
-        self, service: ServiceDescriptor, servicer: Any, limits: CallLimits, observed: CallMetrics
+        self, service: ServiceDescriptor, servicer: Any, limits: CallLimits, metrics: CallMetrics
     ) -> None:
         for method in service.methods:
             path = f"/{service.full_name}/{method.name}"
             behaviour = getattr(servicer, method.name)
-            self._by_path[path] = _handler(method, behaviour, limits, observed)
+            self._by_path[path] = _handler(method, behaviour, limits, metrics)
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> Handler | None:
         return self._by_path.get(handler_call_details.method)
 
 
 def _handler(
-    method: MethodDescriptor, behaviour: Behaviour, limits: CallLimits, observed: CallMetrics
+    method: MethodDescriptor, behaviour: Behaviour, limits: CallLimits, metrics: CallMetrics
 ) -> Handler:
     request = message_factory.GetMessageClass(method.input_type)
-    answer = call_pipeline(method, behaviour, limits, observed)
+    answer = call_pipeline(method, behaviour, limits, metrics)
     if method.server_streaming:
         return grpc.unary_stream_rpc_method_handler(
             answer, request_deserializer=_decoder(request), response_serializer=bytes

@@ -68,12 +68,12 @@ class ServerInfo:
         )
 
     def _figures(self) -> server_info_pb2.ServerFigures:
-        spent_s = tuple(self.ticker.spent_s) or (0.0,)
+        durations_s = tuple(self.ticker.durations_s) or (0.0,)
         return server_info_pb2.ServerFigures(
             uptime=times.duration(time.monotonic() - self.started_s),
             ticks=self.ticker.ticks,
-            tick_seconds_mean=sum(spent_s) / len(spent_s),
-            tick_seconds_max=max(spent_s),
+            tick_seconds_mean=sum(durations_s) / len(durations_s),
+            tick_seconds_max=max(durations_s),
             failed_ticks=self.ticker.failed,
             streams=self.broadcaster.streams,
             dropped_snapshots=self.broadcaster.dropped,

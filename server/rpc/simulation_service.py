@@ -57,21 +57,21 @@ class SimulationServicer:
 
     async def GetMetrics(self, request: pb.GetMetricsRequest, context: Context) -> bytes:
         """Return the latest snapshot, or the one at a past time; encoded already."""
-        taken = self._system.latest
+        snapshot = self._system.latest
         if request.HasField("time"):
-            taken = history.at(self._system.history(), times.time(request.time, "time"))
-        wanted = taken.indices(request.services)
-        return await asyncio.to_thread(ENCODER.encode, taken, wanted)
+            snapshot = history.at(self._system.history(), times.time(request.time, "time"))
+        indices = snapshot.indices(request.services)
+        return await asyncio.to_thread(ENCODER.encode, snapshot, indices)
 
     async def StreamMetrics(self, request: pb.StreamMetricsRequest, context: Context) -> None:
         """Stream snapshots until the client cancels; messages are encoded already."""
-        wanted = SnapshotFilter(
+        criteria = SnapshotFilter(
             frozenset(request.services),
             edges=not request.without_edges,
             predictions=not request.without_predictions,
         )
         after = request.resume_after
-        subscriber = self._broadcaster.subscribe(wanted, after.run_id, after.sequence)
+        subscriber = self._broadcaster.subscribe(criteria, after.run_id, after.sequence)
         try:
             while True:
                 message = await self._broadcaster.next(subscriber)
@@ -89,7 +89,7 @@ class SimulationServicer:
         """Look back."""
         query, snapshots = history_messages.query(request), self._system.history()
         found = await asyncio.to_thread(history.series, snapshots, query)
-        return await asyncio.to_thread(history_messages.answer, found)
+        return await asyncio.to_thread(history_messages.response, found)
 
     async def SetClock(self, request: pb.SetClockRequest, context: Context) -> pb.SetClockResponse:
         """Pause, resume, or set the speed."""

@@ -13,7 +13,7 @@ from server.pipeline.snapshot import Snapshot
 from server.rpc import convert
 from sre_edge.v1 import simulation_service_pb2, snapshot_pb2
 
-SLOTS = 4
+MAX_WAITING = 4
 """Snapshots that wait for a subscriber; the oldest gives way to a fifth."""
 
 
@@ -62,7 +62,7 @@ class Subscriber:
 
     Parameters
     ----------
-    wanted
+    criteria
         Its filter.
     history
         Gives the recent snapshots of the present run, oldest first.
@@ -74,39 +74,39 @@ class Subscriber:
 
     def __init__(
         self,
-        wanted: SnapshotFilter,
+        criteria: SnapshotFilter,
         history: Callable[[], Sequence[Snapshot]],
         after: tuple[str, int],
         gap: Gap | None = None,
     ) -> None:
-        self.wanted = wanted
+        self.criteria = criteria
         self._history = history
         self._run_id, self._last = after
         self._gap = gap
         self._catching_up = True
-        self._told: Clock | None = None
+        self._sent_clock: Clock | None = None
         self._clock: Clock | None = None
         self._waiting: deque[tuple[Snapshot, bytes]] = deque()
         self._changed = asyncio.Event()
         self._end: ServerError | None = None
 
-    def offer(self, taken: Snapshot, data: bytes) -> bool:
+    def offer(self, snapshot: Snapshot, data: bytes) -> bool:
         """Queue a snapshot; the oldest one gives way if too many wait. Return whether one did."""
         self._changed.set()
         if self._catching_up:
             return False  # it is in the history
-        if taken.run.id != self._run_id:
+        if snapshot.run.id != self._run_id:
             self._run_ended(self._waiting[0][0].sequence if self._waiting else None)
             self._waiting.clear()
-            self._run_id, self._last = taken.run.id, 0
-        if taken.sequence <= self._last:
+            self._run_id, self._last = snapshot.run.id, 0
+        if snapshot.sequence <= self._last:
             return False
-        if taken.sequence > self._last + 1:
+        if snapshot.sequence > self._last + 1:
             self._catch_up()  # one was never offered: its tick failed after it was published
             return False
-        self._last = taken.sequence
-        self._waiting.append((taken, data))
-        if len(self._waiting) <= SLOTS:
+        self._last = snapshot.sequence
+        self._waiting.append((snapshot, data))
+        if len(self._waiting) <= MAX_WAITING:
             return False
         oldest, _ = self._waiting.popleft()
         slow = snapshot_pb2.GAP_REASON_SLOW_SUBSCRIBER
@@ -141,15 +141,15 @@ class Subscriber:
                 gap, self._gap = self._gap, None
                 return gap.encoded()
             if behind is not None:
-                self._last, self._told = behind.sequence, behind.clock
+                self._last, self._sent_clock = behind.sequence, behind.clock
                 self._catching_up = behind is not self._history()[-1]
-                return await encode(behind, self.wanted)
+                return await encode(behind, self.criteria)
             if self._waiting:
-                taken, data = self._waiting.popleft()
-                self._told = taken.clock
+                snapshot, data = self._waiting.popleft()
+                self._sent_clock = snapshot.clock
                 return data
-            if self._clock is not None and self._clock != self._told:
-                self._told = self._clock
+            if self._clock is not None and self._clock != self._sent_clock:
+                self._sent_clock = self._clock
                 return _encoded(self._clock)
             self._changed.clear()
             await self._changed.wait()

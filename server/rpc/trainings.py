@@ -13,7 +13,7 @@ from server.store.trainings import Training, TrainingState
 from sre_edge.v1 import prediction_service_pb2 as pb
 from sre_edge.v1 import training_pb2
 
-MOST = {"systems": 200, "episodes": 64, "held_out_systems": 50, "rounds": 1000}
+MAX_REQUESTED = {"systems": 200, "episodes": 64, "held_out_systems": 50, "rounds": 1000}
 MAX_HELD_OUT = 512
 """Episodes of all systems to compare on: they are all in memory at once, some 3 MB each."""
 
@@ -36,33 +36,33 @@ def training_request(request: pb.StartTrainingRequest) -> TrainingRequest:
     ServerError
         INVALID_FIELD.
     """
-    stated = {field.name: value for field, value in request.ListFields()}
+    requested = {field.name: value for field, value in request.ListFields()}
     wrong = [
-        Violation(name, f"expected 1 to {MOST[name]}, got {value}")
-        for name, value in stated.items()
-        if not 1 <= value <= MOST[name]
+        Violation(name, f"expected 1 to {MAX_REQUESTED[name]}, got {value}")
+        for name, value in requested.items()
+        if not 1 <= value <= MAX_REQUESTED[name]
     ]
-    systems = stated.get("held_out_systems", COMPARED_SYSTEMS)
-    held_out = systems * stated.get("episodes", HELD_OUT_EPISODES)
+    systems = requested.get("held_out_systems", COMPARED_SYSTEMS)
+    held_out = systems * requested.get("episodes", HELD_OUT_EPISODES)
     if not wrong and held_out > MAX_HELD_OUT:
         expected = f"expected at most {MAX_HELD_OUT} episodes of them in all, got {held_out}"
         wrong = [Violation("held_out_systems", expected)]
     if wrong:
         raise invalid(wrong)
-    return TrainingRequest(**stated)
+    return TrainingRequest(**requested)
 
 
-def training(known: Training) -> training_pb2.Training:
+def training(record: Training) -> training_pb2.Training:
     """Convert a training."""
     message = training_pb2.Training(
-        id=known.id,
-        state=_STATE[known.state],
-        stage=known.stage,
-        share_done=known.share_done,
-        message=known.message,
-        start_time=times.timestamp(known.started),
-        base_version=known.base_version,
-        candidate_version=known.candidate_version or "",
+        id=record.id,
+        state=_STATE[record.state],
+        stage=record.stage,
+        share_done=record.share_done,
+        message=record.message,
+        start_time=times.timestamp(record.started),
+        base_version=record.base_version,
+        candidate_version=record.candidate_version or "",
         comparisons=[
             training_pb2.Comparison(
                 compared_on=_COMPARED_ON[name],
@@ -72,11 +72,11 @@ def training(known: Training) -> training_pb2.Training:
                 brier=_compared(group["brier"]),
                 calibration_error=None if group["ece"] is None else _compared(group["ece"]),
             )
-            for name, group in (known.comparison or {}).items()
+            for name, group in (record.comparison or {}).items()
         ],
     )
-    if known.ended is not None:
-        message.end_time.CopyFrom(times.timestamp(known.ended))
+    if record.ended is not None:
+        message.end_time.CopyFrom(times.timestamp(record.ended))
     return message
 
 

@@ -92,11 +92,13 @@ class SimulatedSystem:
 
     def inject(self, fault: Fault) -> Fault:
         """Inject a fault from the next sub-step on."""
-        known = fault if fault.target else replace(fault, target=self._simulation.most_depended_on)
-        self._simulation.inject(known)
+        resolved = (
+            fault if fault.target else replace(fault, target=self._simulation.most_depended_on)
+        )
+        self._simulation.inject(resolved)
         self._faults = [one for one in self._faults if one.end_s > self.time_s]
-        self._faults.append(known)
-        return known
+        self._faults.append(resolved)
+        return resolved
 
     def stop(self, fault: Fault) -> None:
         """End a fault."""
@@ -181,9 +183,9 @@ def _load_at(start: datetime) -> Load:
 
 def _violation(field: str, problem: str) -> Violation:
     """Make "topology: services[0].name: expected ..." a violation of that place."""
-    said = problem.removeprefix(f"{field}: ")
-    found = _PROBLEM.fullmatch(said)
-    if not found:
-        return Violation(field, said)
-    path = found["path"]
-    return Violation(field + path if path.startswith("[") else f"{field}.{path}", found["expected"])
+    text = problem.removeprefix(f"{field}: ")
+    match = _PROBLEM.fullmatch(text)
+    if not match:
+        return Violation(field, text)
+    path = match["path"]
+    return Violation(field + path if path.startswith("[") else f"{field}.{path}", match["expected"])

@@ -13,7 +13,7 @@ from server.store.documents import parsed, plain, prune, save
 from server.store.pages import Page, newest
 from server.store.schema import alarms
 
-KEPT = 50_000
+MAX_RECORDS = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +47,19 @@ def put(connection: Connection, alarm: Alarm) -> None:
     save(connection, alarms, alarm.id, values)
 
 
-def page(connection: Connection, wanted: AlarmFilter, before: int | None, size: int) -> Page[Alarm]:
+def page(
+    connection: Connection, criteria: AlarmFilter, before: int | None, size: int
+) -> Page[Alarm]:
     """Give alarms, the newest first, from before a place on."""
     query = select(alarms)
-    if wanted.service:
-        query = query.where(alarms.c.service == wanted.service)
-    if wanted.outcome is not None:
-        query = query.where(alarms.c.outcome == wanted.outcome.value)
-    if wanted.since is not None:
-        query = query.where(alarms.c.raised >= wanted.since)
-    if wanted.until is not None:
-        query = query.where(alarms.c.raised < wanted.until)
+    if criteria.service:
+        query = query.where(alarms.c.service == criteria.service)
+    if criteria.outcome is not None:
+        query = query.where(alarms.c.outcome == criteria.outcome.value)
+    if criteria.since is not None:
+        query = query.where(alarms.c.raised >= criteria.since)
+    if criteria.until is not None:
+        query = query.where(alarms.c.raised < criteria.until)
     return newest(connection, query, alarms, before, size, lambda d: parsed(Alarm, d))
 
 
@@ -72,4 +74,4 @@ def end_run(connection: Connection) -> int:
 
 def drop_old(connection: Connection) -> None:
     """Keep the newest only."""
-    prune(connection, alarms, KEPT)
+    prune(connection, alarms, MAX_RECORDS)

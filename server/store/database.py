@@ -18,23 +18,23 @@ from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
-from server.store.location import LOCK, StoreError, StoreLocation, StoreLocationError, hold
-from server.store.writer import ANSWERS_WITHIN_S, Writer
+from server.store.location import LOCK, StoreError, StoreLocation, StoreLocationError, lock_file
+from server.store.writer import ANSWER_TIMEOUT_S, Writer
 
-BUSY_S = 5.0
-CONNECT_S = 5
-LOCK_MS = 3000
-ANSWERS_MS = round(1000 * ANSWERS_WITHIN_S)
-_PATIENCE = {
-    "connect_timeout": CONNECT_S,
-    "options": f"-c statement_timeout={ANSWERS_MS}",
+BUSY_TIMEOUT_S = 5.0
+CONNECT_TIMEOUT_S = 5
+LOCK_TIMEOUT_MS = 3000
+ANSWER_TIMEOUT_MS = round(1000 * ANSWER_TIMEOUT_S)
+_TIMEOUTS = {
+    "connect_timeout": CONNECT_TIMEOUT_S,
+    "options": f"-c statement_timeout={ANSWER_TIMEOUT_MS}",
     # A host that is gone says nothing: TCP alone would wait for a quarter of an hour.
-    "tcp_user_timeout": ANSWERS_MS,
+    "tcp_user_timeout": ANSWER_TIMEOUT_MS,
     "keepalives_idle": 5,
     "keepalives_interval": 2,
     "keepalives_count": 3,
 }
-WAITING_CALLS = 16
+BLOCKING_THREADS = 16
 """Threads for calls that wait for the database; the others queue."""
 SERVER_LOCK = 0x5E_ED6E
 """Key of the advisory lock that says that a server uses a PostgreSQL database."""
@@ -52,20 +52,20 @@ class Store:
 
     Parameters
     ----------
-    where
-        The place; its lock is held by `held`.
+    location
+        The place; its lock is held by `resources`.
     engine
         SQLAlchemy's.
-    held
+    resources
         Closed at the end.
     """
 
-    def __init__(self, where: StoreLocation, engine: Engine, held: ExitStack) -> None:
-        self.location = where
+    def __init__(self, location: StoreLocation, engine: Engine, resources: ExitStack) -> None:
+        self.location = location
         self._engine = engine
-        self._held = held
+        self._resources = resources
         self._writer = Writer(self._transaction)
-        self._waiting = ThreadPoolExecutor(WAITING_CALLS, thread_name_prefix="store call")
+        self._blocking = ThreadPoolExecutor(BLOCKING_THREADS, thread_name_prefix="store call")
 
     @property
     def lost(self) -> int:
@@ -115,13 +115,13 @@ class Store:
         switch among them, queues behind a database that does not answer.
         """
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._waiting, partial(work, *args, **kwargs))
+        return await loop.run_in_executor(self._blocking, partial(work, *args, **kwargs))
 
     def close(self) -> None:
         """Finish the writes that wait, and close the database."""
-        self._waiting.shutdown(wait=False)
+        self._blocking.shutdown(wait=False)
         self._writer.close()
-        self._held.close()
+        self._resources.close()
 
     def _transaction(self, work: Callable[[Connection], Result]) -> Result:
         try:
@@ -131,7 +131,7 @@ class Store:
             raise StoreError(f"{self.location}: {_reason(self.location, error)}") from error
 
 
-def open_store(where: StoreLocation) -> Store:
+def open_store(location: StoreLocation) -> Store:
     """Open a database, and bring its tables to the present schema.
 
     Raises
@@ -140,37 +140,37 @@ def open_store(where: StoreLocation) -> Store:
         If it cannot be used: damaged, locked, not writable, not there, or of a newer version.
         Nothing in it is changed then.
     """
-    with ExitStack() as held:
-        held.enter_context(hold(where.data / LOCK))
-        if (file := where.file) is not None:
-            held.enter_context(hold(file.parent / f".{file.name}{LOCK}"))
-        engine = _engine(where)
-        held.callback(engine.dispose)
+    with ExitStack() as resources:
+        resources.enter_context(lock_file(location.data / LOCK))
+        if (file := location.file) is not None:
+            resources.enter_context(lock_file(file.parent / f".{file.name}{LOCK}"))
+        engine = _engine(location)
+        resources.callback(engine.dispose)
         try:
-            if where.file is None:
-                held.enter_context(_only_server(engine))
+            if location.file is None:
+                resources.enter_context(_server_lock(engine))
             else:
-                _check_file(where.file, engine)
+                _check_file(location.file, engine)
             with engine.begin() as connection:
                 _migrate(connection)
         except StoreLocationError as error:
-            raise StoreLocationError(f"{where}: {error}") from error
+            raise StoreLocationError(f"{location}: {error}") from error
         except SQLAlchemyError as error:
-            raise StoreLocationError(f"{where}: {_reason(where, error)}") from error
+            raise StoreLocationError(f"{location}: {_reason(location, error)}") from error
         except CommandError as error:
             raise StoreLocationError(
-                f"{where}: expected records that this version knows: {error}"
+                f"{location}: expected records that this version knows: {error}"
             ) from (error)
-        return Store(where, engine, held.pop_all())
+        return Store(location, engine, resources.pop_all())
 
 
-def _engine(where: StoreLocation) -> Engine:
-    if where.file is None:
-        return create_engine(where.url, pool_pre_ping=True, connect_args=_PATIENCE)
-    engine = create_engine(where.url, connect_args={"timeout": BUSY_S})
+def _engine(location: StoreLocation) -> Engine:
+    if location.file is None:
+        return create_engine(location.url, pool_pre_ping=True, connect_args=_TIMEOUTS)
+    engine = create_engine(location.url, connect_args={"timeout": BUSY_TIMEOUT_S})
 
     @event.listens_for(engine, "connect")
-    def settle(connection: Any, _: Any) -> None:
+    def configure(connection: Any, _: Any) -> None:
         # SQLAlchemy begins transactions itself: the driver's own way would leave out DDL.
         connection.isolation_level = None
         cursor = connection.cursor()
@@ -188,33 +188,33 @@ def _engine(where: StoreLocation) -> Engine:
 def _check_file(file: Path, engine: Engine) -> None:
     """Find out whether a database file is whole and can be written, and switch on its log."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    known = file.exists() and file.stat().st_size > 0
+    existed = file.exists() and file.stat().st_size > 0
     with engine.connect() as connection:
         raw = connection.connection.cursor()
         try:
-            if known:
+            if existed:
                 raw.execute("PRAGMA quick_check(1)")
-                found = raw.fetchone()
-                if found is None or found[0] != "ok":
+                answer = raw.fetchone()
+                if answer is None or answer[0] != "ok":
                     raise StoreLocationError(_damaged())
             raw.execute("PRAGMA journal_mode=WAL")
             raw.execute("BEGIN IMMEDIATE")  # says now whether it can be written
             raw.execute("ROLLBACK")
         except engine.dialect.loaded_dbapi.Error as error:
-            raise StoreLocationError(_said(error)) from error
+            raise StoreLocationError(_driver_text(error)) from error
         finally:
             raw.close()
 
 
 @contextmanager
-def _only_server(engine: Engine) -> Iterator[None]:
+def _server_lock(engine: Engine) -> Iterator[None]:
     """Hold a PostgreSQL database for this server, on a connection of its own.
 
     One that was killed may hold it for a moment yet.
     """
     key = {"key": SERVER_LOCK}
     with engine.connect() as connection:
-        connection.execute(text(f"SET lock_timeout = {LOCK_MS}"))
+        connection.execute(text(f"SET lock_timeout = {LOCK_TIMEOUT_MS}"))
         try:
             connection.execute(text("SELECT pg_advisory_lock(:key)"), key)
         except OperationalError as error:
@@ -235,12 +235,12 @@ def _migrate(connection: Connection) -> None:
     command.upgrade(config, "head")
 
 
-def _reason(where: StoreLocation, error: SQLAlchemyError) -> str:
-    said = _said(error.orig) if isinstance(error, DBAPIError) else str(error)
-    return where.without_secrets(said)
+def _reason(location: StoreLocation, error: SQLAlchemyError) -> str:
+    text_ = _driver_text(error.orig) if isinstance(error, DBAPIError) else str(error)
+    return location.without_secrets(text_)
 
 
-def _said(error: BaseException | None) -> str:
+def _driver_text(error: BaseException | None) -> str:
     """Say what a driver means."""
     text_ = " ".join(str(error).split())
     if "malformed" in text_ or "not a database" in text_:

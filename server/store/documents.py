@@ -64,18 +64,18 @@ def _writer(kind: type) -> Callable[[Any], Any]:
 def _reader(kind: Any) -> Callable[[Any], Any]:
     """Make the function that reads a value of a type; no field is of a union but with None."""
     if get_origin(kind) in (Union, types.UnionType):
-        (only,) = (given for given in get_args(kind) if given is not type(None))
+        (only,) = (member for member in get_args(kind) if member is not type(None))
         return _reader(only)
     if get_origin(kind) is tuple:
         read = _reader(get_args(kind)[0])
         return lambda items: tuple(read(item) for item in items)
     if is_dataclass(kind):
         readers = {name: _reader(hint) for name, hint in get_type_hints(kind).items()}
-        return lambda stated: kind(  # type: ignore[operator]
+        return lambda document: kind(  # type: ignore[operator]
             **{
-                name: None if stated[name] is None else read(stated[name])
+                name: None if document[name] is None else read(document[name])
                 for name, read in readers.items()
-                if name in stated
+                if name in document
             }
         )
     if issubclass(kind, Enum):

@@ -12,7 +12,7 @@ from server.store.documents import parsed, plain, prune, save
 from server.store.pages import Page, newest
 from server.store.schema import chaos_experiments
 
-KEPT = 10_000
+MAX_RECORDS = 10_000
 
 
 def put(connection: Connection, experiment: Experiment) -> None:
@@ -59,4 +59,4 @@ def end_run(connection: Connection) -> int:
 
 def drop_old(connection: Connection) -> None:
     """Keep the newest only."""
-    prune(connection, chaos_experiments, KEPT)
+    prune(connection, chaos_experiments, MAX_RECORDS)

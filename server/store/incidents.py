@@ -13,7 +13,7 @@ from server.store.documents import parsed, plain, prune, save
 from server.store.pages import Page, newest
 from server.store.schema import incidents
 
-KEPT = 20_000
+MAX_RECORDS = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,19 +50,19 @@ def put(connection: Connection, incident: Incident) -> None:
 
 
 def page(
-    connection: Connection, wanted: IncidentFilter, before: int | None, size: int
+    connection: Connection, criteria: IncidentFilter, before: int | None, size: int
 ) -> Page[Incident]:
     """Give incidents, the newest first, from before a place on."""
     query = select(incidents)
-    if wanted.service:
-        query = query.where(incidents.c.services.contains(f"|{wanted.service}|", autoescape=True))
-    if wanted.state is not None:
-        query = query.where(incidents.c.open == (wanted.state is IncidentState.OPEN))
-    if wanted.since is not None:
+    if criteria.service:
+        query = query.where(incidents.c.services.contains(f"|{criteria.service}|", autoescape=True))
+    if criteria.state is not None:
+        query = query.where(incidents.c.open == (criteria.state is IncidentState.OPEN))
+    if criteria.since is not None:
         ended = incidents.c.ended
-        query = query.where(or_(ended.is_(None), ended > wanted.since))
-    if wanted.until is not None:
-        query = query.where(incidents.c.onset < wanted.until)
+        query = query.where(or_(ended.is_(None), ended > criteria.since))
+    if criteria.until is not None:
+        query = query.where(incidents.c.onset < criteria.until)
     return newest(connection, query, incidents, before, size, lambda d: parsed(Incident, d))
 
 
@@ -85,4 +85,4 @@ def end_run(connection: Connection) -> int:
 
 def drop_old(connection: Connection) -> None:
     """Keep the newest only."""
-    prune(connection, incidents, KEPT)
+    prune(connection, incidents, MAX_RECORDS)

@@ -12,8 +12,8 @@ from sqlalchemy.engine import Connection
 
 from server.store.schema import learned_examples, learned_experiments
 
-KEPT_EXPERIMENTS = 200
-KEPT_BYTES = 512 << 20
+MAX_EXPERIMENTS = 200
+MAX_BYTES = 512 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +61,8 @@ def add(
     experiment: LearnedExperiment,
     content: bytes,
     *,
-    kept: int = KEPT_EXPERIMENTS,
-    kept_bytes: int = KEPT_BYTES,
+    max_experiments: int = MAX_EXPERIMENTS,
+    max_bytes: int = MAX_BYTES,
 ) -> int:
     """Keep an experiment, and drop the oldest ones beyond the limits; return its identifier."""
     values = {name: getattr(experiment, name) for name in _NAMES}
@@ -71,9 +71,9 @@ def add(
     number = int(added[0])
     connection.execute(insert(learned_examples).values(experiment_id=number, content=content))
     total = 0
-    for place, row in enumerate(connection.execute(_NEWEST).all()):
+    for index, row in enumerate(connection.execute(_NEWEST).all()):
         total += row.bytes
-        if place and (place >= kept or total > kept_bytes):
+        if index and (index >= max_experiments or total > max_bytes):
             connection.execute(
                 delete(learned_examples).where(learned_examples.c.experiment_id <= row.id)
             )

@@ -14,7 +14,7 @@ from sqlalchemy.exc import ArgumentError
 from server.settings import SettingsError
 
 DATABASE, MODELS, LOCK = "store.sqlite3", "models", ".lock"
-EXPECTED = (
+EXPECTED_URL = (
     "SRE_EDGE_STORE: expected sqlite:///FILE or postgresql://USER:PASSWORD@HOST:PORT/DATABASE"
 )
 _POSTGRES = ("postgresql", "postgres", "postgresql+psycopg")
@@ -93,10 +93,10 @@ def locate(data: Path, store: str | None) -> StoreLocation:
         url = make_url(store)
         url.port  # noqa: B018 - what is no number is found here
     except (ArgumentError, ValueError) as error:
-        raise StoreLocationError(EXPECTED) from error
+        raise StoreLocationError(EXPECTED_URL) from error
     if url.drivername == "sqlite":
         if url.host or not url.database or url.database == ":memory:":
-            raise StoreLocationError(f"{EXPECTED}; with three slashes, and a file")
+            raise StoreLocationError(f"{EXPECTED_URL}; with three slashes, and a file")
         file = Path(url.database).expanduser().absolute()
         return StoreLocation(data, URL.create("sqlite", database=str(file)))
     if url.drivername in _POSTGRES:
@@ -105,10 +105,10 @@ def locate(data: Path, store: str | None) -> StoreLocation:
                 "SRE_EDGE_STORE: PostgreSQL needs its extra: pip install 'sre-edge[postgres]'"
             )
         return StoreLocation(data, url.set(drivername="postgresql+psycopg"))
-    raise StoreLocationError(f"{EXPECTED}, got {url.drivername}:")
+    raise StoreLocationError(f"{EXPECTED_URL}, got {url.drivername}:")
 
 
-def hold(path: Path) -> IO[str]:
+def lock_file(path: Path) -> IO[str]:
     """Hold a lock file for as long as the process lives or until it is closed.
 
     Raises

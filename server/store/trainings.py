@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection, Row
 
 from server.store.schema import trainings
 
-LARGEST = 2**31 - 1
+MAX_ID = 2**31 - 1
 INTERRUPTED = "the server ended while it ran"
 
 
@@ -72,9 +72,9 @@ def begin(
         )
     ).inserted_primary_key  # fmt: skip
     assert added is not None  # noqa: S101 - a table with a primary key gives one
-    found = get(connection, int(added[0]))
-    assert found is not None  # noqa: S101 - just written
-    return found
+    training = get(connection, int(added[0]))
+    assert training is not None  # noqa: S101 - just written
+    return training
 
 
 def save(connection: Connection, training: Training) -> None:
@@ -96,7 +96,7 @@ def save(connection: Connection, training: Training) -> None:
 
 def get(connection: Connection, number: int) -> Training | None:
     """Give a training; None if there is none with this number."""
-    if number > LARGEST:
+    if number > MAX_ID:
         return None  # PostgreSQL refuses to look for it
     row = connection.execute(select(trainings).where(trainings.c.id == number)).one_or_none()
     return None if row is None else _training(row)

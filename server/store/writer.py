@@ -14,10 +14,10 @@ from sqlalchemy.engine import Connection
 
 from server.store.location import StoreError
 
-WAITING = 1000
-ANSWERS_WITHIN_S = 10.0
+MAX_QUEUED = 1000
+ANSWER_TIMEOUT_S = 10.0
 """Whoever waits for the database waits no longer: calls must not pile up behind it."""
-_BEHIND = "too many writes wait for the database"
+_QUEUE_FULL = "too many writes wait for the database"
 _log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
@@ -31,13 +31,13 @@ class Writer:
     ----------
     transaction
         Runs one in a transaction of its own.
-    waiting
+    max_queued
         Writes that may wait.
     """
 
-    def __init__(self, transaction: Callable[[Work], Any], waiting: int = WAITING) -> None:
+    def __init__(self, transaction: Callable[[Work], Any], max_queued: int = MAX_QUEUED) -> None:
         self._transaction = transaction
-        self._queue: queue.Queue[tuple[Work, Future[Any] | None] | None] = queue.Queue(waiting)
+        self._queue: queue.Queue[tuple[Work, Future[Any] | None] | None] = queue.Queue(max_queued)
         self._lock = threading.Lock()
         self._closed = False
         self.lost = 0
@@ -51,9 +51,9 @@ class Writer:
             if self._closed:
                 future.set_exception(StoreError("the store is closed"))
             else:
-                self._queue.put((work, future), timeout=ANSWERS_WITHIN_S)
+                self._queue.put((work, future), timeout=ANSWER_TIMEOUT_S)
         except queue.Full:
-            future.set_exception(StoreError(_BEHIND))
+            future.set_exception(StoreError(_QUEUE_FULL))
         return future
 
     def ask(self, work: Callable[[Connection], Result]) -> Result:
@@ -66,10 +66,10 @@ class Writer:
         """
         future = self.write(work)
         try:
-            return future.result(ANSWERS_WITHIN_S)
+            return future.result(ANSWER_TIMEOUT_S)
         except TimeoutError as error:
             future.cancel()
-            raise StoreError(f"no answer within {ANSWERS_WITHIN_S:g} s") from error
+            raise StoreError(f"no answer within {ANSWER_TIMEOUT_S:g} s") from error
 
     def offer(self, work: Work) -> bool:
         """Queue a write, or count it as lost if the queue is full."""
@@ -79,7 +79,7 @@ class Writer:
                 return True
         except queue.Full:
             pass
-        self._lose(_BEHIND)
+        self._lose(_QUEUE_FULL)
         return False
 
     def close(self) -> None:
@@ -89,8 +89,8 @@ class Writer:
                 return
             self._closed = True
         with suppress(queue.Full):
-            self._queue.put(None, timeout=ANSWERS_WITHIN_S)
-        self._thread.join(ANSWERS_WITHIN_S)
+            self._queue.put(None, timeout=ANSWER_TIMEOUT_S)
+        self._thread.join(ANSWER_TIMEOUT_S)
         if self._thread.is_alive():
             self.lost += self._queue.qsize()
             _log.error("the database does not answer: %d records are lost", self._queue.qsize())

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 
-from server.records.events import KEPT, Event, LoggedEvent
+from server.records.events import MAX_RECORDS, Event, LoggedEvent
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +36,12 @@ class EventLog:
     ----------
     earlier
         Events of earlier runs, oldest first.
-    kept
+    max_events
         How many are kept.
     """
 
-    def __init__(self, earlier: Iterable[LoggedEvent] = (), kept: int = KEPT) -> None:
-        self._events: deque[LoggedEvent] = deque(earlier, maxlen=kept)
+    def __init__(self, earlier: Iterable[LoggedEvent] = (), max_events: int = MAX_RECORDS) -> None:
+        self._events: deque[LoggedEvent] = deque(earlier, maxlen=max_events)
         self._lock = threading.Lock()
         self._run_id, self._sequence = "", 0
         self._listeners: list[Callable[[], None]] = []
@@ -51,18 +51,18 @@ class EventLog:
         """Have a function called, from whatever thread, after events were added."""
         self._listeners.append(listener)
 
-    def add(self, run_id: str, found: Iterable[Event], now: datetime) -> list[LoggedEvent]:
+    def add(self, run_id: str, events: Iterable[Event], now: datetime) -> list[LoggedEvent]:
         """Give each a place; a run that was not known begins."""
         added = []
         with self._lock:
             if run_id != self._run_id:
                 self._run_id, self._sequence = run_id, 0
-            for one in found:
+            for event in events:
                 self._sequence += 1
                 added.append(
                     LoggedEvent(
-                        run_id, self._sequence, now, one.kind, one.time, one.services, one.text,
-                        one.detail,
+                        run_id, self._sequence, now, event.kind, event.time, event.services,
+                        event.text, event.detail,
                     )
                 )  # fmt: skip
             self._events.extend(added)
@@ -119,5 +119,5 @@ class EventLog:
                 lost = LostEvents(oldest.run_id, number, oldest.sequence - 1)
                 position = first
             start = position - first
-            found = list(islice(self._events, start, start + limit))
-            return found, position + len(found), lost
+            events = list(islice(self._events, start, start + limit))
+            return events, position + len(events), lost

@@ -79,9 +79,9 @@ def at(history: Sequence[Snapshot], time: datetime) -> Snapshot:
     ServerError
         NOT_IN_HISTORY.
     """
-    for taken in reversed(history):
-        if taken.time <= time < taken.end_time:
-            return taken
+    for snapshot in reversed(history):
+        if snapshot.time <= time < snapshot.end_time:
+            return snapshot
     raise not_in_history(history[0].time, history[-1].time)
 
 
@@ -96,31 +96,31 @@ def series(history: Sequence[Snapshot], query: HistoryQuery) -> Series:
         INVALID_FIELD or UNKNOWN_SERVICE.
     """
     latest = history[-1]
-    graph, wanted = latest.graph, latest.indices(query.services)
-    services = tuple(range(graph.services)) if wanted is None else wanted
+    graph, indices = latest.graph, latest.indices(query.services)
+    services = tuple(range(graph.services)) if indices is None else indices
     metrics = tuple(dict.fromkeys(query.metrics))
     start, end = query.start_time, query.end_time
-    chosen = [
-        taken
-        for taken in history
-        if (start is None or taken.end_time > start) and (end is None or taken.time < end)
+    snapshots = [
+        snapshot
+        for snapshot in history
+        if (start is None or snapshot.end_time > start) and (end is None or snapshot.time < end)
     ]
     points = query.max_points or DEFAULT_POINTS
-    _check(query, metrics, len(services), min(points, len(chosen)))
-    per_bucket = max(1, -(-len(chosen) // points))
-    found, where = [], list(services)
+    _check(query, metrics, len(services), min(points, len(snapshots)))
+    per_bucket = max(1, -(-len(snapshots) // points))
+    reduced, where = [], list(services)
     for metric in metrics:  # one at a time: all metrics of a large system take 100 MB
         values = np.array(
-            [_values(taken, HISTORY_METRICS[metric], graph)[where] for taken in chosen]
+            [_values(snapshot, HISTORY_METRICS[metric], graph)[where] for snapshot in snapshots]
         )
-        found.append(_reduced(values.reshape(len(chosen), len(services)), per_bucket))
-    minimum, maximum, mean, last = (np.stack(parts, axis=1) for parts in zip(*found, strict=True))
+        reduced.append(_reduced(values.reshape(len(snapshots), len(services)), per_bucket))
+    minimum, maximum, mean, last = (np.stack(parts, axis=1) for parts in zip(*reduced, strict=True))
     return Series(
         run=latest.run,
         graph=graph,
         services=services,
         metrics=metrics,
-        start_time=chosen[0].time if chosen else None,
+        start_time=snapshots[0].time if snapshots else None,
         bucket_s=per_bucket * latest.frame.interval_s,
         minimum=minimum,
         maximum=maximum,
@@ -150,18 +150,18 @@ def _check(query: HistoryQuery, metrics: tuple[str, ...], services: int, points:
         raise invalid(wrong)
 
 
-def _values(taken: Snapshot, metric: Metric, graph: ServiceGraph) -> FloatArray:
+def _values(snapshot: Snapshot, metric: Metric, graph: ServiceGraph) -> FloatArray:
     """(S,) values of one metric, of the services of a graph."""
     values: FloatArray
     if metric.kind is not Kind.PREDICTION:
-        values = getattr(taken.frame, metric.field)[0]
-    elif taken.forecast is None:
-        values = np.full(taken.graph.services, np.nan)
+        values = getattr(snapshot.frame, metric.field)[0]
+    elif snapshot.forecast is None:
+        values = np.full(snapshot.graph.services, np.nan)
     else:
-        values = taken.forecast.probability
-    if taken.graph is graph:
+        values = snapshot.forecast.probability
+    if snapshot.graph is graph:
         return values
-    return GraphChange.between(taken.graph, graph).of_services(values, np.nan)
+    return GraphChange.between(snapshot.graph, graph).of_services(values, np.nan)
 
 
 def _reduced(values: FloatArray, per_bucket: int) -> tuple[FloatArray, ...]:
@@ -170,12 +170,12 @@ def _reduced(values: FloatArray, per_bucket: int) -> tuple[FloatArray, ...]:
     padding = np.full((missing, *values.shape[1:]), np.nan)
     shape = (-1, per_bucket, *values.shape[1:])
     buckets = np.concatenate([values, padding]).reshape(shape)
-    seen = np.isfinite(buckets)
-    count = seen.sum(axis=1)
-    total = np.where(seen, buckets, 0.0).sum(axis=1)
+    observed = np.isfinite(buckets)
+    count = observed.sum(axis=1)
+    total = np.where(observed, buckets, 0.0).sum(axis=1)
     mean = np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
     # The last one observed: the first from behind.
-    place = per_bucket - 1 - seen[:, ::-1].argmax(axis=1)
-    last = np.take_along_axis(buckets, place[:, np.newaxis], axis=1)[:, 0]
+    position = per_bucket - 1 - observed[:, ::-1].argmax(axis=1)
+    last = np.take_along_axis(buckets, position[:, np.newaxis], axis=1)[:, 0]
     smallest, largest = np.fmin.reduce(buckets, axis=1), np.fmax.reduce(buckets, axis=1)
     return smallest, largest, mean, last

@@ -41,17 +41,17 @@ class Persistence:
     ----------
     log
         Log of events; may be read from any thread.
-    keep
+    save
         Is handed what is to be kept; must not wait.
-    switch
+    kill_switch
         The kill switch.
     slos
         How budgets are followed.
     """
 
     log: EventLog = field(default_factory=EventLog)
-    keep: Callable[[Changes], object] = lambda _: None
-    switch: KillSwitch = field(default_factory=KillSwitch)
+    save: Callable[[Changes], object] = lambda _: None
+    kill_switch: KillSwitch = field(default_factory=KillSwitch)
     slos: SloSettings = field(default_factory=SloSettings)
 
 
@@ -86,7 +86,7 @@ class RunRecorder:
             tuple(alarms),
             tuple(experiments),
             tuple(logged),
-            self._persistence.switch.engaged,
+            self._persistence.kill_switch.engaged,
         )
         if changes.incidents or changes.alarms or changes.experiments or changes.events:
-            self._persistence.keep(changes)
+            self._persistence.save(changes)

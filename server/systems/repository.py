@@ -31,7 +31,7 @@ from server.systems.event_log import EventLog
 from server.systems.recorder import Changes, Persistence
 
 WRITES_BETWEEN_PRUNING = 200
-FLUSHES_WITHIN_S = 5.0
+FLUSH_TIMEOUT_S = 5.0
 _log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
@@ -75,9 +75,9 @@ class Repository:
             _log.info("%d incidents, alarms and experiments ended with the run before", left)
         if engaged:
             _log.warning("the kill switch is on: no fault is taken until it is lifted")
-        return Persistence(log, self.keep, KillSwitch(engaged), slos)
+        return Persistence(log, self.save, KillSwitch(engaged), slos)
 
-    def keep(self, changes: Changes) -> None:
+    def save(self, changes: Changes) -> None:
         """Write soon; what cannot be written is logged and counted by the store."""
         self._writes += 1
         now = datetime.now(UTC)
@@ -103,13 +103,13 @@ class Repository:
     def flush(self) -> None:
         """Wait until what was to be kept before is written, or was given up, or takes too long."""
         with contextlib.suppress(StoreError, TimeoutError):
-            self._store.write(lambda _: None).result(FLUSHES_WITHIN_S)
+            self._store.write(lambda _: None).result(FLUSH_TIMEOUT_S)
 
-    async def flushed(self) -> None:
+    async def flush_async(self) -> None:
         """Wait as `flush` does, in an event loop."""
         await self._store.run_blocking(self.flush)
 
-    def incidents(self, wanted: IncidentFilter, before: int | None, size: int) -> Page[Incident]:
+    def incidents(self, criteria: IncidentFilter, before: int | None, size: int) -> Page[Incident]:
         """Give a page of incidents, the newest first.
 
         Raises
@@ -117,11 +117,11 @@ class Repository:
         ServerError
             STORE_UNAVAILABLE.
         """
-        return self._read(lambda connection: incidents.page(connection, wanted, before, size))
+        return self._read(lambda connection: incidents.page(connection, criteria, before, size))
 
-    def alarms(self, wanted: AlarmFilter, before: int | None, size: int) -> Page[Alarm]:
+    def alarms(self, criteria: AlarmFilter, before: int | None, size: int) -> Page[Alarm]:
         """Give a page of alarms, the newest first; raises as `incidents`."""
-        return self._read(lambda connection: alarms.page(connection, wanted, before, size))
+        return self._read(lambda connection: alarms.page(connection, criteria, before, size))
 
     def experiments(self, before: int | None, size: int) -> Page[Experiment]:
         """Give a page of experiments, the newest first; raises as `incidents`."""

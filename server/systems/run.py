@@ -43,4 +43,4 @@ class LiveRun:
         run = Run(uuid.uuid4().hex[:12], frames.graph.name, self.source.seed, frames.start_time)
         self.pipeline = Pipeline(run, frames.graph, frames.interval_s, predictor, slos)
         for frame in frames.backfill():
-            self.pipeline.learn(frame)
+            self.pipeline.warm_up(frame)

@@ -132,7 +132,7 @@ class System:
     @property
     def kill_switch(self) -> bool:
         """Whether faults are refused."""
-        return self._persistence.switch.engaged
+        return self._persistence.kill_switch.engaged
 
     def tick(self) -> Snapshot:
         """Observe one further interval."""
@@ -157,7 +157,7 @@ class System:
         ServerError
             As of `FaultService.inject`; nothing is changed then.
         """
-        with self._changing_faults() as faults:
+        with self._recording_faults() as faults:
             return faults.inject(fault, request_id)
 
     def run_scenario(self, document: str, request_id: str = "") -> Experiment:
@@ -174,7 +174,7 @@ class System:
             if live.source.faults is None:
                 raise not_supported_by_source("faults")
             scenario = live.source.faults.read_scenario(document)
-            with self._changing_faults() as faults:
+            with self._recording_faults() as faults:
                 if self._live is live:
                     return faults.run_scenario(scenario, request_id)
 
@@ -188,12 +188,12 @@ class System:
         ServerError
             UNKNOWN_FAULT, UNKNOWN_EXPERIMENT.
         """
-        with self._changing_faults() as faults:
+        with self._recording_faults() as faults:
             return faults.stop(fault_id=fault_id, experiment_id=experiment_id)
 
     def set_kill_switch(self, engaged: bool) -> list[InjectedFault]:
         """Stop all faults and refuse new ones, or take them again; return what was stopped."""
-        with self._changing_faults() as faults:
+        with self._recording_faults() as faults:
             return faults.set_kill_switch(engaged, self.latest.end_time)
 
     def open_incidents(self) -> list[Incident]:
@@ -261,31 +261,31 @@ class System:
         self._live = live
         self._faults = FaultService(
             source.faults, source.frames.time_s, findings, self._max_faults,
-            self._persistence.switch,
+            self._persistence.kill_switch,
         )  # fmt: skip
         self._recorder = RunRecorder(run.id, self._faults, self._persistence)
         text, start = f"a run of {run.name} begins", RunStart(run.name, run.seed)
-        begun = Event(EventKind.RUN_STARTED, first.time, (), text, start)
-        self._record(findings, now, Closed(events=(begun,)))
+        event = Event(EventKind.RUN_STARTED, first.time, (), text, start)
+        self._record(findings, now, Closed(events=(event,)))
         self._publish(first, before=())
-        self._show(findings, acted=())
+        self._notify_observer(findings, active=())
         return run
 
     def _tick(self) -> Snapshot:
         number, frames = self.latest.sequence + 1, self._live.source.frames
-        acted = self._faults.acting()
+        active = self._faults.active()
         frame = frames.next_frame()
         closed = self._follow_graph(frames.graph, number)
         self._faults.advance(frames.time_s)
         now = self._now()
-        taken, findings = self._live.pipeline.update(
-            frame, number, self.clock, now, self._faults.acting(), self.kill_switch
+        snapshot, findings = self._live.pipeline.update(
+            frame, number, self.clock, now, self._faults.active(), self.kill_switch
         )
-        self._publish(taken, self._history)
-        self._faults.take(findings)
+        self._publish(snapshot, self._history)
+        self._faults.update(findings)
         self._record(findings, now, closed)
-        self._show(findings, acted)
-        return taken
+        self._notify_observer(findings, active)
+        return snapshot
 
     def _follow_graph(self, graph: ServiceGraph, number: int) -> Closed:
         pipeline = self._live.pipeline
@@ -308,23 +308,23 @@ class System:
             (*closed.alarms, *findings.alarms),
         )
 
-    def _show(self, findings: Findings, acted: tuple[InjectedFault, ...]) -> None:
+    def _notify_observer(self, findings: Findings, active: tuple[InjectedFault, ...]) -> None:
         if self._observer is not None and self._live.source.labels is not None:
-            self._observer(self.latest, findings, acted, self._live.source.labels.truth)
+            self._observer(self.latest, findings, active, self._live.source.labels.truth)
 
-    def _publish(self, taken: Snapshot, before: tuple[Snapshot, ...]) -> None:
-        most = history_limit(self._max_history, taken.graph.services)
+    def _publish(self, snapshot: Snapshot, before: tuple[Snapshot, ...]) -> None:
+        limit = history_limit(self._max_history, snapshot.graph.services)
         older = [*before[:-1], *(last.without_features() for last in before[-1:])]
         # Readers take the whole tuple, without a lock: none ever waits for a tick.
-        self._history = (*older[max(0, len(older) + 1 - most) :], taken)
+        self._history = (*older[max(0, len(older) + 1 - limit) :], snapshot)
 
     @contextmanager
-    def _changing_faults(self) -> Iterator[FaultService]:
+    def _recording_faults(self) -> Iterator[FaultService]:
         with self._lock:
             yield self._faults
             self._recorder.record(self._now())
 
 
-def history_limit(most: int, services: int) -> int:
+def history_limit(limit: int, services: int) -> int:
     """How many snapshots of so many services may be kept: all of them take a GB at most."""
-    return max(1, min(most, max(MIN_HISTORY, MAX_SERVICE_SNAPSHOTS // services)))
+    return max(1, min(limit, max(MIN_HISTORY, MAX_SERVICE_SNAPSHOTS // services)))

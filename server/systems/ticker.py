@@ -16,7 +16,7 @@ from server.pipeline.snapshot import Run, Snapshot
 from server.systems.run import LiveRun
 from server.systems.system import System
 
-REMEMBERED_TICKS = 100
+MAX_DURATIONS = 100
 
 _log = logging.getLogger(__name__)
 
@@ -24,7 +24,7 @@ _log = logging.getLogger(__name__)
 class Publisher(Protocol):
     """Tells subscribers what a system publishes; called from the event loop."""
 
-    async def publish(self, taken: Snapshot) -> None:
+    async def publish(self, snapshot: Snapshot) -> None:
         """Give a snapshot to every subscriber."""
         ...
 
@@ -50,13 +50,13 @@ class Ticker:
     ----------
     ticks, failed
         How many there were, and how many of them failed.
-    spent_s
+    durations_s
         How long the last ones took.
     """
 
     def __init__(self, system: System, publisher: Publisher, seconds: Histogram) -> None:
         self.ticks = self.failed = 0
-        self.spent_s: deque[float] = deque(maxlen=REMEMBERED_TICKS)
+        self.durations_s: deque[float] = deque(maxlen=MAX_DURATIONS)
         self._system, self._publisher = system, publisher
         self._seconds = seconds
         self._ticking = asyncio.Lock()
@@ -94,9 +94,9 @@ class Ticker:
         ServerError
             INVALID_FIELD, for an impossible speed.
         """
-        self._system.clock.changed(paused, speed)
+        self._system.clock.with_changes(paused, speed)
         async with self._ticking:
-            clock = self._system.clock.changed(paused, speed)
+            clock = self._system.clock.with_changes(paused, speed)
             if clock != self._system.clock:
                 self._system.clock = clock
                 self._publisher.set_clock(clock)
@@ -117,14 +117,14 @@ class Ticker:
             return run
 
     async def _tick(self, thread: ThreadPoolExecutor) -> None:
-        began = time.perf_counter()
+        start = time.perf_counter()
         self.ticks += 1
         try:
-            taken = await asyncio.get_running_loop().run_in_executor(thread, self._system.tick)
-            await self._publisher.publish(taken)
+            snapshot = await asyncio.get_running_loop().run_in_executor(thread, self._system.tick)
+            await self._publisher.publish(snapshot)
         except Exception:
             self.failed += 1
             _log.exception("a tick failed")
-        spent_s = time.perf_counter() - began
-        self.spent_s.append(spent_s)
-        self._seconds.observe(spent_s)
+        duration_s = time.perf_counter() - start
+        self.durations_s.append(duration_s)
+        self._seconds.observe(duration_s)

@@ -110,7 +110,7 @@ class _Listening(socket.socket):
     def accept(self) -> tuple[socket.socket, Any]:
         """Accept a connection, and end the oldest if there are too many."""
         connection, peer = super().accept()
-        for closed in [known for known in self._accepted if known.fileno() == -1]:
+        for closed in [accepted for accepted in self._accepted if accepted.fileno() == -1]:
             self._accepted.pop(closed).cancel()
         loop = asyncio.get_running_loop()
         self._accepted[connection] = loop.call_later(MAX_CONNECTION_S, self._end, connection)
@@ -132,11 +132,11 @@ class _Listening(socket.socket):
 
 def _listen(host: str, port: int) -> _Listening:
     try:
-        family, _, _, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with contextlib.ExitStack() as unless_it_listens:
             listening = unless_it_listens.enter_context(_Listening(family))
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listening.bind(place)
+            listening.bind(address)
             listening.listen()
             unless_it_listens.pop_all()
     except OSError as error:

@@ -95,7 +95,7 @@ def fill(data: Path, known: Sequence[RecordedExperiment], packed: bytes | None =
     """Keep experiments in the store of a data directory that no server uses; `packed` is kept."""
     store = open_store(locate(data, None))
     for experiment in known:
-        recording = labelled(experiment.seen)
+        recording = labelled(experiment.window)
         assert recording is not None
         content = to_bytes(recording) if packed is None else packed
         now = datetime.now(UTC)

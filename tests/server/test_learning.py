@@ -14,7 +14,7 @@ import pytest
 
 from ml.learning.__main__ import NICEST
 from ml.serving.artefact import CONFIG, LEARNING, METRICS, SHIPPED, TREES, read_manifest
-from server.learning.recorder import BEFORE_FRAMES, RecordedExperiment
+from server.learning.recorder import PRE_FAULT_FRAMES, RecordedExperiment
 from sre_edge import Client
 from sre_edge.v1 import model_pb2, simulation_service_pb2, training_pb2
 from sre_edge.v1 import prediction_service_pb2 as pb
@@ -230,7 +230,7 @@ async def test_a_training_begins_by_itself_if_that_is_switched_on(
     fill(data, known[:1])
     app = await start_server(speed=100.0, data=data, learn_after=2)
     async with called(app) as stubs:
-        await stubs.until(lambda taken: taken.cursor.sequence > BEFORE_FRAMES)
+        await stubs.until(lambda snapshot: snapshot.cursor.sequence > PRE_FAULT_FRAMES)
         await stubs.inject(target="database", kind="FAULT_KIND_CPU_SPIKE", duration="1s")
         async with asyncio.timeout(60):
             while (await refused_or(stubs)) is None:

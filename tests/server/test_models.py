@@ -139,7 +139,7 @@ async def test_models_are_listed_page_by_page(start_server: StartServer, tmp_pat
 def test_candidates_that_never_went_live_give_way_to_newer_ones(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("server.learning.model_registry.SPARE", 2)
+    monkeypatch.setattr("server.learning.model_registry.MAX_UNUSED", 2)
     store = open_store(locate(tmp_path / "kept", None))
     models = ModelRegistry(SHIPPED, store.location.models, store)
     models.serve(System(simulation("default", 1), Predictor(SHIPPED)))
@@ -153,7 +153,7 @@ def test_candidates_that_never_went_live_give_way_to_newer_ones(
         if number == 0:
             gone_live = Activation(added[0], datetime.now(UTC), "asked for")
             store.write(lambda c, gone_live=gone_live: activations.add(c, gone_live)).result()
-    kept = [model.version for model in models.known()]
+    kept = [model.version for model in models.all_models()]
     assert kept == [
         *(added[number] for number in (4, 3, 2, 0)), read_manifest(by_hand).version, BUILT_IN
     ]  # fmt: skip

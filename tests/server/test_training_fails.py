@@ -116,7 +116,7 @@ def test_a_model_does_not_grow_without_end(
 ) -> None:
     files = {}
     for number, experiment in enumerate(known[:2]):
-        recording = labelled(experiment.seen)
+        recording = labelled(experiment.window)
         assert recording is not None
         path = tmp_path / f"{number}.npz"
         path.write_bytes(to_bytes(recording))

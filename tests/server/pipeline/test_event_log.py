@@ -42,7 +42,7 @@ def test_events_of_an_earlier_server_are_gone_on_from() -> None:
 
 
 def test_what_is_no_longer_kept_is_said() -> None:
-    log = EventLog(kept=5)
+    log = EventLog(max_events=5)
     log.add("a", happenings(8), START)
     position, lost = log.position("a", 1)
     assert lost == LostEvents("a", 2, 3)
@@ -66,7 +66,7 @@ def test_the_future_is_refused() -> None:
 
 
 def test_a_reader_that_comes_too_late_is_told_what_it_missed() -> None:
-    log = EventLog(kept=5)
+    log = EventLog(max_events=5)
     log.add("a", happenings(2), START)
     start = log.latest[0]
     log.add("a", happenings(8), START)

@@ -85,7 +85,7 @@ def test_a_file_whose_pages_are_damaged_is_said(tmp_path: Path) -> None:
 
 
 def test_a_locked_file_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database, "BUSY_S", 0.1)
+    monkeypatch.setattr(database, "BUSY_TIMEOUT_S", 0.1)
     found = locate(tmp_path, None)
     open_store(found).close()
     assert found.file is not None

@@ -94,7 +94,7 @@ def keep(
 ) -> None:
     kinds = ("incidents", "alarms", "experiments", "events")
     everything = {kind: changes.get(kind, ()) for kind in kinds}
-    repository.keep(Changes(**everything, kill_switch=kill_switch))  # type: ignore[arg-type]
+    repository.save(Changes(**everything, kill_switch=kill_switch))  # type: ignore[arg-type]
     repository.flush()
 
 
@@ -213,7 +213,7 @@ def test_what_a_server_left_open_is_closed_by_the_next(where: StoreLocation) -> 
     assert watched.faults[0].ended_by is FaultEnd.RUN_ENDED
     assert watched.outcome == experiment(1).outcome
     assert repository.experiment("x-run-2") is None
-    assert keeping.switch.engaged
+    assert keeping.kill_switch.engaged
     assert keeping.log.read(0, 10)[0] == [event(1), event(2)]
     store.close()
 
@@ -227,12 +227,12 @@ def test_a_kill_switch_that_could_not_be_written_is_written_with_what_comes_next
     assert store.lost == 1
     store.ask(lambda connection: connection.exec_driver_sql("ALTER TABLE k RENAME TO kill_switch"))
     keep(repository, events=(event(2),), kill_switch=True)
-    assert Repository(store).open(SloSettings()).switch.engaged
+    assert Repository(store).open(SloSettings()).kill_switch.engaged
 
 
 def test_the_oldest_are_dropped_beyond_the_limit(store: Store, monkeypatch: object) -> None:
     for kind in (incidents, experiments, events):
-        monkeypatch.setattr(kind, "KEPT", 3)  # type: ignore[attr-defined]
+        monkeypatch.setattr(kind, "MAX_RECORDS", 3)  # type: ignore[attr-defined]
     repository = Repository(store)
     keep(repository, experiments=tuple(experiment(n) for n in range(1, 6)),
          incidents=tuple(incident(n, "db") for n in range(1, 6)),

@@ -91,9 +91,9 @@ def test_the_oldest_experiments_give_way(store: Store) -> None:
     for number in range(5):
         add(store, f"r{number}", kept=3)
     assert [e.run_id for e in store.read(learned_examples.newest)] == ["r4", "r3", "r2"]
-    last = add(store, "large", b"x" * 90, kept_bytes=95)
+    last = add(store, "large", b"x" * 90, max_bytes=95)
     assert [e.run_id for e in store.read(learned_examples.newest)] == ["large", "r4"]
-    only = add(store, "larger", b"x" * 500, kept_bytes=95)
+    only = add(store, "larger", b"x" * 500, max_bytes=95)
     assert [e.run_id for e in store.read(learned_examples.newest)] == ["larger"]
     assert store.read(lambda c: learned_examples.content(c, last)) is None
     assert store.read(lambda c: learned_examples.count(c)) == 1
