@@ -213,7 +213,7 @@ def _bind(
     except (OSError, RuntimeError) as error:
         reason = getattr(error, "strerror", None) or "not possible"
         raise SettingsError(
-            f"{settings.listen} cannot be listened on ({reason}); set another address with "
+            f"cannot listen on {settings.listen} ({reason}); set another address with "
             "--listen or SRE_EDGE_LISTEN"
         ) from error
     return f"{host}:{port}"

@@ -1,4 +1,4 @@
-"""Certificates and the token: read from files, and read again when those change."""
+"""Certificates and the token: read from files, and read again when the files change."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ Content = TypeVar("Content")
 
 
 class WatchedFiles(Generic[Content]):
-    """What some files say, read again when they change; safe to use from any thread.
+    """The content of some files, read again when they change; safe to use from any thread.
 
-    Content that cannot be used is logged, and what was there before stays in use.
+    New content that cannot be used is logged, and the previous content stays in use.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ class WatchedFiles(Generic[Content]):
         self._content = read()
 
     def get(self) -> Content:
-        """Give the content; looks at the files once a second at most."""
+        """Give the content; checks the files at most once a second."""
         now_s = time.monotonic()
         with self._lock:
             if now_s - self._checked_s >= CHECK_EVERY_S:
@@ -71,12 +71,12 @@ class WatchedFiles(Generic[Content]):
 
 @dataclass(frozen=True, slots=True)
 class Certificates:
-    """PEM texts: key and chain of the server, and who may sign those of clients.
+    """PEM texts: key and chain of the server, and the CA of client certificates.
 
     Attributes
     ----------
     context
-        Key and chain as Python's servers take them, which ask for no certificate of clients.
+        The same for Python's `ssl`, without client certificates.
     """
 
     key: bytes
@@ -85,14 +85,14 @@ class Certificates:
     context: ssl.SSLContext
 
     def configuration(self) -> grpc.ServerCertificateConfiguration:
-        """Give them as gRPC takes them."""
+        """Give the certificates in the form that gRPC needs."""
         return grpc.ssl_server_certificate_configuration(
             [(self.key, self.chain)], root_certificates=self.client_ca
         )
 
 
 def certificates(settings: Settings) -> WatchedFiles[Certificates] | None:
-    """Load the certificates that the settings name; None without TLS.
+    """Load the certificates of the settings; None without TLS.
 
     Raises
     ------
@@ -119,7 +119,7 @@ def certificates(settings: Settings) -> WatchedFiles[Certificates] | None:
             )
         except (OSError, ssl.SSLError) as error:
             raise SettingsError(
-                f"{variable}: expected PEM files that fit together ({_reason(error)})"
+                f"{variable}: expected matching PEM files ({_reason(error)})"
             ) from error
 
     return WatchedFiles((cert, key, *([client_ca] if client_ca else [])), read)
@@ -128,7 +128,7 @@ def certificates(settings: Settings) -> WatchedFiles[Certificates] | None:
 def server_credentials(
     watched: WatchedFiles[Certificates], *, mutual: bool
 ) -> grpc.ServerCredentials:
-    """Give gRPC credentials that follow the files: each new connection gets the latest."""
+    """Make credentials for gRPC that give each new connection the latest certificates."""
     return grpc.dynamic_ssl_server_credentials(
         watched.get().configuration(),
         lambda: watched.get().configuration(),
@@ -140,23 +140,23 @@ class Token:
     """The token that clients must send."""
 
     def __init__(self, path: Path) -> None:
-        """Read it.
+        """Read the token.
 
         Raises
         ------
         SettingsError
-            If there is none, or it is too short.
+            If the file cannot be read, or the token is too short.
         """
         self._watched = WatchedFiles((path,), lambda: _token(path))
 
     def matches(self, authorization: str) -> bool:
-        """Whether the value of an `authorization` header is right, in constant time."""
+        """Whether an `authorization` header has the token; compares in constant time."""
         expected = b"Bearer " + self._watched.get()
         return hmac.compare_digest(authorization.encode(errors="replace"), expected)
 
 
 def token(settings: Settings) -> Token | None:
-    """Load the token that the settings name; None without one.
+    """Load the token of the settings; None without one.
 
     Raises
     ------

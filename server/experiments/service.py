@@ -122,7 +122,7 @@ class FaultService:
             UNKNOWN_FAULT, UNKNOWN_EXPERIMENT.
         """
         if experiment_id is not None and experiment_id not in self._experiments:
-            raise unknown_experiment(experiment_id, going_on=True)
+            raise unknown_experiment(experiment_id, unfinished=True)
         chosen = [
             (experiment, fault)
             for experiment, fault in self._live()

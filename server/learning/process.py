@@ -64,7 +64,7 @@ class TrainingProcess:
         said = self._errors.read()[-_MAX_LOGGED_CHARACTERS:].strip()
         if said:
             _log.error("training ended with %d: %s", code, said)
-        return f"the process that trains ended with {code}; the log has what it said"
+        return f"the training process exited with code {code}; the log has its output"
 
     def kill(self) -> None:
         """End it at once, if it has not ended."""

@@ -30,7 +30,7 @@ from server.store.learned_examples import LearnedExperiment
 from server.store.trainings import INTERRUPTED, Training, TrainingState
 
 MIN_EXPERIMENTS = 2
-"""One to learn from, and the newest one to judge by."""
+"""One to learn from, and the newest one to evaluate on."""
 _JOB = "job.json"
 _log = logging.getLogger(__name__)
 
@@ -152,7 +152,7 @@ class Trainer:
             ended = self._train_and_clean_up(training, experiments, request)
         except Exception as error:
             _log.exception("training %d failed", training.id)
-            message = "something went wrong; the log has the details"
+            message = "internal error; the log has the details"
             if isinstance(error, ArtefactError):
                 message = error.problem
             elif isinstance(error, ServerError | StoreError):

@@ -84,7 +84,7 @@ class CallMetrics(Collector):
         """Give what was counted to Prometheus."""
         calls = CounterMetricFamily(
             "sre_edge_grpc_calls",
-            "Calls that ended, by method and status code.",
+            "Finished calls by method and status code.",
             labels=["method", "code"],
         )
         for method, codes in list(self._calls.items()):
@@ -92,7 +92,7 @@ class CallMetrics(Collector):
                 calls.add_metric([method, code], count)
         yield calls
         seconds = HistogramMetricFamily(
-            "sre_edge_grpc_call_seconds", "Time of calls with one answer.", labels=["method"]
+            "sre_edge_grpc_call_seconds", "Duration of unary calls.", labels=["method"]
         )
         for method, durations in list(self._durations.items()):
             buckets = zip(LABELS, accumulate(durations.calls), strict=True)

@@ -1,4 +1,4 @@
-"""Where the records are: a data directory of the user, and in it or elsewhere the database."""
+"""Where records are stored: the data directory and the database."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ _SECRET = ("password", "passfile", "sslpassword", "sslkey")
 
 
 class StoreLocationError(SettingsError):
-    """A place for records that cannot be used; the message is for people, without secrets."""
+    """A location that cannot be used; the message is for people, without secrets."""
 
 
 class StoreError(RuntimeError):
-    """A database that does not do what it must; the message is for people, without secrets."""
+    """A database that fails; the message is for people, without secrets."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoreLocation:
-    """Where a server keeps what outlives it.
+    """Where a server stores what must survive a restart.
 
     Attributes
     ----------
     data
-        Directory of trained models, and of the database if no other is named.
+        Directory of trained models, and of the database unless a URL says otherwise.
     url
-        Database as SQLAlchemy addresses it.
+        URL of the database for SQLAlchemy.
     """
 
     data: Path
@@ -56,14 +56,14 @@ class StoreLocation:
         return Path(self.url.database or "") if embedded else None
 
     def __str__(self) -> str:
-        """Name the database as people may see it: without passwords, nor options that may be."""
+        """Name the database without its password and options, which may be secret."""
         if self.file is not None:
             return str(self.file)
         shown = self.url.set(drivername="postgresql", query={})
         return shown.render_as_string(hide_password=True)
 
     def without_secrets(self, text: str) -> str:
-        """Take the passwords out of a text that a driver wrote."""
+        """Remove passwords from a message of the driver."""
         secrets = [self.url.password, *(self.url.query.get(key) for key in _SECRET)]
         for secret in secrets:
             if isinstance(secret, str) and secret:
@@ -72,7 +72,7 @@ class StoreLocation:
 
 
 def locate(data: Path, store: str | None) -> StoreLocation:
-    """Resolve where records are kept.
+    """Resolve where records are stored.
 
     Parameters
     ----------
@@ -84,14 +84,14 @@ def locate(data: Path, store: str | None) -> StoreLocation:
     Raises
     ------
     PlaceError
-        If the URL is none that can be used. It is never repeated: it may hold a password.
+        If the URL cannot be used. The message never repeats it: it may hold a password.
     """
     data = data.expanduser().absolute()
     if not store:
         return StoreLocation(data, URL.create("sqlite", database=str(data / DATABASE)))
     try:
         url = make_url(store)
-        url.port  # noqa: B018 - what is no number is found here
+        url.port  # noqa: B018 - raises an error if it is not a number
     except (ArgumentError, ValueError) as error:
         raise StoreLocationError(EXPECTED_URL) from error
     if url.drivername == "sqlite":
@@ -102,19 +102,19 @@ def locate(data: Path, store: str | None) -> StoreLocation:
     if url.drivername in _POSTGRES:
         if importlib.util.find_spec("psycopg") is None:
             raise StoreLocationError(
-                "SRE_EDGE_STORE: PostgreSQL needs its extra: pip install 'sre-edge[postgres]'"
+                "SRE_EDGE_STORE: PostgreSQL needs a driver: pip install 'sre-edge[postgres]'"
             )
         return StoreLocation(data, url.set(drivername="postgresql+psycopg"))
     raise StoreLocationError(f"{EXPECTED_URL}, got {url.drivername}:")
 
 
 def lock_file(path: Path) -> IO[str]:
-    """Hold a lock file for as long as the process lives or until it is closed.
+    """Lock a file until it is closed or the process ends.
 
     Raises
     ------
     PlaceError
-        If another process holds it, or nothing can be written there.
+        If another process holds the lock, or the directory cannot be written.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

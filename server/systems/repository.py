@@ -74,7 +74,7 @@ class Repository:
         if left:
             _log.info("%d incidents, alarms and experiments ended with the run before", left)
         if engaged:
-            _log.warning("the kill switch is on: no fault is taken until it is lifted")
+            _log.warning("the kill switch is engaged: faults are refused until it is lifted")
         return Persistence(log, self.save, KillSwitch(engaged), slos)
 
     def save(self, changes: Changes) -> None:

@@ -145,7 +145,7 @@ class System:
             self._predictor = predictor
             self._live.pipeline.use(predictor)
             version, time = predictor.manifest.version, self.latest.end_time
-            text, change = f"{version} is the model from now on", ModelChange(version)
+            text, change = f"model {version} is live from now on", ModelChange(version)
             event = Event(EventKind.MODEL_ACTIVATED, time, (), text, change)
             self._recorder.record(self._now(), [event])
 

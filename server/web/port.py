@@ -141,7 +141,7 @@ def _listen(host: str, port: int) -> _Listening:
             unless_it_listens.pop_all()
     except OSError as error:
         raise SettingsError(
-            f"{host}:{port} cannot be listened on ({error.strerror}); set another address with "
+            f"cannot listen on {host}:{port} ({error.strerror}); set another address with "
             "--metrics-listen or SRE_EDGE_METRICS_LISTEN"
         ) from error
     return listening

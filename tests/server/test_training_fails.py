@@ -49,7 +49,7 @@ async def test_a_process_that_dies_and_a_place_that_cannot_be_written(
         os.kill(process, signal.SIGKILL)
         last = (await ended(stubs, begun.id))[-1]
         assert (last.state, last.candidate_version) == (FAILED, "")
-        assert last.message == "the process that trains ended with -9; the log has what it said"
+        assert last.message == "the training process exited with code -9; the log has its output"
         assert not list((data / "models").iterdir())
         assert not list((data / "trainings").iterdir())
         shutil.rmtree(data / "models")
@@ -57,7 +57,7 @@ async def test_a_process_that_dies_and_a_place_that_cannot_be_written(
         begun = await start_training(stubs, **TINY)
         last = (await ended(stubs, begun.id))[-1]
         assert (last.id, last.state) == (2, FAILED)
-        assert last.message == "something went wrong; the log has the details"
+        assert last.message == "internal error; the log has the details"
         (data / "models").unlink()
         begun = await start_training(stubs, **TINY)
         assert begun.id == 3
