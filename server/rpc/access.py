@@ -1,4 +1,4 @@
-"""Who may call, and how many at a time."""
+"""Access control: the token, and limits of concurrent calls and streams."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from server.errors import too_many_calls, too_many_streams, unauthenticated
 from server.rpc.errors import abort
 
 PUBLIC_METHODS = f"/{health.SERVICE_NAME}/"
-"""Whoever reaches the port may ask whether the server serves: probes have no token."""
+"""Health checks need no token: probes have none."""
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class TokenInterceptor(grpc.aio.ServerInterceptor):
-    """Refuses calls without the token; health is open, reflection is not."""
+    """Refuses calls without the token; health checks need none, reflection does."""
 
     def __init__(self, token: Token, on_refused: Callable[[str], None]) -> None:
-        """Take the token, and whom to tell the method of a refused call."""
+        """Take the token, and a function to call with the method of each refused call."""
         self._token, self._on_refused = token, on_refused
 
     async def intercept_service(
@@ -52,14 +52,14 @@ async def _refuse(_: Any, context: grpc.aio.ServicerContext[Any, Any]) -> None:
 
 
 class CallLimits:
-    """Counts what goes on at a time, and refuses what is too much.
+    """Counts calls and streams in progress, and refuses those beyond the limits.
 
     Parameters
     ----------
     calls
-        Calls with one answer.
+        Maximum number of unary calls in progress.
     streams
-        Streams of one connection.
+        Maximum number of open streams of one connection.
     """
 
     def __init__(self, calls: int, streams: int) -> None:
@@ -68,7 +68,7 @@ class CallLimits:
         self._streams: Counter[str] = Counter()
 
     def begin_call(self, _: Context) -> None:
-        """Begin a call with one answer.
+        """Begin a unary call.
 
         Raises
         ------
@@ -80,11 +80,11 @@ class CallLimits:
         self._calls += 1
 
     def end_call(self, _: Context) -> None:
-        """End a call that has begun."""
+        """End a unary call."""
         self._calls -= 1
 
     def begin_stream(self, context: Context) -> None:
-        """Begin a call that answers with a stream.
+        """Begin a stream.
 
         Raises
         ------
@@ -97,7 +97,7 @@ class CallLimits:
         self._streams[connection] += 1
 
     def end_stream(self, context: Context) -> None:
-        """End a stream that has begun."""
+        """End a stream."""
         connection = context.peer()
         self._streams[connection] -= 1
         if not self._streams[connection]:

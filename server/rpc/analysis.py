@@ -1,4 +1,4 @@
-"""How the services stand, as messages."""
+"""The analysis of a snapshot, as messages: pure functions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from telemetry.graph import FloatArray
 def service(
     snapshot: Snapshot, forecast: Forecast, healthy: FloatArray, i: int
 ) -> analysis_pb2.ServiceAnalysis:
-    """Say how one service stands; `healthy` is the health of all, (S,)."""
+    """Convert the analysis of one service; `healthy` is the health of all, (S,)."""
     message = analysis_pb2.ServiceAnalysis(
         service=snapshot.graph.names[i],
         health=float(healthy[i]),
@@ -35,7 +35,7 @@ def service(
 
 
 def paths(snapshot: Snapshot) -> list[analysis_pb2.CriticalPath]:
-    """Give the critical path of every entry that was called."""
+    """Convert the critical path of every entry service that was called."""
     return [
         analysis_pb2.CriticalPath(
             entry=path.entry,
@@ -50,7 +50,7 @@ def paths(snapshot: Snapshot) -> list[analysis_pb2.CriticalPath]:
 
 
 def anomalies(snapshot: Snapshot, services: frozenset[str]) -> list[analysis_pb2.Anomaly]:
-    """Give what is not as usual at these services."""
+    """Convert the anomalies of some services."""
     return [
         analysis_pb2.Anomaly(
             service=anomaly.service,

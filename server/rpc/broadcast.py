@@ -1,4 +1,4 @@
-"""One encoding per distinct filter and tick, handed to every subscriber of that filter."""
+"""Streams of snapshots: each tick is encoded once per distinct filter, for all its subscribers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sre_edge.v1 import snapshot_pb2
 _Key = tuple[str, int, SnapshotFilter]
 
 MAX_CACHE_BYTES = 32 << 20
-"""Encoded messages that are kept for those who catch up from the history."""
+"""Size of the cache of messages for subscribers that catch up from the history."""
 
 
 def encode(snapshot: Snapshot, criteria: SnapshotFilter) -> bytes:
@@ -33,21 +33,21 @@ def encode(snapshot: Snapshot, criteria: SnapshotFilter) -> bytes:
 
 
 class Broadcaster:
-    """All subscribers of the metrics stream; used from the event loop alone, but for its figures.
+    """All subscribers of the metrics stream; used from the event loop only, except its counters.
 
     Parameters
     ----------
     history
-        Gives the recent snapshots of the present run, oldest first; never waits.
+        Returns the recent snapshots of the present run, oldest first, without waiting.
     max_streams
-        Subscribers at a time.
+        Maximum number of subscribers.
     clock
         The simulated clock.
 
     Attributes
     ----------
     dropped
-        Snapshots that subscribers did not read in time, so far.
+        Number of snapshots dropped for slow subscribers.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class Broadcaster:
         self._subscribers: set[Subscriber] = set()
         self._ended = False
         self.dropped = 0
-        # Of its own: a crowd that catches up must not hold up what is new.
+        # A thread of its own: many subscribers that catch up must not delay new snapshots.
         self._encoder = ThreadPoolExecutor(1, thread_name_prefix="encode")
         self._encoding: dict[_Key, asyncio.Task[bytes]] = {}
         self._cache: OrderedDict[_Key, bytes] = OrderedDict()
@@ -81,7 +81,7 @@ class Broadcaster:
         Raises
         ------
         ServerError
-            UNKNOWN_SERVICE, TOO_MANY_STREAMS, SHUTTING_DOWN, or INVALID_FIELD for a cursor from
+            UNKNOWN_SERVICE, TOO_MANY_STREAMS, SHUTTING_DOWN, or INVALID_FIELD for a cursor in
             the future.
         """
         latest = self._history()[-1]
@@ -111,7 +111,7 @@ class Broadcaster:
         Raises
         ------
         ServerError
-            What the stream was ended with.
+            The error that the stream was ended with.
         """
         return await subscriber.next(self._encode_cached)
 
@@ -120,7 +120,7 @@ class Broadcaster:
         self._subscribers.discard(subscriber)
 
     async def publish(self, snapshot: Snapshot) -> None:
-        """Give a snapshot to every subscriber; encoding happens off the event loop."""
+        """Send a snapshot to every subscriber; it is encoded off the event loop."""
         loop = asyncio.get_running_loop()
         encoded: dict[SnapshotFilter, bytes] = {}
         while missing := {s.criteria for s in self._subscribers} - encoded.keys():
@@ -129,7 +129,7 @@ class Broadcaster:
                     encoded[criteria] = await loop.run_in_executor(
                         self._encoder, encode, snapshot, criteria
                     )
-                except ServerError as error:  # the topology is another, without that service
+                except ServerError as error:  # the new topology lacks a service of the filter
                     self._end_matching(criteria, error)
         if snapshot.run.id != self._history()[-1].run.id:
             return  # a reset came while it was being encoded
@@ -137,7 +137,7 @@ class Broadcaster:
             self.dropped += subscriber.offer(snapshot, encoded[subscriber.criteria])
 
     def set_clock(self, clock: Clock) -> None:
-        """Tell every subscriber of the simulated clock."""
+        """Send the state of the simulated clock to every subscriber."""
         self._clock = clock
         for subscriber in self._subscribers:
             subscriber.set_clock(clock)
@@ -155,7 +155,7 @@ class Broadcaster:
             self.unsubscribe(subscriber)
 
     async def _encode_cached(self, snapshot: Snapshot, criteria: SnapshotFilter) -> bytes:
-        """Encode for one who catches up; others who do so at the same time share it."""
+        """Encode a snapshot of the history; subscribers that catch up share the result."""
         key = (snapshot.run.id, snapshot.sequence, criteria)
         data = self._cache.get(key)
         if data is not None:
@@ -165,7 +165,9 @@ class Broadcaster:
                 self._encode_and_cache(key, snapshot)
             )
             encoding.add_done_callback(lambda _: self._encoding.pop(key))
-        return await asyncio.shield(self._encoding[key])  # whoever gives up leaves it to the others
+        return await asyncio.shield(
+            self._encoding[key]
+        )  # one that gives up must not cancel it for the others
 
     async def _encode_and_cache(self, key: _Key, snapshot: Snapshot) -> bytes:
         data = await asyncio.to_thread(encode, snapshot, key[2])

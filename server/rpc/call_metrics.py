@@ -1,4 +1,4 @@
-"""Counts, times and logs every call."""
+"""Metrics and log of calls."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from server.rpc.access import Context
 SECONDS = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 READS = ("Get", "List", "Query", "Predict", "Stream", "Check", "Watch")
 QUIET_CODES = ("OK", "CANCELLED", "NOT_FOUND")
-"""How a read usually ends."""
+"""Usual status codes of a read."""
 
 LABELS = tuple(map(floatToGoString, (*SECONDS, math.inf)))
-"""What Prometheus calls the buckets."""
+"""Labels of the buckets for Prometheus."""
 
 CallObserver = Callable[[Context, str, float], None]
-"""Is told of a call that ended: its status code, and how many seconds it took."""
+"""Called at the end of a call, with its status code and its duration in seconds."""
 
 _log = logging.getLogger(__name__)
 
 
 class CallDurations:
-    """How long calls took: how many by the bucket of `SECONDS`, and their sum."""
+    """Durations of calls: a count for each bucket of `SECONDS`, and their sum."""
 
     __slots__ = ("calls", "sum_s")
 
@@ -41,13 +41,13 @@ class CallDurations:
 
 
 class CallMetrics(Collector):
-    """Counts calls by method and status code, times those with one answer, and logs.
+    """Counts calls by method and status code, measures unary calls, and logs.
 
-    Calls end on the event loop alone, so plain numbers do: a counter with a lock and a histogram
-    would cost a call a twentieth of its time.
+    Calls end on the event loop only, so plain numbers are enough: a counter with a lock and a
+    histogram would cost a twentieth of the time of a call.
 
-    The log has what changes something and what is refused at level INFO; reads at DEBUG, those of
-    what is not there included, if that is the level when the server starts.
+    Calls that change something or are refused are logged at level INFO, reads at DEBUG, if that
+    is the level when the server starts; a read of something that does not exist is a read.
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
@@ -56,7 +56,7 @@ class CallMetrics(Collector):
         registry.register(self)
 
     def method_observer(self, method: str, *, timed: bool) -> CallObserver:
-        """Observe a method; `method` is its full name, `timed` that it has one answer."""
+        """Make the observer of a method, by its full name; `timed` for a unary one."""
         calls, durations = self._calls[method], CallDurations()
         if timed:
             self._durations[method] = durations
@@ -77,11 +77,11 @@ class CallMetrics(Collector):
         return observe
 
     def count_refused(self, method: str) -> None:
-        """Count a call that came without the token."""
+        """Count a call that was refused because it had no token."""
         self._calls[method][grpc.StatusCode.UNAUTHENTICATED.name] += 1
 
     def collect(self) -> Iterator[Metric]:
-        """Give what was counted to Prometheus."""
+        """Collect the metrics for Prometheus."""
         calls = CounterMetricFamily(
             "sre_edge_grpc_calls",
             "Finished calls by method and status code.",

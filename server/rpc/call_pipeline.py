@@ -1,4 +1,4 @@
-"""One call, from its request to the status of its answer."""
+"""What happens around every call: limits, metrics, and errors."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ Behaviour = Callable[[Any, Context], Awaitable[Any]]
 def call_pipeline(
     method: MethodDescriptor, behaviour: Behaviour, limits: CallLimits, metrics: CallMetrics
 ) -> Behaviour:
-    """Make a servicer's method one that is limited and observed, and fails with known errors only.
+    """Wrap a method of a servicer in limits, metrics and the translation of errors.
 
-    The request is None if it could not be decoded. One function does it all: each further layer,
-    or an interceptor, would cost a call a twentieth of its time.
+    The request is None if it could not be decoded. One function does it all, because each further
+    layer, or an interceptor, would cost a twentieth of the time of a call.
     """
     stream = method.server_streaming
     begin = limits.begin_stream if stream else limits.begin_call
@@ -52,7 +52,7 @@ def call_pipeline(
         except Exception as error:
             expected_error = isinstance(error, ServerError | StoreError)
             if not expected_error and (context.cancelled() or context.done()):
-                raise  # the client is gone; a blocked write ends that way
+                raise  # the client has gone; a blocked write ends like this
             reported = catalogued(error, path)
             code = CODES[reported.reason].name
             await abort(context, reported)

@@ -1,4 +1,4 @@
-"""What can be observed and injected, as a message."""
+"""The metrics and the kinds of faults, as a message."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from telemetry.metrics import METRICS, Kind, Metric
 
 @cache
 def catalog() -> catalog_pb2.Catalog:
-    """Give the tables of metrics and faults; not to be changed."""
+    """Convert the tables of metrics and faults; the message must not be changed."""
     return catalog_pb2.Catalog(
         metrics=[_metric(metric) for metric in METRICS],
         faults=[_fault(kind, definition) for kind, definition in FAULTS.items()],

@@ -1,4 +1,4 @@
-"""`ChaosService`: faults begin and end, and what they led to."""
+"""`ChaosService`: faults, scenarios, experiments and the kill switch."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sre_edge.v1 import chaos_service_pb2 as pb
 
 
 class ChaosServicer:
-    """Injects faults into one system, and tells what was kept of their experiments."""
+    """Injects faults into one system, and answers from its experiments."""
 
     def __init__(self, system: System, repository: Repository) -> None:
         self._system, self._repository = system, repository
@@ -40,7 +40,7 @@ class ChaosServicer:
     async def LiftKillSwitch(
         self, request: pb.LiftKillSwitchRequest, context: Context
     ) -> pb.LiftKillSwitchResponse:
-        """Take faults again."""
+        """Accept faults again."""
         engaged = self._system.kill_switch
         await asyncio.to_thread(self._system.set_kill_switch, False)
         await self._repository.flush_async()
@@ -49,7 +49,7 @@ class ChaosServicer:
     async def RunScenario(
         self, request: pb.RunScenarioRequest, context: Context
     ) -> pb.RunScenarioResponse:
-        """Run a scenario from now on."""
+        """Run a scenario, starting now."""
         experiment = await asyncio.to_thread(
             self._system.run_scenario, request.document, request.request_id
         )
@@ -65,7 +65,7 @@ class ChaosServicer:
     async def GetExperiment(
         self, request: pb.GetExperimentRequest, context: Context
     ) -> pb.GetExperimentResponse:
-        """Say what an experiment led to."""
+        """Describe an experiment and its outcome."""
         found = await self._repository.run_blocking(self._get, request.experiment_id)
         return pb.GetExperimentResponse(experiment=experiments.experiment(found))
 

@@ -29,7 +29,7 @@ def encoded(
 
 @lru_cache(maxsize=2)
 def _names(edge: Descriptor, graph: ServiceGraph) -> tuple[Column, Column]:
-    """Give who calls whom: written once for all snapshots of a run."""
+    """Encode callers and callees: once for all snapshots of a run."""
     callers, callees = (
         columns.strings(edge, field, (graph.names[end] for end in ends.tolist()))
         for field, ends in (("caller", graph.caller), ("callee", graph.callee))

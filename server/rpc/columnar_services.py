@@ -1,4 +1,4 @@
-"""The services of a snapshot as columns of bytes, with what the model expects of them."""
+"""The services of a snapshot as columns of bytes, with their predictions."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def encoded(
 
 
 def _predictions(snapshot: Snapshot, forecast: Forecast, chosen: IntArray) -> list[Column]:
-    """Give what is expected of each service: its name, the figures, and more of those at risk."""
+    """Encode the predictions: names, numbers, and more details for services at risk."""
     probability = forecast.probability[chosen]
     rows = np.repeat(_record(forecast.horizon_s, forecast.model_version), len(chosen))
     rows["incident_probability"] = probability
@@ -68,14 +68,14 @@ def _predictions(snapshot: Snapshot, forecast: Forecast, chosen: IntArray) -> li
 
 @lru_cache(maxsize=8)
 def _record(horizon_s: float, version: str) -> NDArray[np.void]:
-    """Make a record (1,) of what all predictions of a model say, without their values."""
+    """Make a record (1,) of the parts that all predictions of a model share."""
     same = prediction_pb2.Prediction(horizon=times.duration(horizon_s), model_version=version)
     fields = {"incident_probability": DOUBLE, "risk_level": ENUM, "cascade_risk": DOUBLE}
     return columns.template(_PREDICTION, fields, same.SerializeToString())
 
 
 def _more(types: FloatArray, advice: Sequence[Recommendation]) -> bytes:
-    """Give what is said of a service at risk alone."""
+    """Encode the details that only services at risk have."""
     message = prediction_pb2.Prediction()
     convert.add_type(message, types)
     convert.add_advice(message, advice)
@@ -84,12 +84,12 @@ def _more(types: FloatArray, advice: Sequence[Recommendation]) -> bytes:
 
 @lru_cache(maxsize=4)
 def _names(message: Descriptor, graph: ServiceGraph) -> Column:
-    """Give the name of each service, as its metrics and as its prediction have it."""
+    """Encode the name of each service, for its metrics or its prediction."""
     return columns.strings(message, "service", graph.names)
 
 
 @lru_cache(maxsize=2)
 def _statuses(service: Descriptor) -> Column:
-    """Give each status, in the order of `Status`."""
+    """Encode each status, in the order of `Status`."""
     before = tag(service, "status", ENUM)
     return columns.column(before + varint(convert.STATUSES.value[status]) for status in Status)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from telemetry.graph import FloatArray, IntArray
 
 ENUM, DOUBLE, BYTES = 0, 1, 2
-"""How the values of a field are written: wire types of protobuf."""
+"""Wire types of protobuf."""
 
 _VALUES = {ENUM: "u1", DOUBLE: "<f8"}
 """Values in a record; the numbers of an enum are below 128."""
@@ -33,11 +33,11 @@ class Column(NamedTuple):
     size: IntArray
 
     def of(self, rows: IntArray) -> Column:
-        """Give the same of some of the messages."""
+        """Select some of the messages."""
         return Column(self.data, self.start[rows], self.size[rows])
 
     def among(self, rows: IntArray, messages: int) -> Column:
-        """Make this the part of some of so many messages; the others have none."""
+        """Spread the column over `messages` messages: `rows` have this part, the others none."""
         start, size = np.zeros(messages, dtype=np.intp), np.zeros(messages, dtype=np.intp)
         start[rows], size[rows] = self.start, self.size
         return Column(self.data, start, size)
@@ -66,7 +66,7 @@ def varint(number: int) -> bytes:
 
 
 def column(parts: Iterable[bytes]) -> Column:
-    """Make a column of parts that are given."""
+    """Make a column of the encoded parts."""
     encoded = list(parts)
     size = np.array([len(part) for part in encoded], dtype=np.intp)
     return Column(np.frombuffer(b"".join(encoded), dtype=np.uint8), size.cumsum() - size, size)
@@ -127,7 +127,7 @@ def _doubles(message: Descriptor, fields: tuple[str, ...]) -> NDArray[np.void]:
 def _without_gaps(
     complete: Column, layout: np.dtype[np.void], observed: NDArray[np.bool_], gaps: IntArray
 ) -> Column:
-    """Leave out of some of N records, at `gaps`, the fields that are not seen, (F, N)."""
+    """Remove the fields that were not observed, (F, N), from the records at `gaps`."""
     assert layout.names is not None  # noqa: S101
     parts = [layout[name].itemsize for name in layout.names]
     widths = np.add(parts[::2], parts[1::2])  # a tag, and its value
@@ -180,5 +180,5 @@ def _by_size(sizes: IntArray) -> Iterator[tuple[int, IntArray | slice]]:
 
 
 def _windows(data: NDArray[np.uint8], size: int) -> NDArray[np.void]:
-    """View bytes as pieces of so many of them; one begins at each byte."""
+    """View bytes as overlapping pieces of `size` bytes; one begins at each byte."""
     return np.ndarray((len(data) - size + 1,), f"V{size}", data, 0, (1,))

@@ -40,13 +40,13 @@ def event(record: LoggedEvent) -> incident_service_pb2.StreamEventsResponse:
 
 
 def position(run_id: str, sequence: int) -> incident_service_pb2.StreamEventsResponse:
-    """Say after which event the stream goes on, as a message of the stream."""
+    """Make the message that says after which event a stream starts."""
     cursor = event_pb2.EventCursor(run_id=run_id, sequence=sequence)
     return incident_service_pb2.StreamEventsResponse(position=cursor)
 
 
 def gap(lost: LostEvents, *, slow: bool = False) -> incident_service_pb2.StreamEventsResponse:
-    """Convert what was lost to a message of the stream; `slow`: because it was read too late."""
+    """Convert lost events to a message of the stream; `slow`: the client read too slowly."""
     reason = snapshot_pb2.GAP_REASON_HISTORY_EXPIRED
     if lost.first is None:
         reason = snapshot_pb2.GAP_REASON_RUN_ENDED

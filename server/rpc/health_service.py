@@ -1,7 +1,7 @@
-"""The health of the server, as gRPC's own protocol tells it.
+"""The health of the server, in gRPC's health checking protocol.
 
-The servicer of `grpc_health` writes to a watcher while it holds what all others need: one that does
-not read would hold up every other, and the end of the server. Here nobody waits for anybody.
+The servicer of `grpc_health` holds a lock while it writes to a watcher: one that does not read
+would block all others and the shutdown of the server. Here watchers do not wait for each other.
 """
 
 from __future__ import annotations
@@ -15,27 +15,27 @@ from server.errors import slow_subscriber, too_many_streams, unknown_service
 from server.rpc.access import CallLimits, Context
 
 MAX_WATCHERS, MAX_PER_CONNECTION, MAX_CHECKS = 100, 10, 100
-"""They need no token, and have limits of their own."""
+"""Health checks need no token, so they have limits of their own."""
 
 _STATUS = health_pb2.HealthCheckResponse.ServingStatus
 
 
 class HealthServicer:
-    """Tells how the server as a whole ("") and its gRPC services are.
+    """Reports the health of the server as a whole ("") and of its gRPC services.
 
     Parameters
     ----------
     names
-        Of the services.
+        Full names of the gRPC services.
     write_timeout_s
-        For a watcher that does not read.
+        How long a write to a watcher may block, seconds.
 
     Attributes
     ----------
     limits
-        Of those who ask.
+        Limits of health checks.
     watchers
-        How many watch.
+        Number of watchers.
     """
 
     def __init__(self, names: Iterable[str], write_timeout_s: float) -> None:
@@ -48,7 +48,7 @@ class HealthServicer:
 
     @property
     def serving(self) -> bool:
-        """Whether the server serves."""
+        """Whether the server is serving."""
         return bool(self._status == _STATUS.SERVING)
 
     @serving.setter
@@ -60,13 +60,13 @@ class HealthServicer:
     async def Check(
         self, request: health_pb2.HealthCheckRequest, context: Context
     ) -> health_pb2.HealthCheckResponse:
-        """Say it once."""
+        """Report the health once."""
         if request.service not in self._names:
             raise unknown_service(request.service, self._names[1:])
         return health_pb2.HealthCheckResponse(status=self._status)
 
     async def Watch(self, request: health_pb2.HealthCheckRequest, context: Context) -> None:
-        """Say it now and whenever it changes."""
+        """Report the health now and whenever it changes."""
         if self.watchers >= MAX_WATCHERS:
             raise too_many_streams(MAX_WATCHERS)
         self.watchers += 1

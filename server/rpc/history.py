@@ -1,4 +1,4 @@
-"""Between the wire and the history: pure functions."""
+"""Series of the history, between the domain and the wire: pure functions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sre_edge.v1 import simulation_service_pb2 as pb
 
 
 def query(request: pb.QueryHistoryRequest) -> HistoryQuery:
-    """Convert what a client wants to look back at.
+    """Convert a request.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""`IncidentService`: what is broken, what happened, and what is promised."""
+"""`IncidentService`: incidents, events and service level objectives."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from sre_edge.v1 import incident_service_pb2 as pb
 
 
 class IncidentServicer:
-    """Answers from one system, and from what was kept of it.
+    """Answers from one system and its stored records.
 
     Parameters
     ----------
     system, repository, feed
-        What is watched, what is kept, and who is told.
+        The system, its stored records, and the streams of events.
     write_timeout_s
-        How long a subscriber may not read.
+        How long a write to a subscriber may block, seconds.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class IncidentServicer:
         return await self._repository.run_blocking(self._incidents, request)
 
     async def StreamEvents(self, request: pb.StreamEventsRequest, context: Context) -> None:
-        """Stream events until the client cancels; messages are encoded already."""
+        """Stream events until the client cancels; the messages are already encoded."""
         self._system.latest.indices(request.services)
         kinds = frozenset(events.KINDS.member(kind, "kinds") for kind in request.kinds)
         criteria = EventFilter(kinds, frozenset(request.services))
@@ -67,7 +67,7 @@ class IncidentServicer:
         )
         if not page.records and request.service:
             self._system.latest.indices([request.service])
-        # What was kept of one that goes on is as old as its last change.
+        # The stored record of an open incident is only as new as its last change.
         open_ids = [found.id for found in page.records if found.state is IncidentState.OPEN]
         live = {found.id: found for found in self._system.open_incidents()} if open_ids else {}
         return pb.ListIncidentsResponse(

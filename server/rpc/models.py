@@ -23,12 +23,12 @@ DEFAULT_PAGE, MAX_PAGE = 50, 200
 def page(
     registered: list[RegisteredModel], request: pb.ListModelsRequest
 ) -> tuple[list[RegisteredModel], str]:
-    """Give the models of a page, and the token of the next one.
+    """Get the models of a page, and the token of the next page.
 
     Raises
     ------
     ServerError
-        INVALID_FIELD, for a token that no page has given.
+        INVALID_FIELD, for an unknown token.
     """
     size = min(request.page_size or DEFAULT_PAGE, MAX_PAGE)
     first = 0
@@ -65,7 +65,7 @@ def model(registered: RegisteredModel, live: str) -> model_pb2.Model:
 
 
 def model_details(registered: RegisteredModel, live: str) -> pb.GetModelResponse:
-    """Convert everything that is known of a model."""
+    """Convert all details of a model."""
     metrics = registered.metrics
     curves = metrics.pop("curves", None)
     response = pb.GetModelResponse(model=model(registered, live), card=registered.card)
@@ -107,7 +107,7 @@ def _curves(stored: Mapping[str, Any]) -> model_pb2.ModelCurves:
 
 
 def _finite(value: Any) -> Any:
-    """Replace what JSON has no number for by null."""
+    """Replace numbers that JSON cannot represent by null."""
     if isinstance(value, dict):
         return {key: _finite(item) for key, item in value.items()}
     if isinstance(value, list):

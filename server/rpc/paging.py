@@ -8,7 +8,7 @@ DEFAULT_SIZE, MAX_SIZE = 50, 500
 
 
 def size(requested: int) -> int:
-    """Give the size of a page.
+    """Determine the size of a page.
 
     Raises
     ------
@@ -21,12 +21,12 @@ def size(requested: int) -> int:
 
 
 def position(token: str) -> int | None:
-    """Give the place that a page begins before; None for the first page.
+    """Parse a token: the position that a page begins at; None for the first page.
 
     Raises
     ------
     ServerError
-        INVALID_FIELD, for what is no token.
+        INVALID_FIELD, for an invalid token.
     """
     if not token:
         return None
@@ -36,10 +36,10 @@ def position(token: str) -> int | None:
 
 
 def token(position: int | None) -> str:
-    """Give the token of a place."""
+    """Make the token of a position."""
     return "" if position is None else str(position)
 
 
 def invalid_token() -> ServerError:
-    """Report what is no token."""
+    """Report an invalid token."""
     return invalid([Violation("page_token", "expected the next_page_token of the page before")])

@@ -1,4 +1,4 @@
-"""The services and edges of a snapshot as messages, one by one: what takes least for few."""
+"""The services and edges of a snapshot as plain messages, which is fastest for few of them."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def _observed(
 def _add_predictions(
     message: Message, snapshot: Snapshot, forecast: Forecast, chosen: IntArray
 ) -> None:
-    """Say of each service what the model expects, and more of those at risk."""
+    """Add a prediction to each service, with more details at risk."""
     advised = advice_for_most_at_risk(snapshot, forecast.probability, forecast.types, chosen)
     horizon, version = times.duration(forecast.horizon_s), forecast.model_version
     probabilities = forecast.probability[chosen].tolist()

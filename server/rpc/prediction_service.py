@@ -1,4 +1,4 @@
-"""`PredictionService`: what the model expects."""
+"""`PredictionService`: predictions, alarms, models and trainings."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sre_edge.v1 import prediction_service_pb2 as pb
 
 
 class PredictionServicer:
-    """Answers from the latest snapshot of one system, of its models, and of what was kept."""
+    """Answers from the latest snapshot of one system, its models, and its stored records."""
 
     def __init__(self, system: System, learning: Learning, repository: Repository) -> None:
         self._system, self._repository = system, repository
@@ -29,13 +29,13 @@ class PredictionServicer:
         """Predict for one service, several, or all, and for the system."""
         latest = self._latest()
         if 0 < len(request.services) <= MAX_ONE_BY_ONE and not request.explain:
-            return latest.answer(request)  # takes less time than a thread would
+            return latest.answer(request)  # faster than handing it to a thread
         return await asyncio.to_thread(latest.answer, request)
 
     async def GetAnalysis(
         self, request: pb.GetAnalysisRequest, context: Context
     ) -> pb.GetAnalysisResponse:
-        """Say how the services stand."""
+        """Analyse the state of the services."""
         return await asyncio.to_thread(self._analysis, request)
 
     async def ListAlarms(
@@ -58,7 +58,7 @@ class PredictionServicer:
     async def ActivateModel(
         self, request: pb.ActivateModelRequest, context: Context
     ) -> pb.ActivateModelResponse:
-        """Make a model live."""
+        """Activate a model."""
         if not request.version:
             raise invalid([Violation("version", "expected the version of a model")])
         return await self._repository.run_blocking(self._activate, request.version)
@@ -66,7 +66,7 @@ class PredictionServicer:
     async def StartTraining(
         self, request: pb.StartTrainingRequest, context: Context
     ) -> pb.StartTrainingResponse:
-        """Begin a training."""
+        """Start a training."""
         training = await self._repository.run_blocking(
             self._trainer.start, trainings.training_request(request)
         )
@@ -75,7 +75,7 @@ class PredictionServicer:
     async def GetTraining(
         self, request: pb.GetTrainingRequest, context: Context
     ) -> pb.GetTrainingResponse:
-        """Say how far a training is."""
+        """Describe a training and its progress."""
         found = await self._repository.run_blocking(self._trainer.get, request.id or None)
         return pb.GetTrainingResponse(training=trainings.training(found))
 
@@ -122,7 +122,7 @@ class PredictionServicer:
         )
 
     def _latest(self) -> Predictions:
-        """Give what can be asked of the latest snapshot."""
+        """Get the predictions of the latest snapshot."""
         snapshot, forecast = self._system.forecast()
         predictions = self._predictions
         if predictions is None or predictions.snapshot is not snapshot:

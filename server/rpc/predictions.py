@@ -1,4 +1,4 @@
-"""What `Predict` answers."""
+"""The answers of `Predict`."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from sre_edge.v1 import prediction_service_pb2 as pb
 from telemetry.graph import FloatArray
 
 MAX_EXPLAINED = 64
-"""Services that one call explains."""
+"""Maximum number of services that one call explains."""
 MAX_ONE_BY_ONE = 8
-"""Services that the model is asked about one by one, which takes less time for so few."""
+"""Up to so many services are predicted one by one, which is faster than a batch."""
 
 Expected = tuple[int, float, FloatArray | None]
 """A service, the probability of its incident and, at risk, that of each type."""
 
 
 class Predictions:
-    """Asks the model about the services of one snapshot.
+    """Predictions for the services of one snapshot.
 
-    What all answers say, and what is fixed of a service, is made when first needed, and copied: a
-    call adds what the model says to it.
+    The parts that all answers share, and the fixed parts of each service, are made when first
+    needed and then copied: a call adds only what the model predicts.
     """
 
     def __init__(self, snapshot: Snapshot, forecast: Forecast) -> None:
@@ -72,7 +72,7 @@ class Predictions:
         return response
 
     def expect(self, services: Sequence[int]) -> Iterable[Expected]:
-        """Ask the model about some services."""
+        """Predict for some services."""
         model, rows, known = self._forecast.predictor, self._forecast.rows, self._known
         if len(services) <= MAX_ONE_BY_ONE:
             return [
@@ -86,7 +86,7 @@ class Predictions:
         return zip(services, expected.probability.tolist(), types, strict=True)
 
     def _fixed_part(self, service: int) -> prediction_pb2.Prediction:
-        """Say what is fixed of a service in this snapshot."""
+        """Make the part of a prediction that no inference changes."""
         prediction = prediction_pb2.Prediction(
             service=self.snapshot.graph.names[service],
             cascade_risk=self._forecast.cascade_risk[service],

@@ -1,4 +1,4 @@
-"""Puts servicers on a server. The stream passes bytes through: it is encoded once for all."""
+"""Registers servicers on a server. Streams pass bytes through: they are encoded once for all."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ SERVICES: tuple[ServiceDescriptor, ...] = (
 )
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"  # at run time it takes no parameters
 ENCODED = ("GetMetrics",)
-"""Calls with one answer whose servicer encodes it, as the stream does."""
+"""Unary calls whose servicer encodes the response itself."""
 
 HEALTH: ServiceDescriptor = health_pb2.DESCRIPTOR.services_by_name["Health"]
 
@@ -77,7 +77,7 @@ def register(
 
 
 class _Handlers(grpc.GenericRpcHandler):
-    """Finds the handler of any method at once; one for each service would be asked in turn."""
+    """Finds the handler of any method with one look-up instead of one per service."""
 
     def __init__(self) -> None:
         self._by_path: dict[str, Handler] = {}
@@ -112,7 +112,7 @@ def _handler(
 
 
 def _decoder(request: Any) -> Callable[[bytes], Any]:
-    """Make a decoder that gives None for bytes that are no request: gRPC would say UNKNOWN."""
+    """Make a decoder that returns None for malformed requests: gRPC would answer UNKNOWN."""
 
     def decode(data: bytes) -> Any:
         try:

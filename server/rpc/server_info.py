@@ -1,4 +1,4 @@
-"""What a server says of itself."""
+"""Facts about the server, as a message."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class ServerInfo:
     Attributes
     ----------
     settings, system, broadcaster, feed, ticker, lag, store
-        Where the facts are.
+        Sources of the facts.
     started_s
-        When it began, monotonic clock.
+        Start of the server, monotonic clock, seconds.
     """
 
     settings: Settings
@@ -43,7 +43,7 @@ class ServerInfo:
     started_s: float
 
     def message(self) -> pb.GetServerInfoResponse:
-        """Say how things are now."""
+        """Describe the present state."""
         latest = self.system.latest
         return pb.GetServerInfoResponse(
             version=VERSION,

@@ -1,4 +1,4 @@
-"""`SimulationService`: the system, its metrics and its past, its clock, and a fresh start."""
+"""`SimulationService`: the system, its metrics, history and clock, and a reset."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class SimulationServicer:
     Parameters
     ----------
     system, broadcaster, ticker, info
-        What is shown, who is told, what drives it, and how the server fares.
+        The system, its subscribers, its clock, and facts about the server.
     write_timeout_s
-        How long a subscriber may not read.
+        How long a write to a subscriber may block, seconds.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class SimulationServicer:
         )
 
     async def GetMetrics(self, request: pb.GetMetricsRequest, context: Context) -> bytes:
-        """Return the latest snapshot, or the one at a past time; encoded already."""
+        """Return the latest snapshot, or the one at a past time; already encoded."""
         snapshot = self._system.latest
         if request.HasField("time"):
             snapshot = history.at(self._system.history(), times.time(request.time, "time"))
@@ -64,7 +64,7 @@ class SimulationServicer:
         return await asyncio.to_thread(ENCODER.encode, snapshot, indices)
 
     async def StreamMetrics(self, request: pb.StreamMetricsRequest, context: Context) -> None:
-        """Stream snapshots until the client cancels; messages are encoded already."""
+        """Stream snapshots until the client cancels; messages are already encoded."""
         criteria = SnapshotFilter(
             frozenset(request.services),
             edges=not request.without_edges,
@@ -86,7 +86,7 @@ class SimulationServicer:
     async def QueryHistory(
         self, request: pb.QueryHistoryRequest, context: Context
     ) -> pb.QueryHistoryResponse:
-        """Look back."""
+        """Query the history."""
         query, snapshots = history_messages.query(request), self._system.history()
         found = await asyncio.to_thread(history.series, snapshots, query)
         return await asyncio.to_thread(history_messages.response, found)
@@ -101,7 +101,7 @@ class SimulationServicer:
         return pb.SetClockResponse(clock=convert.clock(clock), cursor=convert.cursor(latest))
 
     async def Reset(self, request: pb.ResetRequest, context: Context) -> pb.ResetResponse:
-        """Begin a new run; one whose caller has gone meanwhile does not begin."""
+        """Begin a new run, unless the caller has gone in the meantime."""
         seed = request.seed if request.HasField("seed") else None
         async with self._resetting:
             live = await asyncio.to_thread(self._system.prepare, request.topology, seed)
@@ -115,11 +115,11 @@ class SimulationServicer:
     async def GetCatalog(
         self, request: pb.GetCatalogRequest, context: Context
     ) -> pb.GetCatalogResponse:
-        """Say what can be observed and injected."""
+        """Describe the metrics and the kinds of faults."""
         return pb.GetCatalogResponse(catalog=catalog())
 
     async def GetServerInfo(
         self, request: pb.GetServerInfoRequest, context: Context
     ) -> pb.GetServerInfoResponse:
-        """Say what the server is and how it fares."""
+        """Describe the server and its state."""
         return self._info.message()

@@ -80,7 +80,7 @@ class SnapshotEncoder:
         )
 
     def _whole(self, snapshot: Snapshot) -> Any:
-        """Say what holds for the system as a whole."""
+        """Make the part of the message about the system as a whole."""
         message = self._message_type(
             cursor=convert.cursor(snapshot),
             time=times.timestamp(snapshot.time),
@@ -97,7 +97,7 @@ class SnapshotEncoder:
 
 
 def touching(snapshot: Snapshot, indices: convert.Indices) -> IntArray:
-    """Find the edges from or to the services wanted; gives their indices."""
+    """Find the edges from or to some services; return their indices."""
     graph = snapshot.graph
     if indices is None:
         return np.arange(graph.edges)
@@ -107,7 +107,7 @@ def touching(snapshot: Snapshot, indices: convert.Indices) -> IntArray:
 
 
 def _response(*parts: bytes) -> bytes:
-    """Make the parts of a snapshot the one field of a response."""
+    """Wrap the parts of a snapshot in a response."""
     return b"".join((_TAG, varint(sum(map(len, parts))), *parts))
 
 

@@ -1,4 +1,4 @@
-"""One stream of snapshots: what it has been given, what waits for it, and what it lost."""
+"""One stream of snapshots: its queue, its position, and the snapshots that it lost."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from server.rpc import convert
 from sre_edge.v1 import simulation_service_pb2, snapshot_pb2
 
 MAX_WAITING = 4
-"""Snapshots that wait for a subscriber; the oldest gives way to a fifth."""
+"""Snapshots that may wait for a subscriber; beyond that the oldest is dropped."""
 
 
 @dataclass(frozen=True, slots=True)
 class SnapshotFilter:
-    """What a subscriber wants.
+    """Selects services and parts of snapshots.
 
     Attributes
     ----------
     services
-        Names; none means all.
+        Names of services; none means all.
     edges, predictions
-        Whether they are part of it.
+        Whether snapshots have edges, and predictions.
     """
 
     services: frozenset[str] = frozenset()
@@ -39,7 +39,7 @@ EVERYTHING = SnapshotFilter()
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """What was lost to a subscriber; the numbers are None where not known."""
+    """Snapshots that a subscriber lost; the numbers are None if unknown."""
 
     reason: snapshot_pb2.GapReason.ValueType
     run_id: str
@@ -58,18 +58,18 @@ class Gap:
 
 
 class Subscriber:
-    """One stream; used from the event loop alone.
+    """One stream; used from the event loop only.
 
     Parameters
     ----------
     criteria
-        Its filter.
+        Filter of the stream.
     history
         Gives the recent snapshots of the present run, oldest first.
     after
-        Run and sequence number that it has already: it catches up from the history first.
+        Run and sequence number of its last snapshot: it catches up from the history first.
     gap
-        What it lost before.
+        Snapshots that were lost before.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class Subscriber:
         self._end: ServerError | None = None
 
     def offer(self, snapshot: Snapshot, data: bytes) -> bool:
-        """Queue a snapshot; the oldest one gives way if too many wait. Return whether one did."""
+        """Queue a snapshot; the oldest is dropped if too many wait. Return whether one was."""
         self._changed.set()
         if self._catching_up:
             return False  # it is in the history
@@ -116,7 +116,7 @@ class Subscriber:
         return True
 
     def set_clock(self, clock: Clock) -> None:
-        """Tell the stream of the simulated clock, after what waits already."""
+        """Send the state of the clock, after the snapshots that wait."""
         self._clock = clock
         self._changed.set()
 
@@ -131,7 +131,7 @@ class Subscriber:
         Raises
         ------
         ServerError
-            What the stream was ended with.
+            The error that the stream was ended with.
         """
         while True:
             if self._end is not None:
@@ -155,7 +155,7 @@ class Subscriber:
             await self._changed.wait()
 
     def _missed(self) -> Snapshot | None:
-        """Give the next snapshot of the history; None: there is no more."""
+        """Get the next snapshot from the history; None if there is no more."""
         history = self._history()
         latest = history[-1]
         if latest.run.id != self._run_id:
@@ -172,7 +172,7 @@ class Subscriber:
         return None
 
     def _catch_up(self) -> None:
-        """Take what waits from the history, too."""
+        """Read the waiting snapshots from the history, too."""
         if self._waiting:
             self._last = self._waiting[0][0].sequence - 1
             self._waiting.clear()
