@@ -1,4 +1,4 @@
-"""Puts the server together, starts it, and stops it in order."""
+"""Assembles the server, starts it, and stops it in order."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ from server.web.port import HttpPort
 GRACE_S = 3.0
 HEALTH_TIMEOUT_S = 2.0
 EXTRA_CALLS = 100
-"""Calls beyond the limits, to be refused with a reason; above, gRPC refuses them by itself."""
+"""Calls beyond the limits that are refused with a reason; gRPC refuses further ones itself."""
 
 _OPTIONS = (
     ("grpc.so_reuseport", 0),
@@ -63,13 +63,13 @@ class App:
     Attributes
     ----------
     system, broadcaster, feed, ticker
-        What it serves.
+        The system, its subscribers and its clock.
     store, learning
-        What outlives it, and what it learns.
+        Database, and learning mode.
     health
-        What it says of itself.
+        Health of the server.
     address, metrics_address
-        Where it listens, with the ports that it got.
+        Addresses that it listens on, with the actual ports.
     """
 
     system: System
@@ -86,7 +86,7 @@ class App:
     _http: HttpPort
 
     async def stop(self) -> None:
-        """Drain: no longer healthy, streams end, calls finish, nothing is left."""
+        """Shut down gracefully: report unhealthy, end streams, finish calls, close everything."""
         self.health.serving = False
         for task in self._tasks:
             task.cancel()
@@ -106,7 +106,7 @@ async def start(settings: Settings) -> App:
     Raises
     ------
     SettingsError, SourceError, ArtefactError
-        If it cannot be started as asked; the message says what to do.
+        If the server cannot start with these settings; the message says what to do.
     """
     settings.check()
     factory = simulation(settings.topology, settings.seed)
@@ -178,7 +178,7 @@ async def _start(settings: Settings, factory: SourceFactory, store: Store) -> Ap
 def _system(
     settings: Settings, factory: SourceFactory, learning: Learning, repository: Repository
 ) -> System:
-    """Make the system, which goes on from what was kept; takes a while."""
+    """Make the system, with the stored state of earlier runs; may take seconds."""
     return System(
         factory,
         learning.predictor(),
@@ -195,10 +195,10 @@ def _bind(
     settings: Settings,
     watched_certificates: WatchedFiles[Certificates] | None,
 ) -> str:
-    """Listen; gives the address with the port that it got."""
+    """Listen; return the address with the actual port."""
     host, port = host_and_port(settings.listen, "SRE_EDGE_LISTEN")
     try:
-        # gRPC says neither why it cannot listen nor keeps its own log quiet about it.
+        # gRPC does not report why it cannot listen, and writes to its own log.
         family, _, _, _, locate = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, socket.SOCK_STREAM) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -220,7 +220,7 @@ def _bind(
 
 
 async def _serving(health: HealthServicer, loop: asyncio.AbstractEventLoop) -> bool:
-    """Whether the server says that it serves; asked in its loop, so that a stuck one shows."""
+    """Whether the server is serving; checked in its event loop, to detect a stuck one."""
 
     async def is_serving() -> bool:
         return health.serving

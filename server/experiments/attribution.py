@@ -1,4 +1,4 @@
-"""Attributes what broke to the experiments that may have broken it."""
+"""Attributes incidents of services to the experiments that may have caused them."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from telemetry.graph import FloatArray
 
 
 def attribute(findings: Findings, experiments: Sequence[TrackedExperiment]) -> set[str]:
-    """Attribute what broke with a frame; return the experiments that it is attributed to.
+    """Attribute the services that broke with a frame; return the affected experiments.
 
-    First to all that have it on the path of a fault; see `server.experiments.paths`. What is on
-    the path of none is attributed to all under which a neighbour, who calls it or is called by it,
-    broke no later.
+    A service is attributed to all experiments that have it on the path of a fault; see
+    `server.experiments.paths`. One on no path is attributed to all experiments in which a
+    neighbour, a caller or a callee, broke no later.
     """
     states, clock = findings.states, findings.clock
     new = states.began[np.argsort(states.onset[states.began], kind="stable")]

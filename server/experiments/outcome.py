@@ -1,4 +1,4 @@
-"""What an experiment led to: pure functions of what broke and of the alarms."""
+"""The outcome of an experiment: pure functions of what broke and of the alarms."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from telemetry.graph import FloatArray
 def outcome(
     start: datetime, last_end: datetime, broken: Iterable[Breakage], alarms: Sequence[Alarm]
 ) -> ExperimentOutcome:
-    """Sum up what broke and the alarms on the way, between begin and end of the faults."""
+    """Summarise what broke and the alarms of an experiment, given its first start and last end."""
     broke = tuple(sorted(broken, key=lambda breakage: breakage.onset))
     recovered = bool(broke) and all(breakage.recovered for breakage in broke)
     recovery = [(breakage.last_breach - last_end).total_seconds() for breakage in broke]

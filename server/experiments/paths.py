@@ -1,4 +1,4 @@
-"""Which services a fault may have broken, by the calls.
+"""Which services a fault may break, along the calls.
 
 A service is on a fault's path if it is the target, or calls it, directly or through others: that
 is how failures spread. Load spreads the other way as well, so the path of a surge or a flood leads
@@ -16,7 +16,7 @@ from telemetry.faults import EDGE, Fault, FaultKind
 from telemetry.graph import IntArray, ServiceGraph
 
 ATTRIBUTION_WINDOW_S = 60.0
-"""What breaks later than this after the end of a fault is not attributed to it."""
+"""A service that breaks later than this after the end of a fault is not attributed to it."""
 _LOAD_FAULTS = (FaultKind.TRAFFIC_SURGE, FaultKind.CASCADE_FAILURE)
 
 
@@ -32,7 +32,7 @@ class FaultPaths:
         self._neighbours, self._offsets = either.indices, either.indptr
 
     def of(self, fault: Fault) -> BoolArray:
-        """Services on the path of a fault, (S,); that of one on an edge begins at its caller."""
+        """Services on the path of a fault, (S,); the path of an edge begins at its caller."""
         graph = self._graph
         on_path = np.zeros(graph.services, dtype=np.bool_)
         source = graph.index.get(fault.target.split(EDGE, 1)[0])
@@ -51,8 +51,8 @@ class FaultPaths:
 
 
 def reached(sources: IntArray, tail: IntArray, head: IntArray, nodes: int) -> IntArray:
-    """Nodes that edges lead to from any of some nodes, these included."""
-    # One more node leads to all of them.
+    """Nodes that are reachable from any of some nodes, including these."""
+    # An additional node leads to all of them.
     tails = np.concatenate([tail, np.full(len(sources), nodes)])
     heads = np.concatenate([head, sources])
     edges = csr_array((np.ones(len(tails)), (tails, heads)), shape=(nodes + 1, nodes + 1))

@@ -1,4 +1,4 @@
-"""Faults of one run: injected, refused while the kill switch is on, stopped, and tracked."""
+"""Faults of one run: injected, stopped, tracked, and refused by the kill switch."""
 
 from __future__ import annotations
 
@@ -30,31 +30,31 @@ from telemetry.faults import Fault, FaultError
 from telemetry.graph_change import GraphChange
 
 MAX_TRACKED = 200
-"""Experiments whose faults are over are finished early, the oldest first, beyond so many."""
+"""Beyond so many experiments, those without live faults are finished early, the oldest first."""
 
 
 class KillSwitch:
-    """Whether faults are refused; it stays as it is when a run ends."""
+    """Whether faults are refused; it outlives a run."""
 
     def __init__(self, engaged: bool = False) -> None:
         self.engaged = engaged
 
 
 class FaultService:
-    """Injects the faults of one run and tracks its experiments; not safe to use from threads.
+    """Injects the faults of one run and tracks its experiments; not thread-safe.
 
     Parameters
     ----------
     injector
-        Injects faults; None: the source cannot, and all are refused.
+        Injects faults; None: the source does not support faults, so all are refused.
     time_s
-        Where the run begins to be shown, seconds since its start.
+        Time of the first snapshot, seconds since the start of the run.
     findings
-        What was found last in the run.
+        Latest findings of the run.
     max_faults
-        Faults that may act or wait at a time.
+        Maximum number of active or scheduled faults.
     switch
-        Outlives the run.
+        Kill switch, which outlives the run.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class FaultService:
         self._events: list[Event] = []
 
     def inject(self, fault: Fault, request_id: str = "") -> Experiment:
-        """Inject a fault, from the next step on, as an experiment of its own.
+        """Inject a fault as an experiment of its own, from the next step on.
 
         The time at which it starts counts from now.
 
@@ -95,12 +95,12 @@ class FaultService:
         return self._requests.run_once(request_id, fault, 1, begin)
 
     def run_scenario(self, scenario: Scenario, request_id: str = "") -> Experiment:
-        """Inject the faults of a scenario, whose time begins now, as one experiment.
+        """Inject the faults of a scenario as one experiment, starting now.
 
         Raises
         ------
         ServerError
-            As of `inject`.
+            As `inject`.
         """
 
         def begin() -> Experiment:
@@ -114,7 +114,7 @@ class FaultService:
     def stop(
         self, *, fault_id: str | None = None, experiment_id: str | None = None
     ) -> list[InjectedFault]:
-        """End one fault, those of one experiment, or all, before they end or begin.
+        """Stop one fault, those of one experiment, or all, whether active or scheduled.
 
         Raises
         ------
@@ -142,14 +142,14 @@ class FaultService:
         return [fault.record(self._run) for _, fault in chosen]
 
     def set_kill_switch(self, engaged: bool, time: datetime) -> list[InjectedFault]:
-        """Stop everything and refuse what is new, or take faults again; return what was stopped.
+        """Stop all faults and refuse new ones, or accept them again; return the stopped ones.
 
         Parameters
         ----------
         engaged
-            Whether it is to be on from now on.
+            Whether to engage the kill switch, or to lift it.
         time
-            Clock of the system.
+            Time on the clock of the system.
         """
         stopped = self.stop() if engaged else []
         if engaged is not self._switch.engaged:
@@ -159,13 +159,13 @@ class FaultService:
         return stopped
 
     def active(self) -> tuple[InjectedFault, ...]:
-        """Faults that act now or from the next step on, in the order in which they began."""
+        """Faults that are active now or from the next step on, by start."""
         started = [fault for _, fault in self._live() if fault.started]
         started.sort(key=lambda fault: fault.fault.start_s)
         return tuple(fault.record(self._run) for fault in started)
 
     def advance(self, time_s: float) -> None:
-        """Note which faults began and ended with the step that led to a second of the run."""
+        """Advance to a second of the run: faults begin and end."""
         self._now_s = time_s
         self._note_started()
         for experiment, fault in list(self._live()):
@@ -174,7 +174,7 @@ class FaultService:
                 self._changed[experiment.id] = experiment.record()
 
     def update(self, findings: Findings) -> None:
-        """Take what was found with that step."""
+        """Process the findings of that step."""
         experiments = list(self._experiments.values())
         if findings.graph is not self._findings.graph:
             change = GraphChange.between(self._findings.graph, findings.graph)
@@ -192,7 +192,7 @@ class FaultService:
                 self._changed[experiment.id] = experiment.record()
 
     def close(self) -> None:
-        """End the run: what acts and what is tracked ends with it."""
+        """End the run with all its faults and experiments."""
         if self._injector is not None:
             self._injector.stop_all()
         for _, fault in list(self._live()):
@@ -203,11 +203,11 @@ class FaultService:
             self._untrack(experiment)
 
     def unfinished(self) -> list[Experiment]:
-        """Experiments that are tracked, as they are now, by number."""
+        """Experiments that are not finished, as they are now, by number."""
         return [experiment.record() for experiment in self._experiments.values()]
 
     def drain(self) -> tuple[list[Experiment], list[Event]]:
-        """Give, once, the experiments that changed, and what happened."""
+        """Return the changed experiments and the events since the last call."""
         changed, events = list(self._changed.values()), self._events
         self._changed, self._events = {}, []
         return changed, events
@@ -221,7 +221,7 @@ class FaultService:
     def _begin(
         self, faults: tuple[Fault, ...], scenario: str = "", until_s: float = 0.0
     ) -> Experiment:
-        """Begin an experiment, of a scenario with a name or of one fault."""
+        """Begin an experiment: of a named scenario, or of one fault."""
         if sum(1 for _ in self._live()) + len(faults) > self._max_faults:
             raise too_many_faults(self._max_faults)
         injected = self._inject(sorted(faults, key=lambda fault: fault.start_s))
@@ -253,7 +253,7 @@ class FaultService:
         return started
 
     def _inject(self, faults: list[Fault]) -> list[Fault]:
-        """Inject all of some faults, whose times count from now, or none."""
+        """Inject all faults or none; their times count from now."""
         assert self._injector is not None  # noqa: S101 - `_check_accepting` looked
         injected: list[Fault] = []
         try:

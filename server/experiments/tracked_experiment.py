@@ -1,4 +1,4 @@
-"""One experiment while it is tracked: what breaks under it, and how it turns out."""
+"""One experiment until it is finished: what it breaks, and its outcome."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from telemetry.graph import FloatArray, IntArray
 from telemetry.graph_change import GraphChange
 
 RECOVERY_TIMEOUT_S = 3600.0
-"""What has not recovered so long after the last fault is not waited for."""
+"""An experiment is finished so long after its last fault, even without a recovery."""
 
 
 @dataclass(eq=False, slots=True)
@@ -52,11 +52,11 @@ class TrackedExperiment:
     faults
         Its faults, by start.
     start_s, until_s
-        Seconds of the run: when its first fault begins, and until when it runs at least.
+        Start of its first fault, and earliest end, seconds of the run.
     counted
-        Bad and all of every objective when it was asked for, (2, O, S).
+        Bad and total counts of every objective at its start, (2, O, S).
     findings
-        What was found last.
+        Latest findings.
     """
 
     run: Run
@@ -78,24 +78,24 @@ class TrackedExperiment:
     _watched: BoolArray = field(init=False)
 
     def __post_init__(self) -> None:
-        """Alarms are looked for on the path of a fault, and later next to what broke."""
+        """Watch for alarms on the path of a fault; later also next to what broke."""
         self._watched = np.logical_or.reduce([fault.path for fault in self.faults])
 
     @property
     def last_end_s(self) -> float:
-        """When its last fault ends or ended."""
+        """End of its last fault, seconds of the run."""
         return max(fault.end_s for fault in self.faults)
 
     @property
     def state(self) -> ExperimentState:
-        """How far it is."""
+        """Progress of the experiment."""
         if self.ended_by is not None:
             return ExperimentState.FINISHED
         acts = any(fault.live for fault in self.faults)
         return ExperimentState.RUNNING if acts else ExperimentState.RECOVERING
 
     def change_graph(self, change: GraphChange, paths: FaultPaths) -> None:
-        """Go on with another graph: of a service that is gone no more is to be seen."""
+        """Change the graph; the records of removed services are final."""
         for place in [place for place in self._broken if place[0] in change.removed]:
             self._removed.append(self._breakage(place[0], self._broken.pop(place)))
         self._broken = {
@@ -109,9 +109,9 @@ class TrackedExperiment:
         self._watched = np.logical_or.reduce([watched, *(fault.path for fault in self.faults)])
 
     def update(self, findings: Findings) -> bool:
-        """Take what was found with a frame, all but what broke; return whether it concerns this.
+        """Process the findings of a frame, except what broke; return whether anything changed.
 
-        What broke comes after it: see `server.experiments.attribution`.
+        `server.experiments.attribution` handles what broke.
         """
         self.findings = findings
         changed = False
@@ -134,7 +134,7 @@ class TrackedExperiment:
         return changed
 
     def attribute_on_path(self, services: IntArray, at_s: FloatArray) -> BoolArray:
-        """Take those of some services, (N,), that broke on the path of its faults; say which."""
+        """Attribute the services, (N,), that broke on the path of its faults; return which."""
         matches = np.array(
             [fault.path[services] & fault.may_break(at_s) for fault in self.faults], dtype=np.bool_
         )
@@ -146,7 +146,7 @@ class TrackedExperiment:
         return on_path
 
     def attribute_neighbour(self, service: int, at_s: float) -> bool:
-        """Take a service that broke next to one that broke no later; return whether it is one."""
+        """Attribute a service if a neighbour broke here no later; return whether it was."""
         if not self._may_have_caused(at_s):
             return False
         onset = self.findings.states.onset
@@ -163,7 +163,7 @@ class TrackedExperiment:
         return bool(found)
 
     def mark_shared(self, others: Sequence[TrackedExperiment]) -> bool:
-        """Note under which others what broke just now did so too; return whether anything did."""
+        """Note other experiments with the same new breakages; return whether there are new ones."""
         changed = False
         for service in self.findings.states.began.tolist():
             place = (service, int(self.findings.states.onset[service]))
@@ -175,7 +175,7 @@ class TrackedExperiment:
         return changed
 
     def finish(self, now_s: float) -> bool:
-        """Finish it if nothing more is to be seen; return whether it is finished now."""
+        """Finish the experiment if nothing more can follow; return whether it is finished."""
         over_s = max(self.last_end_s, self.until_s)
         may_follow = now_s < over_s + ATTRIBUTION_WINDOW_S
         unrecovered = any(broken.ended is None for broken in self._broken.values())
@@ -186,11 +186,11 @@ class TrackedExperiment:
         return True
 
     def end(self, by: ExperimentEnd, now_s: float) -> None:
-        """End it, whatever is still to be seen."""
+        """End the experiment, whatever could still follow."""
         self.ended_by, self.finished_s = by, now_s
 
     def record(self) -> Experiment:
-        """Describe it as it is now."""
+        """Make a record of the present state."""
         start, last_end = self.run.at(self.start_s), self.run.at(self.last_end_s)
         return Experiment(
             id=self.id,
@@ -216,7 +216,7 @@ class TrackedExperiment:
         self._watched[self.paths.neighbours(service)] = True
 
     def _may_have_caused(self, at_s: float) -> bool:
-        """Whether what happens at a time may come from one of its faults."""
+        """Whether one of its faults may have caused what happens at a time."""
         return any(fault.may_break(at_s) for fault in self.faults)
 
     def _describe(self, service: int) -> ServiceIncident:

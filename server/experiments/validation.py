@@ -1,4 +1,4 @@
-"""Checks what a client asks for before any fault is injected."""
+"""Validation of requested faults and scenarios."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _PUBLIC_FIELDS = {"duration_s": "duration", "ramp_s": "ramp"}
 
 
 def check_fault(fault: Fault, graph: ServiceGraph) -> None:
-    """Check everything at once, so that a client learns of all that is wrong.
+    """Check all fields of a fault, so that a client gets all problems at once.
 
     Raises
     ------
@@ -48,7 +48,7 @@ def check_document(document: str) -> None:
 
 
 def check_scenario(scenario: Scenario) -> None:
-    """Check that a live system takes a scenario.
+    """Check that a scenario can run on a live system.
 
     Raises
     ------
@@ -61,7 +61,7 @@ def check_scenario(scenario: Scenario) -> None:
 
 
 def not_possible(error: FaultError) -> ServerError:
-    """Report what makes a fault impossible in a system."""
+    """Report why a fault is not possible in a system."""
     return invalid([_violation(error.field, str(error).partition(": ")[2])])
 
 
@@ -71,7 +71,7 @@ def _violation(field: str, expected: str) -> Violation:
 
 def _beyond_limits(scenario: Scenario) -> Iterator[Violation]:
     if scenario.states_load:
-        expected = "expected none: a system that runs keeps its load; use traffic_surge"
+        expected = "expected none: a running system keeps its load; use traffic_surge"
         yield Violation(f"{DOCUMENT}[0].load", expected)
     if not scenario.faults:
         yield Violation(f"{DOCUMENT}[0].faults", "expected at least one fault")

@@ -1,4 +1,4 @@
-"""Labels experiments that are over, and keeps them in the store."""
+"""Labels recorded experiments, and stores them as examples."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from server.store import Store, learned_examples
 from server.store.learned_examples import LearnedExperiment
 
 MAX_WAITING = 8
-"""Experiments that are packed or wait for it, each up to some 80 MB."""
+"""Experiments that are or wait to be packed, each up to about 80 MB."""
 _log = logging.getLogger(__name__)
 
 
 class ExampleWriter:
-    """Keeps experiments, off the tick: in one thread, in their order.
+    """Stores experiments outside the tick: in one thread, in their order.
 
     Parameters
     ----------
     store
-        Where they are kept.
+        Database of the examples.
     added
-        Told whenever there is another one.
+        Called after each new experiment.
     """
 
     def __init__(self, store: Store, added: Callable[[], None] = lambda: None) -> None:
@@ -38,14 +38,16 @@ class ExampleWriter:
         self._slots = threading.BoundedSemaphore(MAX_WAITING)
 
     def write(self, experiment: RecordedExperiment) -> None:
-        """Keep an experiment, soon; it is lost if too many wait already."""
+        """Store an experiment soon; it is lost if too many are waiting already."""
         if self._slots.acquire(blocking=False):
             self._thread.submit(self._write, experiment)
         else:
-            _log.error("an experiment is lost to learning mode: %d wait already", MAX_WAITING)
+            _log.error(
+                "an experiment is lost to learning mode: %d are waiting already", MAX_WAITING
+            )
 
     def close(self) -> None:
-        """Finish what waits."""
+        """Finish the waiting experiments."""
         self._thread.shutdown()
 
     def _write(self, experiment: RecordedExperiment) -> None:
@@ -81,7 +83,7 @@ class ExampleWriter:
 
 
 def _plain(fault: InjectedFault, run: Run) -> dict[str, object]:
-    """Describe a fault in JSON values; times are seconds since the start of the run."""
+    """Convert a fault to JSON values; times are seconds since the start of the run."""
     return {
         "id": fault.id,
         "target": fault.target,

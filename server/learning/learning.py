@@ -1,4 +1,4 @@
-"""Puts learning mode together: recorder, examples, models, trainer."""
+"""Assembles learning mode: recorder, examples, models, trainer."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ WORK = "trainings"
 
 
 class Learning:
-    """Everything that learning mode keeps; made before the system, which it watches.
+    """The parts of learning mode; made before the system that it observes.
 
     Attributes
     ----------
     recorder
-        Watches the system.
+        Records experiments on the system.
     models, trainer
-        What calls are about.
+        The models, and the trainer of new ones.
     """
 
     def __init__(self, settings: Settings, store: Store) -> None:
@@ -33,21 +33,21 @@ class Learning:
         self.recorder = ExperimentRecorder(self._examples.write)
 
     def predictor(self) -> Predictor:
-        """Load the model that is live at the start.
+        """Load the model that is live at startup.
 
         Raises
         ------
         ArtefactError
-            If the one of the settings cannot be used.
+            If the model of the settings cannot be used.
         """
         return self.models.live_at_start()
 
     def serve(self, system: System) -> None:
-        """Say which system it is about."""
+        """Set the system that models are activated for."""
         self.models.serve(system)
 
     def close(self) -> None:
-        """End a training that runs, and keep what is recorded of an experiment that goes on."""
+        """End a running training, and store the recording of an unfinished experiment."""
         self.trainer.close()
         self.recorder.close()
         self._examples.close()

@@ -1,4 +1,4 @@
-"""The models that are there, and which of them is live."""
+"""The registry of models: all model directories, and the live model."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ from server.store.activations import Activation
 from server.systems.system import System
 
 UNFINISHED = ".unfinished-"
-"""Beginning of the name of a model directory that is still written; never one of a version."""
+"""Prefix of a model directory that is being written; no version begins like this."""
 MAX_UNUSED = 20
-"""Candidates that never went live and are kept; older ones are removed."""
+"""Candidates that never went live beyond this number are removed, the oldest first."""
 _log = logging.getLogger(__name__)
 
 
@@ -40,11 +40,11 @@ class RegisteredModel:
     Attributes
     ----------
     version
-        Unique.
+        Unique version.
     directory
-        Where it is.
+        Directory of the model.
     built_in
-        Whether it came with the settings, and not from a training of this server.
+        Whether it is the model of the settings, not a trained one.
     manifest
         None if it cannot be used.
     problem
@@ -58,32 +58,32 @@ class RegisteredModel:
     problem: str = ""
 
     def text(self, name: str) -> str:
-        """Read a file that was checked; empty if there is none, or the model cannot be used."""
+        """Read a file of the model; empty if there is none, or the model cannot be used."""
         if self.manifest is None or name not in self.manifest.checksums:
             return ""
         try:
             return (self.directory / name).read_text("utf-8")
-        except OSError:  # it has been removed meanwhile
+        except OSError:  # it has been removed in the meantime
             return ""
 
     def report(self, name: str) -> dict[str, Any]:
-        """Read its config or metrics; empty as `text` is."""
+        """Read its config or metrics; empty like `text`."""
         report: dict[str, Any] = json.loads(self.text(name) or "{}")
         return report
 
     @property
     def config(self) -> dict[str, Any]:
-        """What it follows from."""
+        """Configuration of its training."""
         return self.report(CONFIG)
 
     @property
     def metrics(self) -> dict[str, Any]:
-        """How good it is."""
+        """Metrics of its evaluation."""
         return self.report(METRICS)
 
     @property
     def card(self) -> str:
-        """Its card, Markdown; empty as `text` is."""
+        """Model card, Markdown; empty like `text`."""
         return self.text(CARD)
 
     @property
@@ -93,23 +93,23 @@ class RegisteredModel:
 
 
 class ModelSwitch(NamedTuple):
-    """A model that went live, and the version that was live before."""
+    """An activated model, and the version that was live before."""
 
     model: RegisteredModel
     previous: str
 
 
 class ModelRegistry:
-    """Knows all model directories and the live one; safe to use from any thread.
+    """All models and the live one; safe to use from any thread.
 
     Parameters
     ----------
     built_in
-        Directory of the model that the settings name.
+        Directory of the model of the settings.
     directory
-        Of trained models, one directory each, by version.
+        Directory of trained models, with one directory per version.
     store
-        Remembers which one is live.
+        Stores which model is live.
     """
 
     def __init__(self, built_in: Path, directory: Path, store: Store) -> None:
@@ -120,16 +120,16 @@ class ModelRegistry:
         self._cache: dict[tuple[Path, int], RegisteredModel] = {}
         self._system: System | None = None
         for leftover in directory.glob(f"{UNFINISHED}*"):
-            _log.warning("%s was never finished; it is removed", leftover)
+            _log.warning("%s was not finished and is removed", leftover)
             shutil.rmtree(leftover, ignore_errors=True)
 
     def live_at_start(self) -> Predictor:
-        """Load the model that went live last, or the one of the settings.
+        """Load the model that went live last, or the model of the settings.
 
         Raises
         ------
         ArtefactError
-            If the one of the settings cannot be used.
+            If the model of the settings cannot be used.
         """
         built_in = Predictor(self._built_in)
         last = self._store.read(activations.latest)
@@ -143,7 +143,7 @@ class ModelRegistry:
             return built_in
 
     def serve(self, system: System) -> None:
-        """Say which system activations are for."""
+        """Set the system that models are activated for."""
         self._system = system
 
     @property
@@ -153,7 +153,7 @@ class ModelRegistry:
         return self._system.model_version
 
     def all_models(self) -> list[RegisteredModel]:
-        """Give all models, the newest first, the one of the settings last."""
+        """List all models, the newest first, the one of the settings last."""
         directories = self._directory.glob("*") if self._directory.exists() else ()
         trained = [self._register(path) for path in directories if not path.name.startswith(".")]
         built_in = self._register(self._built_in)
@@ -161,7 +161,7 @@ class ModelRegistry:
         return [*sorted(others, key=lambda m: (m.created, m.version), reverse=True), built_in]
 
     def get(self, version: str) -> RegisteredModel:
-        """Give a model; an empty version means the live one.
+        """Get a model; an empty version means the live one.
 
         Raises
         ------
@@ -171,14 +171,14 @@ class ModelRegistry:
         return self._find(version or self.live)
 
     def activate(self, version: str, reason: str) -> ModelSwitch:
-        """Make a model live, from the next tick on; the others stay.
+        """Activate a model, from the next tick on; the others stay.
 
         Raises
         ------
         ServerError
             UNKNOWN_MODEL, or UNUSABLE_MODEL; the live model stays live then.
         StoreError
-            If that cannot be remembered; the live model stays live then.
+            If the activation cannot be stored; the live model stays live then.
         """
         with self._lock:
             model = self._find(version)
@@ -196,19 +196,19 @@ class ModelRegistry:
         return ModelSwitch(model, previous)
 
     def unfinished(self, name: str) -> Path:
-        """Give a directory to write a model to; not there yet."""
+        """Choose a directory to write a model to; it does not exist yet."""
         self._directory.mkdir(parents=True, exist_ok=True)
         path = self._directory / f"{UNFINISHED}{name}"
         shutil.rmtree(path, ignore_errors=True)
         return path
 
     def add(self, unfinished: Path) -> RegisteredModel:
-        """Check a model that was written, and give it its place; the oldest spare ones go.
+        """Check a new model, and register it; the oldest unused candidates are removed.
 
         Raises
         ------
         ArtefactError
-            If it cannot be used.
+            If the model cannot be used.
         """
         version = Predictor(unfinished).manifest.version
         with self._lock:
@@ -225,7 +225,9 @@ class ModelRegistry:
         needed = {added, self.live, *self._store.read(activations.versions)}
         unused = [m for m in self.all_models() if m.version not in needed and LEARNING in m.config]
         for model in unused[MAX_UNUSED:]:
-            _log.info("model %s never went live and gives way to newer ones", model.version)
+            _log.info(
+                "model %s never went live and is removed in favour of newer ones", model.version
+            )
             shutil.rmtree(model.directory, ignore_errors=True)
 
     def _find(self, version: str) -> RegisteredModel:
@@ -236,7 +238,7 @@ class ModelRegistry:
         raise unknown_model(version, [model.version for model in models])
 
     def _register(self, directory: Path) -> RegisteredModel:
-        """Read a directory, once for as long as it does not change."""
+        """Read a model directory, again only if it has changed."""
         try:
             key = (directory, max(p.stat().st_mtime_ns for p in [directory, *directory.iterdir()]))
         except OSError:
@@ -254,7 +256,7 @@ class ModelRegistry:
 
 
 def _stated_version(directory: Path) -> str:
-    """Version that a directory which cannot be used claims to hold, or its name."""
+    """Version that an unusable directory states, or its name."""
     try:
         return str(json.loads((directory / MANIFEST).read_text("utf-8"))["version"])
     except (OSError, ValueError, KeyError, TypeError):

@@ -1,4 +1,4 @@
-"""Follows the live system, and records each experiment from before its fault until it is over."""
+"""Records each experiment on the live system, from before its fault until it has recovered."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from server.records.experiments import InjectedFault
 from telemetry.frame import Truth
 
 PRE_FAULT_FRAMES, MAX_PRE_FAULT_ROWS = 15, 30_000
-"""Recorded from 30 s before the fault on; from 4 s on of systems with so many services."""
+"""Frames recorded before the fault: 30 s, but at most so many rows, and 4 s at least."""
 MAX_SERVICES = 64
 MAX_FRAMES = 2700
-"""An experiment that is not over after 90 minutes is cut there."""
+"""An experiment that is not over after 90 minutes is cut off there."""
 
 Faults = tuple[InjectedFault, ...]
 _log = logging.getLogger(__name__)
@@ -31,16 +31,16 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, eq=False, slots=True)
 class RecordedExperiment:
-    """An experiment that is over.
+    """A finished recording of an experiment.
 
     Attributes
     ----------
     first
-        Its first frame.
+        First snapshot.
     faults
-        Those that acted, in order.
+        Active faults, in order.
     window
-        What was seen.
+        Recorded features, incidents and truth.
     """
 
     first: Snapshot
@@ -50,7 +50,7 @@ class RecordedExperiment:
 
 @dataclass(eq=False, slots=True)
 class _OpenRecording:
-    """An experiment that goes on; `number` is that of its first frame within the run."""
+    """A recording in progress; `number` is that of its first frame in its run."""
 
     first: Snapshot
     number: int
@@ -62,15 +62,15 @@ class _OpenRecording:
 
 
 class ExperimentRecorder:
-    """Takes each tick; safe to use from several threads.
+    """Observes each tick; safe to use from several threads.
 
     Faults that overlap, or that follow before the effects of the last one have passed, are one
-    experiment: no run is cut between what is learned from and what models are judged by.
+    experiment, so that training and evaluation never share a piece of a run.
 
     Parameters
     ----------
     finished
-        Takes an experiment that is over, and must not take long.
+        Called with each finished recording; must be quick.
     """
 
     def __init__(self, finished: Callable[[RecordedExperiment], None]) -> None:
@@ -81,9 +81,9 @@ class ExperimentRecorder:
         self._recording: _OpenRecording | None = None
 
     def observe(self, snapshot: Snapshot, findings: Findings, faults: Faults, truth: Truth) -> None:
-        """Take one tick: what was seen and found, the faults that acted, and the truth.
+        """Process one tick: snapshot, findings, active faults, and the truth.
 
-        What goes wrong here is logged, and never stops the clock.
+        Errors are logged, and never stop the clock.
         """
         with self._lock:
             if self._closed:
@@ -95,7 +95,7 @@ class ExperimentRecorder:
                 self._recording = None
 
     def close(self) -> None:
-        """End what is recorded now, and take no more."""
+        """Finish the recording in progress, and start no more."""
         with self._lock:
             self._closed = True
             self._finish_open()

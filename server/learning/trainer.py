@@ -1,4 +1,4 @@
-"""Trains candidates beside the live model, one at a time, and makes the better ones live."""
+"""Trains candidates for the live model, one at a time, and activates better ones."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ class Trainer:
     Parameters
     ----------
     store, models
-        Where examples come from, and where candidates go.
+        Source of examples, and registry of candidates.
     directory
-        For what a training works with; emptied at the start.
+        Working directory of trainings; emptied at the start.
     learn_after
-        New experiments after which it begins by itself; None: never.
+        Number of new experiments after which it starts automatically; None: never.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class Trainer:
             _log.warning("%d training was interrupted when the server ended", count)
 
     def start(self, request: TrainingRequest) -> Training:
-        """Begin a training.
+        """Start a training.
 
         Raises
         ------
@@ -97,7 +97,7 @@ class Trainer:
         return training
 
     def get(self, number: int | None) -> Training:
-        """Give a training, or the latest one with None.
+        """Get a training, or the latest one with None.
 
         Raises
         ------
@@ -116,9 +116,9 @@ class Trainer:
         return found
 
     def example_added(self) -> None:
-        """Take note of a new experiment; begins a training if enough have come.
+        """React to a new experiment: start a training if there are enough new ones.
 
-        Those that an interrupted training was to learn from count again.
+        The experiments of an interrupted training count again.
         """
         if self._learn_after is None or self._stopping:
             return
@@ -133,7 +133,7 @@ class Trainer:
             _log.info("no training yet: %s", error)
 
     def close(self) -> None:
-        """End the training that runs; it counts as interrupted."""
+        """End a running training; it counts as interrupted."""
         with self._lock:
             self._stopping = True
             thread, process = self._thread, self._process
@@ -164,8 +164,8 @@ class Trainer:
         _log.info("training %d has ended, %s: %s", ended.id, ended.state, ended.message)
         try:
             self._store.ask(lambda c: trainings.save(c, ended))
-        except Exception:  # whatever it is: the next one must be able to begin
-            _log.exception("what became of training %d is lost at a restart", training.id)
+        except Exception:  # whatever it is, the next training must be able to start
+            _log.exception("the result of training %d will be lost at a restart", training.id)
         with self._lock:
             self._ended = ended
             self._running, self._process = None, None
@@ -176,7 +176,7 @@ class Trainer:
         experiments: Sequence[LearnedExperiment],
         request: TrainingRequest,
     ) -> Training:
-        """Train, and leave nothing behind but the candidate."""
+        """Train, and remove everything except the candidate."""
         work = self._directory / str(training.id)
         output = self._models.unfinished(f"training-{training.id}")
         try:
@@ -193,7 +193,7 @@ class Trainer:
         work: Path,
         output: Path,
     ) -> Training:
-        """Let another process train, and decide what becomes of the candidate."""
+        """Train in another process, and promote or keep the candidate."""
         self._prepare(training, experiments, request, work, output)
         with self._lock:
             if self._stopping:
@@ -239,14 +239,14 @@ class Trainer:
         work: Path,
         output: Path,
     ) -> None:
-        """Write down what to train, and the examples, for the other process."""
+        """Write the job and the examples for the other process."""
         work.mkdir(parents=True)
         files = {}
         for one in experiments:
             if self._stopping:
                 break
             content = self._store.read(lambda c, n=one.id: learned_examples.content(c, n))  # type: ignore[misc]
-            if content is not None:  # it may have given way to a newer one meanwhile
+            if content is not None:  # it may have been deleted in favour of a newer one
                 files[one.key] = str(work / f"{one.id}.npz")
                 Path(files[one.key]).write_bytes(content)
         base = str(self._models.get(training.base_version).directory)
@@ -254,7 +254,7 @@ class Trainer:
         job.write(work / _JOB)
 
     def _update_progress(self, progress: dict[str, Any]) -> None:
-        """Take note of progress; in the store too, when a stage begins."""
+        """Update the progress; in the store, too, when a stage begins."""
         with self._lock:
             if self._running is None:
                 return

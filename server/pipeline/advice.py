@@ -1,4 +1,4 @@
-"""What to do about a service at risk, as a snapshot shows it."""
+"""Recommendations for services at risk, from a snapshot."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from server.pipeline.snapshot import Snapshot
 from telemetry.graph import FloatArray, IntArray
 
 MAX_ADVISED = 100
-"""Services of a snapshot, those most at risk, that come with advice; `Predict` advises on all."""
+"""Services per snapshot, those most at risk, that have advice; `Predict` advises on all."""
 
 
 def advice(

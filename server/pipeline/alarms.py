@@ -1,4 +1,4 @@
-"""Alarms, live: when they are raised, when they end, and how they turned out."""
+"""Live alarms: when they are raised and cleared, and whether they were right."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from telemetry.graph import FloatArray, ServiceGraph
 from telemetry.graph_change import GraphChange
 
 RECOGNITION_FRAMES = max(WINDOW_FRAMES, MIN_BREACHED_FRAMES) - 1
-"""An incident is recognised at most so many frames after its onset."""
+"""Maximum number of frames from the onset of an incident to its recognition."""
 
 
 class _OpenAlarm:
-    """An alarm whose outcome is not known yet."""
+    """An alarm whose outcome is not yet known."""
 
     def __init__(self, alarm: Alarm, service: int, frame: int) -> None:
         self.alarm, self.service, self.raised = alarm, service, frame
@@ -30,11 +30,11 @@ class _OpenAlarm:
 
 
 class AlarmStage:
-    """Follows the alarms of all services of one run with the rules of `ml.definitions.alarms`.
+    """Tracks the alarms of all services of one run by the rules of `ml.definitions.alarms`.
 
-    Live, an incident is known a few frames after its onset only. So what became of an alarm that
-    ended by itself is known a little later, and an alarm that is raised between an onset and its
-    recognition, which a look back would not find, counts neither way: it is late.
+    Live, an incident is recognised a few frames after its onset. So the outcome of an alarm that
+    cleared is known a little later, and an alarm that is raised between an onset and its
+    recognition, which an offline evaluation would not raise, counts neither way: it is late.
     """
 
     def __init__(self, graph: ServiceGraph, clock: FrameClock, run_id: str) -> None:
@@ -49,11 +49,11 @@ class AlarmStage:
     def update(
         self, forecast: Forecast | None, states: ServiceStates
     ) -> tuple[list[Alarm], list[Alarm]]:
-        """Take a prediction, and the states of its frame.
+        """Process a forecast and the states of its frame.
 
         Returns
         -------
-        The alarms that were raised, and those whose outcome is known now.
+        The alarms that were raised, and those whose outcome is now known.
         """
         frame = states.frame
         if forecast is not None:
@@ -68,11 +68,11 @@ class AlarmStage:
         return self._raise(raised, frame, forecast), self._decide(raised, states)
 
     def close(self) -> list[Alarm]:
-        """Give the alarms that are undecided when the run ends."""
+        """End the run; return the alarms whose outcome is not yet known."""
         return [replace(one.alarm, outcome=AlarmOutcome.RUN_ENDED) for one in self._all()]
 
     def change_graph(self, change: GraphChange) -> list[Alarm]:
-        """Go on with another graph; return the alarms of services that are gone."""
+        """Change the graph; return the alarms of services that were removed."""
         removed = [one for one in self._all() if one.service in change.removed]
         self._undecided = deque(one for one in self._undecided if one.service in change.place)
         kept = [one for one in self._open.values() if one.service in change.place]
@@ -86,7 +86,7 @@ class AlarmStage:
         return [replace(one.alarm, outcome=AlarmOutcome.SERVICE_REMOVED) for one in removed]
 
     def pending(self) -> list[Alarm]:
-        """Alarms that are raised, or whose outcome is not known yet, by number."""
+        """Alarms that are raised, or whose outcome is not yet known, by number."""
         return sorted((one.alarm for one in self._all()), key=lambda alarm: alarm.number)
 
     def _all(self) -> list[_OpenAlarm]:
@@ -144,7 +144,7 @@ class AlarmStage:
         return decided
 
     def _outcome(self, one: _OpenAlarm, onset: int | None, frame: int) -> Alarm | None:
-        """Say how an alarm that has ended turned out; None if that is not known yet."""
+        """Determine the outcome of an alarm that has cleared; None if it is not yet known."""
         ended = one.ended
         if ended is None:
             return None

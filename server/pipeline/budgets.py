@@ -1,4 +1,4 @@
-"""Error budgets, how fast they burn, and when somebody is told (Google SRE workbook, chapter 5)."""
+"""Error budgets, burn rates, and alerts on them (Google SRE workbook, chapter 5)."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from telemetry.graph_change import GraphChange
 HOUR_S = 3600.0
 PERIOD_S = 30 * 24 * HOUR_S
 CLEAR_RATIO = 0.5
-"""Share of a policy's burn rate below which an alert calms down: hysteresis."""
+"""Share of a policy's burn rate below which an alert clears: hysteresis."""
 
 
 @dataclass(frozen=True, slots=True)
 class SloSettings:
-    """How budgets are followed; see `BudgetStage`."""
+    """Settings of error budgets; see `BudgetStage`."""
 
     scale: float = 1.0 / 60.0
     min_rps: float = 1.0
@@ -31,16 +31,16 @@ class SloSettings:
 
 @dataclass(frozen=True, slots=True)
 class BurnRatePolicy:
-    """Burn rates over two windows that are too fast together.
+    """Alert when the burn rates over two windows both exceed a limit.
 
     Attributes
     ----------
     long_s, short_s
-        Lengths of the windows, seconds; the short one makes an alert end soon.
+        Lengths of the windows, seconds; the short one makes alerts clear soon.
     burn_rate
-        1 spends exactly the whole budget within its period.
+        Limit of the burn rate; 1 spends exactly the whole budget in its period.
     severity
-        Of the alert.
+        Severity of the alert.
     """
 
     long_s: float
@@ -49,7 +49,7 @@ class BurnRatePolicy:
     severity: Severity
 
     def scaled(self, scale: float) -> BurnRatePolicy:
-        """Give the same policy with shorter or longer windows."""
+        """Scale the windows of the policy."""
         return replace(self, long_s=scale * self.long_s, short_s=scale * self.short_s)
 
 
@@ -62,17 +62,17 @@ POLICIES = (
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Budgets:
-    """State of the error budgets after a frame; nothing in it is ever changed.
+    """State of the error budgets after a frame; immutable.
 
     P is the number of policies, O that of objectives (`OBJECTIVES`), S that of services.
 
     Attributes
     ----------
     objectives, policies, period_s, min_rps
-        What is promised, when somebody is told, what a budget is for (seconds), and below which
-        request rate nobody is told.
+        Objectives, alert policies, period of a budget, seconds, and request rate below which alerts
+        do not fire, requests per second.
     time, frames, seconds
-        End of the frame, simulated clock; how many were watched by then, and how long they are.
+        End of the frame, simulated clock; number of frames so far, and their total length.
     counted
         (2, O, S): bad and all since the run began; see `Objectives.judge`.
     long_burn, short_burn
@@ -102,11 +102,11 @@ class Budgets:
 
 
 SEVERITIES = (Severity.TICKET, Severity.PAGE)
-"""In the order of `Budgets.firing`."""
+"""Severities in the order of `Budgets.firing`."""
 
 
 class BudgetStage:
-    """Follows the objectives of all services of one run.
+    """Tracks the error budgets of all services of one run.
 
     Parameters
     ----------
@@ -115,8 +115,8 @@ class BudgetStage:
     interval_s
         Length of a frame.
     scale
-        Length of every window, the budget's period included, over that of real operations: 1
-        takes an hour for an hour, 1/60 a minute.
+        Factor for the length of every window, including the budget's period: with 1 an hour takes
+        an hour, with 1/60 a minute.
     min_rps
         Below this request rate over the long window of a policy, it does not fire.
     """
@@ -141,7 +141,7 @@ class BudgetStage:
         self._exceeded = np.zeros(self._calm.shape, dtype=np.bool_)
 
     def update(self, frame: Frame, end: datetime) -> tuple[Budgets, list[SloAlert]]:
-        """Take a frame that ends at a time; return their state, and the alerts that changed."""
+        """Process a frame that ends at a time; return the budgets and the alerts that changed."""
         judged = self._objectives.judge(frame)
         self._counted = self._counted + judged
         self._frames += 1
@@ -174,7 +174,7 @@ class BudgetStage:
         ]
 
     def change_graph(self, change: GraphChange) -> None:
-        """Go on with another graph; a service that is new has its whole budget."""
+        """Change the graph; a new service has its whole budget."""
         self._graph = change.after
         self._objectives = Objectives.of(change.after)
         for window in (*self._sums.values(), self._period):
@@ -186,7 +186,7 @@ class BudgetStage:
         self._exceeded = change.of_services(self._exceeded, False)
 
     def _burn(self, counted: FloatArray, window_s: float) -> FloatArray:
-        """Burn rate over a window, (O, S); what came before the run counts as good."""
+        """Burn rate over a window, (O, S); the time before the run counts as good."""
         bad, total = counted
         covered = min(1.0, self._frames * self._interval_s / window_s)
         share = np.divide(bad, total, out=np.zeros_like(bad), where=total > 0.0)
@@ -215,7 +215,7 @@ class BudgetStage:
 
 
 def alerts(view: Budgets, graph: ServiceGraph, service: int) -> list[SloAlert]:
-    """Describe the alerts of a service that fire."""
+    """Describe the firing alerts of a service."""
     return [
         _alert(view, graph, severity, objective, service)
         for severity, objective in np.argwhere(view.firing[:, :, service]).tolist()

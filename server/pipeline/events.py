@@ -1,4 +1,4 @@
-"""The last stage: what is worth an event, of all that the others found."""
+"""The last stage: events, from the findings of the other stages."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from telemetry.graph_change import NEW, GraphChange
 
 @dataclass(frozen=True, slots=True)
 class FrameChanges:
-    """What changed with one frame.
+    """Changes that came with one frame.
 
     Attributes
     ----------
     time
-        End of the frame: when it is known.
+        End of the frame, when the changes are known.
     statuses
-        State of each service.
+        Status of each service.
     began
-        Services whose incidents were recognised.
+        Indices of services whose incidents were recognised.
     raised, decided
-        Alarms that were raised, and those whose outcome is known now.
+        Alarms that were raised, and those whose outcome is now known.
     alerts, incidents
-        Those that changed.
+        Alerts and incidents that changed.
     """
 
     time: datetime
@@ -41,7 +41,7 @@ class FrameChanges:
 
 
 class EventStage:
-    """Follows one run, and says what happened in the order of the chain from warning to damage."""
+    """Makes the events of one run, in causal order: from warning to damage."""
 
     def __init__(self, graph: ServiceGraph) -> None:
         self._graph = graph
@@ -49,7 +49,7 @@ class EventStage:
         self._known: set[str] = set()
 
     def update(self, changes: FrameChanges) -> tuple[Event, ...]:
-        """Take what changed with a frame."""
+        """Make the events of a frame."""
         return (
             *self._of_statuses(changes),
             *of_alarms(EventKind.ALARM_RAISED, changes.raised, changes.time),
@@ -59,7 +59,7 @@ class EventStage:
         )
 
     def change_graph(self, change: GraphChange, time: datetime) -> Event:
-        """Go on with another graph."""
+        """Change the graph."""
         before = (*self._statuses, Status.HEALTHY)  # the last one is for what is new
         self._statuses = tuple(before[place] for place in change.services.tolist())
         self._graph = change.after
@@ -95,7 +95,7 @@ class EventStage:
                 kind = EventKind.INCIDENT_SPREAD
             else:
                 continue  # one of its services recovered, others did not
-            # Who broke before was told before; a large incident is not told whole each time.
+            # Services that broke earlier were in earlier events: a large incident is not repeated.
             services = tuple(
                 one for one in incident.services if index.get(one.service) in changes.began
             )
@@ -106,13 +106,13 @@ class EventStage:
 
 
 def of_alarms(kind: EventKind, alarms: Iterable[Alarm], time: datetime) -> Iterator[Event]:
-    """Say what happened to some alarms."""
+    """Make the events of some alarms."""
     for alarm in alarms:
         yield Event(kind, time, (alarm.service,), text.of_alarm(alarm), alarm)
 
 
 def of_closed(incidents: Iterable[Incident], time: datetime) -> Iterator[Event]:
-    """Say that some incidents were closed from outside."""
+    """Make the events of incidents that were closed early."""
     for incident in incidents:
         sentence = text.of_incident(incident, spreads=False)
         yield Event(EventKind.INCIDENT_CLOSED, time, incident.names, sentence, incident)

@@ -1,8 +1,8 @@
-"""Incidents of services that belong together, joined along the calls, and where they came from.
+"""Incidents of the system: incidents of services, joined along calls, and their origin.
 
 The rule: the incident of a service joins an incident that is still open if the service calls, or
 is called by, a service whose own incident is a part of it and overlaps in time with its own. If
-that holds for several open incidents, the oldest goes on and the others are merged into it.
+that holds for several open incidents, the others are merged into the oldest.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from telemetry.graph import IntArray, ServiceGraph
 from telemetry.graph_change import GraphChange
 
 SIMULTANEOUS_FRAMES = 2
-"""A callee that breaks so much later may still be why its caller broke."""
+"""A callee that breaks up to so many frames later may still be the cause for its caller."""
 
 
 @dataclass(eq=False, slots=True)
@@ -45,7 +45,7 @@ class IncidentStage:
         states: ServiceStates,
         foretold: dict[int, Alarm],
     ) -> list[Incident]:
-        """Take what began and ended with a frame; return every incident that changed, by number.
+        """Process what began and ended with a frame; return the incidents that changed, by number.
 
         `foretold` has the alarms that foretold those that began, by service.
         """
@@ -66,11 +66,11 @@ class IncidentStage:
         return sorted(changed_records, key=lambda incident: incident.number)
 
     def open(self, states: ServiceStates) -> list[Incident]:
-        """Describe the incidents that go on, by number."""
+        """Describe the open incidents, by number."""
         return [self._record(incident, states) for _, incident in sorted(self._incidents.items())]
 
     def close(self, states: ServiceStates) -> list[Incident]:
-        """Close what is open when the run ends."""
+        """End the run: close the open incidents."""
         end = self._clock.start_of(states.frames)
         return [
             replace(incident, state=IncidentState.CLOSED, closed_by=IncidentEnd.RUN_ENDED, end=end)
@@ -78,11 +78,11 @@ class IncidentStage:
         ]
 
     def change_graph(self, change: GraphChange, states: ServiceStates) -> list[Incident]:
-        """Go on with another graph; `states` are those of the graph before.
+        """Change the graph; `states` are those of the previous graph.
 
         Returns
         -------
-        The incidents that are over because their last service is gone.
+        The incidents that ended because their last service was removed.
         """
         now, closed = self._clock.start_of(states.frames), []
         for incident in list(self._incidents.values()):

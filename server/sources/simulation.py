@@ -20,12 +20,12 @@ from telemetry.frame import FRAME_INTERVAL_S, Frame, Truth
 from telemetry.graph import ServiceGraph
 
 WARM_UP_FRAMES = 60
-"""Simulated before a run is shown, so that the model knows what is normal."""
+"""Frames simulated before the first snapshot, so that the model has a baseline."""
 MAX_SERVICES, MAX_DEPENDENCIES = 10_000, 50_000
 TOPOLOGY, SCENARIO = "topology", "document"
 """Fields of the requests that hold a document."""
 
-# "topology: services[0].name: expected ..."; a place in the text, such as "line 3", is no path.
+# "topology: services[0].name: expected ..."; a position such as "line 3" is not a path.
 _PROBLEM = re.compile(r"(?!line \d)(?P<path>\S+): (?P<expected>.*)", re.DOTALL)
 
 
@@ -35,11 +35,11 @@ class SimulatedSystem:
     Parameters
     ----------
     topology
-        What is simulated.
+        Topology to simulate.
     seed
-        Seed of its randomness.
+        Seed of the simulation.
     now
-        Wall clock. The simulated one is as late when the warm-up is over.
+        Wall clock; the simulated clock reaches it at the end of the warm-up.
     """
 
     def __init__(self, topology: Topology, seed: int, now: datetime) -> None:
@@ -50,7 +50,7 @@ class SimulatedSystem:
 
     @property
     def graph(self) -> ServiceGraph:
-        """What is simulated; it never changes."""
+        """Graph of the simulated system; it never changes."""
         return self._simulation.graph
 
     @property
@@ -84,7 +84,7 @@ class SimulatedSystem:
         except ScenarioError as error:
             raise invalid(_violation(SCENARIO, problem) for problem in error.problems) from error
         if len(scenarios) > 1:
-            expected = f"expected one scenario, got {len(scenarios)}: run one after the other"
+            expected = f"expected one scenario, got {len(scenarios)}: run them one by one"
             raise invalid([Violation(SCENARIO, expected)])
         (scenario,) = scenarios
         states_load = scenario.load != Load()
@@ -118,9 +118,9 @@ class SimulationFactory:
     Attributes
     ----------
     topology
-        What is simulated.
+        Topology to simulate.
     seed
-        Seed of its randomness.
+        Seed of the simulation.
     """
 
     topology: Topology
@@ -182,7 +182,7 @@ def _load_at(start: datetime) -> Load:
 
 
 def _violation(field: str, problem: str) -> Violation:
-    """Make "topology: services[0].name: expected ..." a violation of that place."""
+    """Convert "topology: services[0].name: expected ..." to a violation of that field."""
     text = problem.removeprefix(f"{field}: ")
     match = _PROBLEM.fullmatch(text)
     if not match:

@@ -1,4 +1,4 @@
-"""Records that outlive the process: where they are, their tables, and who writes them."""
+"""The database of records that survive a restart: location, tables, and writer."""
 
 from server.store.database import Store, open_store
 from server.store.location import StoreError, StoreLocation, StoreLocationError, locate

@@ -18,16 +18,16 @@ MAX_RECORDS = 50_000
 
 @dataclass(frozen=True, slots=True)
 class AlarmFilter:
-    """Which alarms are wanted; None and "" stand for any.
+    """Selects alarms; None and "" stand for any.
 
     Attributes
     ----------
     service
-        Whose.
+        Name of the service.
     outcome
-        How they turned out.
+        Outcome of the alarms.
     since, until
-        Those that were raised from one time on and before another, simulated clock.
+        Range of the time when they were raised, without its end, simulated clock.
     """
 
     service: str = ""
@@ -37,7 +37,7 @@ class AlarmFilter:
 
 
 def put(connection: Connection, alarm: Alarm) -> None:
-    """Keep an alarm as it is now."""
+    """Store an alarm, or update it."""
     values = {
         "service": alarm.service,
         "outcome": alarm.outcome.value,
@@ -50,7 +50,7 @@ def put(connection: Connection, alarm: Alarm) -> None:
 def page(
     connection: Connection, criteria: AlarmFilter, before: int | None, size: int
 ) -> Page[Alarm]:
-    """Give alarms, the newest first, from before a place on."""
+    """Read alarms, the newest first, that are older than a position."""
     query = select(alarms)
     if criteria.service:
         query = query.where(alarms.c.service == criteria.service)
@@ -64,7 +64,7 @@ def page(
 
 
 def end_run(connection: Connection) -> int:
-    """Settle the alarms that were undecided when a server ended; return how many."""
+    """Close the alarms that were pending when a server ended; return how many."""
     query = select(alarms.c.document).where(alarms.c.outcome == AlarmOutcome.PENDING.value)
     rows = connection.execute(query).all()
     for row in rows:
@@ -73,5 +73,5 @@ def end_run(connection: Connection) -> int:
 
 
 def drop_old(connection: Connection) -> None:
-    """Keep the newest only."""
+    """Delete all but the newest alarms."""
     prune(connection, alarms, MAX_RECORDS)

@@ -1,4 +1,4 @@
-"""The database: opened, checked, brought to the present schema, and written by one thread."""
+"""The database: opened, checked, migrated, and written by one thread."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ ANSWER_TIMEOUT_MS = round(1000 * ANSWER_TIMEOUT_S)
 _TIMEOUTS = {
     "connect_timeout": CONNECT_TIMEOUT_S,
     "options": f"-c statement_timeout={ANSWER_TIMEOUT_MS}",
-    # A host that is gone says nothing: TCP alone would wait for a quarter of an hour.
+    # Without these, TCP would wait a quarter of an hour for a host that has gone.
     "tcp_user_timeout": ANSWER_TIMEOUT_MS,
     "keepalives_idle": 5,
     "keepalives_interval": 2,
     "keepalives_count": 3,
 }
 BLOCKING_THREADS = 16
-"""Threads for calls that wait for the database; the others queue."""
+"""Threads for calls that wait for the database; further calls queue."""
 SERVER_LOCK = 0x5E_ED6E
-"""Key of the advisory lock that says that a server uses a PostgreSQL database."""
+"""Key of the advisory lock of a PostgreSQL database that a server uses."""
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
 P = ParamSpec("P")
@@ -45,19 +45,19 @@ Result = TypeVar("Result")
 
 
 class Store:
-    """An open database; safe to use from any thread; from an event loop by `run_blocking` alone.
+    """An open database; thread-safe; from an event loop only through `run_blocking`.
 
-    Reads run where they are asked for, side by side. Writes run in one thread, one transaction
-    each, in the order in which they were asked for.
+    Reads run in the calling threads, concurrently. Writes run in one thread, one transaction
+    each, in the order of the calls.
 
     Parameters
     ----------
     location
-        The place; its lock is held by `resources`.
+        Location of the database.
     engine
-        SQLAlchemy's.
+        Engine of SQLAlchemy.
     resources
-        Closed at the end.
+        Locks and engine, closed at the end.
     """
 
     def __init__(self, location: StoreLocation, engine: Engine, resources: ExitStack) -> None:
@@ -69,7 +69,7 @@ class Store:
 
     @property
     def lost(self) -> int:
-        """Writes that were offered and not done, so far."""
+        """Number of offered writes that were lost."""
         return self._writer.lost
 
     def read(self, work: Callable[[Connection], Result]) -> Result:
@@ -78,47 +78,47 @@ class Store:
         Raises
         ------
         StoreError
-            If the database does not answer.
+            If the database does not respond.
         """
         return self._transaction(work)
 
     def write(self, work: Callable[[Connection], Result]) -> Future[Result]:
-        """Write after all writes that were asked for before; waits while too many do, for 10 s.
+        """Write after all earlier writes; waits up to 10 s while too many are queued.
 
         The future holds the result, or a `StoreError`.
         """
         return self._writer.write(work)
 
     def ask(self, work: Callable[[Connection], Result]) -> Result:
-        """Read or write after all writes that were asked for before, and wait for the result.
+        """Read or write after all earlier writes, and wait for the result.
 
         Raises
         ------
         StoreError
-            If the database does not answer, or not in time.
+            If the database does not respond in time.
         """
         return self._writer.ask(work)
 
     def offer(self, work: Callable[[Connection], Any]) -> bool:
-        """Write soon, or not at all if too many writes wait; never waits.
+        """Write soon, or not at all if too many writes are queued; never waits.
 
-        What fails is logged, and counted in `lost`.
+        Failed writes are logged, and counted in `lost`.
         """
         return self._writer.offer(work)
 
     async def run_blocking(
         self, work: Callable[P, Result], *args: P.args, **kwargs: P.kwargs
     ) -> Result:
-        """Have a thread that is there for it do what waits for the database.
+        """Run what waits for the database in a thread that is reserved for it.
 
-        The threads of the event loop itself are left to calls that do not: none of those, the kill
-        switch among them, queues behind a database that does not answer.
+        The default threads of the event loop are left to other calls, such as the kill switch, so
+        that those do not queue behind a database that does not respond.
         """
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._blocking, partial(work, *args, **kwargs))
 
     def close(self) -> None:
-        """Finish the writes that wait, and close the database."""
+        """Finish the queued writes, and close the database."""
         self._blocking.shutdown(wait=False)
         self._writer.close()
         self._resources.close()
@@ -132,13 +132,13 @@ class Store:
 
 
 def open_store(location: StoreLocation) -> Store:
-    """Open a database, and bring its tables to the present schema.
+    """Open a database, and migrate it to the present schema.
 
     Raises
     ------
     PlaceError
-        If it cannot be used: damaged, locked, not writable, not there, or of a newer version.
-        Nothing in it is changed then.
+        If the database cannot be used: damaged, locked, not writable, missing, or of a newer
+        version. Nothing in it is changed then.
     """
     with ExitStack() as resources:
         resources.enter_context(lock_file(location.data / LOCK))
@@ -171,7 +171,7 @@ def _engine(location: StoreLocation) -> Engine:
 
     @event.listens_for(engine, "connect")
     def configure(connection: Any, _: Any) -> None:
-        # SQLAlchemy begins transactions itself: the driver's own way would leave out DDL.
+        # SQLAlchemy begins transactions itself, because the driver would leave out DDL.
         connection.isolation_level = None
         cursor = connection.cursor()
         cursor.execute("PRAGMA foreign_keys=ON")
@@ -186,7 +186,7 @@ def _engine(location: StoreLocation) -> Engine:
 
 
 def _check_file(file: Path, engine: Engine) -> None:
-    """Find out whether a database file is whole and can be written, and switch on its log."""
+    """Check that a database file is intact and writable, and enable its write-ahead log."""
     file.parent.mkdir(parents=True, exist_ok=True)
     existed = file.exists() and file.stat().st_size > 0
     with engine.connect() as connection:
@@ -198,7 +198,7 @@ def _check_file(file: Path, engine: Engine) -> None:
                 if answer is None or answer[0] != "ok":
                     raise StoreLocationError(_damaged())
             raw.execute("PRAGMA journal_mode=WAL")
-            raw.execute("BEGIN IMMEDIATE")  # says now whether it can be written
+            raw.execute("BEGIN IMMEDIATE")  # fails now if it is not writable
             raw.execute("ROLLBACK")
         except engine.dialect.loaded_dbapi.Error as error:
             raise StoreLocationError(_driver_text(error)) from error
@@ -208,9 +208,9 @@ def _check_file(file: Path, engine: Engine) -> None:
 
 @contextmanager
 def _server_lock(engine: Engine) -> Iterator[None]:
-    """Hold a PostgreSQL database for this server, on a connection of its own.
+    """Lock a PostgreSQL database for this server, on a connection of its own.
 
-    One that was killed may hold it for a moment yet.
+    A server that was killed may still hold the lock for a moment.
     """
     key = {"key": SERVER_LOCK}
     with engine.connect() as connection:
@@ -241,7 +241,7 @@ def _reason(location: StoreLocation, error: SQLAlchemyError) -> str:
 
 
 def _driver_text(error: BaseException | None) -> str:
-    """Say what a driver means."""
+    """Explain an error of a driver."""
     text_ = " ".join(str(error).split())
     if "malformed" in text_ or "not a database" in text_:
         return _damaged()
@@ -254,6 +254,6 @@ def _driver_text(error: BaseException | None) -> str:
 
 def _damaged() -> str:
     return (
-        "is damaged or no SQLite database; it was left as it is: move it away or restore it, or "
+        "is damaged or not an SQLite database; it was not changed: move it away or restore it, or "
         "choose another with SRE_EDGE_STORE"
     )

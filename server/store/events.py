@@ -1,4 +1,4 @@
-"""The latest events of this run and of those before."""
+"""The latest events of this run and of earlier runs."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _DETAILS: dict[EventKind, type[Any]] = {
 
 
 def add(connection: Connection, logged: Sequence[LoggedEvent]) -> None:
-    """Keep events, in their order."""
+    """Store events, in their order."""
     if not logged:
         return
     rows = [
@@ -63,13 +63,13 @@ def add(connection: Connection, logged: Sequence[LoggedEvent]) -> None:
 
 
 def latest(connection: Connection, limit: int = MAX_RECORDS) -> list[LoggedEvent]:
-    """Give the latest events, oldest first."""
+    """Read the latest events, oldest first."""
     query = select(events).order_by(events.c.id.desc()).limit(limit)
     return [_event(row) for row in reversed(connection.execute(query).all())]
 
 
 def drop_old(connection: Connection) -> None:
-    """Keep the newest only: as many as the log has in memory."""
+    """Delete all but the newest events, as many as the log has in memory."""
     prune(connection, events, MAX_RECORDS)
 
 

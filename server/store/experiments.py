@@ -1,4 +1,4 @@
-"""Experiments with faults, the newest first."""
+"""Experiments, the newest first."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MAX_RECORDS = 10_000
 
 
 def put(connection: Connection, experiment: Experiment) -> None:
-    """Keep an experiment as it is now."""
+    """Store an experiment, or update it."""
     values = {
         "finished": experiment.state is ExperimentState.FINISHED,
         "document": plain(experiment),
@@ -25,20 +25,20 @@ def put(connection: Connection, experiment: Experiment) -> None:
 
 
 def get(connection: Connection, experiment_id: str) -> Experiment | None:
-    """Give an experiment; None if there is none with this identifier."""
+    """Read an experiment; None if there is none with this identifier."""
     query = select(chaos_experiments.c.document).where(chaos_experiments.c.key == experiment_id)
     found = connection.execute(query).scalar_one_or_none()
     return None if found is None else parsed(Experiment, found)
 
 
 def page(connection: Connection, before: int | None, size: int) -> Page[Experiment]:
-    """Give experiments, the newest first, from before a place on."""
+    """Read experiments, the newest first, that are older than a position."""
     table = chaos_experiments
     return newest(connection, select(table), table, before, size, lambda d: parsed(Experiment, d))
 
 
 def end_run(connection: Connection) -> int:
-    """Finish the experiments that were watched when a server ended; return how many."""
+    """Finish the experiments that were unfinished when a server ended; return how many."""
     table = chaos_experiments
     rows = connection.execute(select(table.c.document).where(~table.c.finished)).all()
     for row in rows:
@@ -58,5 +58,5 @@ def end_run(connection: Connection) -> int:
 
 
 def drop_old(connection: Connection) -> None:
-    """Keep the newest only."""
+    """Delete all but the newest experiments."""
     prune(connection, chaos_experiments, MAX_RECORDS)

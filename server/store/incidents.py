@@ -18,16 +18,16 @@ MAX_RECORDS = 20_000
 
 @dataclass(frozen=True, slots=True)
 class IncidentFilter:
-    """Which incidents are wanted; None and "" stand for any.
+    """Selects incidents; None and "" stand for any.
 
     Attributes
     ----------
     service
-        Affected.
+        Name of an affected service.
     state
-        Open or closed.
+        Whether they are open or closed.
     since, until
-        Those that were open at some time between, both on the simulated clock.
+        Range of time in which they were open at some time, simulated clock.
     """
 
     service: str = ""
@@ -37,10 +37,10 @@ class IncidentFilter:
 
 
 def put(connection: Connection, incident: Incident) -> None:
-    """Keep an incident as it is now."""
+    """Store an incident, or update it."""
     values = {
         "open": incident.state is IncidentState.OPEN,
-        # Names are DNS labels: the bars keep one from being found inside of another.
+        # Names are DNS labels: with bars around it, a name is not found inside another one.
         "services": f"|{'|'.join(incident.names)}|",
         "onset": incident.onset,
         "ended": incident.end,
@@ -52,7 +52,7 @@ def put(connection: Connection, incident: Incident) -> None:
 def page(
     connection: Connection, criteria: IncidentFilter, before: int | None, size: int
 ) -> Page[Incident]:
-    """Give incidents, the newest first, from before a place on."""
+    """Read incidents, the newest first, that are older than a position."""
     query = select(incidents)
     if criteria.service:
         query = query.where(incidents.c.services.contains(f"|{criteria.service}|", autoescape=True))
@@ -84,5 +84,5 @@ def end_run(connection: Connection) -> int:
 
 
 def drop_old(connection: Connection) -> None:
-    """Keep the newest only."""
+    """Delete all but the newest incidents."""
     prune(connection, incidents, MAX_RECORDS)

@@ -1,4 +1,4 @@
-"""Experiments on the live system that models learn from, with their labelled examples."""
+"""Recorded experiments that models learn from, with their labelled examples."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ MAX_BYTES = 512 << 20
 
 @dataclass(frozen=True, slots=True)
 class LearnedExperiment:
-    """One experiment.
+    """A recorded experiment.
 
     Attributes
     ----------
     run_id, topology
-        Run it belongs to, and the name of the system.
+        Its run, and the name of the system.
     first_sequence
-        Number of its first frame within the run.
+        Number of its first frame in its run.
     started, ended
-        Begin of the first frame and end of the last one, simulated clock.
+        Start of the first frame and end of the last one, simulated clock.
     faults
-        Those that acted, as JSON: id, target, kind, intensity, start and duration.
+        Active faults as JSON: id, target, kind, intensity, start and duration.
     services, frames, incidents
-        How many are recorded.
+        Number of recorded services, frames and incidents.
     bytes
         Size of the examples.
     id
-        Given by the database; rising.
+        Assigned by the database, ascending.
     """
 
     run_id: str
@@ -52,7 +52,7 @@ class LearnedExperiment:
 
     @property
     def key(self) -> str:
-        """What no other experiment has, in whatever database it is."""
+        """Key that is unique across databases."""
         return f"{self.run_id}-{self.first_sequence}"
 
 
@@ -64,7 +64,7 @@ def add(
     max_experiments: int = MAX_EXPERIMENTS,
     max_bytes: int = MAX_BYTES,
 ) -> int:
-    """Keep an experiment, and drop the oldest ones beyond the limits; return its identifier."""
+    """Store an experiment, and delete the oldest beyond the limits; return its identifier."""
     values = {name: getattr(experiment, name) for name in _NAMES}
     added = connection.execute(insert(learned_experiments).values(values)).inserted_primary_key
     assert added is not None  # noqa: S101 - a table with a primary key gives one
@@ -85,7 +85,7 @@ def add(
 
 
 def newest(connection: Connection) -> list[LearnedExperiment]:
-    """Give all experiments, newest first."""
+    """Read all experiments, newest first."""
     rows = connection.execute(select(learned_experiments).order_by(learned_experiments.c.id.desc()))
     return [
         LearnedExperiment(id=row.id, **{name: getattr(row, name) for name in _NAMES})
@@ -94,14 +94,14 @@ def newest(connection: Connection) -> list[LearnedExperiment]:
 
 
 def content(connection: Connection, number: int) -> bytes | None:
-    """Give the examples of an experiment; None if it has been dropped."""
+    """Read the examples of an experiment; None if it has been deleted."""
     query = select(learned_examples.c.content).where(learned_examples.c.experiment_id == number)
     found = connection.execute(query).scalar_one_or_none()
     return None if found is None else bytes(found)
 
 
 def count(connection: Connection, after: int = 0) -> int:
-    """Count the experiments whose identifiers come after another."""
+    """Count the experiments with identifiers above `after`."""
     query = (
         select(func.count())
         .select_from(learned_experiments)

@@ -1,4 +1,4 @@
-"""The one thread that writes."""
+"""The single thread that writes to the database."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from server.store.location import StoreError
 
 MAX_QUEUED = 1000
 ANSWER_TIMEOUT_S = 10.0
-"""Whoever waits for the database waits no longer: calls must not pile up behind it."""
+"""Timeout for the database, so that calls do not pile up."""
 _QUEUE_FULL = "too many writes wait for the database"
 _log = logging.getLogger(__name__)
 
@@ -25,14 +25,14 @@ Work = Callable[[Connection], Any]
 
 
 class Writer:
-    """A queue of writes and the thread that does them.
+    """A queue of writes, and the thread that executes them.
 
     Parameters
     ----------
     transaction
-        Runs one in a transaction of its own.
+        Executes one write in a transaction of its own.
     max_queued
-        Writes that may wait.
+        Maximum length of the queue.
     """
 
     def __init__(self, transaction: Callable[[Work], Any], max_queued: int = MAX_QUEUED) -> None:
@@ -45,7 +45,7 @@ class Writer:
         self._thread.start()
 
     def write(self, work: Callable[[Connection], Result]) -> Future[Result]:
-        """Queue a write; waits while the queue is full, but not for ever."""
+        """Queue a write; waits while the queue is full, up to the timeout."""
         future: Future[Result] = Future()
         try:
             if self._closed:
@@ -57,12 +57,12 @@ class Writer:
         return future
 
     def ask(self, work: Callable[[Connection], Result]) -> Result:
-        """Queue a write and wait for its result; one that has not begun in time is not done.
+        """Queue a write and wait for its result; it is cancelled if it has not begun in time.
 
         Raises
         ------
         StoreError
-            If it failed, or did not come in time.
+            If the write failed or timed out.
         """
         future = self.write(work)
         try:
@@ -83,7 +83,7 @@ class Writer:
         return False
 
     def close(self) -> None:
-        """Do what waits, and end the thread; a database that does not answer is not waited for."""
+        """Execute the waiting writes, and end the thread; stops at the timeout."""
         with self._lock:
             if self._closed:
                 return
@@ -93,13 +93,13 @@ class Writer:
         self._thread.join(ANSWER_TIMEOUT_S)
         if self._thread.is_alive():
             self.lost += self._queue.qsize()
-            _log.error("the database does not answer: %d records are lost", self._queue.qsize())
+            _log.error("the database does not respond: %d records are lost", self._queue.qsize())
 
     def _run(self) -> None:
         while (item := self._queue.get()) is not None:
             work, future = item
             if future is not None and not future.set_running_or_notify_cancel():
-                continue  # nobody waits for it any more
+                continue  # cancelled: nobody waits for it
             try:
                 result = self._transaction(work)
             except Exception as error:

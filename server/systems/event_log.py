@@ -14,14 +14,14 @@ from server.records.events import MAX_RECORDS, Event, LoggedEvent
 
 @dataclass(frozen=True, slots=True)
 class LostEvents:
-    """Events that a reader asked for and that are not there any more.
+    """Events that a reader asked for and that are no longer in the log.
 
     Attributes
     ----------
     run_id
         Run of the lost events.
     first, last
-        First and last number lost; None if not known, for the run itself is not known any more.
+        First and last number lost; None if the run itself is no longer known.
     """
 
     run_id: str
@@ -30,14 +30,14 @@ class LostEvents:
 
 
 class EventLog:
-    """The latest events of this run and of those before it; safe to use from any thread.
+    """The latest events of this run and of earlier runs; safe to use from any thread.
 
     Parameters
     ----------
     earlier
         Events of earlier runs, oldest first.
     max_events
-        How many are kept.
+        Number of events that are kept.
     """
 
     def __init__(self, earlier: Iterable[LoggedEvent] = (), max_events: int = MAX_RECORDS) -> None:
@@ -48,11 +48,11 @@ class EventLog:
         self._added = len(self._events)
 
     def listen(self, listener: Callable[[], None]) -> None:
-        """Have a function called, from whatever thread, after events were added."""
+        """Register a function that is called, from any thread, after events were added."""
         self._listeners.append(listener)
 
     def add(self, run_id: str, events: Iterable[Event], now: datetime) -> list[LoggedEvent]:
-        """Give each a place; a run that was not known begins."""
+        """Append events, with numbers; an unknown run becomes the present one."""
         added = []
         with self._lock:
             if run_id != self._run_id:
@@ -74,12 +74,12 @@ class EventLog:
 
     @property
     def latest(self) -> tuple[int, str, int]:
-        """Position after the latest event, to read on from; with that event's run and number."""
+        """Position after the latest event, with the run and number of that event."""
         with self._lock:
             return self._added, self._run_id, self._sequence
 
     def position(self, run_id: str, sequence: int) -> tuple[int, LostEvents | None]:
-        """Find where to read on after an event, and what is lost before that.
+        """Find the position after an event, and the events lost before it.
 
         Raises
         ------
@@ -92,7 +92,7 @@ class EventLog:
             first = self._added - len(self._events)
             own = [(i, e) for i, e in enumerate(self._events, first) if e.run_id == run_id]
             if not own and run_id == self._run_id:
-                return self._added, None  # a run without events that are kept: nothing follows
+                return self._added, None  # no events of this run are kept, so nothing follows
             if not own:
                 present = (i for i, e in enumerate(self._events, first) if e.run_id == self._run_id)
                 return next(present, self._added), LostEvents(run_id, None, None)
@@ -106,14 +106,14 @@ class EventLog:
 
         Returns
         -------
-        At most `limit` events, the position after them, and what is lost before them because it
-        was read too late.
+        At most `limit` events, the position after them, and the events lost before them because
+        they were read too late.
         """
         with self._lock:
             first = self._added - len(self._events)
             lost = None
             if position < first:
-                # Whose events they were is not kept; those of the run of the oldest one are told.
+                # Their runs are not kept; only those of the oldest event's run are reported.
                 oldest = self._events[0]
                 number = max(1, oldest.sequence - (first - position))
                 lost = LostEvents(oldest.run_id, number, oldest.sequence - 1)

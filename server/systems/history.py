@@ -1,4 +1,4 @@
-"""Looking back: series of metrics over a time, with fewer points than there were snapshots."""
+"""History queries: series of metrics, downsampled to buckets of snapshots."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ class Series:
     Attributes
     ----------
     run, graph
-        Which they belong to; the system as it is now.
+        Run of the series, and the present graph.
     services, metrics
         Indices of the S services; names of the M metrics.
     start_time
-        Of the first bucket, simulated clock; None if there are no buckets.
+        Start of the first bucket, simulated clock; None if there are no buckets.
     bucket_s
         Length of a bucket, simulated seconds.
     minimum, maximum, mean, last
-        Of the values observed in each bucket.
+        Statistics of the values observed in each bucket.
     """
 
     run: Run
@@ -50,18 +50,18 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class HistoryQuery:
-    """What somebody wants to look back at.
+    """A query of the history.
 
     Attributes
     ----------
     services
-        Names; none means all.
+        Names of services; none means all.
     metrics
         Names of `telemetry.metrics.HISTORY_METRICS`.
     start_time, end_time
-        Simulated clock; the end is not part of it; None: as far as there is something.
+        Range, simulated clock, without its end; None: as far as the history reaches.
     max_points
-        Buckets at most; 0: the default.
+        Maximum number of buckets; 0: the default.
     """
 
     services: tuple[str, ...]
@@ -72,7 +72,7 @@ class HistoryQuery:
 
 
 def at(history: Sequence[Snapshot], time: datetime) -> Snapshot:
-    """Find the snapshot whose interval holds a time.
+    """Find the snapshot whose interval contains a time.
 
     Raises
     ------
@@ -86,9 +86,9 @@ def at(history: Sequence[Snapshot], time: datetime) -> Snapshot:
 
 
 def series(history: Sequence[Snapshot], query: HistoryQuery) -> Series:
-    """Look back over the snapshots of one run, oldest first.
+    """Query the snapshots of one run, oldest first.
 
-    The services are those of the latest snapshot; NaN stands for times before they were there.
+    The services are those of the latest snapshot; NaN stands for times before they existed.
 
     Raises
     ------
@@ -151,7 +151,7 @@ def _check(query: HistoryQuery, metrics: tuple[str, ...], services: int, points:
 
 
 def _values(snapshot: Snapshot, metric: Metric, graph: ServiceGraph) -> FloatArray:
-    """(S,) values of one metric, of the services of a graph."""
+    """Values of one metric, (S,), for the services of a graph."""
     values: FloatArray
     if metric.kind is not Kind.PREDICTION:
         values = getattr(snapshot.frame, metric.field)[0]
@@ -165,7 +165,7 @@ def _values(snapshot: Snapshot, metric: Metric, graph: ServiceGraph) -> FloatArr
 
 
 def _reduced(values: FloatArray, per_bucket: int) -> tuple[FloatArray, ...]:
-    """Reduce values, (T, ...), to minimum, maximum, mean and last of each bucket, (N, ...)."""
+    """Reduce values, (T, ...), to minimum, maximum, mean and last per bucket, (N, ...)."""
     missing = -len(values) % per_bucket
     padding = np.full((missing, *values.shape[1:]), np.nan)
     shape = (-1, per_bucket, *values.shape[1:])
@@ -174,7 +174,7 @@ def _reduced(values: FloatArray, per_bucket: int) -> tuple[FloatArray, ...]:
     count = observed.sum(axis=1)
     total = np.where(observed, buckets, 0.0).sum(axis=1)
     mean = np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
-    # The last one observed: the first from behind.
+    # The last observed value is the first one from the end.
     position = per_bucket - 1 - observed[:, ::-1].argmax(axis=1)
     last = np.take_along_axis(buckets, position[:, np.newaxis], axis=1)[:, 0]
     smallest, largest = np.fmin.reduce(buckets, axis=1), np.fmax.reduce(buckets, axis=1)

@@ -1,4 +1,4 @@
-"""Keeps what happened in the store, and reads it back."""
+"""Saves the records of a system in the store, and reads them."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ Result = TypeVar("Result")
 
 
 class Repository:
-    """Writes behind a system, never holding it up; reads what was written before the reading.
+    """Writes asynchronously, so that a system never waits; reads see all earlier writes.
 
     Parameters
     ----------
     store
-        Where records are kept.
+        Database of the records.
 
     Attributes
     ----------
@@ -57,12 +57,12 @@ class Repository:
         self._writes = 0
 
     def open(self, slos: SloSettings) -> Persistence:
-        """Close what an earlier server left open, and give what a new system needs.
+        """Close what an earlier server left open; return the state that outlived it.
 
         Raises
         ------
         StoreError
-            If the database does not answer.
+            If the database does not respond.
         """
 
         def begin(connection: Connection) -> tuple[int, EventLog, bool]:
@@ -78,7 +78,7 @@ class Repository:
         return Persistence(log, self.save, KillSwitch(engaged), slos)
 
     def save(self, changes: Changes) -> None:
-        """Write soon; what cannot be written is logged and counted by the store."""
+        """Save changes soon; the store logs and counts those that cannot be written."""
         self._writes += 1
         now = datetime.now(UTC)
         prunes = self._writes % WRITES_BETWEEN_PRUNING == 0
@@ -91,7 +91,7 @@ class Repository:
             for experiment in changes.experiments:
                 experiments.put(connection, experiment)
             events.add(connection, changes.events)
-            # Looked up each time: a write before this one may have been lost.
+            # Read each time, because an earlier write may have been lost.
             if kill_switch.engaged(connection) is not changes.kill_switch:
                 kill_switch.set_engaged(connection, changes.kill_switch, now)
             if prunes:
@@ -101,16 +101,16 @@ class Repository:
         self._store.offer(write)
 
     def flush(self) -> None:
-        """Wait until what was to be kept before is written, or was given up, or takes too long."""
+        """Wait until earlier changes are written or lost, or a timeout has passed."""
         with contextlib.suppress(StoreError, TimeoutError):
             self._store.write(lambda _: None).result(FLUSH_TIMEOUT_S)
 
     async def flush_async(self) -> None:
-        """Wait as `flush` does, in an event loop."""
+        """Flush without blocking the event loop."""
         await self._store.run_blocking(self.flush)
 
     def incidents(self, criteria: IncidentFilter, before: int | None, size: int) -> Page[Incident]:
-        """Give a page of incidents, the newest first.
+        """Read a page of incidents, the newest first.
 
         Raises
         ------
@@ -120,19 +120,19 @@ class Repository:
         return self._read(lambda connection: incidents.page(connection, criteria, before, size))
 
     def alarms(self, criteria: AlarmFilter, before: int | None, size: int) -> Page[Alarm]:
-        """Give a page of alarms, the newest first; raises as `incidents`."""
+        """Read a page of alarms, the newest first; raises as `incidents`."""
         return self._read(lambda connection: alarms.page(connection, criteria, before, size))
 
     def experiments(self, before: int | None, size: int) -> Page[Experiment]:
-        """Give a page of experiments, the newest first; raises as `incidents`."""
+        """Read a page of experiments, the newest first; raises as `incidents`."""
         return self._read(lambda connection: experiments.page(connection, before, size))
 
     def experiment(self, experiment_id: str) -> Experiment | None:
-        """Give an experiment; None if there is none; raises as `incidents`."""
+        """Read an experiment; None if there is none; raises as `incidents`."""
         return self._read(lambda connection: experiments.get(connection, experiment_id))
 
     def _read(self, work: Callable[[Connection], Result]) -> Result:
-        # Behind the writes that wait, so that whoever changed something finds it.
+        # After the waiting writes, so that a client sees its own changes.
         try:
             return self._store.ask(work)
         except StoreError as error:

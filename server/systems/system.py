@@ -33,30 +33,30 @@ MAX_SERVICE_SNAPSHOTS = 2_000_000
 MIN_HISTORY = 60
 
 Observer = Callable[[Snapshot, Findings, tuple[InjectedFault, ...], Truth], None]
-"""Takes a tick: what was seen and found, the faults that acted, and what the source knows."""
+"""Called with each tick: snapshot, findings, active faults, and the truth."""
 
 
 class System:
-    """Owns one system that is observed; safe to call from any thread.
+    """Owns one observed system; safe to call from any thread.
 
     Parameters
     ----------
     factory
-        Opens its source, for each run.
+        Opens the source of each run.
     predictor
         The model.
     history
-        Snapshots that are kept; fewer of a large system.
+        Number of snapshots that are kept; fewer of a large system.
     max_faults
-        Faults that may act or wait at a time.
+        Maximum number of active or scheduled faults.
     persistence
-        What outlives a run; None: only as long as this lives.
+        State that outlives a run; None: it is kept in memory only.
     clock
-        How fast time passes. The ticker reads it; setting it is thread-safe.
+        Speed of time. The ticker reads it; setting it is thread-safe.
     now
-        Gives the wall clock. It may jump: it only says when a run began and a snapshot was made.
+        Returns the wall clock. It may jump: it only dates runs and snapshots.
     observer
-        Told of each tick of a source that knows the truth; must not take long.
+        Called with each tick if the source knows the truth; must be quick.
     """
 
     def __init__(
@@ -104,29 +104,29 @@ class System:
 
     @property
     def max_history(self) -> int:
-        """How many snapshots of the present graph are kept."""
+        """Number of snapshots of the present graph that are kept."""
         return history_limit(self._max_history, self.graph.services)
 
     def history(self) -> tuple[Snapshot, ...]:
         """Recent snapshots of the present run, oldest first, the latest included.
 
-        What the model saw is kept for the latest one only.
+        Features are kept for the latest one only.
         """
         return self._history
 
     @property
     def findings(self) -> Findings:
-        """How incidents and budgets stand after the latest snapshot."""
+        """Findings of the latest snapshot."""
         return self._findings
 
     @property
     def events(self) -> EventLog:
-        """What happened, in this run and in those before it."""
+        """Events of this run and of earlier runs."""
         return self._persistence.log
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What is odd about the system as it was described."""
+        """Warnings about the description of the system."""
         return self._live.source.warnings
 
     @property
@@ -150,23 +150,23 @@ class System:
             self._recorder.record(self._now(), [event])
 
     def inject(self, fault: Fault, request_id: str = "") -> Experiment:
-        """Inject a fault, whose time counts from now, from the next step on.
+        """Inject a fault, from the next step on; its start counts from now.
 
         Raises
         ------
         ServerError
-            As of `FaultService.inject`; nothing is changed then.
+            As `FaultService.inject`; nothing is changed then.
         """
         with self._recording_faults() as faults:
             return faults.inject(fault, request_id)
 
     def run_scenario(self, document: str, request_id: str = "") -> Experiment:
-        """Run a scenario document, whose time begins now, on the present run.
+        """Run the scenario of a document on the present run, starting now.
 
         Raises
         ------
         ServerError
-            INVALID_FIELD, or as of `FaultService.run_scenario`; nothing is changed then.
+            INVALID_FIELD, or as `FaultService.run_scenario`; nothing is changed then.
         """
         check_document(document)
         while True:
@@ -192,29 +192,29 @@ class System:
             return faults.stop(fault_id=fault_id, experiment_id=experiment_id)
 
     def set_kill_switch(self, engaged: bool) -> list[InjectedFault]:
-        """Stop all faults and refuse new ones, or take them again; return what was stopped."""
+        """Stop all faults and refuse new ones, or accept them again; return the stopped ones."""
         with self._recording_faults() as faults:
             return faults.set_kill_switch(engaged, self.latest.end_time)
 
     def open_incidents(self) -> list[Incident]:
-        """Incidents that go on, as they are now."""
+        """Incidents that are open, as they are now."""
         with self._lock:
             return self._live.pipeline.open_incidents()
 
     def pending_alarms(self) -> list[Alarm]:
-        """Alarms that are raised, or whose outcome is not known yet, as they are now."""
+        """Alarms that are raised, or whose outcome is not yet known, as they are now."""
         with self._lock:
             return self._live.pipeline.pending_alarms()
 
     def unfinished_experiments(self) -> list[Experiment]:
-        """Experiments that are tracked, as they are now."""
+        """Experiments that are not finished, as they are now."""
         with self._lock:
             return self._faults.unfinished()
 
     def prepare(self, topology: str = "", seed: int | None = None) -> LiveRun:
-        """Make a run of the same topology and seed, or others; the present one goes on meanwhile.
+        """Prepare a run, with the same topology and seed or others; the present run continues.
 
-        `begin` makes it the present one. `topology` is a document; "": the same.
+        `begin` makes it the present run. `topology` is a document; "": the same topology.
 
         Raises
         ------
@@ -224,7 +224,7 @@ class System:
         return self._new_run(self._live.factory.altered(topology, seed))
 
     def begin(self, live: LiveRun) -> Run:
-        """Begin a run that was prepared, without faults."""
+        """Begin a prepared run, without faults."""
         with self._lock:
             return self._begin(live)
 
@@ -233,7 +233,7 @@ class System:
         return self.begin(self.prepare(topology, seed))
 
     def forecast(self) -> tuple[Snapshot, Forecast]:
-        """Give the latest snapshot and what the model expects.
+        """Get the latest snapshot and its predictions.
 
         Raises
         ------
@@ -249,7 +249,9 @@ class System:
         return LiveRun(factory, self._predictor, self._persistence.slos, self._now())
 
     def _begin(self, live: LiveRun) -> Run:
-        live.pipeline.use(self._predictor)  # another may be live since the run was prepared
+        live.pipeline.use(
+            self._predictor
+        )  # another model may have gone live since the run was prepared
         source, run = live.source, live.pipeline.run
         frame = source.frames.next_frame()
         now = self._now()
@@ -315,7 +317,7 @@ class System:
     def _publish(self, snapshot: Snapshot, before: tuple[Snapshot, ...]) -> None:
         limit = history_limit(self._max_history, snapshot.graph.services)
         older = [*before[:-1], *(last.without_features() for last in before[-1:])]
-        # Readers take the whole tuple, without a lock: none ever waits for a tick.
+        # Readers get the whole tuple without a lock, so they never wait for a tick.
         self._history = (*older[max(0, len(older) + 1 - limit) :], snapshot)
 
     @contextmanager

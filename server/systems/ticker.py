@@ -22,36 +22,36 @@ _log = logging.getLogger(__name__)
 
 
 class Publisher(Protocol):
-    """Tells subscribers what a system publishes; called from the event loop."""
+    """Publishes to subscribers; called from the event loop."""
 
     async def publish(self, snapshot: Snapshot) -> None:
-        """Give a snapshot to every subscriber."""
+        """Send a snapshot to every subscriber."""
         ...
 
     def set_clock(self, clock: Clock) -> None:
-        """Tell every subscriber how fast time passes."""
+        """Send the state of the clock to every subscriber."""
         ...
 
 
 class Ticker:
     """One tick per interval of the system's time, published to all subscribers.
 
-    It goes by the event loop's clock, which no change of the wall clock moves. A tick that is late,
+    It uses the event loop's monotonic clock. A tick that is late,
     because the machine slept or is too slow, is not made up for.
 
     Parameters
     ----------
     system, publisher
-        What is advanced, and who tells subscribers.
+        The system, and the publisher of its snapshots.
     seconds
-        Takes the time of each tick.
+        Histogram of the duration of ticks, seconds.
 
     Attributes
     ----------
     ticks, failed
-        How many there were, and how many of them failed.
+        Number of ticks, and of failed ones.
     durations_s
-        How long the last ones took.
+        Durations of the latest ticks, seconds.
     """
 
     def __init__(self, system: System, publisher: Publisher, seconds: Histogram) -> None:
@@ -85,14 +85,14 @@ class Ticker:
             thread.shutdown(wait=False)
 
     async def set_clock(self, paused: bool | None, speed: float | None) -> tuple[Clock, Snapshot]:
-        """Change the clock, and tell all subscribers; gives it with the latest snapshot.
+        """Change the clock, and notify all subscribers; return it with the latest snapshot.
 
-        A tick that goes on is waited for: none comes after a pause.
+        It waits for a tick in progress, so that no tick follows a pause.
 
         Raises
         ------
         ServerError
-            INVALID_FIELD, for an impossible speed.
+            INVALID_FIELD, for a speed out of range.
         """
         self._system.clock.with_changes(paused, speed)
         async with self._ticking:
@@ -104,9 +104,9 @@ class Ticker:
             return clock, self._system.latest
 
     async def begin(self, live: LiveRun) -> Run:
-        """Begin a run that was prepared, and tell all subscribers, between two ticks.
+        """Begin a prepared run between two ticks, and notify all subscribers.
 
-        Whoever asked for it may give up waiting: it is done as a whole, or not at all.
+        If the caller is cancelled, it is still done as a whole, or not at all.
         """
         return await asyncio.shield(asyncio.create_task(self._begin(live)))
 

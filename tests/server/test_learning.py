@@ -210,7 +210,7 @@ async def test_a_server_that_is_killed_while_it_trains(
     with Client(program.expect(r"grpc://(\S+)")[1]) as client:
         interrupted = client.training()
         assert interrupted.state == training_pb2.TRAINING_STATE_INTERRUPTED
-        assert interrupted.message == "the server ended while it ran"
+        assert interrupted.message == "the server stopped during the training"
         assert interrupted.HasField("end_time")
         assert [model.version for model in client.models()] == [BUILT_IN]
         assert not half.exists()

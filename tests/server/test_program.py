@@ -101,7 +101,7 @@ def test_records_that_cannot_be_used_are_said_and_left_alone(data: Path) -> None
     data.mkdir()
     (data / "store.sqlite3").write_text("my holiday photos")
     text = refused(*FREE)
-    assert f"{data}/store.sqlite3: is damaged or no SQLite database" in text
+    assert f"{data}/store.sqlite3: is damaged or not an SQLite database" in text
     assert (data / "store.sqlite3").read_text() == "my holiday photos"
     text = refused(*FREE, SRE_EDGE_STORE="postgresql://sre:hunter2@127.0.0.1:1/records")
     assert "postgresql://sre:***@127.0.0.1:1/records: " in text

@@ -66,7 +66,7 @@ def test_a_damaged_file_is_said_and_left_as_it_is(content: bytes, tmp_path: Path
     assert found.file is not None
     found.file.write_bytes(content)
     with pytest.raises(
-        StoreLocationError, match=r"store.sqlite3: is damaged or no SQLite database"
+        StoreLocationError, match=r"store.sqlite3: is damaged or not an SQLite database"
     ):
         open_store(found)
     assert found.file.read_bytes() == content
