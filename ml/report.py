@@ -63,10 +63,10 @@ def report(
     validation = list(Local().each(record_with_causes, others, "simulating validation systems"))
     ceiling = None
     if with_oracle:
-        asked = [
+        oracle_jobs = [
             (t, r.scenarios, seed + i) for i, (t, r) in enumerate(zip(systems, test, strict=True))
         ]
-        ceiling = list(Local().each(_oracle, asked, "asking the oracle"))
+        ceiling = list(Local().each(_oracle, oracle_jobs, "asking the oracle"))
     predictors = score_predictors(test, validation, directory, ceiling)
     if plot_directory is not None:
         plots(predictors.scores, predictors.thresholds, plot_directory)

@@ -134,11 +134,11 @@ class AsyncClient:
         answer = None
         while True:
             try:
-                asked = exchange.send(answer)
+                ask = exchange.send(answer)
             except StopIteration as done:
                 result: Result = done.value
                 return result
-            answer = await self._ask(asked)
+            answer = await self._ask(ask)
 
     def subscribe(self, wanted: Stream[Item]) -> AsyncSubscription[Item]:
         """Open a stream from its description."""
@@ -162,10 +162,10 @@ class AsyncClient:
             elif isinstance(step, Update):
                 yield step.result
 
-    async def _ask(self, asked: Ask) -> Any:
+    async def _ask(self, ask: Ask) -> Any:
         try:
-            method = asked.method(self._stubs)
-            return await method(asked.request, timeout=asked.timeout_s or self._timeout_s)
+            method = ask.method(self._stubs)
+            return await method(ask.request, timeout=ask.timeout_s or self._timeout_s)
         except grpc.RpcError as error:
             raise from_rpc(error, self.target) from error
 

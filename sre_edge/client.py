@@ -140,11 +140,11 @@ class Client:
         answer = None
         while True:
             try:
-                asked = exchange.send(answer)
+                ask = exchange.send(answer)
             except StopIteration as done:
                 result: Result = done.value
                 return result
-            answer = self._ask(asked)
+            answer = self._ask(ask)
 
     def subscribe(self, wanted: Stream[Item]) -> Subscription[Item]:
         """Open a stream from its description."""
@@ -168,10 +168,10 @@ class Client:
             elif isinstance(step, Update):
                 yield step.result
 
-    def _ask(self, asked: Ask) -> Any:
+    def _ask(self, ask: Ask) -> Any:
         try:
-            method = asked.method(self._stubs)
-            return method(asked.request, timeout=asked.timeout_s or self._timeout_s)
+            method = ask.method(self._stubs)
+            return method(ask.request, timeout=ask.timeout_s or self._timeout_s)
         except grpc.RpcError as error:
             raise from_rpc(error, self.target) from error
 

@@ -110,9 +110,9 @@ def offer(
     left = retries = state.orbit * p.leaving
     denied = _denied(p, first, retries)
     if denied.any():
-        asked = _over_levels(retries.take(p.budgeted, axis=1))
+        requested = _over_levels(retries.take(p.budgeted, axis=1))
         retries = retries.copy()
-        retries[:, p.budgeted] *= 1.0 - denied / np.maximum(asked, 1e-300)
+        retries[:, p.budgeted] *= 1.0 - denied / np.maximum(requested, 1e-300)
     made = first.copy()
     for again in retries:
         made[: p.edges] += again
@@ -150,9 +150,9 @@ def _denied(p: Parameters, first: FloatArray, retries: FloatArray) -> FloatArray
     """Retries that the budgets deny, (budgeted, B) (simulation.md, equation 12)."""
     if not len(p.budgeted):
         return np.empty((0, first.shape[1]))
-    asked = _over_levels(retries.take(p.budgeted, axis=1))
+    requested = _over_levels(retries.take(p.budgeted, axis=1))
     allowed = p.retry_budget.take(p.budgeted, axis=0) * first.take(p.budgeted, axis=0)
-    denied: FloatArray = np.maximum(asked - allowed, 0.0)
+    denied: FloatArray = np.maximum(requested - allowed, 0.0)
     return denied
 
 

@@ -85,18 +85,18 @@ def advance(p: Parameters, scaling: Scaling, ready: FloatArray, busy: FloatArray
     decision_s = scaling.decision_s - step_s
     decides = decision_s <= 0.0
     ratio = utilization / p.scale_target
-    asked = np.where(np.abs(ratio - 1.0) <= TOLERANCE, scaling.wanted, np.ceil(serving * ratio))
-    asked = np.clip(asked, p.scale_min, p.scale_max)
-    more = decides & (asked > scaling.wanted)
-    lower = decides & (asked < scaling.wanted)
-    fewer = np.where(lower, np.maximum(scaling.fewer, asked), scaling.fewer)
+    desired = np.where(np.abs(ratio - 1.0) <= TOLERANCE, scaling.wanted, np.ceil(serving * ratio))
+    desired = np.clip(desired, p.scale_min, p.scale_max)
+    more = decides & (desired > scaling.wanted)
+    lower = decides & (desired < scaling.wanted)
+    fewer = np.where(lower, np.maximum(scaling.fewer, desired), scaling.fewer)
     fewer_s = np.where(scaling.fewer > 0.0, scaling.fewer_s + step_s, 0.0)
     fewer = np.where(decides & ~lower, 0.0, fewer)
     less = lower & (fewer_s >= SCALE_DOWN_AFTER_S)
-    wanted = np.where(more, asked, np.where(less, fewer, scaling.wanted))
+    wanted = np.where(more, desired, np.where(less, fewer, scaling.wanted))
     return Scaling(
         wanted=wanted,
-        starting=np.where(more, starting + asked - scaling.wanted, np.minimum(starting, wanted)),
+        starting=np.where(more, starting + desired - scaling.wanted, np.minimum(starting, wanted)),
         starting_s=np.where(more, p.startup_s[p.scaled], starting_s),
         utilization=utilization,
         decision_s=np.where(decides, PERIOD_S, decision_s),

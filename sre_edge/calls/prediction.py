@@ -70,8 +70,8 @@ def activate_model(version: str) -> Exchange[prediction_service_pb2.ActivateMode
         If the server cannot use it; the live one stays.
     """
     request = prediction_service_pb2.ActivateModelRequest(version=version)
-    asked = ask(lambda stubs: stubs.prediction.ActivateModel, request, ACTIVATION_TIMEOUT_S)
-    return (yield from asked)
+    exchange = ask(lambda stubs: stubs.prediction.ActivateModel, request, ACTIVATION_TIMEOUT_S)
+    return (yield from exchange)
 
 
 def train(

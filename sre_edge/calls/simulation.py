@@ -77,8 +77,8 @@ def reset(seed: int | None = None, *, topology: str | None = None) -> Exchange[s
         Text of a topology file; None: the present topology.
     """
     request = simulation_service_pb2.ResetRequest(seed=seed, topology=topology or "")
-    asked = ask(lambda stubs: stubs.simulation.Reset, request, RESET_TIMEOUT_S)
-    return (yield from asked).run_id
+    exchange = ask(lambda stubs: stubs.simulation.Reset, request, RESET_TIMEOUT_S)
+    return (yield from exchange).run_id
 
 
 def _timestamp(time: datetime | None) -> Timestamp | None:

@@ -69,8 +69,8 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 def _text(error: SreEdgeError, code: int) -> str:
     known = error.metadata.get("known", "").split(",")
-    asked = error.metadata.get("service") or error.metadata.get("version") or ""
-    hints = (did_you_mean(asked, known), _HINTS.get(code, ""))
+    name = error.metadata.get("service") or error.metadata.get("version") or ""
+    hints = (did_you_mean(name, known), _HINTS.get(code, ""))
     return "\n".join(filter(None, (str(error), *hints)))
 
 

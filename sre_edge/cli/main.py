@@ -140,8 +140,8 @@ def stop(client: Client, identifier: str | None, way: str | None, as_json: bool)
 @connected
 def clock(client: Client, paused: bool | None, speed: float | None, as_json: bool) -> None:
     """Show the simulated clock, pause or resume it, or set its speed."""
-    asked = paused is not None or speed is not None
-    now = client.set_clock(paused=paused, speed=speed) if asked else client.info().clock
+    changing = paused is not None or speed is not None
+    now = client.set_clock(paused=paused, speed=speed) if changing else client.info().clock
     if as_json:
         output.json_line(now)
     else:

@@ -37,13 +37,13 @@ def watch(client: Client, services: tuple[str, ...], count: int | None, as_json:
             show = output.json_line
         elif output.console.is_terminal:
             live = stack.enter_context(Live(output.snapshot(first), console=output.console))
-            show = lambda taken: live.update(output.snapshot(taken), refresh=True)  # noqa: E731
-        taken = 0
+            show = lambda message: live.update(output.snapshot(message), refresh=True)  # noqa: E731
+        shown = 0
         for event in stack.enter_context(client.watch(services)):
             if isinstance(event, snapshot_pb2.Snapshot):
                 show(event)
-                taken += 1
-                if taken == count:
+                shown += 1
+                if shown == count:
                     return
             elif isinstance(event, clock_pb2.Clock):
                 click.echo(output.clock(event), err=True)
