@@ -100,8 +100,15 @@ class App:
         await asyncio.to_thread(self.store.close)
 
 
-async def start(settings: Settings) -> App:
+async def start(settings: Settings, factory: SourceFactory | None = None) -> App:
     """Start a server.
+
+    Parameters
+    ----------
+    settings
+        What is asked for.
+    factory
+        Opens the source of its system; None: the simulation that the settings name.
 
     Raises
     ------
@@ -109,7 +116,7 @@ async def start(settings: Settings) -> App:
         If it cannot be started as asked; the message says what to do.
     """
     settings.check()
-    factory = simulation(settings.topology, settings.seed)
+    factory = factory or simulation(settings.topology, settings.seed)
     read_manifest(settings.model)
     store = await asyncio.to_thread(open_store, place(settings.data, settings.store))
     try:
