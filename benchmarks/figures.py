@@ -1,4 +1,4 @@
-"""What a benchmark gives: costs beside those of a peer or a limit, and how a cost grows."""
+"""Results of a benchmark: costs against those of a peer or a limit, and how a cost grows."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _BEGAN = time.monotonic()
 
 @dataclass(frozen=True)
 class Figure:
-    """One cost beside another; below a ratio of 1 ours is the smaller, or within its limit.
+    """One cost compared with another; below a ratio of 1 ours is smaller, or within its limit.
 
     Attributes
     ----------
@@ -24,13 +24,13 @@ class Figure:
     value
         The cost: the median of its repetitions.
     unit
-        Of both costs.
+        Unit of both costs.
     beside
-        Whose cost it stands beside: a peer that was measured in turns with it, or `LIMIT`.
+        What it is compared with: a peer that was measured in turns with it, or `LIMIT`.
     other
-        That cost.
+        Cost of the peer, or the limit.
     most
-        The highest ratio that is promised; None where nothing is.
+        Maximum ratio that is promised; None if nothing is.
     repetitions
         How often it was measured.
     spread
@@ -92,7 +92,7 @@ class UnavailableError(Exception):
 
 
 def limited(name: str, values: Sequence[float], unit: str, limit: float) -> Figure:
-    """Set repetitions of a cost beside its limit."""
+    """Compare repetitions of a cost with its limit."""
     ratios = [value / limit for value in values]
     value = float(np.median(values))
     return Figure(name, value, unit, LIMIT, limit, 1.0, len(values), spread(ratios))
@@ -106,7 +106,7 @@ def compared(
     others: Sequence[float],
     most: float | None = None,
 ) -> Figure:
-    """Set repetitions of a cost beside a peer's; the two took turns."""
+    """Compare repetitions of a cost with a peer's; the two took turns."""
     ratios = [value / other for value, other in zip(values, others, strict=True)]
     value, other = float(np.median(values)), float(np.median(others))
     return Figure(name, value, unit, beside, other, most, len(values), spread(ratios))

@@ -100,8 +100,15 @@ class App:
         await asyncio.to_thread(self.store.close)
 
 
-async def start(settings: Settings) -> App:
+async def start(settings: Settings, factory: SourceFactory | None = None) -> App:
     """Start a server.
+
+    Parameters
+    ----------
+    settings
+        Settings of the server.
+    factory
+        Opens the source of each run; None: the simulation of the settings.
 
     Raises
     ------
@@ -109,7 +116,7 @@ async def start(settings: Settings) -> App:
         If the server cannot start with these settings; the message says what to do.
     """
     settings.check()
-    factory = simulation(settings.topology, settings.seed)
+    factory = factory or simulation(settings.topology, settings.seed)
     read_manifest(settings.model)
     store = await asyncio.to_thread(open_store, locate(settings.data, settings.store))
     try:

@@ -14,6 +14,8 @@ from server.pipeline.clock import MAX_SPEED, MIN_SPEED
 LISTEN = "127.0.0.1:50051"
 METRICS_LISTEN = "127.0.0.1:9464"
 MAX_MESSAGE_BYTES = 1 << 20
+MAX_SERVICES, MAX_DEPENDENCIES = 10_000, 50_000
+"""Maximum size of a system."""
 
 
 class SettingsError(ValueError):

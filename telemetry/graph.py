@@ -17,7 +17,7 @@ LATENCY_PERCENTILE = 95.0
 
 @dataclass(frozen=True, eq=False)
 class ServiceGraph:
-    """Services, who calls whom, and what the topology file states about them.
+    """Services, the calls between them, and what the topology file states about them.
 
     S is the number of services, E the number of edges. A float that is not known (a system
     that was discovered, not described) is NaN.

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from telemetry.frame import Frame
-from telemetry.graph import IntArray, ServiceGraph
+from telemetry.frame import Age, Frame
+from telemetry.graph import FloatArray, IntArray, ServiceGraph
+from telemetry.metrics import FRAME_METRICS, Kind
 
 NEW = -1
 """Place before, of what was not there before."""
@@ -67,13 +68,20 @@ class GraphChange:
 
     def of_frame(self, frame: Frame) -> Frame:
         """Give a frame of before as the graph of after shows it; NaN where there was nothing."""
-        changed: dict[str, Any] = {}
-        for field in fields(Frame):
-            values = getattr(frame, field.name)
-            if isinstance(values, np.ndarray):
-                places = self.edges if field.name.startswith("edge_") else self.services
-                changed[field.name] = _rearranged(values, places, np.nan)
+        changed: dict[str, Any] = {
+            metric.field: self._of(metric.kind is Kind.EDGES, getattr(frame, metric.field))
+            for metric in FRAME_METRICS
+        }
+        if (age := frame.age) is not None:
+            changed["age"] = Age(
+                requests_s=self._of(False, age.requests_s),
+                resources_s=self._of(False, age.resources_s),
+                edges_s=self._of(True, age.edges_s),
+            )
         return replace(frame, **changed)
+
+    def _of(self, edges: bool, values: FloatArray) -> FloatArray:
+        return _rearranged(values, self.edges if edges else self.services, np.nan)
 
 
 def _rearranged(values: NDArray[Scalar], places: IntArray, new: Any) -> NDArray[Scalar]:

@@ -14,6 +14,7 @@ import pytest
 import pytest_asyncio
 
 from server.app import App, start
+from server.ports import SourceFactory
 from server.settings import Settings
 from simulator.dynamics.load import Load
 
@@ -75,7 +76,7 @@ async def servers(folder: Path) -> AsyncIterator[StartServer]:
     afternoon = Load(diurnal=True, hour=15.0, day=2)
     apps: list[App] = []
 
-    async def starting(**settings: object) -> App:
+    async def starting(factory: SourceFactory | None = None, **settings: object) -> App:
         chosen = {
             "listen": "127.0.0.1:0",
             "metrics_listen": "127.0.0.1:0",
@@ -83,7 +84,7 @@ async def servers(folder: Path) -> AsyncIterator[StartServer]:
             "data": folder / f"data-{len(apps)}",
             **settings,
         }
-        app = await start(Settings(**chosen))  # type: ignore[arg-type]
+        app = await start(Settings(**chosen), factory)  # type: ignore[arg-type]
         apps.append(app)
         return app
 

@@ -153,11 +153,13 @@ class Follower:
     def _take(
         self, client: Client, kept: deque[snapshot_pb2.Snapshot], snapshot: snapshot_pb2.Snapshot
     ) -> topology_pb2.Topology:
-        known = self._state.topology
-        if not kept or kept[-1].cursor.run_id != snapshot.cursor.run_id:
+        known, latest = self._state.topology, kept[-1] if kept else None
+        if latest is None or latest.cursor.run_id != snapshot.cursor.run_id:
             kept.clear()
             known = client.topology()
             self._replace(catalog=client.catalog())
+        elif latest.topology_sequence != snapshot.topology_sequence:
+            known = client.topology()  # services or calls have come or gone
         kept.append(snapshot)
         return known or client.topology()
 

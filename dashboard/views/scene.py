@@ -25,7 +25,7 @@ class Scene:
 
     Attributes
     ----------
-    taken
+    snapshot
         Snapshot to show: the latest, or one of the past.
     stale
         Whether nothing new comes, so that values are old.

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from ml.definitions.breach import breached
 from ml.definitions.incident_types import INCIDENT_TYPES, incident_type
-from ml.definitions.incidents import BoolArray, Incident, incidents
+from ml.definitions.incidents import BoolArray, incidents
+from ml.definitions.labelled import LabelledEpisodes
 from ml.definitions.labels import MIN_LEAD_FRAMES, labels, unscored
 from ml.episodes.counterfactual import Counterfactuals, foreseeable
 from ml.episodes.scenarios import SCORED_S, TAIL_S, WARM_UP_S, draw
@@ -33,42 +34,20 @@ _MIDNIGHT = datetime(2026, 1, 5)
 
 
 @dataclass(frozen=True, eq=False)
-class Recording:
-    """B episodes of one system, the T frames that are scored; B x S series.
+class Recording(LabelledEpisodes):
+    """Episodes with what only who simulated them knows.
 
     Attributes
     ----------
-    name, graph
-        Name and graph of the system.
     scenarios
-        Scenario of each episode.
-    features
-        (T, B, S, F) float32, in the order of `ml.features.NAMES`.
-    label
-        (T, B, S) whether an incident begins within the horizon.
-    timely
-        (T, B, S) whether one begins for which an alarm now would still be in time.
-    scored
-        (T, B, S) False in an incident and in the 30 s after it.
-    incidents
-        Incidents with their onset in the scored frames, which are numbered from 0.
-    types
-        Index of the type of each incident in `INCIDENT_TYPES`.
+        Scenario of each episode; empty of a live system.
     causes
         Fault that caused each incident, None for a spontaneous one; empty if not determined.
     counterfactuals
         Counterfactuals of the episodes; None if not simulated.
     """
 
-    name: str
-    graph: ServiceGraph
-    scenarios: tuple[Scenario, ...]
-    features: NDArray[np.float32]
-    label: BoolArray
-    timely: BoolArray
-    scored: BoolArray
-    incidents: tuple[Incident, ...]
-    types: tuple[int, ...]
+    scenarios: tuple[Scenario, ...] = ()
     causes: tuple[Fault | None, ...] = ()
     counterfactuals: Counterfactuals | None = None
 

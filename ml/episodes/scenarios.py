@@ -35,7 +35,7 @@ class Mix:
         Share of episodes without any fault.
     absorbed_surge_share
         Share of episodes with a surge that the system absorbs.
-    most_faults
+    max_faults
         Maximum number of faults in an episode; the minimum is one.
     intensity
         Bounds of the intensity, which is log-uniform.

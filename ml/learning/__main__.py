@@ -36,7 +36,7 @@ def main(path: Path) -> int:
     from ml.learning.booster import ContinueError
     from ml.learning.candidate import learn
     from ml.learning.job import Job
-    from ml.learning.live import ExamplesError
+    from ml.live.archive import ExamplesError
     from ml.serving.artefact import ArtefactError
     from ml.training.export import ExportError
 

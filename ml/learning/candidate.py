@@ -22,7 +22,7 @@ from ml.learning.booster import ContinueError, booster
 from ml.learning.comparison import Pair, Verdict, judged
 from ml.learning.incremental import IncrementalTraining, Progress
 from ml.learning.job import Job, Split, split
-from ml.learning.live import ExamplesError, from_bytes
+from ml.live.archive import ExamplesError, from_bytes
 from ml.serving.artefact import (
     CASCADE,
     CONFIG,
@@ -140,7 +140,7 @@ def _read(files: dict[str, str]) -> tuple[dict[str, Recording], dict[str, str]]:
     live, unusable = {}, {}
     for key, file in files.items():
         try:
-            live[key] = from_bytes(Path(file).read_bytes())
+            live[key] = Recording(**vars(from_bytes(Path(file).read_bytes())))
         except ExamplesError as error:
             unusable[key] = str(error)
     return live, unusable

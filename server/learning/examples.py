@@ -8,7 +8,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
-from ml.learning.live import labelled, to_bytes
+from ml.live.archive import to_bytes
+from ml.live.window import labelled
 from server.learning.recorder import RecordedExperiment
 from server.pipeline.snapshot import Run
 from server.records.experiments import InjectedFault

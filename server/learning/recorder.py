@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.definitions.incidents import QUIET_FRAMES, Incident
-from ml.learning.live import COMPLETE_FRAMES, LiveWindow, neighbourhood
+from ml.live.window import COMPLETE_FRAMES, LiveWindow, neighbourhood
 from server.pipeline.snapshot import Snapshot
 from server.pipeline.stages import Findings
 from server.pipeline.state import ServiceStates

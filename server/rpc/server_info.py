@@ -10,8 +10,7 @@ from server.loop_lag import LoopLag
 from server.rpc import convert, times
 from server.rpc.broadcast import Broadcaster
 from server.rpc.event_feed import EventFeed
-from server.settings import MAX_MESSAGE_BYTES, Settings
-from server.sources.simulation import MAX_SERVICES
+from server.settings import MAX_MESSAGE_BYTES, MAX_SERVICES, Settings
 from server.store import Store
 from server.systems.system import System
 from server.systems.ticker import Ticker

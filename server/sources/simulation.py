@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from server.errors import Violation, invalid
 from server.ports import Scenario, Source, SourceError, SourceFactory
+from server.settings import MAX_DEPENDENCIES, MAX_SERVICES
 from simulator.dynamics.load import Load
 from simulator.faults.scenario import ScenarioError, parse_scenarios
 from simulator.simulation import Simulation
@@ -21,7 +22,6 @@ from telemetry.graph import ServiceGraph
 
 WARM_UP_FRAMES = 60
 """Frames simulated before the first snapshot, so that the model has a baseline."""
-MAX_SERVICES, MAX_DEPENDENCIES = 10_000, 50_000
 TOPOLOGY, SCENARIO = "topology", "document"
 """Fields of the requests that hold a document."""
 

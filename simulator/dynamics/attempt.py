@@ -26,7 +26,7 @@ class Attempt(NamedTuple):
         Given up by the caller, though the callee would have answered well.
     late
         Share of the accepted attempts that the caller gives up.
-    seen
+    awaited
         Attempts that are neither refused nor dropped at once: the caller waits for them.
     time_s, time_square_s2
         First and second moment of the time that an attempt takes, 0 for those not seen.

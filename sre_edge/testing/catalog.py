@@ -6,6 +6,11 @@ from google.protobuf.descriptor import Descriptor
 
 from sre_edge.v1 import catalog_pb2, fault_pb2, snapshot_pb2
 
+OVERVIEW = frozenset(
+    {"cpu_percent", "memory_percent", "latency_ms", "error_rate_percent", "throughput_rps",
+     "availability_percent"}
+)  # fmt: skip
+"""As few as a real one has: a table of all would not fit on a terminal."""
 _UNITS = {"percent": "%", "ms": "ms", "rps": "req/s"}
 
 
@@ -30,9 +35,10 @@ def _add(
 ) -> None:
     for field in message.fields:
         if field.cpp_type == field.CPPTYPE_DOUBLE:
-            title = field.name.replace("_", " ")
+            title, _, unit = field.name.rpartition("_")
+            title = title.replace("_", " ")
             made.metrics.add(
-                name=field.name, scope=scope, unit=_UNITS.get(field.name.rpartition("_")[2], ""),
+                name=field.name, scope=scope, unit=_UNITS.get(unit, ""),
                 minimum=0.0, title=title, sentence=f"{title.capitalize()}.",
-                higher_is_worse=True, overview=True, chart=True,
+                higher_is_worse=True, overview=field.name in OVERVIEW, chart=True,
             )  # fmt: skip

@@ -164,7 +164,7 @@ def test_the_kill_switch_ends_everything_and_blocks(page: Page, url: str, client
     page.goto(f"{url}/chaos")
     expect(page.locator("#running")).to_contain_text("cpu spike on database")
     page.locator("#kill-switch").click()
-    expect(page.get_by_role("dialog")).to_contain_text("no new one is taken")
+    expect(page.get_by_role("dialog")).to_contain_text("no new ones are accepted")
     page.locator("#confirm").click()
     expect(page.locator("#notices")).to_contain_text("The kill switch is on")
     page.locator("#inject").click()

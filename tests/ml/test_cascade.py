@@ -40,7 +40,7 @@ def recording(*incidents: tuple[int, int, int]) -> Recording:
     nothing = np.zeros(shape, dtype=np.bool_)
     found = tuple(Incident(0, service, onset, end) for service, onset, end in incidents)
     return Recording(
-        "diamond", graph, (), features, nothing, nothing, ~nothing, found, (0,) * len(found)
+        "diamond", graph, features, nothing, nothing, ~nothing, found, (0,) * len(found)
     )
 
 

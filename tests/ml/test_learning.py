@@ -20,15 +20,8 @@ from ml.features import LEARNED, NAMES, FeatureExtractor
 from ml.learning.booster import ContinueError, booster
 from ml.learning.comparison import LIVE, Pair, judged
 from ml.learning.job import split
-from ml.learning.live import (
-    COMPLETE_FRAMES,
-    ExamplesError,
-    LiveWindow,
-    from_bytes,
-    labelled,
-    neighbourhood,
-    to_bytes,
-)
+from ml.live.archive import ExamplesError, from_bytes, to_bytes
+from ml.live.window import COMPLETE_FRAMES, LiveWindow, labelled, neighbourhood
 from ml.serving.artefact import INCIDENT_MODEL, MANIFEST, SHIPPED
 from ml.serving.predictor import Predictor
 from ml.training.dataset import LEARNED_COLUMNS
@@ -138,9 +131,9 @@ def test_examples_of_another_version_are_mapped_by_name(monkeypatch: pytest.Monk
     found = labelled(seen_live([1], FIRST_SCORED, FIRST_SCORED + 80))
     assert found is not None
     content = to_bytes(found)
-    monkeypatch.setattr("ml.learning.live.NAMES", NAMES[::-1])
+    monkeypatch.setattr("ml.live.archive.NAMES", NAMES[::-1])
     np.testing.assert_array_equal(from_bytes(content).features, found.features[..., ::-1])
-    monkeypatch.setattr("ml.learning.live.NAMES", (*NAMES, "phase_of_the_moon"))
+    monkeypatch.setattr("ml.live.archive.NAMES", (*NAMES, "phase_of_the_moon"))
     with pytest.raises(ExamplesError, match="without the features phase_of_the_moon"):
         from_bytes(content)
 
@@ -213,7 +206,7 @@ def recording(copies: int, seed: int) -> Recording:
 
 
 def labelled_graph() -> Recording:
-    return Recording("made", shipped("default").graph(), (), *(np.empty(0),) * 4, (), ())  # type: ignore[arg-type]
+    return Recording("made", shipped("default").graph(), *(np.empty(0),) * 4, (), ())  # type: ignore[arg-type]
 
 
 def said(of: Recording, seed: int, recall: float, sure: float = 0.7) -> Scored:

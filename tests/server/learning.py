@@ -12,7 +12,8 @@ import numpy as np
 
 from ml.features import LEARNED
 from ml.learning.booster import booster
-from ml.learning.live import labelled, to_bytes
+from ml.live.archive import to_bytes
+from ml.live.window import labelled
 from ml.serving.artefact import (
     CARD,
     CONFIG,

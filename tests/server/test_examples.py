@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from ml.features import NAMES
-from ml.learning.live import COMPLETE_FRAMES, MIN_FRAMES, LiveWindow, from_bytes
+from ml.live.archive import from_bytes
+from ml.live.window import COMPLETE_FRAMES, MIN_FRAMES, LiveWindow
 from ml.serving.artefact import SHIPPED
 from ml.serving.predictor import Predictor
 from server.learning.examples import MAX_WAITING, ExampleWriter

@@ -14,7 +14,8 @@ import pytest
 from ml.learning.booster import ContinueError, booster
 from ml.learning.candidate import learn
 from ml.learning.job import Job
-from ml.learning.live import labelled, to_bytes
+from ml.live.archive import to_bytes
+from ml.live.window import labelled
 from ml.serving.artefact import SHIPPED, TREES, read_manifest
 from server.learning.recorder import RecordedExperiment
 from server.store import trainings

@@ -26,9 +26,13 @@ FAILING = {"error_rate_percent": 50.0, "failed_count": 100.0, "throughput_rps": 
 
 
 def graph(**slo: float) -> ServiceGraph:
+    return system({"edge": ["cart", "mail"], "cart": ["store"], "store": [], "mail": []}, **slo)
+
+
+def system(calls: Mapping[str, Sequence[str]], **slo: float) -> ServiceGraph:
+    """A system of services and whom each calls."""
     stated = {"latency_ms": 200, "error_rate_percent": 1, "availability_percent": 99.9,
               "throughput_rps": 80, **slo}  # fmt: skip
-    calls = {"edge": ["cart", "mail"], "cart": ["store"], "store": [], "mail": []}
     services = [
         {"name": name, "slo": stated, "dependencies": callees} for name, callees in calls.items()
     ]
@@ -39,6 +43,7 @@ def frame(
     number: int = 0,
     changes: Mapping[str, Mapping[str, float]] | None = None,
     names: Sequence[str] = NAMES,
+    calls: int = 3,
 ) -> Frame:
     """A frame in which all is well, but for the values of some services."""
     columns = {
@@ -48,5 +53,5 @@ def frame(
     for service, values in (changes or {}).items():
         for name, value in values.items():
             columns[name][0, names.index(service)] = value
-    edges = {metric.field: np.full((1, 3), np.nan) for metric in EDGE_METRICS}
+    edges = {metric.field: np.full((1, calls), np.nan) for metric in EDGE_METRICS}
     return Frame(t_s=2.0 * number, interval_s=2.0, age=None, **columns, **edges)

@@ -1,10 +1,7 @@
-"""Labelled recordings of a live system, and their storage as bytes."""
+"""A window of a live system, and its labels."""
 
 from __future__ import annotations
 
-import io
-import zipfile
-import zlib
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -14,24 +11,14 @@ from numpy.typing import NDArray
 
 from ml.definitions.incident_types import INCIDENT_TYPES, incident_type
 from ml.definitions.incidents import WINDOW_FRAMES, Incident
+from ml.definitions.labelled import LabelledEpisodes
 from ml.definitions.labels import HORIZON_FRAMES, MIN_LEAD_FRAMES, labels, unscored
-from ml.episodes.recording import Recording
-from ml.features import NAMES
 from telemetry.frame import Truth
 from telemetry.graph import LATENCY_PERCENTILE, ServiceGraph
 
 COMPLETE_FRAMES = HORIZON_FRAMES + WINDOW_FRAMES
 """Frames after a row until its label is known: an onset 60 s ahead is recognised 16 s after it."""
 MIN_FRAMES = 15
-
-
-_DAMAGED = (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile,
-           zlib.error)  # fmt: skip
-"""Errors that NumPy raises for damaged archives."""
-
-
-class ExamplesError(ValueError):
-    """Stored examples that cannot be learned from."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +49,7 @@ class LiveWindow:
     truths: Sequence[Truth]
 
 
-def labelled(window: LiveWindow) -> Recording | None:
+def labelled(window: LiveWindow) -> LabelledEpisodes | None:
     """Label the frames whose future is known, by the definitions of `docs/evaluation.md`.
 
     None if there are hardly any. Causes are not known: nothing is simulated again.
@@ -79,10 +66,9 @@ def labelled(window: LiveWindow) -> Recording | None:
         key=lambda incident: (incident.service, incident.onset),
     )
     shape, truths = (frames, 1, len(window.indices)), list(window.truths)
-    return Recording(
+    return LabelledEpisodes(
         name=window.system,
-        graph=_discovered(window.system, window.names),
-        scenarios=(),
+        graph=discovered(window.system, window.names),
         features=window.features[:complete, None],
         label=labels(shape, began)[:complete],
         timely=labels(shape, began, MIN_LEAD_FRAMES + 1)[:complete],
@@ -111,65 +97,7 @@ def neighbourhood(graph: ServiceGraph, names: Iterable[str], limit: int) -> NDAr
     return np.array(sorted(list(found)[:limit]), dtype=np.intp)
 
 
-def to_bytes(recording: Recording) -> bytes:
-    """Pack a live recording: a compressed NumPy archive without pickles."""
-    buffer = io.BytesIO()
-    events = [(i.service, i.onset, i.end, t) for i, t in _typed(recording)]
-    np.savez_compressed(
-        buffer,
-        system=np.array(recording.name),
-        services=np.array(recording.graph.names),
-        names=np.array(NAMES),
-        features=recording.features[:, 0],
-        label=recording.label[:, 0],
-        timely=recording.timely[:, 0],
-        scored=recording.scored[:, 0],
-        incidents=np.array(events, dtype=np.int64).reshape(-1, 4),
-    )
-    return buffer.getvalue()
-
-
-def from_bytes(content: bytes) -> Recording:
-    """Unpack a live recording.
-
-    Raises
-    ------
-    ExamplesError
-        If it is damaged, or lacks a feature that this version computes.
-    """
-    try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-            stored = {name: archive[name] for name in archive.files}
-        known = {str(name): i for i, name in enumerate(stored["names"])}
-        missing = [name for name in NAMES if name not in known]
-        if missing:
-            raise ExamplesError(f"recorded without the features {', '.join(missing)}")
-        columns = [known[name] for name in NAMES]
-        events = stored["incidents"].tolist()
-        return Recording(
-            name=str(stored["system"]),
-            graph=_discovered(
-                str(stored["system"]), tuple(str(name) for name in stored["services"])
-            ),
-            scenarios=(),
-            features=stored["features"][:, None, :, columns],
-            label=stored["label"][:, None],
-            timely=stored["timely"][:, None],
-            scored=stored["scored"][:, None],
-            incidents=tuple(Incident(0, service, first, end) for service, first, end, _ in events),
-            types=tuple(kind for _, _, _, kind in events),
-        )
-    except ExamplesError:
-        raise
-    except _DAMAGED as error:
-        raise ExamplesError(f"damaged: {error}") from error
-
-
-def _typed(recording: Recording) -> Iterable[tuple[Incident, int]]:
-    return zip(recording.incidents, recording.types, strict=True)
-
-
-def _discovered(name: str, names: tuple[str, ...]) -> ServiceGraph:
+def discovered(name: str, names: tuple[str, ...]) -> ServiceGraph:
     """Give a graph of which nothing but the names of its services is known."""
     unknown = np.full(len(names), np.nan)
     nothing = np.empty(0)

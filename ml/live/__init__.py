@@ -1,0 +1,1 @@
+"""What is recorded of a live system to learn from: windows of it, their labels, their archive."""
