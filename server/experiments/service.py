@@ -17,6 +17,7 @@ from server.errors import (
 from server.experiments import text
 from server.experiments.attribution import attribute
 from server.experiments.idempotency import IdempotentRequests
+from server.experiments.kill_switch import KillSwitch
 from server.experiments.paths import FaultPaths
 from server.experiments.tracked_experiment import TrackedExperiment
 from server.experiments.tracked_fault import TrackedFault
@@ -33,13 +34,6 @@ MAX_TRACKED = 200
 """Beyond so many experiments, those without live faults are finished early, the oldest first."""
 
 
-class KillSwitch:
-    """Whether faults are refused; it outlives a run."""
-
-    def __init__(self, engaged: bool = False) -> None:
-        self.engaged = engaged
-
-
 class FaultService:
     """Injects the faults of one run and tracks its experiments; not thread-safe.
 
@@ -53,7 +47,7 @@ class FaultService:
         Latest findings of the run.
     max_faults
         Maximum number of active or scheduled faults.
-    switch
+    kill_switch
         Kill switch, which outlives the run.
     """
 
@@ -63,11 +57,11 @@ class FaultService:
         time_s: float,
         findings: Findings,
         max_faults: int,
-        switch: KillSwitch,
+        kill_switch: KillSwitch,
     ) -> None:
         self._injector, self._now_s = injector, time_s
         self._run: Run = findings.run
-        self._findings, self._max_faults, self._switch = findings, max_faults, switch
+        self._findings, self._max_faults, self._kill_switch = findings, max_faults, kill_switch
         self._paths = FaultPaths(findings.graph)
         self._requests = IdempotentRequests()
         self._fault_numbers, self._numbers = itertools.count(1), itertools.count(1)
@@ -152,8 +146,8 @@ class FaultService:
             Time on the clock of the system.
         """
         stopped = self.stop() if engaged else []
-        if engaged is not self._switch.engaged:
-            self._switch.engaged = engaged
+        if engaged is not self._kill_switch.engaged:
+            self._kill_switch.engaged = engaged
             kind = EventKind.KILL_SWITCH_ENGAGED if engaged else EventKind.KILL_SWITCH_LIFTED
             self._events.append(Event(kind, time, (), text.of_kill_switch(engaged)))
         return stopped
@@ -215,7 +209,7 @@ class FaultService:
     def _check_accepting(self) -> None:
         if self._injector is None:
             raise not_supported_by_source("faults")
-        if self._switch.engaged:
+        if self._kill_switch.engaged:
             raise kill_switch_engaged()
 
     def _begin(

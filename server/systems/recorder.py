@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from server.experiments.service import FaultService, KillSwitch
+from server.experiments.kill_switch import KillSwitch
+from server.experiments.service import FaultService
 from server.pipeline.budgets import SloSettings
 from server.records.events import Event, LoggedEvent
 from server.records.experiments import Experiment

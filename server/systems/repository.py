@@ -11,7 +11,7 @@ from typing import TypeVar
 from sqlalchemy.engine import Connection
 
 from server.errors import store_unavailable
-from server.experiments.service import KillSwitch
+from server.experiments.kill_switch import KillSwitch
 from server.pipeline.budgets import SloSettings
 from server.records.experiments import Experiment
 from server.records.findings import Alarm, Incident

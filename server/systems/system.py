@@ -24,13 +24,11 @@ from server.records.findings import Alarm, Incident
 from server.systems.event_log import EventLog
 from server.systems.recorder import Persistence, RunRecorder
 from server.systems.run import LiveRun
+from server.systems.snapshots import MIN_SNAPSHOTS, RecentSnapshots
 from telemetry.faults import Fault
 from telemetry.frame import Truth
 from telemetry.graph import ServiceGraph
 from telemetry.graph_change import GraphChange
-
-MAX_SERVICE_SNAPSHOTS = 2_000_000
-MIN_HISTORY = 60
 
 Observer = Callable[[Snapshot, Findings, tuple[InjectedFault, ...], Truth], None]
 """Called with each tick: snapshot, findings, active faults, and the truth."""
@@ -74,11 +72,10 @@ class System:
         self._observer = observer
         self.clock = clock
         self._predictor = predictor
-        self._max_history = history
         self._max_faults = max_faults
         self._now = now
         self._lock = threading.Lock()
-        self._history: tuple[Snapshot, ...] = ()
+        self._snapshots = RecentSnapshots(history)
         self._persistence = persistence or Persistence()
         self._begin(self._new_run(factory))
 
@@ -95,7 +92,7 @@ class System:
     @property
     def latest(self) -> Snapshot:
         """The latest snapshot; there always is one."""
-        return self._history[-1]
+        return self._snapshots.latest
 
     @property
     def model_version(self) -> str:
@@ -105,14 +102,14 @@ class System:
     @property
     def max_history(self) -> int:
         """Number of snapshots of the present graph that are kept."""
-        return history_limit(self._max_history, self.graph.services)
+        return self._snapshots.limit(self.graph.services)
 
     def history(self) -> tuple[Snapshot, ...]:
         """Recent snapshots of the present run, oldest first, the latest included.
 
         Features are kept for the latest one only.
         """
-        return self._history
+        return self._snapshots.all
 
     @property
     def findings(self) -> Findings:
@@ -249,16 +246,14 @@ class System:
         return LiveRun(factory, self._predictor, self._persistence.slos, self._now())
 
     def _begin(self, live: LiveRun) -> Run:
-        live.pipeline.use(
-            self._predictor
-        )  # another model may have gone live since the run was prepared
+        live.pipeline.use(self._predictor)  # it may be another one since the run was prepared
         source, run = live.source, live.pipeline.run
         frame = source.frames.next_frame()
         now = self._now()
         first, findings = live.pipeline.update(
             frame, 1, self.clock, now, kill_switch=self.kill_switch
         )
-        if self._history:
+        if self._snapshots.all:
             self._close(now)
         self._live = live
         self._faults = FaultService(
@@ -269,7 +264,7 @@ class System:
         text, start = f"a run of {run.name} begins", RunStart(run.name, run.seed)
         event = Event(EventKind.RUN_STARTED, first.time, (), text, start)
         self._record(findings, now, Closed(events=(event,)))
-        self._publish(first, before=())
+        self._snapshots.restart(first)
         self._notify_observer(findings, active=())
         return run
 
@@ -283,7 +278,7 @@ class System:
         snapshot, findings = self._live.pipeline.update(
             frame, number, self.clock, now, self._faults.active(), self.kill_switch
         )
-        self._publish(snapshot, self._history)
+        self._snapshots.append(snapshot)
         self._faults.update(findings)
         self._record(findings, now, closed)
         self._notify_observer(findings, active)
@@ -294,7 +289,7 @@ class System:
         if graph is pipeline.graph:
             return Closed()
         change = GraphChange.between(pipeline.graph, graph)
-        return pipeline.change_graph(change, number, self._history[-MIN_HISTORY:])
+        return pipeline.change_graph(change, number, self._snapshots.all[-MIN_SNAPSHOTS:])
 
     def _close(self, now: datetime) -> None:
         self._faults.close()
@@ -314,19 +309,8 @@ class System:
         if self._observer is not None and self._live.source.labels is not None:
             self._observer(self.latest, findings, active, self._live.source.labels.truth)
 
-    def _publish(self, snapshot: Snapshot, before: tuple[Snapshot, ...]) -> None:
-        limit = history_limit(self._max_history, snapshot.graph.services)
-        older = [*before[:-1], *(last.without_features() for last in before[-1:])]
-        # Readers get the whole tuple without a lock, so they never wait for a tick.
-        self._history = (*older[max(0, len(older) + 1 - limit) :], snapshot)
-
     @contextmanager
     def _recording_faults(self) -> Iterator[FaultService]:
         with self._lock:
             yield self._faults
             self._recorder.record(self._now())
-
-
-def history_limit(limit: int, services: int) -> int:
-    """How many snapshots of so many services may be kept: all of them take a GB at most."""
-    return max(1, min(limit, max(MIN_HISTORY, MAX_SERVICE_SNAPSHOTS // services)))
