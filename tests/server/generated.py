@@ -42,14 +42,14 @@ def methods(channel: grpc.Channel) -> list[MethodDescriptor]:
     pool = descriptor_pool.DescriptorPool()
     found: dict[str, descriptor_pb2.FileDescriptorProto] = {}
     for name in names:
-        asked = reflection_pb2.ServerReflectionRequest(file_containing_symbol=name)
-        for data in _asked(channel, asked).file_descriptor_response.file_descriptor_proto:
+        request = reflection_pb2.ServerReflectionRequest(file_containing_symbol=name)
+        for data in _ask(channel, request).file_descriptor_response.file_descriptor_proto:
             file = descriptor_pb2.FileDescriptorProto.FromString(data)
             found[file.name] = file
     while missing := {d for f in found.values() for d in f.dependency} - found.keys():
         for name in missing:
-            asked = reflection_pb2.ServerReflectionRequest(file_by_filename=name)
-            for data in _asked(channel, asked).file_descriptor_response.file_descriptor_proto:
+            request = reflection_pb2.ServerReflectionRequest(file_by_filename=name)
+            for data in _ask(channel, request).file_descriptor_response.file_descriptor_proto:
                 file = descriptor_pb2.FileDescriptorProto.FromString(data)
                 found[file.name] = file
     for name in found:
@@ -107,9 +107,9 @@ def _value(field: FieldDescriptor, depth: int) -> st.SearchStrategy[Any]:
         known = [value.number for value in field.enum_type.values]
         return st.sampled_from(known) | st.integers(-(2**31), 2**31 - 1)
     if field.type in _INTEGERS:
-        least, most = _INTEGERS[field.type]
-        small = st.integers(max(least, -1), 70)
-        return small | st.integers(least, most) | st.sampled_from([least, most])
+        lowest, highest = _INTEGERS[field.type]
+        small = st.integers(max(lowest, -1), 70)
+        return small | st.integers(lowest, highest) | st.sampled_from([lowest, highest])
     if field.type == _F.TYPE_DOUBLE:
         return st.floats(0.0, 10.0) | st.floats()
     if field.type == _F.TYPE_FLOAT:
@@ -124,11 +124,11 @@ def _value(field: FieldDescriptor, depth: int) -> st.SearchStrategy[Any]:
 
 def _listed(channel: grpc.Channel) -> list[str]:
     request = reflection_pb2.ServerReflectionRequest(list_services="")
-    listed = _asked(channel, request).list_services_response.service
+    listed = _ask(channel, request).list_services_response.service
     return [service.name for service in listed if service.name.startswith(PACKAGE)]
 
 
-def _asked(channel: grpc.Channel, request: Any) -> reflection_pb2.ServerReflectionResponse:
+def _ask(channel: grpc.Channel, request: Any) -> reflection_pb2.ServerReflectionResponse:
     def requests() -> Iterator[Any]:
         yield request
 

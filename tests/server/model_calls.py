@@ -43,12 +43,12 @@ async def training(stubs: Stubs, number: int = 0) -> training_pb2.Training:
 
 async def ended(stubs: Stubs, number: int) -> list[training_pb2.Training]:
     """Wait for the end of a training; everything that was told of it meanwhile."""
-    told = [await training(stubs, number)]
+    progress = [await training(stubs, number)]
     async with asyncio.timeout(280):
-        while told[-1].state == RUNNING:
+        while progress[-1].state == RUNNING:
             await asyncio.sleep(0.2)
-            told.append(await training(stubs, number))
-    return told
+            progress.append(await training(stubs, number))
+    return progress
 
 
 async def models(stubs: Stubs) -> list[model_pb2.Model]:

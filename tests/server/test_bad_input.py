@@ -100,9 +100,9 @@ async def test_an_error_arrives_however_much_is_wrong(stubs: Stubs) -> None:
             await call
         assert reason(caught.value)[0] == expected
         if call is calls[0]:
-            told = violations(caught.value)
-            assert "services[0].kind" in str(told)
-            assert "more problems" in told[""]
+            reported = violations(caught.value)
+            assert "services[0].kind" in str(reported)
+            assert "more problems" in reported[""]
 
 
 @sharing

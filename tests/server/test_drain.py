@@ -49,10 +49,10 @@ async def test_a_call_that_goes_on_is_answered_before_the_server_is_gone(
     start_server: StartServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app = await start_server(speed=0.1)
-    prepare, begun, released = app.system.prepare, threading.Event(), threading.Event()
+    prepare, started, released = app.system.prepare, threading.Event(), threading.Event()
 
     def slowly(*arguments: Any) -> LiveRun:
-        begun.set()
+        started.set()
         released.wait(30.0)
         return prepare(*arguments)
 
@@ -60,7 +60,7 @@ async def test_a_call_that_goes_on_is_answered_before_the_server_is_gone(
     async with grpc.aio.insecure_channel(app.address) as channel:
         calls = Stubs(channel)
         resetting = calls.simulation.Reset(simulation_service_pb2.ResetRequest(seed=7))
-        await wait_for(begun.is_set)
+        await wait_for(started.is_set)
         stream = calls.simulation.StreamMetrics(simulation_service_pb2.StreamMetricsRequest())
         await stream.read()
         stopping = asyncio.create_task(app.stop())

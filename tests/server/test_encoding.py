@@ -34,7 +34,7 @@ from telemetry.faults import FaultKind
 from telemetry.metrics import EDGE_METRICS, SERVICE_METRICS
 
 
-def slowly(snapshot: Snapshot, wanted: tuple[int, ...] | None) -> snapshot_pb2.Snapshot:
+def field_by_field(snapshot: Snapshot, indices: tuple[int, ...] | None) -> snapshot_pb2.Snapshot:
     graph, frame, forecast = snapshot.graph, snapshot.frame, snapshot.forecast
     message = snapshot_pb2.Snapshot(
         cursor=convert.cursor(snapshot),
@@ -47,7 +47,7 @@ def slowly(snapshot: Snapshot, wanted: tuple[int, ...] | None) -> snapshot_pb2.S
         topology_sequence=snapshot.graph_since,
     )
     for i, name in enumerate(graph.names):
-        if wanted is None or i in wanted:
+        if indices is None or i in indices:
             status = snapshot_pb2.Status.Value(f"STATUS_{snapshot.statuses[i].name}")
             service = message.services.add(service=name, status=status)
             for metric in (m.name for m in SERVICE_METRICS):
@@ -60,7 +60,7 @@ def slowly(snapshot: Snapshot, wanted: tuple[int, ...] | None) -> snapshot_pb2.S
                 service.prediction.CopyFrom(prediction(snapshot, forecast, i, probability, types))
     for e in range(graph.edges):
         caller, callee = int(graph.caller[e]), int(graph.callee[e])
-        if wanted is None or caller in wanted or callee in wanted:
+        if indices is None or caller in indices or callee in indices:
             edge = message.edges.add(caller=graph.names[caller], callee=graph.names[callee])
             for metric in ("call_rate_rps", "error_rate_percent", "latency_ms"):
                 value = float(getattr(frame, f"edge_{metric}")[0, e])
@@ -89,8 +89,8 @@ def prediction(
     )
     if types is not None:
         convert.add_type(message, types)
-        told = recommendations(snapshot.graph, snapshot.frame, service, types)
-        convert.add_advice(message, told)
+        recommended = recommendations(snapshot.graph, snapshot.frame, service, types)
+        convert.add_advice(message, recommended)
     return message
 
 
@@ -117,14 +117,14 @@ def _with_gaps(values: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def streamed(
-    snapshot: Snapshot, wanted: tuple[int, ...] | None, **options: bool
+    snapshot: Snapshot, indices: tuple[int, ...] | None, **options: bool
 ) -> snapshot_pb2.Snapshot:
     """Give the message that is streamed, which is the same in both ways."""
     plain, columns = (
         simulation_service_pb2.StreamMetricsResponse.FromString(
-            SnapshotEncoder(max_plain=most).encode(snapshot, wanted, **options)
+            SnapshotEncoder(max_plain=max_plain).encode(snapshot, indices, **options)
         ).snapshot
-        for most in (1_000_000, 0)
+        for max_plain in (1_000_000, 0)
     )
     assert plain == columns
     return columns
@@ -137,36 +137,36 @@ def test_a_length_is_encoded_as_protobuf_does(number: int) -> None:
     assert varint(number) == expected
 
 
-@pytest.mark.parametrize("wanted", [None, (0,), (2, 3, 7)])
-def test_fast_and_slow_agree(snapshot: Snapshot, wanted: tuple[int, ...] | None) -> None:
+@pytest.mark.parametrize("indices", [None, (0,), (2, 3, 7)])
+def test_fast_and_slow_agree(snapshot: Snapshot, indices: tuple[int, ...] | None) -> None:
     levels = {risk_level(p) for p in snapshot.forecast.probability}  # type: ignore[union-attr]
     assert len(levels) == 4
-    assert streamed(snapshot, wanted) == slowly(snapshot, wanted)
+    assert streamed(snapshot, indices) == field_by_field(snapshot, indices)
     without = replace(snapshot, forecast=None)
-    assert streamed(without, wanted) == slowly(without, wanted)
-    bare = slowly(without, wanted)
-    bare.system.CopyFrom(slowly(snapshot, wanted).system)
+    assert streamed(without, indices) == field_by_field(without, indices)
+    bare = field_by_field(without, indices)
+    bare.system.CopyFrom(field_by_field(snapshot, indices).system)
     del bare.edges[:]
-    assert streamed(snapshot, wanted, edges=False, predictions=False) == bare
+    assert streamed(snapshot, indices, edges=False, predictions=False) == bare
 
 
 def test_a_small_snapshot_is_plain_and_a_large_one_columns(
     snapshot: Snapshot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = snapshot.graph.services + snapshot.graph.edges
-    made: list[str] = []
+    used: list[str] = []
     for way, name in ((plain_snapshots, "add_services"), (columnar_services, "encoded")):
         real = getattr(way, name)
 
-        def noted(*given: Any, real: Any = real, way: Any = way, **options: Any) -> Any:
-            made.append(way.__name__.rpartition(".")[2])
-            return real(*given, **options)
+        def noted(*arguments: Any, real: Any = real, way: Any = way, **options: Any) -> Any:
+            used.append(way.__name__.rpartition(".")[2])
+            return real(*arguments, **options)
 
         monkeypatch.setattr(way, name, noted)
-    for most in (rows, rows - 1):
-        SnapshotEncoder(max_plain=most).encode(snapshot, None)
+    for max_plain in (rows, rows - 1):
+        SnapshotEncoder(max_plain=max_plain).encode(snapshot, None)
     SnapshotEncoder(max_plain=rows - 1).encode(snapshot, (0,))
-    assert made == ["plain_snapshots", "columnar_services", "plain_snapshots"]
+    assert used == ["plain_snapshots", "columnar_services", "plain_snapshots"]
 
 
 def test_the_ends_of_every_range_are_encoded_rightly(snapshot: Snapshot) -> None:
@@ -185,7 +185,7 @@ def test_the_ends_of_every_range_are_encoded_rightly(snapshot: Snapshot) -> None
         last = replace(
             snapshot, frame=unseen, forecast=forecast, kill_switch=True, faults=(fault,)
         )  # fmt: skip
-        assert streamed(last, None) == slowly(last, None)
+        assert streamed(last, None) == field_by_field(last, None)
 
 
 def test_a_system_without_calls_and_with_a_long_name_is_encoded_rightly() -> None:
@@ -194,7 +194,7 @@ def test_a_system_without_calls_and_with_a_long_name_is_encoded_rightly() -> Non
         SimulationFactory(parse_topology(parse(document, "t"), source="t"), 1), Predictor()
     ).latest
     assert not snapshot.graph.edges
-    assert streamed(snapshot, None) == slowly(snapshot, None) != snapshot_pb2.Snapshot()
+    assert streamed(snapshot, None) == field_by_field(snapshot, None) != snapshot_pb2.Snapshot()
 
 
 def test_only_those_most_at_risk_come_with_advice(
@@ -219,11 +219,11 @@ def test_each_prediction_asked_for_is_the_models_own_answer() -> None:
         active=np.arange(len(everyone)) % 2 == 0,
         ongoing=np.arange(len(everyone)) % 3 == 2,
     )
-    asked = Predictions(latest, known)
-    together = list(asked.expect(everyone))
-    assert [service for service, _, _ in asked.expect([3, 1])] == [3, 1]
+    predictions = Predictions(latest, known)
+    together = list(predictions.expect(everyone))
+    assert [service for service, _, _ in predictions.expect([3, 1])] == [3, 1]
     for service in everyone:
-        one, (_, probability, types) = next(iter(asked.expect([service]))), together[service]
+        one, (_, probability, types) = next(iter(predictions.expect([service]))), together[service]
         assert one[1] == pytest.approx(probability, rel=1e-6)
         if known.ongoing[service]:
             assert probability == 1.0
@@ -242,16 +242,16 @@ def test_an_answer_is_the_message_that_anyone_would_make(at_once: int) -> None:
     known = replace(
         forecast, active=np.arange(services) % 2 == 0, ongoing=np.arange(services) % 3 == 2
     )
-    asked, names = Predictions(latest, known), latest.graph.names[:at_once]
-    answers = list(asked.expect(range(len(names))))
+    predictions, names = Predictions(latest, known), latest.graph.names[:at_once]
+    answers = list(predictions.expect(range(len(names))))
     request = prediction_service_pb2.PredictRequest(services=names)
     for _ in range(2):  # what is fixed is made the first time, and copied
-        told = asked.answer(request)
-        for message, answer in zip(told.predictions, answers, strict=True):
+        response = predictions.answer(request)
+        for message, answer in zip(response.predictions, answers, strict=True):
             assert message == prediction(latest, known, *answer)
-        assert told.system == convert.system_prediction(latest, known)
-        assert told.cursor == convert.cursor(latest)
-        assert told.time == times.timestamp(latest.end_time)
+        assert response.system == convert.system_prediction(latest, known)
+        assert response.cursor == convert.cursor(latest)
+        assert response.time == times.timestamp(latest.end_time)
 
 
 @pytest.mark.parametrize("probability", [0.0, 0.299, 0.3, 0.599, 0.6, 0.799, 0.8, 0.999])
@@ -262,9 +262,9 @@ def test_an_answer_has_the_risk_and_what_follows_from_it(
     latest, forecast = system.forecast()
     known = replace(forecast, active=np.full(4, True))
     monkeypatch.setattr(Predictor, "probability_of_row", lambda *_: probability)
-    asked = Predictions(latest, known)
+    predictions = Predictions(latest, known)
     request = prediction_service_pb2.PredictRequest(services=latest.graph.names[1:2])
-    (message,) = asked.answer(request).predictions
+    (message,) = predictions.answer(request).predictions
     types = (
         known.predictor.types_of_rows(known.rows[1:2])[0] if probability >= MEDIUM_FROM else None
     )
@@ -274,20 +274,20 @@ def test_an_answer_has_the_risk_and_what_follows_from_it(
 def test_one_inference_runs_for_each_call(monkeypatch: pytest.MonkeyPatch) -> None:
     system = System(simulation("default", 1), Predictor())
     latest, forecast = system.forecast()
-    asked_for: list[int] = []
+    inferences: list[int] = []
     request = prediction_service_pb2.PredictRequest(services=latest.graph.names[2:3])
     for name in ("__call__", "first_of_row"):
         real = getattr(Trees, name)
 
         def counted(trees: Trees, inputs: np.ndarray, real: Any = real) -> Any:
-            asked_for.append(np.atleast_2d(inputs).shape[0])
+            inferences.append(np.atleast_2d(inputs).shape[0])
             return real(trees, inputs)
 
         monkeypatch.setattr(Trees, name, counted)
-    for active, asked in ((True, [1, 1, 1]), (False, [])):
-        asked_for.clear()
+    for active, expected in ((True, [1, 1, 1]), (False, [])):
+        inferences.clear()
         known = Predictions(latest, replace(forecast, active=np.full(4, active)))
         for _ in range(3):
-            told = known.answer(request)
-            assert 0.0 < told.predictions[0].incident_probability < MEDIUM_FROM
-        assert asked_for == asked
+            response = known.answer(request)
+            assert 0.0 < response.predictions[0].incident_probability < MEDIUM_FROM
+        assert inferences == expected

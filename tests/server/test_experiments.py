@@ -20,11 +20,11 @@ async def test_a_ramped_kill_is_foretold_breaks_all_and_is_told_in_the_end(
 ) -> None:
     tick(still, 10)
     fault = await calls.inject(**RAMPED)
-    begun = await experiment(calls, fault.experiment_id)
-    assert begun.state == experiment_pb2.EXPERIMENT_STATE_RUNNING
-    assert begun.faults == [fault]
-    assert begun.name == "service kill on database"
-    assert begun.start_time == fault.start_time
+    running = await experiment(calls, fault.experiment_id)
+    assert running.state == experiment_pb2.EXPERIMENT_STATE_RUNNING
+    assert running.faults == [fault]
+    assert running.name == "service kill on database"
+    assert running.start_time == fault.start_time
     tick(still, 90)
     amid = await experiment(calls, fault.experiment_id)
     assert amid.state == experiment_pb2.EXPERIMENT_STATE_RECOVERING

@@ -53,22 +53,22 @@ async def test_a_training_beside_a_stream_a_candidate_that_is_kept_and_its_activ
                 sequences.append(message.snapshot.cursor.sequence)
 
         reading = asyncio.create_task(read())
-        begun = await start_training(stubs, **TINY)
-        assert (begun.id, begun.state, begun.base_version) == (1, RUNNING, BUILT_IN)
+        started = await start_training(stubs, **TINY)
+        assert (started.id, started.state, started.base_version) == (1, RUNNING, BUILT_IN)
         code, name, metadata = await refused(start_training(stubs))
         assert (code, name) == (grpc.StatusCode.FAILED_PRECONDITION, "TRAINING_RUNS")
         assert metadata == {"training_id": "1"}
-        told = await ended(stubs, begun.id)
+        progress = await ended(stubs, started.id)
         stream.cancel()
         with pytest.raises(asyncio.CancelledError):
             await reading
         assert len(sequences) > 20
         assert sequences == list(range(sequences[0], sequences[0] + len(sequences)))
 
-        shares = [one.share_done for one in told]
+        shares = [one.share_done for one in progress]
         assert shares == sorted(shares)
-        assert {"simulating systems", "simulating other systems"} <= {one.stage for one in told}
-        last = told[-1]
+        assert {"simulating systems", "simulating other systems"} <= {one.stage for one in progress}
+        last = progress[-1]
         assert last.state == training_pb2.TRAINING_STATE_KEPT, last.message
         assert last.message.startswith("kept, not made live: ")
         assert "95 % interval" in last.message
@@ -153,8 +153,8 @@ async def test_a_candidate_that_is_better_goes_live_and_stays_so(
     app = await start_server(data=data, model=poor)
     async with called(app) as stubs:
         assert await live(stubs) == base
-        begun = await start_training(stubs, **SMALL)
-        last = (await ended(stubs, begun.id))[-1]
+        started = await start_training(stubs, **SMALL)
+        last = (await ended(stubs, started.id))[-1]
         assert last.state == training_pb2.TRAINING_STATE_PROMOTED, last.message
         assert last.message.startswith("better, and as well calibrated")
         assert last.comparisons[0].recall.difference_low > 0.0
@@ -176,9 +176,9 @@ async def test_a_better_candidate_is_kept_if_another_model_went_live_meanwhile(
     other = read_manifest(another_model(data / "models" / "other", 50)).version
     app = await start_server(data=data, model=poor)
     async with called(app) as stubs:
-        begun = await start_training(stubs, **SMALL)
+        started = await start_training(stubs, **SMALL)
         await activate(stubs, other)
-        kept = (await ended(stubs, begun.id))[-1]
+        kept = (await ended(stubs, started.id))[-1]
         assert kept.state == training_pb2.TRAINING_STATE_KEPT
         assert kept.message.startswith(
             "kept, not made live: another model went live meanwhile. better, and as well calibrated"

@@ -83,17 +83,18 @@ def snapshot() -> Snapshot:
     return replace(latest, frame=frame)
 
 
-@pytest.mark.parametrize("most", [0, 1_000_000])
-def test_all_of_them_arrive(wide: type[Any], snapshot: Snapshot, most: int) -> None:
+@pytest.mark.parametrize("max_plain", [0, 1_000_000])
+def test_all_of_them_arrive(wide: type[Any], snapshot: Snapshot, max_plain: int) -> None:
     encoder = SnapshotEncoder(
-        wide, (*SERVICE_METRICS, *MORE), (*EDGE_METRICS, *MORE_OF_EDGES), max_plain=most
+        wide, (*SERVICE_METRICS, *MORE), (*EDGE_METRICS, *MORE_OF_EDGES), max_plain=max_plain
     )
-    told = _snapshot(wide, encoder.encode(snapshot, None))
+    message = _snapshot(wide, encoder.encode(snapshot, None))
     frame, graph = snapshot.frame, snapshot.graph
-    assert len(told.services) == graph.services
-    assert len(told.edges) == graph.edges
+    assert len(message.services) == graph.services
+    assert len(message.edges) == graph.edges
     for given, metrics in (
-        (told.services, (*SERVICE_METRICS, *MORE)), (told.edges, (*EDGE_METRICS, *MORE_OF_EDGES))
+        (message.services, (*SERVICE_METRICS, *MORE)),
+        (message.edges, (*EDGE_METRICS, *MORE_OF_EDGES)),
     ):  # fmt: skip
         for place, one in enumerate(given):
             for metric in metrics:
@@ -101,14 +102,14 @@ def test_all_of_them_arrive(wide: type[Any], snapshot: Snapshot, most: int) -> N
                 assert one.HasField(metric.name) == np.isfinite(value)
                 assert getattr(one, metric.name) == np.nan_to_num(value)
     # An older client finds what it knows, as in a snapshot of its own time.
-    for service in told.services:
+    for service in message.services:
         for metric in MORE:
             service.ClearField(metric.name)
-    for edge in told.edges:
+    for edge in message.edges:
         for metric in MORE_OF_EDGES:
             edge.ClearField(metric.name)
     known = simulation_service_pb2.GetMetricsResponse.FromString(ENCODER.encode(snapshot, None))
-    assert snapshot_pb2.Snapshot.FromString(told.SerializeToString()) == known.snapshot
+    assert snapshot_pb2.Snapshot.FromString(message.SerializeToString()) == known.snapshot
 
 
 def _snapshot(wide: type[Any], response: bytes) -> Any:

@@ -55,9 +55,9 @@ async def test_a_model_that_only_onnx_finds_damaged_is_refused_without_a_path(
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await activate(stubs, version)
         assert reason(caught.value)[0] == "UNUSABLE_MODEL"
-        told = str(caught.value.details())
-        assert "incident.onnx: expected converted trees" in told
-        assert str(tmp_path) not in told
+        details = str(caught.value.details())
+        assert "incident.onnx: expected converted trees" in details
+        assert str(tmp_path) not in details
         assert await live(stubs) == BUILT_IN
 
 

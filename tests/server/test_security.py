@@ -165,8 +165,8 @@ async def test_with_the_token_everything_answers_and_a_new_one_counts_at_once(
         assert (await stream.read()).HasField("snapshot")
         stream.cancel()
         reflection = reflection_pb2_grpc.ServerReflectionStub(channel)
-        asked = reflection_pb2.ServerReflectionRequest(list_services="")
-        listed = await reflection.ServerReflectionInfo(iter([asked]), metadata=BEARER).read()
+        request = reflection_pb2.ServerReflectionRequest(list_services="")
+        listed = await reflection.ServerReflectionInfo(iter([request]), metadata=BEARER).read()
         assert listed.list_services_response.service
         token_file.write_text("another-horse-battery")
         with pytest.raises(grpc.aio.AioRpcError):

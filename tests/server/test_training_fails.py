@@ -45,23 +45,23 @@ async def test_a_process_that_dies_and_a_place_that_cannot_be_written(
     fill(data, known)
     app = await start_server(data=data)
     async with called(app) as stubs:
-        begun = await start_training(stubs, **TINY)
+        started = await start_training(stubs, **TINY)
         (process,) = await until(lambda: trainers(data))
         os.kill(process, signal.SIGKILL)
-        last = (await ended(stubs, begun.id))[-1]
+        last = (await ended(stubs, started.id))[-1]
         assert (last.state, last.candidate_version) == (FAILED, "")
         assert last.message == "the training process exited with code -9; the log has its output"
         assert not list((data / "models").iterdir())
         assert not list((data / "trainings").iterdir())
         shutil.rmtree(data / "models")
         (data / "models").write_text("in the way")
-        begun = await start_training(stubs, **TINY)
-        last = (await ended(stubs, begun.id))[-1]
+        started = await start_training(stubs, **TINY)
+        last = (await ended(stubs, started.id))[-1]
         assert (last.id, last.state) == (2, FAILED)
         assert last.message == "internal error; the log has the details"
         (data / "models").unlink()
-        begun = await start_training(stubs, **TINY)
-        assert begun.id == 3
+        started = await start_training(stubs, **TINY)
+        assert started.id == 3
         assert [model.version for model in await models(stubs)] == [BUILT_IN]
         assert await live(stubs) == BUILT_IN
 
@@ -81,19 +81,19 @@ async def test_experiments_of_which_nothing_can_be_read_are_not_learned_from(
 
     app = await start_server(data=data)
     async with called(app) as stubs:
-        begun = await start_training(stubs, **TINY)
+        started = await start_training(stubs, **TINY)
         monkeypatch.setattr(trainings, "save", broken)
-        last = (await ended(stubs, begun.id))[-1]
+        last = (await ended(stubs, started.id))[-1]
         assert last.state == FAILED
         assert "1 of 3 recorded ones can be used: damaged" in last.message
         assert await training(stubs) == last  # though it could not be written down
         command = (sre_edge, app.address, "train", "--wait", "--json")
         waited = await asyncio.to_thread(*command)
         assert waited.returncode == 1, waited.stderr
-        told = [json.loads(line) for line in waited.stdout.splitlines()]
-        assert {one["id"] for one in told} == {2}
-        assert told[-1]["state"] == "TRAINING_STATE_FAILED"
-        assert "recorded ones can be used" in told[-1]["message"]
+        lines = [json.loads(line) for line in waited.stdout.splitlines()]
+        assert {one["id"] for one in lines} == {2}
+        assert lines[-1]["state"] == "TRAINING_STATE_FAILED"
+        assert "recorded ones can be used" in lines[-1]["message"]
 
 
 async def test_a_live_model_that_was_damaged_is_named_and_not_where_it_lies(
@@ -105,8 +105,8 @@ async def test_a_live_model_that_was_damaged_is_named_and_not_where_it_lies(
     async with called(app) as stubs:
         await activate(stubs, read_manifest(directory).version)
         (directory / TREES).write_text("{}")
-        begun = await start_training(stubs, **TINY)
-        last = (await ended(stubs, begun.id))[-1]
+        started = await start_training(stubs, **TINY)
+        last = (await ended(stubs, started.id))[-1]
         assert (last.state, last.message) == (
             FAILED, "trees.json: differs from what was trained",
         )  # fmt: skip

@@ -24,11 +24,11 @@ def watch(
     """Watch services fail in some frames; every record that was told, in order."""
     services = StateStage(graph())
     joined = IncidentStage(graph(), CLOCK, "run")
-    told: list[Incident] = []
+    changed: list[Incident] = []
     for number in range(frames):
         failing = {name: FAILING for name, numbers in bad.items() if number in numbers}
-        told += joined.update(services.update(frame(number, failing)), {})
-    return told, joined, services
+        changed += joined.update(services.update(frame(number, failing)), {})
+    return changed, joined, services
 
 
 def test_each_begins_and_ends_as_the_evaluation_says() -> None:
@@ -85,14 +85,14 @@ def test_what_was_worse_before_the_onset_does_not_count() -> None:
 
 
 def test_callers_and_callees_that_break_together_are_one_incident() -> None:
-    told, joined, services = watch(
+    changed, joined, services = watch(
         {"store": range(10, 20), "cart": range(10, 20), "edge": range(12, 20)}, 60
     )
-    opened, spread = told[0], told[1]
+    opened, spread = changed[0], changed[1]
     assert (opened.id, opened.state, opened.origin) == ("i-run-1", IncidentState.OPEN, "store")
     assert opened.names == ("cart", "store")
     assert spread.names == ("cart", "store", "edge")
-    last = told[-1]
+    last = changed[-1]
     assert (last.id, last.state, last.closed_by) == (
         "i-run-1", IncidentState.CLOSED, IncidentEnd.RECOVERED,
     )  # fmt: skip
@@ -102,23 +102,23 @@ def test_callers_and_callees_that_break_together_are_one_incident() -> None:
 
 
 def test_services_without_a_call_between_them_are_two() -> None:
-    told, _, _ = watch({"store": range(10, 20), "mail": range(10, 20)}, 18)
-    assert {(one.id, one.names) for one in told} == {
+    changed, _, _ = watch({"store": range(10, 20), "mail": range(10, 20)}, 18)
+    assert {(one.id, one.names) for one in changed} == {
         ("i-run-1", ("store",)), ("i-run-2", ("mail",)),
     }  # fmt: skip
 
 
 def test_trouble_that_does_not_overlap_is_two() -> None:
-    told, _, _ = watch({"store": range(10), "cart": range(40, 50)}, 60)
-    assert {one.id: one.names for one in told} == {"i-run-1": ("store",), "i-run-2": ("cart",)}
+    changed, _, _ = watch({"store": range(10), "cart": range(40, 50)}, 60)
+    assert {one.id: one.names for one in changed} == {"i-run-1": ("store",), "i-run-2": ("cart",)}
 
 
 def test_what_joins_two_merges_them_into_the_older() -> None:
-    told, joined, services = watch(
+    changed, joined, services = watch(
         {"store": range(10, 40), "mail": range(14, 40), "edge": range(20, 40),
          "cart": range(26, 40)}, 36,
     )  # fmt: skip
-    merged = next(one for one in told if one.closed_by is IncidentEnd.MERGED)
+    merged = next(one for one in changed if one.closed_by is IncidentEnd.MERGED)
     assert (merged.id, merged.merged_into) == ("i-run-2", "i-run-1")
     assert merged.end is not None
     (left,) = joined.open(services.states)
@@ -127,8 +127,8 @@ def test_what_joins_two_merges_them_into_the_older() -> None:
 
 
 def test_one_that_breaks_again_while_others_are_ill_is_there_twice() -> None:
-    told, _, _ = watch({"cart": range(5, 60), "store": [*range(5, 12), *range(40, 50)]}, 120)
-    last = told[-1]
+    changed, _, _ = watch({"cart": range(5, 60), "store": [*range(5, 12), *range(40, 50)]}, 120)
+    last = changed[-1]
     assert last.id == "i-run-1"
     assert [one.service for one in last.services] == ["cart", "store", "store"]
     assert last.names == ("cart", "store")
