@@ -44,7 +44,7 @@ class WatchedFiles(Generic[Content]):
         self._content = read()
 
     def get(self) -> Content:
-        """Give the content; checks the files at most once a second."""
+        """Return the content; checks the files at most once a second."""
         now_s = time.monotonic()
         with self._lock:
             if now_s - self._checked_s >= CHECK_EVERY_S:
@@ -85,7 +85,7 @@ class Certificates:
     context: ssl.SSLContext
 
     def configuration(self) -> grpc.ServerCertificateConfiguration:
-        """Give the certificates in the form that gRPC needs."""
+        """Convert the certificates for gRPC."""
         return grpc.ssl_server_certificate_configuration(
             [(self.key, self.chain)], root_certificates=self.client_ca
         )

@@ -46,7 +46,7 @@ class SystemCollector(Collector):
         self._ticker, self._store = ticker, store
 
     def collect(self) -> Iterator[Metric]:
-        """Give all metrics."""
+        """Collect all metrics."""
         snapshot = self._system.latest
         names = snapshot.graph.names
         for metric in _EXPORTED:
@@ -95,7 +95,7 @@ class SystemCollector(Collector):
 
 
 def _of_objectives(findings: Findings) -> Iterator[Metric]:
-    """Give the state of incidents and error budgets."""
+    """Collect the state of incidents and error budgets."""
     budgets, names = findings.budgets, findings.graph.names
     yield _by_service(
         "sre_edge_service_in_incident",

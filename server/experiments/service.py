@@ -31,7 +31,7 @@ from telemetry.faults import Fault, FaultError
 from telemetry.graph_change import GraphChange
 
 MAX_TRACKED = 200
-"""Beyond so many experiments, those without live faults are finished early, the oldest first."""
+"""Beyond this number, experiments without live faults are finished early, oldest first."""
 
 
 class FaultService:

@@ -20,7 +20,7 @@ from server.records.experiments import InjectedFault
 from telemetry.frame import Truth
 
 PRE_FAULT_FRAMES, MAX_PRE_FAULT_ROWS = 15, 30_000
-"""Frames recorded before the fault: 30 s, but at most so many rows, and 4 s at least."""
+"""Recorded before the fault: 30 s, or fewer frames if they have too many rows, but 4 s."""
 MAX_SERVICES = 64
 MAX_FRAMES = 2700
 """An experiment that is not over after 90 minutes is cut off there."""

@@ -36,7 +36,7 @@ def advice_for_most_at_risk(
 ) -> dict[int, list[Recommendation]]:
     """Advise on those of some services, (N,) indices, that are most at risk.
 
-    Gives the advice by index, the service most at risk first; `probability` is that of all
+    Returns the advice by index, the service most at risk first; `probability` is that of all
     services, (S,), `types` (S, K).
     """
     at_risk = chosen[probability[chosen] >= MEDIUM_FROM]

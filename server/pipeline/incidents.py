@@ -20,7 +20,7 @@ from telemetry.graph import IntArray, ServiceGraph
 from telemetry.graph_change import GraphChange
 
 SIMULTANEOUS_FRAMES = 2
-"""A callee that breaks up to so many frames later may still be the cause for its caller."""
+"""A callee that breaks at most this much later may still be the cause for its caller."""
 
 
 @dataclass(eq=False, slots=True)

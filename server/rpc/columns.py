@@ -22,7 +22,7 @@ ENUM, DOUBLE, BYTES = 0, 1, 2
 """Wire types of protobuf."""
 
 _VALUES = {ENUM: "u1", DOUBLE: "<f8"}
-"""Values in a record; the numbers of an enum are below 128."""
+"""Types of values in a record; the numbers of an enum are below 128."""
 
 
 class Column(NamedTuple):
@@ -44,14 +44,14 @@ class Column(NamedTuple):
 
 
 def messages_of(message: Descriptor, field: str) -> Descriptor:
-    """Give the type of the messages that are the values of a field."""
+    """Find the message type of a field."""
     found = message.fields_by_name[field].message_type
     assert found is not None, f"{field}: expected messages"  # noqa: S101
     return found
 
 
 def tag(message: Descriptor, field: str, wire_type: int) -> bytes:
-    """Give what is written before the values of a field of a message."""
+    """Encode the tag that precedes a value of a field."""
     return varint(message.fields_by_name[field].number << 3 | wire_type)
 
 
@@ -173,7 +173,7 @@ def _sizes(parts: Sequence[Column]) -> IntArray:
 
 
 def _by_size(sizes: IntArray) -> Iterator[tuple[int, IntArray | slice]]:
-    """Give each of a few sizes, with the places where it is."""
+    """Yield each distinct size, with the rows that have it."""
     found = np.bincount(sizes).nonzero()[0].tolist()
     for size in found:
         yield size, slice(None) if len(found) == 1 else (sizes == size).nonzero()[0]

@@ -79,7 +79,7 @@ def shortened(text: str, max_bytes: int) -> str:
 
 
 def _first(violations: Iterable[Violation]) -> Iterator[Violation]:
-    """Give as many violations as can be sent, and say how many are left out."""
+    """Yield as many violations as can be sent, and one that counts the rest."""
     remaining = list(violations)
     size = 0
     for index, one in enumerate(remaining):

@@ -55,7 +55,7 @@ def add_edges(
 def _observed(
     metrics: Sequence[Metric], snapshot: Snapshot, chosen: IntArray
 ) -> Iterator[dict[str, float]]:
-    """Give the metrics that were observed of each of some services, or edges."""
+    """Yield the observed metrics of each of some services, or edges."""
     names = [metric.name for metric in metrics]
     values = np.array([getattr(snapshot.frame, metric.field)[0, chosen] for metric in metrics])
     for row in values.T.tolist():

@@ -20,7 +20,7 @@ from telemetry.graph import FloatArray
 MAX_EXPLAINED = 64
 """Maximum number of services that one call explains."""
 MAX_ONE_BY_ONE = 8
-"""Up to so many services are predicted one by one, which is faster than a batch."""
+"""Maximum number of services that are predicted one by one; a batch is faster beyond."""
 
 Expected = tuple[int, float, FloatArray | None]
 """A service, the probability of its incident and, at risk, that of each type."""

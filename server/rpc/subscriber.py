@@ -65,7 +65,7 @@ class Subscriber:
     criteria
         Filter of the stream.
     history
-        Gives the recent snapshots of the present run, oldest first.
+        Returns the recent snapshots of the present run, oldest first.
     after
         Run and sequence number of its last snapshot: it catches up from the history first.
     gap

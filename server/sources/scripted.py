@@ -143,7 +143,7 @@ class ScriptedFactory:
         return Source(system, system if self.faults else None, system if self.labels else None)
 
     def altered(self, topology: str, seed: int | None) -> SourceFactory:
-        """Give the same: a script has no seed, and no other topology."""
+        """Return the same factory: a script has no seed, and no other topology."""
         if topology:
             raise not_supported_by_source("another topology")
         return self

@@ -5,9 +5,9 @@ from __future__ import annotations
 from server.pipeline.snapshot import Snapshot
 
 MAX_SERVICE_SNAPSHOTS = 2_000_000
-"""Services times snapshots that are kept, which take about a GB; but see `MIN_SNAPSHOTS`."""
+"""Maximum number of services times snapshots, which take about a GB."""
 MIN_SNAPSHOTS = 60
-"""Snapshots that are kept, and known to a changed graph, however large the system is."""
+"""Snapshots that are kept however large the system is; a changed graph is learned from these."""
 
 
 class RecentSnapshots:
