@@ -73,7 +73,7 @@ def _listen(settings: Settings) -> socket.socket:
         listening.listen(128)
     except OSError as error:
         raise SettingsError(
-            f"{settings.listen} cannot be listened on ({error.strerror}); set another address with "
+            f"cannot listen on {settings.listen} ({error.strerror}); set another address with "
             "--listen or SRE_EDGE_DASHBOARD_LISTEN"
         ) from error
     return listening

@@ -1,4 +1,4 @@
-"""Puts the server together, starts it, and stops it in order."""
+"""Assembles the server, starts it, and stops it in order."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ml.serving.artefact import read_manifest
 from server import metrics
 from server.credentials import (
     Certificates,
-    Watched,
+    WatchedFiles,
     certificates,
     server_credentials,
     token,
@@ -26,16 +26,16 @@ from server.loop_lag import LoopLag
 from server.pipeline.budgets import SloSettings
 from server.pipeline.clock import Clock
 from server.ports import SourceFactory
-from server.rpc.access import Authenticated
+from server.rpc.access import TokenInterceptor
 from server.rpc.broadcast import Broadcaster
+from server.rpc.call_metrics import CallMetrics
 from server.rpc.event_feed import EventFeed
 from server.rpc.health_service import MAX_WATCHERS, HealthServicer
-from server.rpc.observed import Observed
 from server.rpc.registration import HEALTH, SERVICES, register
 from server.rpc.server_info import ServerInfo
 from server.settings import MAX_MESSAGE_BYTES, Settings, SettingsError, host_and_port
 from server.sources.simulation import simulation
-from server.store import Store, open_store, place
+from server.store import Store, locate, open_store
 from server.systems.repository import Repository
 from server.systems.system import System
 from server.systems.ticker import Ticker
@@ -43,8 +43,8 @@ from server.web.port import HttpPort
 
 GRACE_S = 3.0
 HEALTH_TIMEOUT_S = 2.0
-SPARE_CALLS = 100
-"""Calls beyond the limits, to be refused with a reason; above, gRPC refuses them by itself."""
+EXTRA_CALLS = 100
+"""Calls beyond the limits that are refused with a reason; gRPC refuses further ones itself."""
 
 _OPTIONS = (
     ("grpc.so_reuseport", 0),
@@ -63,13 +63,13 @@ class App:
     Attributes
     ----------
     system, broadcaster, feed, ticker
-        What it serves.
+        The system, its subscribers and its clock.
     store, learning
-        What outlives it, and what it learns.
+        Database, and learning mode.
     health
-        What it says of itself.
+        Health of the server.
     address, metrics_address
-        Where it listens, with the ports that it got.
+        Addresses that it listens on, with the actual ports.
     """
 
     system: System
@@ -82,16 +82,16 @@ class App:
     address: str
     metrics_address: str
     _server: grpc.aio.Server
-    _running: tuple[asyncio.Task[None], ...]
+    _tasks: tuple[asyncio.Task[None], ...]
     _http: HttpPort
 
     async def stop(self) -> None:
-        """Drain: no longer healthy, streams end, calls finish, nothing is left."""
+        """Shut down gracefully: report unhealthy, end streams, finish calls, close everything."""
         self.health.serving = False
-        for running in self._running:
-            running.cancel()
+        for task in self._tasks:
+            task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await running
+                await task
         self.broadcaster.end()
         self.feed.end()
         await self._server.stop(GRACE_S)
@@ -106,19 +106,19 @@ async def start(settings: Settings, factory: SourceFactory | None = None) -> App
     Parameters
     ----------
     settings
-        What is asked for.
+        Settings of the server.
     factory
-        Opens the source of its system; None: the simulation that the settings name.
+        Opens the source of each run; None: the simulation of the settings.
 
     Raises
     ------
     SettingsError, SourceError, ArtefactError
-        If it cannot be started as asked; the message says what to do.
+        If the server cannot start with these settings; the message says what to do.
     """
     settings.check()
     factory = factory or simulation(settings.topology, settings.seed)
     read_manifest(settings.model)
-    store = await asyncio.to_thread(open_store, place(settings.data, settings.store))
+    store = await asyncio.to_thread(open_store, locate(settings.data, settings.store))
     try:
         return await _start(settings, factory, store)
     except BaseException:
@@ -139,29 +139,33 @@ async def _start(settings: Settings, factory: SourceFactory, store: Store) -> Ap
     registry.register(metrics.SystemCollector(system, broadcaster, feed, ticker, store))
     lag = LoopLag(registry)
     info = ServerInfo(settings, system, broadcaster, feed, ticker, lag, store, time.monotonic())
-    certs, secret = certificates(settings), token(settings)
-    observed = Observed(registry)
+    watched_certificates, client_token = certificates(settings), token(settings)
+    call_metrics = CallMetrics(registry)
     server = grpc.aio.server(
-        interceptors=[Authenticated(secret, observed.refused)] if secret else None,
+        interceptors=[TokenInterceptor(client_token, call_metrics.count_refused)]
+        if client_token
+        else None,
         options=_OPTIONS,
         maximum_concurrent_rpcs=settings.max_streams
         + settings.max_calls
         + MAX_WATCHERS
-        + SPARE_CALLS,
+        + EXTRA_CALLS,
     )
     names = [service.full_name for service in SERVICES]
-    healthy = HealthServicer(names, settings.write_timeout_s)
+    health = HealthServicer(names, settings.write_timeout_s)
     register(
-        server, healthy, system, broadcaster, ticker, info, learning, observed, repository, feed,
+        server, health, system, broadcaster, ticker, info, learning, call_metrics, repository, feed,
         settings,
     )  # fmt: skip
-    told = [*names, HEALTH.full_name, reflection.SERVICE_NAME]
-    reflection.enable_server_reflection(told, server)
-    address = _bind(server, settings, certs)
+    reflected = [*names, HEALTH.full_name, reflection.SERVICE_NAME]
+    reflection.enable_server_reflection(reflected, server)
+    address = _bind(server, settings, watched_certificates)
     loop = asyncio.get_running_loop()
-    http = HttpPort(settings, registry, lambda: _serving(healthy, loop), certs, secret)
+    http = HttpPort(
+        settings, registry, lambda: _serving(health, loop), watched_certificates, client_token
+    )
     await server.start()
-    healthy.serving = True
+    health.serving = True
     return App(
         system=system,
         broadcaster=broadcaster,
@@ -172,8 +176,8 @@ async def _start(settings: Settings, factory: SourceFactory, store: Store) -> Ap
         address=address,
         metrics_address=http.address,
         _server=server,
-        health=healthy,
-        _running=(asyncio.create_task(ticker.run()), asyncio.create_task(lag.run())),
+        health=health,
+        _tasks=(asyncio.create_task(ticker.run()), asyncio.create_task(lag.run())),
         _http=http,
     )
 
@@ -181,7 +185,7 @@ async def _start(settings: Settings, factory: SourceFactory, store: Store) -> Ap
 def _system(
     settings: Settings, factory: SourceFactory, learning: Learning, repository: Repository
 ) -> System:
-    """Make the system, which goes on from what was kept; takes a while."""
+    """Make the system, with the stored state of earlier runs; may take seconds."""
     return System(
         factory,
         learning.predictor(),
@@ -193,37 +197,43 @@ def _system(
     )
 
 
-def _bind(server: grpc.aio.Server, settings: Settings, certs: Watched[Certificates] | None) -> str:
-    """Listen; gives the address with the port that it got."""
+def _bind(
+    server: grpc.aio.Server,
+    settings: Settings,
+    watched_certificates: WatchedFiles[Certificates] | None,
+) -> str:
+    """Listen; return the address with the actual port."""
     host, port = host_and_port(settings.listen, "SRE_EDGE_LISTEN")
     try:
-        # gRPC says neither why it cannot listen nor keeps its own log quiet about it.
-        family, _, _, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        # gRPC does not report why it cannot listen, and writes to its own log.
+        family, _, _, _, locate = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, socket.SOCK_STREAM) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(place)
-        if certs is None:
+            probe.bind(locate)
+        if watched_certificates is None:
             port = server.add_insecure_port(settings.listen)
         else:
-            credentials = server_credentials(certs, mutual=settings.client_ca is not None)
+            credentials = server_credentials(
+                watched_certificates, mutual=settings.client_ca is not None
+            )
             port = server.add_secure_port(settings.listen, credentials)
     except (OSError, RuntimeError) as error:
         reason = getattr(error, "strerror", None) or "not possible"
         raise SettingsError(
-            f"{settings.listen} cannot be listened on ({reason}); set another address with "
+            f"cannot listen on {settings.listen} ({reason}); set another address with "
             "--listen or SRE_EDGE_LISTEN"
         ) from error
     return f"{host}:{port}"
 
 
-async def _serving(healthy: HealthServicer, loop: asyncio.AbstractEventLoop) -> bool:
-    """Whether the server says that it serves; asked in its loop, so that a stuck one shows."""
+async def _serving(health: HealthServicer, loop: asyncio.AbstractEventLoop) -> bool:
+    """Whether the server is serving; checked in its event loop, to detect a stuck one."""
 
-    async def asked() -> bool:
-        return healthy.serving
+    async def is_serving() -> bool:
+        return health.serving
 
     try:
         async with asyncio.timeout(HEALTH_TIMEOUT_S):
-            return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(asked(), loop))
+            return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(is_serving(), loop))
     except (TimeoutError, asyncio.CancelledError):
         return False

@@ -24,7 +24,7 @@ from server.store import StoreError
 
 _FILE = click.Path(path_type=Path)
 _AT_LEAST_ONE = click.IntRange(min=1)
-_DEFAULTS: dict[str, Any] = {  # the home directory is asked for only if it is needed
+_DEFAULTS: dict[str, Any] = {  # the home directory is looked up only if it is needed
     field.name: field.default_factory if field.default is MISSING else field.default
     for field in fields(Settings)
 }
@@ -32,10 +32,10 @@ _DEFAULTS: dict[str, Any] = {  # the home directory is asked for only if it is n
 _log = logging.getLogger(__name__)
 
 
-def _option(flag: str, **stated: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Make an option that names its variable and has the default of its setting."""
+def _option(flag: str, **options: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Make an option that shows its variable and has the default of its setting."""
     default = _DEFAULTS.get(flag.lstrip("-").replace("-", "_"))
-    return click.option(flag, **{"show_envvar": True, "default": default, **stated})
+    return click.option(flag, **{"show_envvar": True, "default": default, **options})
 
 
 @click.command(
@@ -45,66 +45,68 @@ def _option(flag: str, **stated: Any) -> Callable[[Callable[..., None]], Callabl
         "show_default": True,
     }
 )
-@_option("--listen", metavar="HOST:PORT", help="Where gRPC is served; port 0 takes a free one.")
-@_option("--metrics-listen", metavar="HOST:PORT", help="Where Prometheus finds /metrics.")
+@_option("--listen", metavar="HOST:PORT", help="Address for gRPC; port 0 picks a free port.")
+@_option("--metrics-listen", metavar="HOST:PORT", help="Address of /metrics for Prometheus.")
 @_option(
-    "--insecure", is_flag=True, help="Do without TLS and token off loopback, in a private network."
+    "--insecure",
+    is_flag=True,
+    help="Listen off loopback without TLS or token; only for a private network.",
 )
-@_option("--tls-cert", type=_FILE, help="Certificate with its chain, PEM.")
-@_option("--tls-key", type=_FILE, help="Its key, PEM.")
+@_option("--tls-cert", type=_FILE, help="TLS certificate of the server with its chain, PEM file.")
+@_option("--tls-key", type=_FILE, help="Private key of the certificate, PEM file.")
 @_option(
     "--client-ca",
     type=_FILE,
-    help="Who signed the certificates that clients then need (mutual TLS), PEM.",
+    help="CA of the certificates that clients must then present (mutual TLS), PEM file.",
 )
 @_option("--token-file", type=_FILE, help="File with the token that clients must send.")
-@_option("--topology", metavar="FILE", help="Topology file, or the name of a shipped one.")
+@_option("--topology", metavar="FILE", help="Topology file, or name of a built-in topology.")
 @_option("--seed", type=click.IntRange(min=0, max=2**64 - 1), help="Seed of the simulation.")
 @_option("--speed", help="Simulated seconds per second, 0.1 to 100.")
-@_option("--model", type=_FILE, show_default="the shipped one", help="Model directory.")
+@_option("--model", type=_FILE, show_default="the shipped one", help="Directory of the model.")
 @_option(
     "--data",
     type=click.Path(file_okay=False, path_type=Path),
     show_default="~/.local/share/sre-edge",
-    help="Directory of what outlives the server: trained models, and the database.",
+    help="Directory for trained models and, by default, the database.",
 )
 @_option(
     "--store",
     metavar="URL",
     show_default="a file in the data directory",
-    help="Database: sqlite:///FILE or postgresql://…; a variable hides its password better.",
+    help="Database: sqlite:///FILE or postgresql://…; prefer the variable if it has a password.",
 )
 @_option(
     "--learn-after",
     type=_AT_LEAST_ONE,
     show_default="never",
     metavar="N",
-    help="Train a candidate by itself after N new experiments.",
+    help="Start a training automatically after N new experiments.",
 )
-@_option("--max-streams", type=_AT_LEAST_ONE, help="Streams at a time.")
-@_option("--max-calls", type=_AT_LEAST_ONE, help="Calls with one answer at a time.")
+@_option("--max-streams", type=_AT_LEAST_ONE, help="Maximum number of open streams.")
+@_option("--max-calls", type=_AT_LEAST_ONE, help="Maximum number of unary calls in progress.")
 @_option(
     "--log-level",
     type=click.Choice(["debug", "info", "warning", "error"]),
     default="info",
-    help="How much is logged; debug has every call.",
+    help="Minimum level of log lines; debug includes every call.",
 )
 @_option(
     "--log-format",
     type=click.Choice([kind.value for kind in LogFormat]),
     default=LogFormat.LOGFMT.value,
-    help="How a line of the log is written, one for each event.",
+    help="Format of log lines; there is one line per event.",
 )
 @_option(
     "--slo-scale",
     show_default="1/60: an hour is a minute",
-    help="Length of the windows of error budgets over that of real operations.",
+    help="Factor for the length of error budget windows; 1 is real time.",
 )
-@_option("--slo-min-rps", help="Request rate below which no error budget alerts.")
-def main(log_level: str, log_format: str, **stated: Any) -> None:
+@_option("--slo-min-rps", help="Request rate below which error budget alerts do not fire.")
+def main(log_level: str, log_format: str, **options: Any) -> None:
     """Serve a simulated system of microservices, its metrics and its predictions over gRPC."""
     configure(log_level, LogFormat(log_format))
-    settings = Settings(**stated)
+    settings = Settings(**options)
     try:
         asyncio.run(_serve(settings))
     except (SettingsError, SourceError, ArtefactError, StoreError) as error:
@@ -118,27 +120,27 @@ async def _serve(settings: Settings) -> None:
 
     def stop() -> None:
         if stopping.is_set():
-            os._exit(1)  # asked a second time: at once
+            os._exit(1)  # a second signal: exit at once
         stopping.set()
 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop)
     app = await start(settings)
-    facts = {
+    fields = {
         "address": app.address,
         "metrics": app.metrics_address,
         **settings.public(),
-        "store": str(app.store.place),
+        "store": str(app.store.location),
     }
-    gc.freeze()  # all that is there by now stays: to go through it takes up to 70 ms, each time
-    _log.info("started", extra={"fields": facts})
+    gc.freeze()  # everything loaded so far stays; collecting it takes up to 70 ms each time
+    _log.info("started", extra={"fields": fields})
     for warning in app.system.warnings:
         click.echo(f"warning: {warning}", err=True)
     grpc, http = ("grpcs", "https") if settings.tls_cert else ("grpc", "http")
     click.echo(
         f"server     {grpc}://{app.address}  (metrics: {http}://{app.metrics_address}/metrics)"
     )
-    click.echo(f"records    {app.store.place}  (models: {app.store.place.models})")
+    click.echo(f"records    {app.store.location}  (models: {app.store.location.models})")
     await stopping.wait()
     _log.info("stopping")
     await app.stop()

@@ -1,4 +1,4 @@
-"""Certificates and the token: read from files, and read again when those change."""
+"""Certificates and the token: read from files, and read again when the files change."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ import grpc
 from server.settings import Settings, SettingsError
 
 MIN_TOKEN = 16
-LOOK_EVERY_S = 1.0
+CHECK_EVERY_S = 1.0
 
 _log = logging.getLogger(__name__)
 Content = TypeVar("Content")
 
 
-class Watched(Generic[Content]):
-    """What some files say, read again when they change; safe to use from any thread.
+class WatchedFiles(Generic[Content]):
+    """The content of some files, read again when they change; safe to use from any thread.
 
-    Content that cannot be used is logged, and what was there before stays in use.
+    New content that cannot be used is logged, and the previous content stays in use.
 
     Parameters
     ----------
@@ -39,22 +39,22 @@ class Watched(Generic[Content]):
     def __init__(self, paths: tuple[Path, ...], read: Callable[[], Content]) -> None:
         self._paths, self._read = paths, read
         self._lock = threading.Lock()
-        self._looked_s = time.monotonic()
-        self._seen = self._versions()
+        self._checked_s = time.monotonic()
+        self._last_versions = self._versions()
         self._content = read()
 
     def get(self) -> Content:
-        """Give the content; looks at the files once a second at most."""
+        """Give the content; checks the files at most once a second."""
         now_s = time.monotonic()
         with self._lock:
-            if now_s - self._looked_s >= LOOK_EVERY_S:
-                self._looked_s = now_s
-                self._look()
+            if now_s - self._checked_s >= CHECK_EVERY_S:
+                self._checked_s = now_s
+                self._reload_changed()
             return self._content
 
-    def _look(self) -> None:
+    def _reload_changed(self) -> None:
         versions = self._versions()
-        if versions == self._seen:
+        if versions == self._last_versions:
             return
         names = ", ".join(map(str, self._paths))
         try:
@@ -63,7 +63,7 @@ class Watched(Generic[Content]):
         except SettingsError as error:
             fields = {"files": names, "error": str(error)}
             _log.error("changed files cannot be used", extra={"fields": fields})
-        self._seen = versions
+        self._last_versions = versions
 
     def _versions(self) -> tuple[object, ...]:
         return tuple(_version(path) for path in self._paths)
@@ -71,12 +71,12 @@ class Watched(Generic[Content]):
 
 @dataclass(frozen=True, slots=True)
 class Certificates:
-    """PEM texts: key and chain of the server, and who may sign those of clients.
+    """PEM texts: key and chain of the server, and the CA of client certificates.
 
     Attributes
     ----------
     context
-        Key and chain as Python's servers take them, which ask for no certificate of clients.
+        The same for Python's `ssl`, without client certificates.
     """
 
     key: bytes
@@ -85,14 +85,14 @@ class Certificates:
     context: ssl.SSLContext
 
     def configuration(self) -> grpc.ServerCertificateConfiguration:
-        """Give them as gRPC takes them."""
+        """Give the certificates in the form that gRPC needs."""
         return grpc.ssl_server_certificate_configuration(
             [(self.key, self.chain)], root_certificates=self.client_ca
         )
 
 
-def certificates(settings: Settings) -> Watched[Certificates] | None:
-    """Load the certificates that the settings name; None without TLS.
+def certificates(settings: Settings) -> WatchedFiles[Certificates] | None:
+    """Load the certificates of the settings; None without TLS.
 
     Raises
     ------
@@ -119,14 +119,16 @@ def certificates(settings: Settings) -> Watched[Certificates] | None:
             )
         except (OSError, ssl.SSLError) as error:
             raise SettingsError(
-                f"{variable}: expected PEM files that fit together ({_reason(error)})"
+                f"{variable}: expected matching PEM files ({_reason(error)})"
             ) from error
 
-    return Watched((cert, key, *([client_ca] if client_ca else [])), read)
+    return WatchedFiles((cert, key, *([client_ca] if client_ca else [])), read)
 
 
-def server_credentials(watched: Watched[Certificates], *, mutual: bool) -> grpc.ServerCredentials:
-    """Give gRPC credentials that follow the files: each new connection gets the latest."""
+def server_credentials(
+    watched: WatchedFiles[Certificates], *, mutual: bool
+) -> grpc.ServerCredentials:
+    """Make credentials for gRPC that give each new connection the latest certificates."""
     return grpc.dynamic_ssl_server_credentials(
         watched.get().configuration(),
         lambda: watched.get().configuration(),
@@ -138,23 +140,23 @@ class Token:
     """The token that clients must send."""
 
     def __init__(self, path: Path) -> None:
-        """Read it.
+        """Read the token.
 
         Raises
         ------
         SettingsError
-            If there is none, or it is too short.
+            If the file cannot be read, or the token is too short.
         """
-        self._watched = Watched((path,), lambda: _token(path))
+        self._watched = WatchedFiles((path,), lambda: _token(path))
 
     def matches(self, authorization: str) -> bool:
-        """Whether the value of an `authorization` header is right, in constant time."""
+        """Whether an `authorization` header has the token; compares in constant time."""
         expected = b"Bearer " + self._watched.get()
         return hmac.compare_digest(authorization.encode(errors="replace"), expected)
 
 
 def token(settings: Settings) -> Token | None:
-    """Load the token that the settings name; None without one.
+    """Load the token of the settings; None without one.
 
     Raises
     ------

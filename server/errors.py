@@ -1,4 +1,4 @@
-"""The errors that a client can meet: one catalogue, without any wire format in it."""
+"""The errors that a client can get: one catalogue, independent of the wire format."""
 
 from __future__ import annotations
 
@@ -40,25 +40,25 @@ class Reason(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """A field of a request that is wrong, and what was expected of it."""
+    """A field of a request that is wrong, and what was expected."""
 
     field: str
     description: str
 
 
 class ServerError(Exception):
-    """An error that a client is told.
+    """An error that is reported to a client.
 
     Attributes
     ----------
     reason
         From the catalogue.
     message
-        For people; never a stack trace.
+        Sentence for people; never a stack trace.
     metadata
-        For programs.
+        Facts for programs.
     violations
-        Of a bad request.
+        Fields of a bad request that are wrong.
     """
 
     def __init__(
@@ -99,17 +99,17 @@ def unknown_service(name: str, known: Iterable[str]) -> ServerError:
 
 
 def unknown_fault(fault_id: str) -> ServerError:
-    """Report that no fault that acts has this identifier."""
+    """Report that no active fault has this identifier."""
     return ServerError(
         Reason.UNKNOWN_FAULT,
-        f"no fault that acts has the identifier {fault_id!r}",
+        f"no active fault has the identifier {fault_id!r}",
         {"fault_id": fault_id},
     )
 
 
-def unknown_experiment(experiment_id: str, *, going_on: bool = False) -> ServerError:
-    """Report that no experiment, or none that goes on, has this identifier."""
-    which = "experiment that goes on" if going_on else "experiment"
+def unknown_experiment(experiment_id: str, *, unfinished: bool = False) -> ServerError:
+    """Report that no experiment, or no unfinished one, has this identifier."""
+    which = "unfinished experiment" if unfinished else "experiment"
     return ServerError(
         Reason.UNKNOWN_EXPERIMENT,
         f"no {which} has the identifier {experiment_id!r}",
@@ -118,54 +118,54 @@ def unknown_experiment(experiment_id: str, *, going_on: bool = False) -> ServerE
 
 
 def not_supported_by_source(what: str) -> ServerError:
-    """Report what the source of a system cannot do."""
+    """Report what the source of a system does not support."""
     return ServerError(
         Reason.NOT_SUPPORTED_BY_SOURCE,
-        f"the source of this system cannot do that: {what}",
+        f"the source of this system does not support this: {what}",
         {"what": what},
     )
 
 
 def kill_switch_engaged() -> ServerError:
-    """Report that no fault is taken."""
+    """Report that faults are refused."""
     return ServerError(
         Reason.KILL_SWITCH_ENGAGED,
-        "the kill switch is on, so no fault is taken; ChaosService/LiftKillSwitch lifts it",
+        "the kill switch is engaged, so faults are refused; ChaosService/LiftKillSwitch lifts it",
     )
 
 
 def request_id_reused(request_id: str) -> ServerError:
-    """Report that something else was asked for under the same identifier."""
+    """Report that an identifier was used for a different request before."""
     return ServerError(
         Reason.REQUEST_ID_REUSED,
-        f"something else was asked for as request {request_id!r} before; nothing was done now",
+        f"request {request_id!r} was sent before with different content; nothing was done",
         {"request_id": request_id},
     )
 
 
 def too_many_faults(limit: int) -> ServerError:
-    """Report that as many faults act as are allowed."""
+    """Report that the limit of active faults is reached."""
     return ServerError(
         Reason.TOO_MANY_FAULTS,
-        f"expected at most {limit} faults that act or wait at a time; stop some first",
+        f"expected at most {limit} active or scheduled faults at a time; stop some first",
         {"limit": str(limit)},
     )
 
 
 def too_many_streams(limit: int) -> ServerError:
-    """Report that as many streams are open as are allowed."""
+    """Report that the limit of open streams is reached."""
     return ServerError(
         Reason.TOO_MANY_STREAMS,
-        f"{limit} streams are open already, which is the limit",
+        f"{limit} streams are already open, which is the limit",
         {"limit": str(limit)},
     )
 
 
 def too_many_calls(limit: int) -> ServerError:
-    """Report that as many calls are being answered as are allowed."""
+    """Report that the limit of concurrent calls is reached."""
     return ServerError(
         Reason.TOO_MANY_CALLS,
-        f"{limit} calls are being answered already, which is the limit; try again soon",
+        f"{limit} calls are already in progress, which is the limit; try again soon",
         {"limit": str(limit)},
     )
 
@@ -181,14 +181,16 @@ def unauthenticated() -> ServerError:
 def slow_subscriber(seconds: float) -> ServerError:
     """Report that a subscriber did not read for too long."""
     return ServerError(
-        Reason.SLOW_SUBSCRIBER, f"nothing was read for {seconds:g} s; resume with the last cursor"
+        Reason.SLOW_SUBSCRIBER,
+        f"the client read nothing for {seconds:g} s; resume after the last cursor",
     )
 
 
 def no_prediction_yet() -> ServerError:
-    """Report that the model has not seen enough yet."""
+    """Report that the model has not observed the system for long enough."""
     return ServerError(
-        Reason.NO_PREDICTION_YET, "the model has not seen enough of the system yet; try again soon"
+        Reason.NO_PREDICTION_YET,
+        "the model has not observed the system for long enough; try again soon",
     )
 
 
@@ -212,7 +214,7 @@ def unusable_model(version: str, problem: str) -> ServerError:
 
 
 def unknown_training(number: int | None) -> ServerError:
-    """Report that there was no such training, or none at all."""
+    """Report that there was no training with this number, or none at all."""
     if number is None:
         return ServerError(Reason.UNKNOWN_TRAINING, "there has been no training yet")
     return ServerError(
@@ -223,20 +225,20 @@ def unknown_training(number: int | None) -> ServerError:
 
 
 def training_runs(number: int) -> ServerError:
-    """Report that a training runs already."""
+    """Report that a training is already running."""
     return ServerError(
         Reason.TRAINING_RUNS,
-        f"training {number} still runs; only one does at a time",
+        f"training {number} is still running; only one can run at a time",
         {"training_id": str(number)},
     )
 
 
 def training_needs(libraries: Iterable[str]) -> ServerError:
-    """Report that what training needs is not installed."""
+    """Report that libraries for training are not installed."""
     names = ", ".join(libraries)
     return ServerError(
         Reason.TRAINING_UNAVAILABLE,
-        f"training needs its extra: pip install 'sre-edge[train]' (not installed: {names})",
+        f"training needs more libraries: pip install 'sre-edge[train]' (not installed: {names})",
     )
 
 
@@ -244,16 +246,17 @@ def nothing_to_learn(known: int, needed: int) -> ServerError:
     """Report that too few experiments have been recorded."""
     return ServerError(
         Reason.NOTHING_TO_LEARN,
-        f"{needed} recorded experiments are needed, one to learn from and one to judge by; there "
-        f"are {known}: inject faults, and wait until their effects have passed",
+        f"training needs {needed} recorded experiments, one to learn from and one to evaluate on, "
+        f"but there are {known}: inject faults, and wait until their effects have passed",
         {"experiments": str(known), "needed": str(needed)},
     )
 
 
 def store_unavailable() -> ServerError:
-    """Report that the database does not do what it must; details are in the log alone."""
+    """Report that the database failed; details are in the log only."""
     return ServerError(
-        Reason.STORE_UNAVAILABLE, "the server's database does not answer; its log has details"
+        Reason.STORE_UNAVAILABLE,
+        "the server's database does not respond; the server's log has details",
     )
 
 
@@ -263,15 +266,15 @@ def shutting_down() -> ServerError:
 
 
 def not_in_history(oldest: datetime, latest: datetime) -> ServerError:
-    """Report that no snapshot of that time is kept; the times are those of the first and last."""
+    """Report that the history has no snapshot of a time; it reaches from `oldest` to `latest`."""
     span = {"oldest": oldest.isoformat(), "latest": latest.isoformat()}
     return ServerError(
         Reason.NOT_IN_HISTORY,
-        "the history holds no snapshot of that time, only from {oldest} to {latest}".format(**span),
+        "the history has no snapshot of that time, only from {oldest} to {latest}".format(**span),
         span,
     )
 
 
 def internal() -> ServerError:
-    """Report what must not happen; details are in the log alone."""
-    return ServerError(Reason.INTERNAL, "something went wrong in the server; its log has details")
+    """Report an unexpected error; details are in the log only."""
+    return ServerError(Reason.INTERNAL, "internal error; the server's log has details")

@@ -1,4 +1,4 @@
-"""What Prometheus can scrape: the simulated services, the predictions, and the server itself."""
+"""What Prometheus can scrape: the services, the predictions, and the server itself."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ from server.systems.ticker import Ticker
 from telemetry.graph import FloatArray
 from telemetry.metrics import SERVICE_METRICS
 
-_SHOWN = tuple(metric for metric in SERVICE_METRICS if metric.overview or metric.chart)
-"""What the clients show without being asked is exported; the API has the rest."""
+_EXPORTED = tuple(metric for metric in SERVICE_METRICS if metric.overview or metric.chart)
+"""Only what the clients show by default is exported; the API has the rest."""
 
 
 class SystemCollector(Collector):
@@ -47,63 +47,65 @@ class SystemCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Give all metrics."""
-        taken = self._system.latest
-        names = taken.graph.names
-        for metric in _SHOWN:
-            values = getattr(taken.frame, metric.field)[0]
+        snapshot = self._system.latest
+        names = snapshot.graph.names
+        for metric in _EXPORTED:
+            values = getattr(snapshot.frame, metric.field)[0]
             name = f"sre_edge_service_{metric.name}"
             yield _by_service(name, metric.sentence, names, values)
-        if taken.forecast is not None:
+        if snapshot.forecast is not None:
             for name, help_text, values in (
-                ("incident_probability", "Of an incident within the horizon.",
-                 taken.forecast.probability),
-                ("cascade_risk", "Probability that a failure spreads to an entry.",
-                 taken.forecast.cascade_risk),
+                ("incident_probability", "Probability of an incident within the horizon.",
+                 snapshot.forecast.probability),
+                ("cascade_risk", "Probability that a failure spreads to an entry service.",
+                 snapshot.forecast.cascade_risk),
             ):  # fmt: skip
                 yield _by_service(f"sre_edge_{name}", help_text, names, values)
             yield GaugeMetricFamily(
                 "sre_edge_system_incident_probability",
-                "Of an incident of any entry within the horizon.",
-                value=taken.forecast.system_probability,
+                "Probability of an incident of any entry service within the horizon.",
+                value=snapshot.forecast.system_probability,
             )
         yield from _of_objectives(self._system.findings)
-        yield from self._of_the_server(taken)
+        yield from self._of_the_server(snapshot)
 
-    def _of_the_server(self, taken: Snapshot) -> Iterator[Metric]:
+    def _of_the_server(self, snapshot: Snapshot) -> Iterator[Metric]:
         clock = self._system.clock
         for name, help_text, value in (
-            ("sequence", "Number of the latest snapshot within its run.", taken.sequence),
-            ("active_faults", "Faults that act.", len(taken.faults)),
-            ("kill_switch", "Whether new faults are refused.", self._system.kill_switch),
-            ("streams", "Streams of snapshots that are open.", self._broadcaster.streams),
-            ("event_streams", "Streams of events that are open.", self._feed.streams),
-            ("clock_paused", "Whether the simulated clock stands still.", clock.paused),
+            ("sequence", "Number of the latest snapshot in its run.", snapshot.sequence),
+            ("active_faults", "Number of active faults.", len(snapshot.faults)),
+            ("kill_switch", "Whether faults are refused.", self._system.kill_switch),
+            ("streams", "Number of open snapshot streams.", self._broadcaster.streams),
+            ("event_streams", "Number of open event streams.", self._feed.streams),
+            ("clock_paused", "Whether the simulated clock is paused.", clock.paused),
             ("clock_speed", "Simulated seconds per second.", clock.speed),
         ):
             yield GaugeMetricFamily(f"sre_edge_{name}", help_text, value=float(value))
         for name, help_text, count in (
-            ("dropped_snapshots", "Snapshots that were not read in time.",
+            ("dropped_snapshots", "Snapshots dropped for subscribers that were too slow.",
              self._broadcaster.dropped),
             ("failed_ticks", "Ticks that failed.", self._ticker.failed),
             ("lost_records", "Records that could not be written.", self._store.lost),
         ):  # fmt: skip
             yield CounterMetricFamily(f"sre_edge_{name}", help_text, value=count)
         model = {"model_version": self._system.model_version, "version": VERSION}
-        yield InfoMetricFamily("sre_edge_server", "Versions.", value=model)
+        yield InfoMetricFamily(
+            "sre_edge_server", "Versions of the server and of the live model.", value=model
+        )
 
 
 def _of_objectives(findings: Findings) -> Iterator[Metric]:
-    """Give how incidents and error budgets stand."""
+    """Give the state of incidents and error budgets."""
     budgets, names = findings.budgets, findings.graph.names
     yield _by_service(
         "sre_edge_service_in_incident",
-        "Whether an incident of the service goes on.",
+        "Whether the service is in an incident.",
         names,
         findings.states.open.astype(float),
     )
     spent = GaugeMetricFamily(
         "sre_edge_slo_budget_spent_ratio",
-        "Error budget of the period that is spent; above 1 it is overspent.",
+        "Share of the period's error budget that is spent; above 1 it is overspent.",
         labels=["service", "objective"],
     )
     for objective, shares in zip(OBJECTIVES, budgets.spent.tolist(), strict=True):
@@ -111,7 +113,7 @@ def _of_objectives(findings: Findings) -> Iterator[Metric]:
             spent.add_metric([service, objective.value], share)
     yield spent
     alerts = GaugeMetricFamily(
-        "sre_edge_slo_alerts", "Alerts of error budgets that fire.", labels=["severity"]
+        "sre_edge_slo_alerts", "Number of error budget alerts that fire.", labels=["severity"]
     )
     for severity, firing in zip(SEVERITIES, budgets.firing, strict=True):
         alerts.add_metric([severity.value], float(firing.sum()))

@@ -1,8 +1,8 @@
-"""What a system needs from outside: small protocols that every kind of source adapts to.
+"""Ports of a system: small protocols that every kind of source implements.
 
-The server gets frames from a `FrameSource` and knows nothing of what is behind it. Where faults
-can be injected there is a `FaultInjector`, where the true state is known a `LabelSource`.
-`tests/server/sources/contract.py` is what every adapter has to pass.
+The server gets frames from a `FrameSource` and knows nothing about its implementation. Where faults
+can be injected there is a `FaultInjector`, where the true state is known a `LabelSource`. Every
+adapter has to pass the tests in `tests/server/sources/contract.py`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from telemetry.graph import ServiceGraph
 
 
 class SourceError(ValueError):
-    """A source that cannot be had as it was asked for; the message says what to do."""
+    """A source that cannot be opened; the message says what to do."""
 
 
 class FrameSource(Protocol):
@@ -36,7 +36,7 @@ class FrameSource(Protocol):
 
     @property
     def start_time(self) -> datetime:
-        """Time at which second 0 of its frames was."""
+        """Time of second 0 of its frames."""
         ...
 
     @property
@@ -45,7 +45,7 @@ class FrameSource(Protocol):
         ...
 
     def backfill(self) -> Iterator[Frame]:
-        """Give the past that is known, oldest first; asked for once, before any `next_frame`."""
+        """Yield the known past, oldest first; called once, before any `next_frame`."""
         ...
 
     def next_frame(self) -> Frame:
@@ -55,18 +55,18 @@ class FrameSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """Faults that belong together.
+    """Faults that are injected together.
 
     Attributes
     ----------
     name
-        For people.
+        Name for people.
     seconds
-        How long it takes at least.
+        Minimum length, seconds.
     faults
-        Their times count from its begin.
+        Faults; their times count from the start of the scenario.
     states_load
-        Whether it states a load, too, which a live system does not take.
+        Whether it also states a load, which a live system does not support.
     """
 
     name: str
@@ -80,11 +80,11 @@ class FaultInjector(Protocol):
 
     @property
     def kinds(self) -> frozenset[FaultKind]:
-        """What it can do."""
+        """Kinds of faults that it supports."""
         ...
 
     def read_scenario(self, document: str) -> Scenario:
-        """Read a scenario document, whose faults must be possible in the system.
+        """Read a scenario document, and check that its faults are possible in the system.
 
         Raises
         ------
@@ -94,30 +94,30 @@ class FaultInjector(Protocol):
         ...
 
     def inject(self, fault: Fault) -> Fault:
-        """Have a fault act in its time, from the source's next interval on at the earliest.
+        """Schedule a fault; it is active from the next interval on at the earliest.
 
         Returns
         -------
-        The same with the target that it acts on, if it named none.
+        The fault with its actual target, which may have been chosen for it.
 
         Raises
         ------
         FaultError
-            If it is not possible; nothing is changed then.
+            If the fault is not possible; nothing is changed then.
         """
         ...
 
     def stop(self, fault: Fault) -> None:
-        """End a fault that was injected, or have it never begin."""
+        """Stop a fault that was injected, whether it is active or scheduled."""
         ...
 
     def stop_all(self) -> None:
-        """End all faults that were injected."""
+        """Stop all faults that were injected."""
         ...
 
 
 class LabelSource(Protocol):
-    """Knows what was really so: for labels, never for features."""
+    """Knows the true state: for labels, never for features."""
 
     @property
     def truth(self) -> Truth:
@@ -127,20 +127,20 @@ class LabelSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One system as it is observed in one run.
+    """The source of one run.
 
     Attributes
     ----------
     frames
-        What is observed.
+        Source of frames.
     faults
-        Injects faults; None: this source cannot.
+        Fault injector; None: not supported.
     labels
-        Knows the truth; None: this source does not.
+        Source of labels; None: not supported.
     seed
-        Seed of the randomness behind it; 0 if there is none.
+        Random seed; 0 if there is none.
     warnings
-        What is odd about the system as it was described.
+        Warnings about the description of the system.
     """
 
     frames: FrameSource
@@ -154,11 +154,11 @@ class SourceFactory(Protocol):
     """Opens the source of a system: once for each run."""
 
     def open(self, now: datetime) -> Source:
-        """Open it at a time of the wall clock; may take seconds."""
+        """Open the source; may take seconds. `now` is the wall clock."""
         ...
 
     def altered(self, topology: str, seed: int | None) -> SourceFactory:
-        """Give the factory of the same system with another topology document or seed.
+        """Make a factory of the same system with another topology or seed.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""What can be set, from flags and `SRE_EDGE_*` variables, and what may not be."""
+"""Settings of the server, from flags and `SRE_EDGE_*` variables, and their checks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LISTEN = "127.0.0.1:50051"
 METRICS_LISTEN = "127.0.0.1:9464"
 MAX_MESSAGE_BYTES = 1 << 20
 MAX_SERVICES, MAX_DEPENDENCIES = 10_000, 50_000
-"""Size of the systems that are accepted."""
+"""Maximum size of a system."""
 
 
 class SettingsError(ValueError):
@@ -23,9 +23,9 @@ class SettingsError(ValueError):
 
 
 def default_data() -> Path:
-    """Directory for data of this user, as the XDG Base Directory Specification says."""
-    stated = os.environ.get("XDG_DATA_HOME", "")
-    base = Path(stated) if os.path.isabs(stated) else Path.home() / ".local" / "share"
+    """Find the data directory of this user, according to the XDG Base Directory Specification."""
+    data_home = os.environ.get("XDG_DATA_HOME", "")
+    base = Path(data_home) if os.path.isabs(data_home) else Path.home() / ".local" / "share"
     return base / "sre-edge"
 
 
@@ -36,17 +36,17 @@ class Settings:
     Attributes
     ----------
     listen, metrics_listen
-        host:port of gRPC and of `/metrics`; port 0 takes a free one.
+        host:port of gRPC and of `/metrics`; port 0 picks a free port.
     insecure
-        Whether traffic off loopback may be plain, or without a token.
+        Whether the server may listen off loopback without TLS or token.
     tls_cert, tls_key
         PEM files of the server's certificate, with its chain, and of its key; None: plain traffic.
     client_ca
-        PEM file of who signs the certificates that gRPC clients must have; None: they need none.
+        PEM file of the CA of client certificates; None: clients need no certificate.
     token_file
-        File with the token that clients must send; None: they need none.
+        File with the token that clients must send; None: no token is needed.
     topology
-        A topology file, or the name of a shipped one.
+        A topology file, or the name of a built-in topology.
     seed
         Seed of the simulation.
     speed
@@ -54,21 +54,21 @@ class Settings:
     model
         Model directory.
     data
-        Directory of what outlives the server: trained models, and the database.
+        Directory for trained models and, by default, the database.
     store
         URL of the database; None: a file in `data`.
     learn_after
-        New experiments after which a training begins by itself; None: never.
+        Number of new experiments after which a training starts automatically; None: never.
     history
-        Snapshots that are kept.
+        Number of snapshots kept in memory.
     max_streams, max_streams_per_connection, max_calls, max_faults
-        Limits, each of what goes on at a time.
+        Maximum numbers of open streams, unary calls in progress, and active faults.
     write_timeout_s
-        How long a subscriber may not read.
+        How long a write to a subscriber may block, seconds.
     slo_scale
-        Length of the windows of error budgets over that of real operations, above 0 to 1.
+        Factor for the length of error budget windows, above 0 to 1; 1 is real time.
     slo_min_rps
-        Request rate below which no alert fires.
+        Request rate below which error budget alerts do not fire, requests per second.
     """
 
     listen: str = LISTEN
@@ -95,7 +95,7 @@ class Settings:
     slo_min_rps: float = 1.0
 
     def check(self) -> None:
-        """Check what the types do not say.
+        """Check ranges and combinations, which types cannot express.
 
         Raises
         ------
@@ -111,7 +111,7 @@ class Settings:
                 raise SettingsError(
                     f"{variable}={address}: off loopback, expected TLS (SRE_EDGE_TLS_CERT, "
                     "SRE_EDGE_TLS_KEY) and a token (SRE_EDGE_TOKEN_FILE); in a private network "
-                    "--insecure (SRE_EDGE_INSECURE=true) does without"
+                    "--insecure (SRE_EDGE_INSECURE=true) allows plain traffic"
                 )
         if (self.tls_cert is None) != (self.tls_key is None):
             raise SettingsError("expected SRE_EDGE_TLS_CERT and SRE_EDGE_TLS_KEY together")
@@ -121,13 +121,13 @@ class Settings:
             expected = f"expected {MIN_SPEED:g} to {MAX_SPEED:g}"
             raise SettingsError(f"SRE_EDGE_SPEED={self.speed:g}: {expected}")
         if not 0.0 < self.slo_scale <= 1.0:
-            expected = "expected more than 0, at most 1"
+            expected = "expected more than 0 and at most 1"
             raise SettingsError(f"SRE_EDGE_SLO_SCALE={self.slo_scale:g}: {expected}")
         if not 0.0 <= self.slo_min_rps < math.inf:
             raise SettingsError(f"SRE_EDGE_SLO_MIN_RPS={self.slo_min_rps:g}: expected at least 0")
 
     def public(self) -> dict[str, object]:
-        """Give them for a log; the URL of the database, which may hold a password, is left out."""
+        """List the settings for the log, without the database URL, which may hold a password."""
         return {f.name: getattr(self, f.name) for f in fields(self) if f.repr}
 
     @property
@@ -141,7 +141,7 @@ def host_and_port(address: str, variable: str) -> tuple[str, int]:
     Raises
     ------
     SettingsError
-        If it is none.
+        If the address is malformed.
     """
     host, colon, port = address.rpartition(":")
     if not colon or not host or not port.isdecimal() or int(port) > 65_535:

@@ -1,1 +1,1 @@
-"""Faults that are asked for, and what became of them: experiments."""
+"""Experiments: injected faults and their outcome."""

@@ -1,4 +1,4 @@
-"""What an experiment led to: pure functions of what broke and of the alarms."""
+"""The outcome of an experiment: pure functions of what broke and of the alarms."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from telemetry.graph import FloatArray
 def outcome(
     start: datetime, last_end: datetime, broken: Iterable[Breakage], alarms: Sequence[Alarm]
 ) -> ExperimentOutcome:
-    """Sum up what broke and the alarms on the way, between begin and end of the faults."""
+    """Summarise what broke and the alarms of an experiment, given its first start and last end."""
     broke = tuple(sorted(broken, key=lambda breakage: breakage.onset))
     recovered = bool(broke) and all(breakage.recovered for breakage in broke)
     recovery = [(breakage.last_breach - last_end).total_seconds() for breakage in broke]
-    right = [
+    leads_s = [
         (broke[0].onset - alarm.raised).total_seconds()
         for alarm in alarms
         if broke and alarm.outcome is AlarmOutcome.FORETOLD
     ]
-    lead_s = max(right, default=0.0)
+    lead_s = max(leads_s, default=0.0)
     foretold = lead_s >= MIN_LEAD_S
     return ExperimentOutcome(
         broke=broke,
@@ -37,7 +37,7 @@ def outcome(
     )
 
 
-def spent(budgets: Budgets, before: FloatArray, service: int) -> tuple[BudgetSpent, ...]:
+def budgets_spent(budgets: Budgets, before: FloatArray, service: int) -> tuple[BudgetSpent, ...]:
     """Shares of a period's budgets that a service spent since `before`, (2, O, S).
 
     The period's budget is that of the mean load since the run began.

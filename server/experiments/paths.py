@@ -1,4 +1,4 @@
-"""Which services a fault may have broken, by the calls.
+"""Which services a fault may break, along the calls.
 
 A service is on a fault's path if it is the target, or calls it, directly or through others: that
 is how failures spread. Load spreads the other way as well, so the path of a surge or a flood leads
@@ -15,9 +15,9 @@ from ml.definitions.incidents import BoolArray
 from telemetry.faults import EDGE, Fault, FaultKind
 from telemetry.graph import IntArray, ServiceGraph
 
-FOLLOWS_WITHIN_S = 60.0
-"""What breaks later than this after the end of a fault is not attributed to it."""
-_LOADS = (FaultKind.TRAFFIC_SURGE, FaultKind.CASCADE_FAILURE)
+ATTRIBUTION_WINDOW_S = 60.0
+"""A service that breaks later than this after the end of a fault is not attributed to it."""
+_LOAD_FAULTS = (FaultKind.TRAFFIC_SURGE, FaultKind.CASCADE_FAILURE)
 
 
 class FaultPaths:
@@ -29,30 +29,30 @@ class FaultPaths:
                 np.concatenate([graph.callee, graph.caller]))  # fmt: skip
         shape = (graph.services, graph.services)
         either = csr_array((np.ones(2 * graph.edges), ends), shape=shape)
-        self._neighbours, self._first = either.indices, either.indptr
+        self._neighbours, self._offsets = either.indices, either.indptr
 
     def of(self, fault: Fault) -> BoolArray:
-        """Services on the path of a fault, (S,); that of one on an edge begins at its caller."""
+        """Services on the path of a fault, (S,); the path of an edge begins at its caller."""
         graph = self._graph
         on_path = np.zeros(graph.services, dtype=np.bool_)
         source = graph.index.get(fault.target.split(EDGE, 1)[0])
         if source is None:  # its target was removed
             return on_path
         sources = np.array([source])
-        if fault.kind in _LOADS:
+        if fault.kind in _LOAD_FAULTS:
             sources = reached(sources, graph.caller, graph.callee, graph.services)
         on_path[reached(sources, graph.callee, graph.caller, graph.services)] = True
         return on_path
 
     def neighbours(self, service: int) -> IntArray:
         """Services that call a service or are called by it."""
-        found: IntArray = self._neighbours[self._first[service] : self._first[service + 1]]
-        return found
+        neighbours: IntArray = self._neighbours[self._offsets[service] : self._offsets[service + 1]]
+        return neighbours
 
 
 def reached(sources: IntArray, tail: IntArray, head: IntArray, nodes: int) -> IntArray:
-    """Nodes that edges lead to from any of some nodes, these included."""
-    # One more node leads to all of them.
+    """Nodes that are reachable from any of some nodes, including these."""
+    # An additional node leads to all of them.
     tails = np.concatenate([tail, np.full(len(sources), nodes)])
     heads = np.concatenate([head, sources])
     edges = csr_array((np.ones(len(tails)), (tails, heads)), shape=(nodes + 1, nodes + 1))

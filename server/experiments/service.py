@@ -1,4 +1,4 @@
-"""Faults of one run: injected, refused while the kill switch is on, stopped, and tracked."""
+"""Faults of one run: injected, stopped, tracked, and refused by the kill switch."""
 
 from __future__ import annotations
 
@@ -16,10 +16,12 @@ from server.errors import (
 )
 from server.experiments import text
 from server.experiments.attribution import attribute
+from server.experiments.idempotency import IdempotentRequests
+from server.experiments.kill_switch import KillSwitch
 from server.experiments.paths import FaultPaths
-from server.experiments.requests import Answers, check_fault, check_scenario, impossible
-from server.experiments.tracked import TrackedExperiment
+from server.experiments.tracked_experiment import TrackedExperiment
 from server.experiments.tracked_fault import TrackedFault
+from server.experiments.validation import check_fault, check_scenario, not_possible
 from server.pipeline.snapshot import Run
 from server.pipeline.stages import Findings
 from server.ports import FaultInjector, Scenario
@@ -29,31 +31,24 @@ from telemetry.faults import Fault, FaultError
 from telemetry.graph_change import GraphChange
 
 MAX_TRACKED = 200
-"""Experiments whose faults are over are finished early, the oldest first, beyond so many."""
-
-
-class KillSwitch:
-    """Whether faults are refused; it stays as it is when a run ends."""
-
-    def __init__(self, engaged: bool = False) -> None:
-        self.engaged = engaged
+"""Beyond so many experiments, those without live faults are finished early, the oldest first."""
 
 
 class FaultService:
-    """Injects the faults of one run and tracks its experiments; not safe to use from threads.
+    """Injects the faults of one run and tracks its experiments; not thread-safe.
 
     Parameters
     ----------
     injector
-        Injects faults; None: the source cannot, and all are refused.
+        Injects faults; None: the source does not support faults, so all are refused.
     time_s
-        Where the run begins to be shown, seconds since its start.
+        Time of the first snapshot, seconds since the start of the run.
     findings
-        What was found last in the run.
+        Latest findings of the run.
     max_faults
-        Faults that may act or wait at a time.
-    switch
-        Outlives the run.
+        Maximum number of active or scheduled faults.
+    kill_switch
+        Kill switch, which outlives the run.
     """
 
     def __init__(
@@ -62,20 +57,20 @@ class FaultService:
         time_s: float,
         findings: Findings,
         max_faults: int,
-        switch: KillSwitch,
+        kill_switch: KillSwitch,
     ) -> None:
         self._injector, self._now_s = injector, time_s
         self._run: Run = findings.run
-        self._findings, self._max_faults, self._switch = findings, max_faults, switch
+        self._findings, self._max_faults, self._kill_switch = findings, max_faults, kill_switch
         self._paths = FaultPaths(findings.graph)
-        self._answers = Answers()
+        self._requests = IdempotentRequests()
         self._fault_numbers, self._numbers = itertools.count(1), itertools.count(1)
         self._experiments: dict[str, TrackedExperiment] = {}
         self._changed: dict[str, Experiment] = {}
         self._events: list[Event] = []
 
     def inject(self, fault: Fault, request_id: str = "") -> Experiment:
-        """Inject a fault, from the next step on, as an experiment of its own.
+        """Inject a fault as an experiment of its own, from the next step on.
 
         The time at which it starts counts from now.
 
@@ -86,34 +81,34 @@ class FaultService:
             REQUEST_ID_REUSED or NOT_SUPPORTED_BY_SOURCE; nothing is changed then.
         """
 
-        def act() -> Experiment:
-            self._check_open()
+        def begin() -> Experiment:
+            self._check_accepting()
             check_fault(fault, self._findings.graph)
             return self._begin((fault,))
 
-        return self._answers.once(request_id, fault, 1, act)
+        return self._requests.run_once(request_id, fault, 1, begin)
 
     def run_scenario(self, scenario: Scenario, request_id: str = "") -> Experiment:
-        """Inject the faults of a scenario, whose time begins now, as one experiment.
+        """Inject the faults of a scenario as one experiment, starting now.
 
         Raises
         ------
         ServerError
-            As of `inject`.
+            As `inject`.
         """
 
-        def act() -> Experiment:
-            self._check_open()
+        def begin() -> Experiment:
+            self._check_accepting()
             check_scenario(scenario)
             until_s = self._now_s + scenario.seconds
             return self._begin(scenario.faults, scenario.name, until_s)
 
-        return self._answers.once(request_id, scenario, max(1, len(scenario.faults)), act)
+        return self._requests.run_once(request_id, scenario, max(1, len(scenario.faults)), begin)
 
     def stop(
         self, *, fault_id: str | None = None, experiment_id: str | None = None
     ) -> list[InjectedFault]:
-        """End one fault, those of one experiment, or all, before they end or begin.
+        """Stop one fault, those of one experiment, or all, whether active or scheduled.
 
         Raises
         ------
@@ -121,7 +116,7 @@ class FaultService:
             UNKNOWN_FAULT, UNKNOWN_EXPERIMENT.
         """
         if experiment_id is not None and experiment_id not in self._experiments:
-            raise unknown_experiment(experiment_id, going_on=True)
+            raise unknown_experiment(experiment_id, unfinished=True)
         chosen = [
             (experiment, fault)
             for experiment, fault in self._live()
@@ -141,39 +136,39 @@ class FaultService:
         return [fault.record(self._run) for _, fault in chosen]
 
     def set_kill_switch(self, engaged: bool, time: datetime) -> list[InjectedFault]:
-        """Stop everything and refuse what is new, or take faults again; return what was stopped.
+        """Stop all faults and refuse new ones, or accept them again; return the stopped ones.
 
         Parameters
         ----------
         engaged
-            Whether it is to be on from now on.
+            Whether to engage the kill switch, or to lift it.
         time
-            Clock of the system.
+            Time on the clock of the system.
         """
         stopped = self.stop() if engaged else []
-        if engaged is not self._switch.engaged:
-            self._switch.engaged = engaged
+        if engaged is not self._kill_switch.engaged:
+            self._kill_switch.engaged = engaged
             kind = EventKind.KILL_SWITCH_ENGAGED if engaged else EventKind.KILL_SWITCH_LIFTED
             self._events.append(Event(kind, time, (), text.of_kill_switch(engaged)))
         return stopped
 
-    def acting(self) -> tuple[InjectedFault, ...]:
-        """Faults that act now or from the next step on, in the order in which they began."""
-        begun = [fault for _, fault in self._live() if fault.begun]
-        begun.sort(key=lambda fault: fault.fault.start_s)
-        return tuple(fault.record(self._run) for fault in begun)
+    def active(self) -> tuple[InjectedFault, ...]:
+        """Faults that are active now or from the next step on, by start."""
+        started = [fault for _, fault in self._live() if fault.started]
+        started.sort(key=lambda fault: fault.fault.start_s)
+        return tuple(fault.record(self._run) for fault in started)
 
     def advance(self, time_s: float) -> None:
-        """Note which faults began and ended with the step that led to a second of the run."""
+        """Advance to a second of the run: faults begin and end."""
         self._now_s = time_s
-        self._note_begun()
+        self._note_started()
         for experiment, fault in list(self._live()):
             if fault.end_s <= time_s:
                 self._end(fault, FaultEnd.OVER, fault.end_s)
                 self._changed[experiment.id] = experiment.record()
 
-    def take(self, findings: Findings) -> None:
-        """Take what was found with that step."""
+    def update(self, findings: Findings) -> None:
+        """Process the findings of that step."""
         experiments = list(self._experiments.values())
         if findings.graph is not self._findings.graph:
             change = GraphChange.between(self._findings.graph, findings.graph)
@@ -181,17 +176,17 @@ class FaultService:
             for experiment in experiments:
                 experiment.change_graph(change, self._paths)
         self._findings = findings
-        touched = {experiment.id for experiment in experiments if experiment.take(findings)}
+        changed = {experiment.id for experiment in experiments if experiment.update(findings)}
         if len(findings.states.began):
-            touched |= attribute(findings, experiments)
+            changed |= attribute(findings, experiments)
         for experiment in experiments:
             if experiment.finish(self._now_s):
-                self._forget(experiment)
-            elif experiment.id in touched:
+                self._untrack(experiment)
+            elif experiment.id in changed:
                 self._changed[experiment.id] = experiment.record()
 
     def close(self) -> None:
-        """End the run: what acts and what is tracked ends with it."""
+        """End the run with all its faults and experiments."""
         if self._injector is not None:
             self._injector.stop_all()
         for _, fault in list(self._live()):
@@ -199,28 +194,28 @@ class FaultService:
             fault.ended_by = FaultEnd.RUN_ENDED
         for experiment in list(self._experiments.values()):
             experiment.end(ExperimentEnd.RUN_ENDED, self._now_s)
-            self._forget(experiment)
+            self._untrack(experiment)
 
     def unfinished(self) -> list[Experiment]:
-        """Experiments that are tracked, as they are now, by number."""
+        """Experiments that are not finished, as they are now, by number."""
         return [experiment.record() for experiment in self._experiments.values()]
 
     def drain(self) -> tuple[list[Experiment], list[Event]]:
-        """Give, once, the experiments that changed, and what happened."""
+        """Return the changed experiments and the events since the last call."""
         changed, events = list(self._changed.values()), self._events
         self._changed, self._events = {}, []
         return changed, events
 
-    def _check_open(self) -> None:
+    def _check_accepting(self) -> None:
         if self._injector is None:
             raise not_supported_by_source("faults")
-        if self._switch.engaged:
+        if self._kill_switch.engaged:
             raise kill_switch_engaged()
 
     def _begin(
         self, faults: tuple[Fault, ...], scenario: str = "", until_s: float = 0.0
     ) -> Experiment:
-        """Begin an experiment, of a scenario with a name or of one fault."""
+        """Begin an experiment: of a named scenario, or of one fault."""
         if sum(1 for _ in self._live()) + len(faults) > self._max_faults:
             raise too_many_faults(self._max_faults)
         injected = self._inject(sorted(faults, key=lambda fault: fault.start_s))
@@ -246,14 +241,14 @@ class FaultService:
             findings=self._findings,
         )  # fmt: skip
         self._experiments[experiment_id] = experiment
-        self._note_begun()
-        begun = self._changed[experiment_id] = experiment.record()
+        self._note_started()
+        started = self._changed[experiment_id] = experiment.record()
         self._finish_early()
-        return begun
+        return started
 
     def _inject(self, faults: list[Fault]) -> list[Fault]:
-        """Inject all of some faults, whose times count from now, or none."""
-        assert self._injector is not None  # noqa: S101 - `_check_open` looked
+        """Inject all faults or none; their times count from now."""
+        assert self._injector is not None  # noqa: S101 - `_check_accepting` looked
         injected: list[Fault] = []
         try:
             for fault in faults:
@@ -262,7 +257,7 @@ class FaultService:
         except FaultError as error:
             for fault in injected:
                 self._injector.stop(fault)
-            raise impossible(error) from error
+            raise not_possible(error) from error
         return injected
 
     def _live(self) -> Iterator[tuple[TrackedExperiment, TrackedFault]]:
@@ -271,23 +266,23 @@ class FaultService:
                 if fault.live:
                     yield experiment, fault
 
-    def _note_begun(self) -> None:
+    def _note_started(self) -> None:
         for _, fault in self._live():
-            if not fault.begun and fault.fault.start_s <= self._now_s:
-                fault.begun = True
-                self._tell(EventKind.FAULT_STARTED, fault, fault.fault.start_s)
+            if not fault.started and fault.fault.start_s <= self._now_s:
+                fault.started = True
+                self._add_event(EventKind.FAULT_STARTED, fault, fault.fault.start_s)
 
     def _end(self, fault: TrackedFault, by: FaultEnd, at_s: float) -> None:
         fault.ended_by = by
         kind = EventKind.FAULT_STOPPED if by is FaultEnd.STOPPED else EventKind.FAULT_ENDED
-        self._tell(kind, fault, at_s)
+        self._add_event(kind, fault, at_s)
 
-    def _tell(self, kind: EventKind, fault: TrackedFault, at_s: float) -> None:
+    def _add_event(self, kind: EventKind, fault: TrackedFault, at_s: float) -> None:
         record = fault.record(self._run)
-        said, names = text.of_fault(record, kind), text.concerned(record)
-        self._events.append(Event(kind, self._run.at(at_s), names, said, record))
+        sentence, names = text.of_fault(record, kind), text.affected_services(record)
+        self._events.append(Event(kind, self._run.at(at_s), names, sentence, record))
 
-    def _forget(self, experiment: TrackedExperiment) -> None:
+    def _untrack(self, experiment: TrackedExperiment) -> None:
         self._changed[experiment.id] = experiment.record()
         del self._experiments[experiment.id]
 
@@ -299,4 +294,4 @@ class FaultService:
         ]
         for experiment in idle[: max(0, len(self._experiments) - MAX_TRACKED)]:
             experiment.end(ExperimentEnd.COMPLETED, self._now_s)
-            self._forget(experiment)
+            self._untrack(experiment)

@@ -1,4 +1,4 @@
-"""What happened to faults, in one plain sentence each."""
+"""Sentences for events of faults and of the kill switch."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from telemetry.faults import EDGE, FaultKind
 
 
 def kind_of(kind: FaultKind) -> str:
-    """Name a kind of fault as people say it."""
+    """Name a kind of fault in words."""
     return kind.value.replace("_", " ")
 
 
-def concerned(fault: InjectedFault) -> tuple[str, ...]:
-    """Services that a fault concerns: its target, or both ends of its edge."""
+def affected_services(fault: InjectedFault) -> tuple[str, ...]:
+    """Services that a fault affects directly: its target, or both ends of its edge."""
     return tuple(fault.target.split(EDGE, 1))
 
 
 def of_fault(fault: InjectedFault, kind: EventKind) -> str:
-    """Say that a fault began, ended, or was stopped."""
+    """Say that a fault begins, has ended, or was stopped."""
     what = f"{kind_of(fault.kind)} on {fault.target} ({fault.id})"
     if kind is EventKind.FAULT_STARTED:
         return f"{what} begins, intensity {fault.intensity:g}, for {fault.duration_s:g} s"
@@ -28,7 +28,7 @@ def of_fault(fault: InjectedFault, kind: EventKind) -> str:
 
 
 def of_kill_switch(engaged: bool) -> str:
-    """Say that faults are refused from now on, or taken again."""
+    """Say that faults are refused from now on, or accepted again."""
     if engaged:
-        return "the kill switch is on: no fault is taken"
-    return "the kill switch is off: faults are taken again"
+        return "the kill switch is engaged: faults are refused"
+    return "the kill switch is lifted: faults are accepted again"

@@ -1,4 +1,4 @@
-"""One fault while it is tracked."""
+"""One fault of an experiment that is not finished."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ml.definitions.incidents import BoolArray
-from server.experiments.paths import FOLLOWS_WITHIN_S
+from server.experiments.paths import ATTRIBUTION_WINDOW_S
 from server.pipeline.snapshot import Run
 from server.records.experiments import FaultEnd, InjectedFault
 from telemetry.faults import Fault
@@ -25,9 +25,9 @@ class TrackedFault:
     path
         Services on its path, (S,); see `FaultPaths`.
     end_s
-        When it ends or ended, seconds since the start of the run.
-    begun, ended_by
-        Whether it has begun, and why it does not act any more.
+        Planned or actual end, seconds since the start of the run.
+    started, ended_by
+        Whether it has started; why it ended, None before.
     """
 
     id: str
@@ -35,20 +35,20 @@ class TrackedFault:
     fault: Fault
     path: BoolArray
     end_s: float
-    begun: bool = False
+    started: bool = False
     ended_by: FaultEnd | None = None
 
     @property
     def live(self) -> bool:
-        """Whether it acts, or is still to begin."""
+        """Whether it is active or scheduled."""
         return self.ended_by is None
 
     def may_break(self, at_s: Any) -> Any:
-        """Whether what breaks at a time, or at each of some, may come from it."""
-        return (self.fault.start_s < at_s) & (at_s <= self.end_s + FOLLOWS_WITHIN_S)
+        """Whether it may have caused what breaks at a time, or at each of several times."""
+        return (self.fault.start_s < at_s) & (at_s <= self.end_s + ATTRIBUTION_WINDOW_S)
 
     def record(self, run: Run) -> InjectedFault:
-        """Describe it as it is now."""
+        """Make a record of the present state."""
         fault = self.fault
         return InjectedFault(
             id=self.id,

@@ -1,1 +1,1 @@
-"""Learning mode: what is recorded of live experiments, the models, and who trains them."""
+"""Learning mode: recorded experiments, models, and trainings."""

@@ -1,4 +1,4 @@
-"""Labels experiments that are over, and keeps them in the store."""
+"""Labels recorded experiments, and stores them as examples."""
 
 from __future__ import annotations
 
@@ -10,48 +10,50 @@ from datetime import timedelta
 
 from ml.live.archive import to_bytes
 from ml.live.window import labelled
-from server.learning.recorder import Experiment
+from server.learning.recorder import RecordedExperiment
 from server.pipeline.snapshot import Run
 from server.records.experiments import InjectedFault
-from server.store import Store, experiments
-from server.store.experiments import LearnedExperiment
+from server.store import Store, learned_examples
+from server.store.learned_examples import LearnedExperiment
 
 MAX_WAITING = 8
-"""Experiments that are packed or wait for it, each up to some 80 MB."""
+"""Experiments that are or wait to be packed, each up to about 80 MB."""
 _log = logging.getLogger(__name__)
 
 
-class Examples:
-    """Keeps experiments, off the tick: in one thread, in their order.
+class ExampleWriter:
+    """Stores experiments outside the tick: in one thread, in their order.
 
     Parameters
     ----------
     store
-        Where they are kept.
+        Database of the examples.
     added
-        Told whenever there is another one.
+        Called after each new experiment.
     """
 
     def __init__(self, store: Store, added: Callable[[], None] = lambda: None) -> None:
         self._store = store
         self.added = added
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="examples")
-        self._room = threading.BoundedSemaphore(MAX_WAITING)
+        self._slots = threading.BoundedSemaphore(MAX_WAITING)
 
-    def keep(self, experiment: Experiment) -> None:
-        """Keep an experiment, soon; it is lost if too many wait already."""
-        if self._room.acquire(blocking=False):
-            self._thread.submit(self._keep, experiment)
+    def write(self, experiment: RecordedExperiment) -> None:
+        """Store an experiment soon; it is lost if too many are waiting already."""
+        if self._slots.acquire(blocking=False):
+            self._thread.submit(self._write, experiment)
         else:
-            _log.error("an experiment is lost to learning mode: %d wait already", MAX_WAITING)
+            _log.error(
+                "an experiment is lost to learning mode: %d are waiting already", MAX_WAITING
+            )
 
     def close(self) -> None:
-        """Finish what waits."""
+        """Finish the waiting experiments."""
         self._thread.shutdown()
 
-    def _keep(self, experiment: Experiment) -> None:
+    def _write(self, experiment: RecordedExperiment) -> None:
         try:
-            recording = labelled(experiment.seen)
+            recording = labelled(experiment.window)
             if recording is None:
                 _log.info("an experiment was too short to learn from")
                 return
@@ -69,7 +71,7 @@ class Examples:
                 incidents=len(recording.incidents),
                 bytes=len(content),
             )
-            number = self._store.ask(lambda c: experiments.add(c, row, content))
+            number = self._store.ask(lambda c: learned_examples.add(c, row, content))
             _log.info(
                 "experiment %d on %s recorded: %d frames of %d services, %d incidents",
                 number, row.topology, frames, row.services, row.incidents,
@@ -78,11 +80,11 @@ class Examples:
         except Exception:
             _log.exception("an experiment is lost to learning mode")
         finally:
-            self._room.release()
+            self._slots.release()
 
 
 def _plain(fault: InjectedFault, run: Run) -> dict[str, object]:
-    """Describe a fault in JSON values; times are seconds since the start of the run."""
+    """Convert a fault to JSON values; times are seconds since the start of the run."""
     return {
         "id": fault.id,
         "target": fault.target,

@@ -1,11 +1,11 @@
-"""Puts learning mode together: recorder, examples, models, trainer."""
+"""Assembles learning mode: recorder, examples, models, trainer."""
 
 from __future__ import annotations
 
 from ml.serving.predictor import Predictor
-from server.learning.examples import Examples
-from server.learning.models import Models
-from server.learning.recorder import Recorder
+from server.learning.examples import ExampleWriter
+from server.learning.model_registry import ModelRegistry
+from server.learning.recorder import ExperimentRecorder
 from server.learning.trainer import Trainer
 from server.settings import Settings
 from server.store import Store
@@ -15,39 +15,39 @@ WORK = "trainings"
 
 
 class Learning:
-    """Everything that learning mode keeps; made before the system, which it watches.
+    """The parts of learning mode; made before the system that it observes.
 
     Attributes
     ----------
     recorder
-        Watches the system.
+        Records experiments on the system.
     models, trainer
-        What calls are about.
+        The models, and the trainer of new ones.
     """
 
     def __init__(self, settings: Settings, store: Store) -> None:
-        self.models = Models(settings.model, store.place.models, store)
-        work = store.place.data / WORK
+        self.models = ModelRegistry(settings.model, store.location.models, store)
+        work = store.location.data / WORK
         self.trainer = Trainer(store, self.models, work, settings.learn_after)
-        self._examples = Examples(store, self.trainer.learned)
-        self.recorder = Recorder(self._examples.keep)
+        self._examples = ExampleWriter(store, self.trainer.example_added)
+        self.recorder = ExperimentRecorder(self._examples.write)
 
     def predictor(self) -> Predictor:
-        """Load the model that is live at the start.
+        """Load the model that is live at startup.
 
         Raises
         ------
         ArtefactError
-            If the one of the settings cannot be used.
+            If the model of the settings cannot be used.
         """
         return self.models.live_at_start()
 
     def serve(self, system: System) -> None:
-        """Say which system it is about."""
+        """Set the system that models are activated for."""
         self.models.serve(system)
 
     def close(self) -> None:
-        """End a training that runs, and keep what is recorded of an experiment that goes on."""
+        """End a running training, and store the recording of an unfinished experiment."""
         self.trainer.close()
         self.recorder.close()
         self._examples.close()

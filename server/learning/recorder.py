@@ -1,4 +1,4 @@
-"""Follows the live system, and records each experiment from before its fault until it is over."""
+"""Records each experiment on the live system, from before its fault until it has recovered."""
 
 from __future__ import annotations
 
@@ -19,38 +19,38 @@ from server.pipeline.state import ServiceStates
 from server.records.experiments import InjectedFault
 from telemetry.frame import Truth
 
-BEFORE_FRAMES, BEFORE_ROWS = 15, 30_000
-"""Recorded from 30 s before the fault on; from 4 s on of systems with so many services."""
+PRE_FAULT_FRAMES, MAX_PRE_FAULT_ROWS = 15, 30_000
+"""Frames recorded before the fault: 30 s, but at most so many rows, and 4 s at least."""
 MAX_SERVICES = 64
 MAX_FRAMES = 2700
-"""An experiment that is not over after 90 minutes is cut there."""
+"""An experiment that is not over after 90 minutes is cut off there."""
 
 Faults = tuple[InjectedFault, ...]
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Experiment:
-    """An experiment that is over.
+class RecordedExperiment:
+    """A finished recording of an experiment.
 
     Attributes
     ----------
     first
-        Its first frame.
+        First snapshot.
     faults
-        Those that acted, in order.
-    seen
-        What was seen.
+        Active faults, in order.
+    window
+        Recorded features, incidents and truth.
     """
 
     first: Snapshot
     faults: tuple[InjectedFault, ...]
-    seen: LiveWindow
+    window: LiveWindow
 
 
 @dataclass(eq=False, slots=True)
-class _Open:
-    """An experiment that goes on; `number` is that of its first frame within the run."""
+class _OpenRecording:
+    """A recording in progress; `number` is that of its first frame in its run."""
 
     first: Snapshot
     number: int
@@ -61,104 +61,106 @@ class _Open:
     quiet: int = 0
 
 
-class Recorder:
-    """Takes each tick; safe to use from several threads.
+class ExperimentRecorder:
+    """Observes each tick; safe to use from several threads.
 
     Faults that overlap, or that follow before the effects of the last one have passed, are one
-    experiment: no run is cut between what is learned from and what models are judged by.
+    experiment, so that training and evaluation never share a piece of a run.
 
     Parameters
     ----------
     finished
-        Takes an experiment that is over, and must not take long.
+        Called with each finished recording; must be quick.
     """
 
-    def __init__(self, finished: Callable[[Experiment], None]) -> None:
+    def __init__(self, finished: Callable[[RecordedExperiment], None]) -> None:
         self._finished = finished
         self._lock = threading.Lock()
         self._closed = False
         self._latest: Snapshot | None = None
-        self._open: _Open | None = None
+        self._recording: _OpenRecording | None = None
 
-    def observe(self, taken: Snapshot, findings: Findings, acted: Faults, truth: Truth) -> None:
-        """Take one tick: what was seen and found, the faults that acted, and the truth.
+    def observe(self, snapshot: Snapshot, findings: Findings, faults: Faults, truth: Truth) -> None:
+        """Process one tick: snapshot, findings, active faults, and the truth.
 
-        What goes wrong here is logged, and never stops the clock.
+        Errors are logged, and never stop the clock.
         """
         with self._lock:
             if self._closed:
                 return
             try:
-                self._observe(taken, findings.states, acted, truth)
+                self._observe(snapshot, findings.states, faults, truth)
             except Exception:
                 _log.exception("an experiment could not be recorded")
-                self._open = None
+                self._recording = None
 
     def close(self) -> None:
-        """End what is recorded now, and take no more."""
+        """Finish the recording in progress, and start no more."""
         with self._lock:
             self._closed = True
-            self._cut()
+            self._finish_open()
 
-    def _cut(self) -> None:
-        if self._open is not None:
-            self._finish(self._open)
+    def _finish_open(self) -> None:
+        if self._recording is not None:
+            self._finish(self._recording)
 
-    def _observe(self, taken: Snapshot, states: ServiceStates, acted: Faults, truth: Truth) -> None:
+    def _observe(
+        self, snapshot: Snapshot, states: ServiceStates, faults: Faults, truth: Truth
+    ) -> None:
         latest = self._latest
-        if latest is None or (taken.run, taken.graph) != (latest.run, latest.graph):
-            self._cut()
+        if latest is None or (snapshot.run, snapshot.graph) != (latest.run, latest.graph):
+            self._finish_open()
             self._ended: deque[Incident] = deque()
-            before = BEFORE_ROWS // taken.graph.services
+            before = MAX_PRE_FAULT_ROWS // snapshot.graph.services
             self._before: deque[tuple[Snapshot, Truth]] = deque(
-                maxlen=1 + max(2, min(BEFORE_FRAMES, before))
+                maxlen=1 + max(2, min(PRE_FAULT_FRAMES, before))
             )
-            self._known: set[str] = set()
-        self._latest, self._states = taken, states
+            self._known_ids: set[str] = set()
+        self._latest, self._states = snapshot, states
         self._ended.extend(
             Incident(0, service, int(states.onset[service]), int(states.end[service]))
             for service in states.ended.tolist()
         )
-        self._before.append((taken, truth))
-        if taken.forecast is None:
+        self._before.append((snapshot, truth))
+        if snapshot.forecast is None:
             self._before.clear()
-        elif self._open is not None:
-            self._add(self._open, taken, truth)
-        elif any(fault.id not in self._known for fault in acted):
-            self._open = self._begun(taken, acted)
-        if self._open is not None:
-            self._follow(self._open, acted)
+        elif self._recording is not None:
+            self._add(self._recording, snapshot, truth)
+        elif any(fault.id not in self._known_ids for fault in faults):
+            self._recording = self._open_recording(snapshot, faults)
+        if self._recording is not None:
+            self._follow(self._recording, faults)
         else:
-            self._forget()
+            self._drop_old_incidents()
 
-    def _begun(self, taken: Snapshot, acted: Faults) -> _Open:
-        graph = taken.graph
-        targets = [name for fault in acted for name in fault.target.split("->")]
-        begun = _Open(
+    def _open_recording(self, snapshot: Snapshot, faults: Faults) -> _OpenRecording:
+        graph = snapshot.graph
+        targets = [name for fault in faults for name in fault.target.split("->")]
+        recording = _OpenRecording(
             first=self._before[0][0],
             number=self._states.frame - len(self._before) + 1,
             services=neighbourhood(graph, targets, MAX_SERVICES),
         )
         for earlier, truth in self._before:
-            self._add(begun, earlier, truth)
-        return begun
+            self._add(recording, earlier, truth)
+        return recording
 
-    def _add(self, to: _Open, taken: Snapshot, truth: Truth) -> None:
-        assert taken.forecast is not None  # noqa: S101 - the caller looked
-        to.features.append(taken.forecast.features[to.services].astype(np.float32))
+    def _add(self, to: _OpenRecording, snapshot: Snapshot, truth: Truth) -> None:
+        assert snapshot.forecast is not None  # noqa: S101 - the caller looked
+        to.features.append(snapshot.forecast.features[to.services].astype(np.float32))
         to.truths.append(truth.of(to.services))
 
-    def _follow(self, experiment: _Open, acted: Faults) -> None:
-        for fault in acted:
+    def _follow(self, experiment: _OpenRecording, faults: Faults) -> None:
+        for fault in faults:
             experiment.faults[fault.id] = fault
-        self._known = {fault.id for fault in acted}
-        over = not acted and not self._states.open.any()
+        self._known_ids = {fault.id for fault in faults}
+        over = not faults and not self._states.open.any()
         experiment.quiet = experiment.quiet + 1 if over else 0
         if experiment.quiet >= COMPLETE_FRAMES or len(experiment.features) >= MAX_FRAMES:
             self._finish(experiment)
 
-    def _forget(self) -> None:
-        oldest = self._states.frame - BEFORE_FRAMES - QUIET_FRAMES
+    def _drop_old_incidents(self) -> None:
+        oldest = self._states.frame - PRE_FAULT_FRAMES - QUIET_FRAMES
         while self._ended and self._ended[0].end < oldest:
             self._ended.popleft()
 
@@ -169,15 +171,15 @@ class Recorder:
             for service in np.flatnonzero(states.open).tolist()
         ]
 
-    def _finish(self, experiment: _Open) -> None:
-        self._open = None
+    def _finish(self, experiment: _OpenRecording) -> None:
+        self._recording = None
         first = experiment.number
         graph = experiment.first.graph
         self._finished(
-            Experiment(
+            RecordedExperiment(
                 first=experiment.first,
                 faults=tuple(experiment.faults.values()),
-                seen=LiveWindow(
+                window=LiveWindow(
                     system=experiment.first.run.name,
                     names=tuple(graph.names[i] for i in experiment.services),
                     indices=experiment.services,

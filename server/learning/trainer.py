@@ -1,4 +1,4 @@
-"""Trains candidates beside the live model, one at a time, and makes the better ones live."""
+"""Trains candidates for the live model, one at a time, and activates better ones."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from server.errors import (
     training_runs,
     unknown_training,
 )
-from server.learning.models import Models
-from server.learning.order import TrainingOrder
+from server.learning.model_registry import ModelRegistry
 from server.learning.process import TrainingProcess, missing_libraries
-from server.store import Store, StoreError, experiments, trainings
-from server.store.experiments import LearnedExperiment
+from server.learning.training_request import TrainingRequest
+from server.store import Store, StoreError, learned_examples, trainings
+from server.store.learned_examples import LearnedExperiment
 from server.store.trainings import INTERRUPTED, Training, TrainingState
 
 MIN_EXPERIMENTS = 2
-"""One to learn from, and the newest one to judge by."""
+"""One to learn from, and the newest one to evaluate on."""
 _JOB = "job.json"
 _log = logging.getLogger(__name__)
 
@@ -41,15 +41,15 @@ class Trainer:
     Parameters
     ----------
     store, models
-        Where examples come from, and where candidates go.
+        Source of examples, and registry of candidates.
     directory
-        For what a training works with; emptied at the start.
+        Working directory of trainings; emptied at the start.
     learn_after
-        New experiments after which it begins by itself; None: never.
+        Number of new experiments after which it starts automatically; None: never.
     """
 
     def __init__(
-        self, store: Store, models: Models, directory: Path, learn_after: int | None = None
+        self, store: Store, models: ModelRegistry, directory: Path, learn_after: int | None = None
     ) -> None:
         self._store = store
         self._models = models
@@ -66,8 +66,8 @@ class Trainer:
         if count := store.ask(lambda c: trainings.interrupt(c, ended)):
             _log.warning("%d training was interrupted when the server ended", count)
 
-    def start(self, order: TrainingOrder) -> Training:
-        """Begin a training.
+    def start(self, request: TrainingRequest) -> Training:
+        """Start a training.
 
         Raises
         ------
@@ -81,30 +81,32 @@ class Trainer:
                 raise shutting_down()
             if self._running is not None:
                 raise training_runs(self._running.id)
-            known = self._store.read(experiments.newest)
-            if len(known) < MIN_EXPERIMENTS:
-                raise nothing_to_learn(len(known), MIN_EXPERIMENTS)
-            options = {**order.options(), "newest_experiment": known[0].id}
+            experiments = self._store.read(learned_examples.newest)
+            if len(experiments) < MIN_EXPERIMENTS:
+                raise nothing_to_learn(len(experiments), MIN_EXPERIMENTS)
+            options = {**request.options(), "newest_experiment": experiments[0].id}
             base, now = self._models.live, datetime.now(UTC)
             training = self._store.ask(lambda c: trainings.begin(c, base, now, options))
             self._running = training
             self._thread = threading.Thread(
-                target=self._run, args=(training, known[::-1], order), name="training"
+                target=self._run,
+                args=(training, experiments[::-1], request),
+                name="training",
             )
             self._thread.start()
         return training
 
     def get(self, number: int | None) -> Training:
-        """Give a training, or the latest one with None.
+        """Get a training, or the latest one with None.
 
         Raises
         ------
         ServerError
             UNKNOWN_TRAINING.
         """
-        for known in (self._running, self._ended):
-            if known is not None and number in (None, known.id):
-                return known
+        for recent in (self._running, self._ended):
+            if recent is not None and number in (None, recent.id):
+                return recent
         if number is None:
             found = self._store.read(trainings.latest)
         else:
@@ -113,25 +115,25 @@ class Trainer:
             raise unknown_training(number)
         return found
 
-    def learned(self) -> None:
-        """Take note of a new experiment; begins a training if enough have come.
+    def example_added(self) -> None:
+        """React to a new experiment: start a training if there are enough new ones.
 
-        Those that an interrupted training was to learn from count again.
+        The experiments of an interrupted training count again.
         """
         if self._learn_after is None or self._stopping:
             return
         try:
             last = self._store.read(trainings.latest_uninterrupted)
             after = last.options.get("newest_experiment", 0) if last else 0
-            new = self._store.read(lambda c: experiments.count(c, after))
+            new = self._store.read(lambda c: learned_examples.count(c, after))
             if new >= self._learn_after:
-                training = self.start(TrainingOrder())
+                training = self.start(TrainingRequest())
                 _log.info("training %d begins after %d new experiments", training.id, new)
         except (ServerError, StoreError) as error:
             _log.info("no training yet: %s", error)
 
     def close(self) -> None:
-        """End the training that runs; it counts as interrupted."""
+        """End a running training; it counts as interrupted."""
         with self._lock:
             self._stopping = True
             thread, process = self._thread, self._process
@@ -141,65 +143,71 @@ class Trainer:
             thread.join()
 
     def _run(
-        self, training: Training, known: Sequence[LearnedExperiment], order: TrainingOrder
+        self,
+        training: Training,
+        experiments: Sequence[LearnedExperiment],
+        request: TrainingRequest,
     ) -> None:
         try:
-            ended = self._worked(training, known, order)
+            ended = self._train_and_clean_up(training, experiments, request)
         except Exception as error:
             _log.exception("training %d failed", training.id)
-            message = "something went wrong; the log has the details"
+            message = "internal error; the log has the details"
             if isinstance(error, ArtefactError):
                 message = error.problem
             elif isinstance(error, ServerError | StoreError):
                 message = str(error)
-            ended = replace(self._last(training), state=TrainingState.FAILED, message=message)
+            ended = replace(self._latest(training), state=TrainingState.FAILED, message=message)
         if self._stopping and ended.state is TrainingState.FAILED:
             ended = replace(ended, state=TrainingState.INTERRUPTED, message=INTERRUPTED)
         ended = replace(ended, ended=datetime.now(UTC))
         _log.info("training %d has ended, %s: %s", ended.id, ended.state, ended.message)
         try:
             self._store.ask(lambda c: trainings.save(c, ended))
-        except Exception:  # whatever it is: the next one must be able to begin
-            _log.exception("what became of training %d is lost at a restart", training.id)
+        except Exception:  # whatever it is, the next training must be able to start
+            _log.exception("the result of training %d will be lost at a restart", training.id)
         with self._lock:
             self._ended = ended
             self._running, self._process = None, None
 
-    def _worked(
-        self, training: Training, known: Sequence[LearnedExperiment], order: TrainingOrder
+    def _train_and_clean_up(
+        self,
+        training: Training,
+        experiments: Sequence[LearnedExperiment],
+        request: TrainingRequest,
     ) -> Training:
-        """Train, and leave nothing behind but the candidate."""
+        """Train, and remove everything except the candidate."""
         work = self._directory / str(training.id)
         output = self._models.unfinished(f"training-{training.id}")
         try:
-            return self._trained(training, known, order, work, output)
+            return self._train(training, experiments, request, work, output)
         finally:
             shutil.rmtree(work, ignore_errors=True)
             shutil.rmtree(output, ignore_errors=True)
 
-    def _trained(
+    def _train(
         self,
         training: Training,
-        known: Sequence[LearnedExperiment],
-        order: TrainingOrder,
+        experiments: Sequence[LearnedExperiment],
+        request: TrainingRequest,
         work: Path,
         output: Path,
     ) -> Training:
-        """Let another process train, and decide what becomes of the candidate."""
-        self._prepare(training, known, order, work, output)
+        """Train in another process, and promote or keep the candidate."""
+        self._prepare(training, experiments, request, work, output)
         with self._lock:
             if self._stopping:
                 return replace(training, state=TrainingState.FAILED)
             self._process = TrainingProcess(work / _JOB)
         outcome: dict[str, Any] = {}
         with closing(self._process) as process:
-            for said in process.events():
-                if "stage" in said:
-                    self._note(said)
+            for progress in process.events():
+                if "stage" in progress:
+                    self._update_progress(progress)
                 else:
-                    outcome = said
+                    outcome = progress
             failed = process.result()
-        last = self._last(training)
+        last = self._latest(training)
         if failed or "version" not in outcome:
             reason = outcome.get("failed") or failed or "it ended without a result"
             return replace(last, state=TrainingState.FAILED, message=str(reason))
@@ -226,39 +234,39 @@ class Trainer:
     def _prepare(
         self,
         training: Training,
-        known: Sequence[LearnedExperiment],
-        order: TrainingOrder,
+        experiments: Sequence[LearnedExperiment],
+        request: TrainingRequest,
         work: Path,
         output: Path,
     ) -> None:
-        """Write down what to train, and the examples, for the other process."""
+        """Write the job and the examples for the other process."""
         work.mkdir(parents=True)
         files = {}
-        for one in known:
+        for one in experiments:
             if self._stopping:
                 break
-            content = self._store.read(lambda c, n=one.id: experiments.content(c, n))  # type: ignore[misc]
-            if content is not None:  # it may have given way to a newer one meanwhile
+            content = self._store.read(lambda c, n=one.id: learned_examples.content(c, n))  # type: ignore[misc]
+            if content is not None:  # it may have been deleted in favour of a newer one
                 files[one.key] = str(work / f"{one.id}.npz")
                 Path(files[one.key]).write_bytes(content)
         base = str(self._models.get(training.base_version).directory)
-        job = Job(training.id, base, str(output), files, **order.options())
+        job = Job(training.id, base, str(output), files, **request.options())
         job.write(work / _JOB)
 
-    def _note(self, said: dict[str, Any]) -> None:
-        """Take note of progress; in the store too, when a stage begins."""
+    def _update_progress(self, progress: dict[str, Any]) -> None:
+        """Update the progress; in the store, too, when a stage begins."""
         with self._lock:
             if self._running is None:
                 return
-            begins = said["stage"] != self._running.stage
+            begins = progress["stage"] != self._running.stage
             self._running = noted = replace(
                 self._running,
-                stage=str(said["stage"]),
-                share_done=float(said["share_done"]),
-                message=str(said["message"]),
+                stage=str(progress["stage"]),
+                share_done=float(progress["share_done"]),
+                message=str(progress["message"]),
             )
         if begins:
             self._store.offer(lambda c: trainings.save(c, noted))
 
-    def _last(self, training: Training) -> Training:
+    def _latest(self, training: Training) -> Training:
         return self._running or training

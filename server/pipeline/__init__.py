@@ -1,1 +1,1 @@
-"""What follows a system, stage by stage, from frames alone."""
+"""The pipeline: from the frames of a system to forecasts, alarms, incidents and events."""

@@ -1,4 +1,4 @@
-"""What to do about a service at risk, as a snapshot shows it."""
+"""Recommendations for services at risk, from a snapshot."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from server.pipeline.snapshot import Snapshot
 from telemetry.graph import FloatArray, IntArray
 
 MAX_ADVISED = 100
-"""Services of a snapshot, those most at risk, that come with advice; `Predict` advises on all."""
+"""Services per snapshot, those most at risk, that have advice; `Predict` advises on all."""
 
 
 def advice(
-    taken: Snapshot, service: int, types: FloatArray, factors: Sequence[Factor] = ()
+    snapshot: Snapshot, service: int, types: FloatArray, factors: Sequence[Factor] = ()
 ) -> list[Recommendation]:
     """Advise on one service at risk, the most promising first.
 
@@ -28,11 +28,11 @@ def advice(
     factors
         Reasons for the prediction, if they are known.
     """
-    return recommendations(taken.graph, taken.frame, service, types, factors)
+    return recommendations(snapshot.graph, snapshot.frame, service, types, factors)
 
 
 def advice_for_most_at_risk(
-    taken: Snapshot, probability: FloatArray, types: FloatArray, chosen: IntArray
+    snapshot: Snapshot, probability: FloatArray, types: FloatArray, chosen: IntArray
 ) -> dict[int, list[Recommendation]]:
     """Advise on those of some services, (N,) indices, that are most at risk.
 
@@ -41,4 +41,4 @@ def advice_for_most_at_risk(
     """
     at_risk = chosen[probability[chosen] >= MEDIUM_FROM]
     ranked = at_risk[np.argsort(-probability[at_risk], kind="stable")][:MAX_ADVISED]
-    return {service: advice(taken, service, types[service]) for service in ranked.tolist()}
+    return {service: advice(snapshot, service, types[service]) for service in ranked.tolist()}

@@ -1,4 +1,4 @@
-"""Alarms, live: when they are raised, when they end, and how they turned out."""
+"""Live alarms: when they are raised and cleared, and whether they were right."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from server.records.findings import Alarm, AlarmOutcome
 from telemetry.graph import FloatArray, ServiceGraph
 from telemetry.graph_change import GraphChange
 
-RECOGNISED_WITHIN = max(WINDOW_FRAMES, MIN_BREACHED_FRAMES) - 1
-"""An incident is recognised at most so many frames after its onset."""
+RECOGNITION_FRAMES = max(WINDOW_FRAMES, MIN_BREACHED_FRAMES) - 1
+"""Maximum number of frames from the onset of an incident to its recognition."""
 
 
-class _Open:
-    """An alarm whose outcome is not known yet."""
+class _OpenAlarm:
+    """An alarm whose outcome is not yet known."""
 
     def __init__(self, alarm: Alarm, service: int, frame: int) -> None:
         self.alarm, self.service, self.raised = alarm, service, frame
@@ -30,30 +30,30 @@ class _Open:
 
 
 class AlarmStage:
-    """Follows the alarms of all services of one run with the rules of `ml.definitions.alarms`.
+    """Tracks the alarms of all services of one run by the rules of `ml.definitions.alarms`.
 
-    Live, an incident is known a few frames after its onset only. So what became of an alarm that
-    ended by itself is known a little later, and an alarm that is raised between an onset and its
-    recognition, which a look back would not find, counts neither way: it is late.
+    Live, an incident is recognised a few frames after its onset. So the outcome of an alarm that
+    cleared is known a little later, and an alarm that is raised between an onset and its
+    recognition, which an offline evaluation would not raise, counts neither way: it is late.
     """
 
     def __init__(self, graph: ServiceGraph, clock: FrameClock, run_id: str) -> None:
         self._graph, self._clock, self._run_id = graph, clock, run_id
         self._tracker: AlarmTracker | None = None
         self._raised = np.zeros(graph.services, dtype=np.bool_)
-        self._open: dict[int, _Open] = {}
-        self._undecided: deque[_Open] = deque()
+        self._open: dict[int, _OpenAlarm] = {}
+        self._undecided: deque[_OpenAlarm] = deque()
         self._number = 0
         self.foretold: dict[int, Alarm] = {}
 
     def update(
         self, forecast: Forecast | None, states: ServiceStates
     ) -> tuple[list[Alarm], list[Alarm]]:
-        """Take a prediction, and the states of its frame.
+        """Process a forecast and the states of its frame.
 
         Returns
         -------
-        The alarms that were raised, and those whose outcome is known now.
+        The alarms that were raised, and those whose outcome is now known.
         """
         frame = states.frame
         if forecast is not None:
@@ -68,11 +68,11 @@ class AlarmStage:
         return self._raise(raised, frame, forecast), self._decide(raised, states)
 
     def close(self) -> list[Alarm]:
-        """Give the alarms that are undecided when the run ends."""
+        """End the run; return the alarms whose outcome is not yet known."""
         return [replace(one.alarm, outcome=AlarmOutcome.RUN_ENDED) for one in self._all()]
 
     def change_graph(self, change: GraphChange) -> list[Alarm]:
-        """Go on with another graph; return the alarms of services that are gone."""
+        """Change the graph; return the alarms of services that were removed."""
         removed = [one for one in self._all() if one.service in change.removed]
         self._undecided = deque(one for one in self._undecided if one.service in change.place)
         kept = [one for one in self._open.values() if one.service in change.place]
@@ -86,16 +86,16 @@ class AlarmStage:
         return [replace(one.alarm, outcome=AlarmOutcome.SERVICE_REMOVED) for one in removed]
 
     def pending(self) -> list[Alarm]:
-        """Alarms that are raised, or whose outcome is not known yet, by number."""
+        """Alarms that are raised, or whose outcome is not yet known, by number."""
         return sorted((one.alarm for one in self._all()), key=lambda alarm: alarm.number)
 
-    def _all(self) -> list[_Open]:
+    def _all(self) -> list[_OpenAlarm]:
         return [*self._undecided, *self._open.values()]
 
     def _raise(self, raised: np.ndarray, frame: int, forecast: Forecast | None) -> list[Alarm]:
         if forecast is None:
             return []
-        found = []
+        new = []
         for service in np.flatnonzero(raised & ~self._raised).tolist():
             self._number += 1
             probability = float(forecast.probability[service])
@@ -113,13 +113,13 @@ class AlarmStage:
                 outcome=AlarmOutcome.PENDING,
                 lead_s=None,
             )
-            self._open[service] = _Open(alarm, service, frame)
-            found.append(alarm)
+            self._open[service] = _OpenAlarm(alarm, service, frame)
+            new.append(alarm)
         for service, one in self._open.items():
             higher = float(forecast.probability[service])
             if raised[service] and higher > one.alarm.highest_probability:
                 one.alarm = replace(one.alarm, highest_probability=higher)
-        return found
+        return new
 
     def _decide(self, raised: np.ndarray, states: ServiceStates) -> list[Alarm]:
         frame = states.frame
@@ -129,11 +129,11 @@ class AlarmStage:
             ended.alarm = replace(ended.alarm, ended=self._clock.end_of(frame))
             self._undecided.append(ended)
         self._raised = raised
-        decided, waiting = [], deque[_Open]()
+        decided, waiting = [], deque[_OpenAlarm]()
         onsets = {service: int(states.onset[service]) for service in states.began.tolist()}
         self.foretold = {}
         for one in self._undecided:
-            alarm = self._judged(one, onsets.get(one.service), frame)
+            alarm = self._outcome(one, onsets.get(one.service), frame)
             if alarm is None:
                 waiting.append(one)
                 continue
@@ -143,8 +143,8 @@ class AlarmStage:
         self._undecided = waiting
         return decided
 
-    def _judged(self, one: _Open, onset: int | None, frame: int) -> Alarm | None:
-        """Say how an alarm that has ended turned out; None if that is not known yet."""
+    def _outcome(self, one: _OpenAlarm, onset: int | None, frame: int) -> Alarm | None:
+        """Determine the outcome of an alarm that has cleared; None if it is not yet known."""
         ended = one.ended
         if ended is None:
             return None
@@ -155,7 +155,7 @@ class AlarmStage:
             if MIN_LEAD_FRAMES <= lead <= MAX_LEAD_FRAMES:
                 lead_s = lead * self._clock.interval_s
                 return replace(one.alarm, outcome=AlarmOutcome.FORETOLD, lead_s=lead_s)
-        elif onset is None and frame < ended + RECOGNISED_WITHIN:
+        elif onset is None and frame < ended + RECOGNITION_FRAMES:
             return None
         return replace(one.alarm, outcome=AlarmOutcome.FALSE)
 

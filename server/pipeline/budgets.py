@@ -1,4 +1,4 @@
-"""Error budgets, how fast they burn, and when somebody is told (Google SRE workbook, chapter 5)."""
+"""Error budgets, burn rates, and alerts on them (Google SRE workbook, chapter 5)."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ from telemetry.graph_change import GraphChange
 
 HOUR_S = 3600.0
 PERIOD_S = 30 * 24 * HOUR_S
-CLEARED_BELOW = 0.5
-"""Share of a policy's burn rate below which an alert calms down: hysteresis."""
+CLEAR_RATIO = 0.5
+"""Share of a policy's burn rate below which an alert clears: hysteresis."""
 
 
 @dataclass(frozen=True, slots=True)
 class SloSettings:
-    """How budgets are followed; see `BudgetStage`."""
+    """Settings of error budgets; see `BudgetStage`."""
 
     scale: float = 1.0 / 60.0
     min_rps: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
-    """Burn rates over two windows that are too fast together.
+class BurnRatePolicy:
+    """Alert when the burn rates over two windows both exceed a limit.
 
     Attributes
     ----------
     long_s, short_s
-        Lengths of the windows, seconds; the short one makes an alert end soon.
+        Lengths of the windows, seconds; the short one makes alerts clear soon.
     burn_rate
-        1 spends exactly the whole budget within its period.
+        Limit of the burn rate; 1 spends exactly the whole budget in its period.
     severity
-        Of the alert.
+        Severity of the alert.
     """
 
     long_s: float
@@ -48,31 +48,31 @@ class Policy:
     burn_rate: float
     severity: Severity
 
-    def scaled(self, scale: float) -> Policy:
-        """Give the same policy with shorter or longer windows."""
+    def scaled(self, scale: float) -> BurnRatePolicy:
+        """Scale the windows of the policy."""
         return replace(self, long_s=scale * self.long_s, short_s=scale * self.short_s)
 
 
 POLICIES = (
-    Policy(HOUR_S, HOUR_S / 12, 14.4, Severity.PAGE),
-    Policy(6 * HOUR_S, HOUR_S / 2, 6.0, Severity.PAGE),
-    Policy(72 * HOUR_S, 6 * HOUR_S, 1.0, Severity.TICKET),
+    BurnRatePolicy(HOUR_S, HOUR_S / 12, 14.4, Severity.PAGE),
+    BurnRatePolicy(6 * HOUR_S, HOUR_S / 2, 6.0, Severity.PAGE),
+    BurnRatePolicy(72 * HOUR_S, 6 * HOUR_S, 1.0, Severity.TICKET),
 )
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Budgets:
-    """State of the error budgets after a frame; nothing in it is ever changed.
+    """State of the error budgets after a frame; immutable.
 
     P is the number of policies, O that of objectives (`OBJECTIVES`), S that of services.
 
     Attributes
     ----------
     objectives, policies, period_s, min_rps
-        What is promised, when somebody is told, what a budget is for (seconds), and below which
-        request rate nobody is told.
+        Objectives, alert policies, period of a budget, seconds, and request rate below which alerts
+        do not fire, requests per second.
     time, frames, seconds
-        End of the frame, simulated clock; how many were watched by then, and how long they are.
+        End of the frame, simulated clock; number of frames so far, and their total length.
     counted
         (2, O, S): bad and all since the run began; see `Objectives.judge`.
     long_burn, short_burn
@@ -86,7 +86,7 @@ class Budgets:
     """
 
     objectives: Objectives
-    policies: tuple[Policy, ...]
+    policies: tuple[BurnRatePolicy, ...]
     period_s: float
     min_rps: float
     time: datetime
@@ -102,11 +102,11 @@ class Budgets:
 
 
 SEVERITIES = (Severity.TICKET, Severity.PAGE)
-"""In the order of `Budgets.firing`."""
+"""Severities in the order of `Budgets.firing`."""
 
 
 class BudgetStage:
-    """Follows the objectives of all services of one run.
+    """Tracks the error budgets of all services of one run.
 
     Parameters
     ----------
@@ -115,8 +115,8 @@ class BudgetStage:
     interval_s
         Length of a frame.
     scale
-        Length of every window, the budget's period included, over that of real operations: 1
-        takes an hour for an hour, 1/60 a minute.
+        Factor for the length of every window, including the budget's period: with 1 an hour takes
+        an hour, with 1/60 a minute.
     min_rps
         Below this request rate over the long window of a policy, it does not fire.
     """
@@ -141,7 +141,7 @@ class BudgetStage:
         self._exceeded = np.zeros(self._calm.shape, dtype=np.bool_)
 
     def update(self, frame: Frame, end: datetime) -> tuple[Budgets, list[SloAlert]]:
-        """Take a frame that ends at a time; return their state, and the alerts that changed."""
+        """Process a frame that ends at a time; return the budgets and the alerts that changed."""
         judged = self._objectives.judge(frame)
         self._counted = self._counted + judged
         self._frames += 1
@@ -174,7 +174,7 @@ class BudgetStage:
         ]
 
     def change_graph(self, change: GraphChange) -> None:
-        """Go on with another graph; a service that is new has its whole budget."""
+        """Change the graph; a new service has its whole budget."""
         self._graph = change.after
         self._objectives = Objectives.of(change.after)
         for window in (*self._sums.values(), self._period):
@@ -186,11 +186,11 @@ class BudgetStage:
         self._exceeded = change.of_services(self._exceeded, False)
 
     def _burn(self, counted: FloatArray, window_s: float) -> FloatArray:
-        """Burn rate over a window, (O, S); what came before the run counts as good."""
+        """Burn rate over a window, (O, S); the time before the run counts as good."""
         bad, total = counted
-        seen = min(1.0, self._frames * self._interval_s / window_s)
+        covered = min(1.0, self._frames * self._interval_s / window_s)
         share = np.divide(bad, total, out=np.zeros_like(bad), where=total > 0.0)
-        burn: FloatArray = share / self._objectives.allowed * seen
+        burn: FloatArray = share / self._objectives.allowed * covered
         return burn
 
     def _request_rps(self, counted: FloatArray, window_s: float) -> FloatArray:
@@ -201,7 +201,7 @@ class BudgetStage:
         limits = np.array([policy.burn_rate for policy in self._policies])[:, None, None]
         busy = (rates >= self._min_rps)[:, None, :]
         fires = (long_burn >= limits) & (short_burn >= limits) & busy
-        calm = short_burn < CLEARED_BELOW * limits
+        calm = short_burn < CLEAR_RATIO * limits
         self._calm = np.where(calm, self._calm + 1, 0)
         needed = np.array([max(1, round(p.short_s / self._interval_s)) for p in self._policies])
         over = self._calm >= needed[:, None, None]
@@ -215,7 +215,7 @@ class BudgetStage:
 
 
 def alerts(view: Budgets, graph: ServiceGraph, service: int) -> list[SloAlert]:
-    """Describe the alerts of a service that fire."""
+    """Describe the firing alerts of a service."""
     return [
         _alert(view, graph, severity, objective, service)
         for severity, objective in np.argwhere(view.firing[:, :, service]).tolist()

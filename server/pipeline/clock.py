@@ -1,4 +1,4 @@
-"""The simulated clock: how fast it goes, or that it stands still."""
+"""The simulated clock: its speed, and whether it is paused."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ MIN_SPEED, MAX_SPEED = 0.1, 100.0
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """State of the clock; never changed, only replaced.
+    """State of the clock; immutable.
 
     Attributes
     ----------
     paused
-        Whether it stands still.
+        Whether the clock is paused.
     speed
-        Simulated seconds per second while it goes.
+        Simulated seconds per second while it runs.
     """
 
     paused: bool = False
     speed: float = 1.0
 
-    def changed(self, paused: bool | None, speed: float | None) -> Clock:
-        """Give the clock that somebody asks for; None leaves as it is.
+    def with_changes(self, paused: bool | None, speed: float | None) -> Clock:
+        """Return a changed clock; None keeps a value.
 
         Raises
         ------
         ServerError
-            INVALID_FIELD, for an impossible speed.
+            INVALID_FIELD, for a speed out of range.
         """
         if speed is not None and not MIN_SPEED <= speed <= MAX_SPEED:
             expected = f"expected {MIN_SPEED:g} to {MAX_SPEED:g} simulated seconds per second"

@@ -1,4 +1,4 @@
-"""The last stage: what is worth an event, of all that the others found."""
+"""The last stage: events, from the findings of the other stages."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from telemetry.graph_change import NEW, GraphChange
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """What changed with one frame.
+class FrameChanges:
+    """Changes that came with one frame.
 
     Attributes
     ----------
     time
-        End of the frame: when it is known.
+        End of the frame, when the changes are known.
     statuses
-        State of each service.
+        Status of each service.
     began
-        Services whose incidents were recognised.
+        Indices of services whose incidents were recognised.
     raised, decided
-        Alarms that were raised, and those whose outcome is known now.
+        Alarms that were raised, and those whose outcome is now known.
     alerts, incidents
-        Those that changed.
+        Alerts and incidents that changed.
     """
 
     time: datetime
@@ -41,25 +41,25 @@ class Found:
 
 
 class EventStage:
-    """Follows one run, and says what happened in the order of the chain from warning to damage."""
+    """Makes the events of one run, in causal order: from warning to damage."""
 
     def __init__(self, graph: ServiceGraph) -> None:
         self._graph = graph
         self._statuses: tuple[Status, ...] = (Status.HEALTHY,) * graph.services
         self._known: set[str] = set()
 
-    def update(self, found: Found) -> tuple[Event, ...]:
-        """Take what changed with a frame."""
+    def update(self, changes: FrameChanges) -> tuple[Event, ...]:
+        """Make the events of a frame."""
         return (
-            *self._of_statuses(found),
-            *of_alarms(EventKind.ALARM_RAISED, found.raised, found.time),
-            *of_alarms(EventKind.ALARM_ENDED, found.decided, found.time),
-            *_of_alerts(found),
-            *self._of_incidents(found),
+            *self._of_statuses(changes),
+            *of_alarms(EventKind.ALARM_RAISED, changes.raised, changes.time),
+            *of_alarms(EventKind.ALARM_ENDED, changes.decided, changes.time),
+            *_of_alerts(changes),
+            *self._of_incidents(changes),
         )
 
     def change_graph(self, change: GraphChange, time: datetime) -> Event:
-        """Go on with another graph."""
+        """Change the graph."""
         before = (*self._statuses, Status.HEALTHY)  # the last one is for what is new
         self._statuses = tuple(before[place] for place in change.services.tolist())
         self._graph = change.after
@@ -71,19 +71,19 @@ class EventStage:
             EventKind.TOPOLOGY_CHANGED, time, (*added, *removed), text.of_topology(detail), detail
         )
 
-    def _of_statuses(self, found: Found) -> Iterator[Event]:
-        before, self._statuses = self._statuses, found.statuses
-        if before == found.statuses:
+    def _of_statuses(self, changes: FrameChanges) -> Iterator[Event]:
+        before, self._statuses = self._statuses, changes.statuses
+        if before == changes.statuses:
             return
-        for name, old, new in zip(self._graph.names, before, found.statuses, strict=True):
+        for name, old, new in zip(self._graph.names, before, changes.statuses, strict=True):
             if old is not new:
-                said = f"{name} is {new.name.lower()}, after it was {old.name.lower()}"
+                sentence = f"{name} is {new.name.lower()}, after it was {old.name.lower()}"
                 change = StatusChange(old, new)
-                yield Event(EventKind.STATUS_CHANGED, found.time, (name,), said, change)
+                yield Event(EventKind.STATUS_CHANGED, changes.time, (name,), sentence, change)
 
-    def _of_incidents(self, found: Found) -> Iterator[Event]:
+    def _of_incidents(self, changes: FrameChanges) -> Iterator[Event]:
         index = self._graph.index
-        for incident in found.incidents:
+        for incident in changes.incidents:
             known = incident.id in self._known
             if incident.state is IncidentState.CLOSED:
                 self._known.discard(incident.id)
@@ -91,34 +91,34 @@ class EventStage:
             elif not known:
                 self._known.add(incident.id)
                 kind = EventKind.INCIDENT_OPENED
-            elif any(index.get(name) in found.began for name in incident.names):
+            elif any(index.get(name) in changes.began for name in incident.names):
                 kind = EventKind.INCIDENT_SPREAD
             else:
                 continue  # one of its services recovered, others did not
-            # Who broke before was told before; a large incident is not told whole each time.
+            # Services that broke earlier were in earlier events: a large incident is not repeated.
             services = tuple(
-                one for one in incident.services if index.get(one.service) in found.began
+                one for one in incident.services if index.get(one.service) in changes.began
             )
-            told = replace(incident, services=services)
-            names = incident.names if kind is EventKind.INCIDENT_CLOSED else told.names
-            said = text.of_incident(incident, kind is EventKind.INCIDENT_SPREAD)
-            yield Event(kind, found.time, names, said, told)
+            update = replace(incident, services=services)
+            names = incident.names if kind is EventKind.INCIDENT_CLOSED else update.names
+            sentence = text.of_incident(incident, kind is EventKind.INCIDENT_SPREAD)
+            yield Event(kind, changes.time, names, sentence, update)
 
 
 def of_alarms(kind: EventKind, alarms: Iterable[Alarm], time: datetime) -> Iterator[Event]:
-    """Say what happened to some alarms."""
+    """Make the events of some alarms."""
     for alarm in alarms:
         yield Event(kind, time, (alarm.service,), text.of_alarm(alarm), alarm)
 
 
 def of_closed(incidents: Iterable[Incident], time: datetime) -> Iterator[Event]:
-    """Say that some incidents were closed from outside."""
+    """Make the events of incidents that were closed early."""
     for incident in incidents:
-        said = text.of_incident(incident, spreads=False)
-        yield Event(EventKind.INCIDENT_CLOSED, time, incident.names, said, incident)
+        sentence = text.of_incident(incident, spreads=False)
+        yield Event(EventKind.INCIDENT_CLOSED, time, incident.names, sentence, incident)
 
 
-def _of_alerts(found: Found) -> Iterator[Event]:
-    for alert in found.alerts:
+def _of_alerts(changes: FrameChanges) -> Iterator[Event]:
+    for alert in changes.alerts:
         kind = EventKind.SLO_ALERT_FIRED if alert.firing else EventKind.SLO_ALERT_CLEARED
-        yield Event(kind, found.time, (alert.service,), text.of_alert(alert), alert)
+        yield Event(kind, changes.time, (alert.service,), text.of_alert(alert), alert)

@@ -1,4 +1,4 @@
-"""The stage that predicts: frames to features, features to what the model expects."""
+"""The stage that predicts: from frames to features, from features to predictions."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from telemetry.frame import Frame
 from telemetry.graph import ServiceGraph
 
 Past = Iterable[tuple[Frame, datetime]]
-"""Frames with the times of their beginnings, oldest first."""
+"""Frames with their start times, oldest first."""
 
 
 class ForecastStage:
-    """Follows one run with one model, which may be replaced."""
+    """Predicts for one run with a model, which may be replaced."""
 
     def __init__(self, graph: ServiceGraph, predictor: Predictor, interval_s: float) -> None:
         self._graph, self._interval_s = graph, interval_s
@@ -26,20 +26,20 @@ class ForecastStage:
         self._extractor = FeatureExtractor(graph, 1, interval_s)
 
     def use(self, predictor: Predictor) -> None:
-        """Go on with another model; what is normal stays known."""
+        """Replace the model; the baseline is kept."""
         self._predictor = predictor
 
     def update(self, frame: Frame, time: datetime, states: ServiceStates) -> Forecast | None:
-        """Take a frame that begins at a time; None until there is a baseline.
+        """Process a frame that begins at a time; return None until there is a baseline.
 
-        The model looks ahead; that an incident goes on is a fact, with probability 1.
+        The model looks ahead; an incident that is already open is a fact, with probability 1.
         """
         features = self._extractor.update(frame, [time], states.breached[None])[0]
         if not self._extractor.ready:
             return None
         model = self._predictor
-        rows, moved = model.rows(features), active_rows(features)
-        expected = predict(model, rows, known(model, moved, states.ongoing))
+        rows, active = model.rows(features), active_rows(features)
+        expected = predict(model, rows, known(model, active, states.ongoing))
         entries = expected.probability[self._graph.entry]
         return Forecast(
             probability=expected.probability,
@@ -49,12 +49,12 @@ class ForecastStage:
             cascade_risk=model.spread.risk(self._graph, features),
             features=features,
             rows=rows,
-            moved=moved,
+            active=active,
             predictor=model,
         )
 
     def change_graph(self, graph: ServiceGraph, past: Past) -> None:
-        """Go on with another graph: what is normal is learned anew from the past as it shows it."""
+        """Change the graph; the baseline is learned again from the past, converted to it."""
         self._graph = graph
         self._extractor = FeatureExtractor(graph, 1, self._interval_s)
         for frame, time in past:

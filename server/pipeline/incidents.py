@@ -1,8 +1,8 @@
-"""Incidents of services that belong together, joined along the calls, and where they came from.
+"""Incidents of the system: incidents of services, joined along calls, and their origin.
 
 The rule: the incident of a service joins an incident that is still open if the service calls, or
 is called by, a service whose own incident is a part of it and overlaps in time with its own. If
-that holds for several open incidents, the oldest goes on and the others are merged into it.
+that holds for several open incidents, the others are merged into the oldest.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from server.records.findings import Alarm, Incident, IncidentEnd, IncidentState,
 from telemetry.graph import IntArray, ServiceGraph
 from telemetry.graph_change import GraphChange
 
-AT_ONCE_FRAMES = 2
-"""A callee that breaks so much later may still be why its caller broke."""
+SIMULTANEOUS_FRAMES = 2
+"""A callee that breaks up to so many frames later may still be the cause for its caller."""
 
 
 @dataclass(eq=False, slots=True)
-class _Joined:
+class _OpenIncident:
     number: int
     open: dict[int, Alarm | None] = field(default_factory=dict)  # services, and who foretold them
     over: list[ServiceIncident] = field(default_factory=list)
@@ -37,7 +37,7 @@ class IncidentStage:
     def __init__(self, graph: ServiceGraph, clock: FrameClock, run_id: str) -> None:
         self._graph, self._clock, self._run_id = graph, clock, run_id
         self._numbers = itertools.count(1)
-        self._joined: dict[int, _Joined] = {}
+        self._incidents: dict[int, _OpenIncident] = {}
         self._part_of = np.full(graph.services, NEVER, dtype=np.intp)
 
     def update(
@@ -45,32 +45,32 @@ class IncidentStage:
         states: ServiceStates,
         foretold: dict[int, Alarm],
     ) -> list[Incident]:
-        """Take what began and ended with a frame; return every incident that changed, by number.
+        """Process what began and ended with a frame; return the incidents that changed, by number.
 
         `foretold` has the alarms that foretold those that began, by service.
         """
         changed: set[int] = set()
-        told: list[Incident] = []
+        changed_records: list[Incident] = []
         if len(states.began):
             for services, numbers in self._components(states, states.began):
-                changed.add(self._join(services, numbers, states, foretold, told))
+                changed.add(self._join(services, numbers, states, foretold, changed_records))
         for service in states.ended.tolist():
-            joined = self._joined[int(self._part_of[service])]
-            joined.over.append(self._describe(states, service, joined.open.pop(service)))
-            changed.add(joined.number)
+            incident = self._incidents[int(self._part_of[service])]
+            incident.over.append(self._describe(states, service, incident.open.pop(service)))
+            changed.add(incident.number)
         for number in sorted(changed):
-            if number in self._joined:
-                told.append(self._record(self._joined[number], states))
-                if not self._joined[number].open:
-                    del self._joined[number]
-        return sorted(told, key=lambda incident: incident.number)
+            if number in self._incidents:
+                changed_records.append(self._record(self._incidents[number], states))
+                if not self._incidents[number].open:
+                    del self._incidents[number]
+        return sorted(changed_records, key=lambda incident: incident.number)
 
     def open(self, states: ServiceStates) -> list[Incident]:
-        """Describe the incidents that go on, by number."""
-        return [self._record(joined, states) for _, joined in sorted(self._joined.items())]
+        """Describe the open incidents, by number."""
+        return [self._record(incident, states) for _, incident in sorted(self._incidents.items())]
 
     def close(self, states: ServiceStates) -> list[Incident]:
-        """Close what is open when the run ends."""
+        """End the run: close the open incidents."""
         end = self._clock.start_of(states.frames)
         return [
             replace(incident, state=IncidentState.CLOSED, closed_by=IncidentEnd.RUN_ENDED, end=end)
@@ -78,25 +78,25 @@ class IncidentStage:
         ]
 
     def change_graph(self, change: GraphChange, states: ServiceStates) -> list[Incident]:
-        """Go on with another graph; `states` are those of the graph before.
+        """Change the graph; `states` are those of the previous graph.
 
         Returns
         -------
-        The incidents that are over because their last service is gone.
+        The incidents that ended because their last service was removed.
         """
         now, closed = self._clock.start_of(states.frames), []
-        for joined in list(self._joined.values()):
-            origins = {s: onset for s, onset in joined.origins.items() if s in change.place}
-            removed = [service for service in joined.open if service in change.removed]
+        for incident in list(self._incidents.values()):
+            origins = {s: onset for s, onset in incident.origins.items() if s in change.place}
+            removed = [service for service in incident.open if service in change.removed]
             for service in removed:
-                found = self._describe(states, service, joined.open.pop(service))
-                joined.over.append(replace(found, end=now))
-            if removed and not joined.open:
-                del self._joined[joined.number]
-                over = self._record(joined, states)
+                found = self._describe(states, service, incident.open.pop(service))
+                incident.over.append(replace(found, end=now))
+            if removed and not incident.open:
+                del self._incidents[incident.number]
+                over = self._record(incident, states)
                 closed.append(replace(over, closed_by=IncidentEnd.SERVICE_REMOVED))
-            joined.open = {change.place[service]: by for service, by in joined.open.items()}
-            joined.origins = {change.place[service]: onset for service, onset in origins.items()}
+            incident.open = {change.place[service]: by for service, by in incident.open.items()}
+            incident.origins = {change.place[service]: onset for service, onset in origins.items()}
         self._part_of = change.of_services(self._part_of, NEVER)
         self._graph = change.after
         return closed
@@ -114,7 +114,7 @@ class IncidentStage:
         one, other = pairs
         overlaps = new[other] | states.open[other] | (states.end[other] > states.onset[one])
         one, other = one[overlaps], other[overlaps]
-        numbers = np.array(sorted(self._joined), dtype=np.intp)
+        numbers = np.array(sorted(self._incidents), dtype=np.intp)
         # An incident that is open is a node of its own, behind the services.
         place = size + np.searchsorted(numbers, self._part_of[other])
         belongs = np.isin(self._part_of[other], numbers) & ~new[other]
@@ -137,36 +137,38 @@ class IncidentStage:
         numbers: list[int],
         states: ServiceStates,
         foretold: dict[int, Alarm],
-        told: list[Incident],
+        changed_records: list[Incident],
     ) -> int:
-        joined = self._joined[numbers[0]] if numbers else _Joined(next(self._numbers))
-        self._joined[joined.number] = joined
+        incident = self._incidents[numbers[0]] if numbers else _OpenIncident(next(self._numbers))
+        self._incidents[incident.number] = incident
         for number in numbers[1:]:
-            other = self._joined.pop(number)
-            told.append(
+            other = self._incidents.pop(number)
+            changed_records.append(
                 replace(
                     self._record(other, states),
                     state=IncidentState.CLOSED,
                     closed_by=IncidentEnd.MERGED,
                     end=self._clock.end_of(states.frames - 1),
-                    merged_into=self._id(joined.number),
+                    merged_into=self._id(incident.number),
                 )
             )
-            self._part_of[self._part_of == number] = joined.number
-            joined.open.update(other.open)
-            joined.over.extend(other.over)
-            joined.origins = {**other.origins, **joined.origins}
+            self._part_of[self._part_of == number] = incident.number
+            incident.open.update(other.open)
+            incident.over.extend(other.over)
+            incident.origins = {**other.origins, **incident.origins}
         for service in services:
-            self._part_of[service] = joined.number
-            joined.open[service] = foretold.get(service)
-            joined.origins.setdefault(service, int(states.onset[service]))
-        return joined.number
+            self._part_of[service] = incident.number
+            incident.open[service] = foretold.get(service)
+            incident.origins.setdefault(service, int(states.onset[service]))
+        return incident.number
 
-    def _record(self, joined: _Joined, states: ServiceStates) -> Incident:
-        now = [self._describe(states, service, by) for service, by in joined.open.items()]
+    def _record(self, incident: _OpenIncident, states: ServiceStates) -> Incident:
+        now = [self._describe(states, service, by) for service, by in incident.open.items()]
         index, last = self._graph.index, self._graph.services
         services = tuple(
-            sorted([*joined.over, *now], key=lambda one: (one.onset, index.get(one.service, last)))
+            sorted(
+                [*incident.over, *now], key=lambda one: (one.onset, index.get(one.service, last))
+            )
         )
         onset = services[0].onset
         # The lead of the whole is that of the first alarm before its own onset.
@@ -177,15 +179,15 @@ class IncidentStage:
         ]
         lead_s = max(leads, default=0.0)
         return Incident(
-            id=self._id(joined.number),
+            id=self._id(incident.number),
             run_id=self._run_id,
-            number=joined.number,
+            number=incident.number,
             state=IncidentState.OPEN if now else IncidentState.CLOSED,
             closed_by=None if now else IncidentEnd.RECOVERED,
             merged_into="",
             onset=onset,
             end=None if now else max(found.end for found in services if found.end is not None),
-            origin=self._graph.names[probable_origin(self._graph, joined.origins)],
+            origin=self._graph.names[probable_origin(self._graph, incident.origins)],
             lead_s=lead_s if lead_s >= MIN_LEAD_S else None,
             services=services,
         )
@@ -217,7 +219,7 @@ def probable_origin(graph: ServiceGraph, onsets: dict[int, int]) -> int:
     inside = known[graph.caller] & known[graph.callee] & (graph.caller != graph.callee)
     caller, callee = graph.caller[inside], graph.callee[inside]
     explained = np.zeros(graph.services, dtype=np.bool_)
-    explained[caller[onset[callee] <= onset[caller] + AT_ONCE_FRAMES]] = True
+    explained[caller[onset[callee] <= onset[caller] + SIMULTANEOUS_FRAMES]] = True
     candidates = affected[~explained[affected]]
     candidates = candidates if len(candidates) else affected
     callers = np.bincount(callee, minlength=graph.services)

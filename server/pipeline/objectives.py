@@ -1,4 +1,4 @@
-"""What is promised of each service, and how much of an interval broke the promise."""
+"""Service level objectives, and how much of an interval missed them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from telemetry.graph import FloatArray, ServiceGraph
 
 OBJECTIVES = tuple(Objective)
 MIN_ALLOWED = 1e-5
-"""An objective of 100 % has no budget; it is taken as 99.999 %, so that a burn rate is finite."""
+"""An objective of 100 % leaves no budget; 99.999 % is used, so that burn rates are finite."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -22,7 +22,7 @@ class Objectives:
     Attributes
     ----------
     latency_ms, error_rate_percent, availability_percent, throughput_rps
-        As the graph states them; NaN where there is none.
+        Objectives of the graph, (S,); NaN where there is none.
     allowed
         Share that may be bad, in the order of `OBJECTIVES`: of requests slower than the latency
         objective, of failed requests, of replica time lost, and of the promised throughput
@@ -37,7 +37,7 @@ class Objectives:
 
     @staticmethod
     def of(graph: ServiceGraph) -> Objectives:
-        """Take the objectives that a graph states."""
+        """Read the objectives of a graph."""
         slower = np.round((100.0 - graph.slo_latency_percentile) / 100.0, 12)
         failed = graph.slo_error_rate_percent / 100.0
         lost = np.round((100.0 - graph.slo_availability_percent) / 100.0, 12)
@@ -59,7 +59,7 @@ class Objectives:
         }[objective]
 
     def judge(self, frame: Frame) -> FloatArray:
-        """Say how much of a frame was bad, and of how much: (2, 4, S).
+        """Count what was bad in a frame, and the total: (2, 4, S).
 
         Requests for latency and errors; seconds for availability; promised requests for
         throughput, which counts only while the offered load is at least what is promised. What

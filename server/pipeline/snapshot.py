@@ -1,4 +1,4 @@
-"""What a system publishes each tick: immutable, and free of any wire format."""
+"""What a system publishes each tick: immutable, and independent of the wire format."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Run:
     Attributes
     ----------
     id
-        Unique.
+        Unique identifier.
     name
         Name of the system.
     seed
@@ -47,27 +47,27 @@ class Run:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Forecast:
-    """What the model expects; arrays of shape (S,), (S, K) and (S, F).
+    """Predictions of the model; arrays of shape (S,), (S, K) and (S, F).
 
     Attributes
     ----------
     probability
-        Probability of an incident of each service within the horizon; 1 while one goes on.
+        Probability of an incident of each service within the horizon; 1 during an incident.
     ongoing
-        Whether an incident of each service goes on.
+        Whether each service is in an incident.
     system_probability
-        Probability of an incident of any entry.
+        Probability of an incident of any entry service.
     types
         Probability of each incident type, if there is an incident; NaN at low risk.
     cascade_risk
-        Probability that a failure of each service spreads to an entry.
+        Probability that a failure of each service spreads to an entry service.
     features
-        What is known of each service, in the order of `ml.features.NAMES`; (0, F) of a snapshot
-        that is not the latest any more.
+        Features of each service, in the order of `ml.features.NAMES`; (0, F) in snapshots before
+        the latest one.
     rows
-        What the trees see of it, (S, M) or (0, M).
-    moved
-        Where something has moved lately: the services that the trees are asked for.
+        Inputs of the trees, (S, M) or (0, M).
+    active
+        Whether something has changed lately, so that the trees are evaluated.
     predictor
         The model.
     """
@@ -79,17 +79,17 @@ class Forecast:
     cascade_risk: FloatArray
     features: FloatArray
     rows: NDArray[np.float32]
-    moved: NDArray[np.bool_]
+    active: NDArray[np.bool_]
     predictor: Predictor
 
     @property
     def horizon_s(self) -> float:
-        """How far it looks ahead, seconds."""
+        """How far the model looks ahead, seconds."""
         return self.predictor.manifest.horizon_s
 
     @property
     def model_version(self) -> str:
-        """Which model it is."""
+        """Version of the model."""
         return self.predictor.manifest.version
 
 
@@ -100,28 +100,28 @@ class Snapshot:
     Attributes
     ----------
     run
-        Which it belongs to.
+        Run of the snapshot.
     graph
         The system.
     graph_since
         Sequence number of the run's first snapshot with this graph; 0 if the run had it from the
         start.
     sequence
-        Number within the run, from 1 on, without holes.
+        Number in its run, from 1 on, without gaps.
     frame
-        What monitoring sees; one copy.
+        Observed values; one copy.
     time, produced_time
         Start of the interval on the clock of the system; when it was computed, wall clock.
     statuses
-        One per service.
+        Status of each service.
     anomalies
-        What is not as usual, in topology order.
+        Anomalies, in topology order.
     forecast
-        None while the model has no baseline.
+        Predictions; None while the model has no baseline.
     clock
-        How fast time passed when it was made.
+        State of the clock when the snapshot was made.
     faults
-        Those that act, and those that act from the next step on.
+        Active faults, including those that start with the next step.
     kill_switch
         Whether faults are refused.
     """
@@ -141,7 +141,7 @@ class Snapshot:
     kill_switch: bool = False
 
     def without_features(self) -> Snapshot:
-        """Give the same without what the model saw, which takes most of the memory."""
+        """Drop the features, which take most of the memory."""
         if self.forecast is None:
             return self
         features, rows = self.forecast.features[:0].copy(), self.forecast.rows[:0].copy()
@@ -153,7 +153,7 @@ class Snapshot:
         return self.time + timedelta(seconds=self.frame.interval_s)
 
     def indices(self, names: Collection[str]) -> tuple[int, ...] | None:
-        """Give the indices of services in topology order; None for all.
+        """Find the indices of services, in topology order; None for all.
 
         Raises
         ------

@@ -1,6 +1,6 @@
-"""The pipeline of one run: stage by stage from a frame to a snapshot and what was found with it.
+"""The pipeline of one run: stage by stage from a frame to a snapshot and its findings.
 
-Each finding is computed by one stage, from the frame and from what the stages before it found. A
+Each finding is computed by one stage, from the frame and the findings of earlier stages. A
 further stage (alert rules, say) is one more attribute and one more line of `Pipeline.update`.
 """
 
@@ -17,7 +17,7 @@ from ml.serving.predictor import Predictor
 from server.pipeline.alarms import AlarmStage
 from server.pipeline.budgets import Budgets, BudgetStage, SloSettings
 from server.pipeline.clock import Clock
-from server.pipeline.events import EventStage, Found, of_alarms, of_closed
+from server.pipeline.events import EventStage, FrameChanges, of_alarms, of_closed
 from server.pipeline.forecast import ForecastStage
 from server.pipeline.incidents import IncidentStage
 from server.pipeline.snapshot import Run, Snapshot
@@ -32,22 +32,22 @@ from telemetry.graph_change import GraphChange
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Findings:
-    """What was found with one snapshot; nothing in it is ever changed.
+    """Findings of one snapshot; immutable.
 
     Attributes
     ----------
     run, graph, clock
         Run that it is of; the system; from numbers of frames to times.
     states, budgets
-        How the services and their error budgets stand.
+        States of the services and of their error budgets.
     foretold
         The alarms that foretold the incidents that began, by service.
     incidents, alarms
-        Those that changed with this snapshot.
+        Incidents and alarms that changed with this snapshot.
     raised, raised_at
         Alarms that were raised with this snapshot, and the indices of their services.
     events
-        What is worth an event, in the order of the chain from warning to damage.
+        Events, in causal order: from warning to damage.
     """
 
     run: Run
@@ -65,7 +65,7 @@ class Findings:
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """What ends from outside: with the run, or because a service is gone."""
+    """What ends early: with the run, or because a service was removed."""
 
     incidents: tuple[Incident, ...] = ()
     alarms: tuple[Alarm, ...] = ()
@@ -73,18 +73,18 @@ class Closed:
 
 
 class Pipeline:
-    """Follows one run from the first frame of its past on.
+    """Processes the frames of one run, the past included.
 
     Parameters
     ----------
     run, graph
-        What is followed.
+        The run, and the system that it observes.
     interval_s
         Length of a frame, seconds.
     predictor
         The model.
     slos
-        How budgets are followed.
+        Settings of error budgets.
     """
 
     def __init__(
@@ -110,8 +110,8 @@ class Pipeline:
         """Predict with another model from the next frame on."""
         self._forecast.use(predictor)
 
-    def learn(self, frame: Frame) -> None:
-        """Take a frame of the past: what is normal, and which incidents go on already."""
+    def warm_up(self, frame: Frame) -> None:
+        """Process a frame of the past, to learn what is normal and which incidents are open."""
         time = self.run.at(frame.t_s)
         self._forecast.update(frame, time, self._states.update(frame))
         self._anomalies.update(frame, time)
@@ -125,22 +125,22 @@ class Pipeline:
         faults: tuple[InjectedFault, ...] = (),
         kill_switch: bool = False,
     ) -> tuple[Snapshot, Findings]:
-        """Take the next frame.
+        """Process the next frame.
 
         Parameters
         ----------
         frame
-            What was observed.
+            Observed values.
         sequence
-            Number of the snapshot within the run.
+            Number of the snapshot in its run.
         clock, faults, kill_switch
-            What else holds at its end.
+            State of the clock, active faults and kill switch at the end of the frame.
         now
             Wall clock.
         """
         time = self.run.at(frame.t_s)
         states = self._states.update(frame)
-        if sequence == 1:  # what goes on since before the run was shown begins with it
+        if sequence == 1:  # incidents that are already open begin with the first snapshot
             states = replace(states, began=np.flatnonzero(states.open), ended=states.ended[:0])
         forecast = self._forecast.update(frame, time, states)
         snapshot = Snapshot(
@@ -162,7 +162,7 @@ class Pipeline:
         raised, decided = self._alarms.update(forecast, states)
         incidents = self._incidents.update(states, self._alarms.foretold)
         budgets, alerts = self._budgets.update(frame, end)
-        found = Found(
+        changes = FrameChanges(
             time=end,
             statuses=snapshot.statuses,
             began=frozenset(states.began.tolist()),
@@ -179,17 +179,17 @@ class Pipeline:
             states=states,
             budgets=budgets,
             foretold=self._alarms.foretold,
-            incidents=found.incidents,
+            incidents=changes.incidents,
             alarms=(*raised, *decided),
-            raised=found.raised,
+            raised=changes.raised,
             raised_at=np.array([index[alarm.service] for alarm in raised], dtype=np.intp),
-            events=self._events.update(found),
+            events=self._events.update(changes),
         )
 
     def change_graph(self, change: GraphChange, sequence: int, past: Sequence[Snapshot]) -> Closed:
-        """Go on with another graph, from the snapshot with a number on.
+        """Change the graph, from the snapshot with this sequence number on.
 
-        Incidents, alarms and budgets of the services that stay go on. What is normal is learned
+        Incidents, alarms and budgets of the remaining services continue. What is normal is learned
         anew from the past, the latest snapshots before, as the graph shows it now.
         """
         time = self._clock.start_of(self._states.states.frames)
@@ -206,7 +206,7 @@ class Pipeline:
         return Closed(incidents, alarms, (changed, *ended, *of_closed(incidents, time)))
 
     def open_incidents(self) -> list[Incident]:
-        """Incidents that go on, as they are now."""
+        """Incidents that are open, as they are now."""
         return self._incidents.open(self._states.states)
 
     def pending_alarms(self) -> list[Alarm]:

@@ -1,4 +1,4 @@
-"""The first stage: what is breached, and which services are in an incident; computed once."""
+"""The first stage: breaches and incidents of each service, computed once per frame."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ NEVER = -1
 
 @dataclass(frozen=True, eq=False, slots=True)
 class ServiceStates:
-    """State of the services after a frame; arrays of shape (S,) that are never changed.
+    """State of the services after a frame; immutable, arrays of shape (S,).
 
     Frames count from 0, the first one of the run.
 
     Attributes
     ----------
     frames
-        How many there were.
+        Number of frames so far.
     breached
-        In trouble during the frame.
+        Whether it was breached during the frame.
     open, ongoing
-        In an incident; those of them that were breached in the last 10 s.
+        Whether it is in an incident; whether it also was breached in the last 10 s.
     began, ended
-        Services, (N,) indices, whose incidents were recognised, and are over, with the frame.
+        Indices, (N,), of services whose incidents were recognised or ended with this frame.
     onset, last_breach, end
         Frame of the first breach of the latest incident, of the latest breach, and the first
         frame after the latest incident that is over (-1: there was none).
@@ -75,7 +75,7 @@ class ServiceStates:
         return self.frames - 1
 
     def after(self, change: GraphChange) -> ServiceStates:
-        """Give the same of a system whose graph has changed."""
+        """Convert the state to a changed graph."""
         new = ServiceStates.before_any(1)
         changed: dict[str, Any] = {
             field.name: change.of_services(getattr(self, field.name), getattr(new, field.name)[0])
@@ -86,7 +86,7 @@ class ServiceStates:
 
 
 class FrameClock:
-    """From numbers of frames to times on the clock of the system."""
+    """Converts numbers of frames to times on the clock of the system."""
 
     def __init__(self, start: datetime, interval_s: float) -> None:
         self._start, self.interval_s = start, interval_s
@@ -96,12 +96,12 @@ class FrameClock:
         return self._start + timedelta(seconds=int(frame) * self.interval_s)
 
     def end_of(self, frame: int) -> datetime:
-        """End of a frame: what was seen in it is known from then on."""
+        """End of a frame, when its values are known."""
         return self.start_of(int(frame) + 1)
 
 
 class StateStage:
-    """Follows breaches and incidents of all services of one run.
+    """Tracks breaches and incidents of all services of one run.
 
     Attributes
     ----------
@@ -117,7 +117,7 @@ class StateStage:
         self.states = ServiceStates.before_any(graph.services)
 
     def update(self, frame: Frame) -> ServiceStates:
-        """Take a frame."""
+        """Process a frame."""
         before, number = self.states, self.states.frames
         bad = breached(frame, self._graph)
         self._tracker.update(bad)
@@ -151,7 +151,7 @@ class StateStage:
         return self.states
 
     def change_graph(self, change: GraphChange) -> None:
-        """Go on with another graph: who is new has never been in trouble."""
+        """Change the graph; a new service has no breaches yet."""
         self._graph = change.after
         self._tracker.rearrange(change.of_services)
         self._recent = change.of_services(self._recent, -np.inf)

@@ -1,4 +1,4 @@
-"""What happened, in one plain sentence each."""
+"""Sentences for events of alarms, budgets, incidents and the topology."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ def names(services: tuple[str, ...]) -> str:
 
 
 def of_topology(change: TopologyChange) -> str:
-    """Say which services came and went."""
-    said = [
+    """Say which services were added and removed."""
+    sentences = [
         f"{names(services)} {'was' if len(services) == 1 else 'were'} {verb}"
         for services, verb in ((change.added, "added"), (change.removed, "removed"))
         if services
     ]
-    return "; ".join(said) or "calls between services have changed"
+    return "; ".join(sentences) or "calls between services have changed"
 
 
 def of_alarm(alarm: Alarm) -> str:
@@ -33,25 +33,25 @@ def of_alarm(alarm: Alarm) -> str:
     return f"the alarm of {alarm.service} " + {
         AlarmOutcome.FORETOLD: f"foretold an incident {alarm.lead_s or 0.0:.0f} s ahead",
         AlarmOutcome.FALSE: "was false",
-        AlarmOutcome.LATE: "came when the incident had begun",
+        AlarmOutcome.LATE: "was raised after the incident had begun",
         AlarmOutcome.RUN_ENDED: "ended with the run",
         AlarmOutcome.SERVICE_REMOVED: "ended with the service, which was removed",
     }.get(alarm.outcome, "")
 
 
 def of_alert(alert: SloAlert) -> str:
-    """Say that a budget burns too fast, or does no more."""
+    """Say that a budget burns too fast, or no longer does."""
     budget = f"the {alert.objective.value.replace('_', ' ')} budget of {alert.service}"
     if not alert.firing:
         return f"{budget} no longer burns too fast"
     now = "now" if alert.severity is Severity.PAGE else "soon"
-    return f"{budget} burns {alert.burn_rate:.1f} times as fast as it may: look {now}"
+    return f"{budget} burns {alert.burn_rate:.1f} times faster than allowed: look {now}"
 
 
 def of_incident(incident: Incident, spreads: bool) -> str:
     """Say that an incident began, spread, or is over."""
     if incident.closed_by is IncidentEnd.MERGED:
-        return f"{incident.id} proved a part of {incident.merged_into}"
+        return f"{incident.id} turned out to be part of {incident.merged_into}"
     if incident.closed_by is IncidentEnd.RUN_ENDED:
         return f"{incident.id} was open when the run ended"
     if incident.closed_by is IncidentEnd.SERVICE_REMOVED:
@@ -59,6 +59,8 @@ def of_incident(incident: Incident, spreads: bool) -> str:
     if incident.end is not None:
         seconds = (incident.end - incident.onset).total_seconds()
         return f"{incident.id} is over after {seconds:.0f} s: {names(incident.names)}"
-    told = f", foretold {incident.lead_s:.0f} s ahead" if incident.lead_s is not None else ""
-    verb = "has spread over" if spreads else "began at"
-    return f"{incident.id} {verb} {names(incident.names)}, probably from {incident.origin}{told}"
+    foretold = f", foretold {incident.lead_s:.0f} s ahead" if incident.lead_s is not None else ""
+    verb = "has spread to" if spreads else "began at"
+    return (
+        f"{incident.id} {verb} {names(incident.names)}, probably from {incident.origin}{foretold}"
+    )

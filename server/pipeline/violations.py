@@ -16,7 +16,7 @@ class MissedObjective(NamedTuple):
     metric
         Field of the frame that it is an objective for.
     value, objective
-        What was observed and what was promised, in the metric's unit.
+        Observed value and objective, in the metric's unit.
     """
 
     metric: str
@@ -37,7 +37,7 @@ AT_LEAST = {
 
 
 def missed_objectives(frame: Frame, graph: ServiceGraph, service: int) -> list[MissedObjective]:
-    """Give the objectives that a service of copy 0 misses.
+    """List the objectives that a service of copy 0 misses.
 
     What was not observed misses none, and an objective that is not known is not missed: both are
     NaN. One for the throughput counts only while the offered load is at least as high.

@@ -1,4 +1,4 @@
-"""Sums over sliding windows of any length, in little memory."""
+"""Sums over sliding windows of any length, with little memory."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ BUCKETS = 30
 
 
 class SlidingSum:
-    """The sum of arrays over the last so many seconds, to within a thirtieth of the window.
+    """The sum of arrays over a sliding window, accurate to a thirtieth of the window.
 
     Parameters
     ----------
     shape
-        Of the arrays.
+        Shape of the arrays.
     window_s, interval_s
         Length of the window, and the time between two arrays.
     """
@@ -36,7 +36,7 @@ class SlidingSum:
         self._next = 0
 
     def add(self, values: FloatArray) -> FloatArray:
-        """Add an array; return the new sum, a fresh array."""
+        """Add an array; return the new sum, a new array."""
         if self._filled == self._per_bucket:
             self._roll()
         self._current = self._current + values
@@ -44,7 +44,7 @@ class SlidingSum:
         return self._full_sum + self._current
 
     def rearrange(self, place: Callable[[NDArray[Any]], NDArray[Any]]) -> None:
-        """Go on with arrays of another shape; `place` makes one of the new shape of an old one."""
+        """Change the shape of the arrays; `place` converts an array to the new shape."""
         self._full = place(self._full)
         self._full_sum = place(self._full_sum)
         self._current = place(self._current)

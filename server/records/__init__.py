@@ -1,1 +1,1 @@
-"""What is kept and told of a system: immutable records, free of any wire or database."""
+"""Immutable records of what happens in a system, independent of the wire and the database."""

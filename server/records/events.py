@@ -1,4 +1,4 @@
-"""What happened: events, and what each is about."""
+"""Events, and the records that they are about."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from enum import StrEnum
 from server.records.experiments import InjectedFault
 from server.records.findings import Alarm, Incident, SloAlert, Status
 
-KEPT = 10_000
-"""The latest events are kept, so many of them."""
+MAX_RECORDS = 10_000
+"""Number of events that are kept, the latest ones."""
 
 
 class EventKind(StrEnum):
-    """What happened."""
+    """Kind of an event."""
 
     RUN_STARTED = "run_started"
     TOPOLOGY_CHANGED = "topology_changed"
@@ -36,7 +36,7 @@ class EventKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StatusChange:
-    """A service that stands otherwise than an interval before."""
+    """A change of the status of a service."""
 
     before: Status
     after: Status
@@ -44,7 +44,7 @@ class StatusChange:
 
 @dataclass(frozen=True, slots=True)
 class RunStart:
-    """What a run is of."""
+    """Topology and seed of a run."""
 
     topology: str
     seed: int
@@ -52,7 +52,7 @@ class RunStart:
 
 @dataclass(frozen=True, slots=True)
 class TopologyChange:
-    """Services that came and went; calls between them may have changed, too."""
+    """Services that were added and removed; calls between services may have changed, too."""
 
     added: tuple[str, ...]
     removed: tuple[str, ...]
@@ -60,7 +60,7 @@ class TopologyChange:
 
 @dataclass(frozen=True, slots=True)
 class ModelChange:
-    """A model that is used from now on."""
+    """A model that went live."""
 
     version: str
 
@@ -85,15 +85,15 @@ class Event:
     Attributes
     ----------
     kind
-        What.
+        Kind of the event.
     time
-        When it was known, simulated clock.
+        When it was recognised, simulated clock.
     services
-        Services that it concerns; none: the whole system.
+        Affected services; none: the whole system.
     text
-        The same in one plain sentence.
+        Sentence for people.
     detail
-        Record that it is about.
+        The record that changed.
     """
 
     kind: EventKind
@@ -110,9 +110,9 @@ class LoggedEvent:
     Attributes
     ----------
     run_id, sequence
-        Its run, and its number in that run, from 1 on, without holes.
+        Its run, and its number in that run, from 1 on, without gaps.
     produced
-        When it was noticed, wall clock.
+        When it was recorded, wall clock.
     kind, time, services, text, detail
         As in `Event`.
     """

@@ -11,7 +11,7 @@ from telemetry.faults import FaultKind
 
 
 class FaultEnd(StrEnum):
-    """Why a fault does not act any more."""
+    """Why a fault has ended."""
 
     OVER = "over"
     STOPPED = "stopped"
@@ -31,9 +31,9 @@ class InjectedFault:
     target, kind, duration_s, intensity, ramp_s, share
         As in `telemetry.faults.Fault`.
     start, end
-        When it begins; when it ends or ended, which is earlier than planned if it was stopped.
+        Start and end; the end is earlier than planned if it was stopped.
     ended_by
-        None while it acts or is still to begin.
+        Why it ended; None while it is active or scheduled.
     """
 
     id: str
@@ -50,7 +50,7 @@ class InjectedFault:
 
 
 class ExperimentState(StrEnum):
-    """How far an experiment is."""
+    """Progress of an experiment."""
 
     RUNNING = "running"
     RECOVERING = "recovering"
@@ -68,7 +68,7 @@ class ExperimentEnd(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class BudgetSpent:
-    """Share of a service's error budget of a whole period that went during an experiment."""
+    """Share of a service's error budget, of a whole period, that an experiment spent."""
 
     objective: Objective
     share: float
@@ -87,11 +87,11 @@ class Breakage:
     fault_ids
         Faults of the experiment that may have broken it, by time and by calls.
     also_under
-        Other experiments that it broke under as well: which of them did it cannot be told.
+        Other experiments that may have broken it as well; which one did is not known.
     alarm_id, lead_s
-        Alarm that foretold it, and by how much; "" and None if none did.
+        Alarm that foretold it, and its lead time, seconds; "" and None if none did.
     budget
-        What it spent of its error budgets while it was watched, of those that it touched.
+        Shares of its error budgets that it spent during the experiment.
     """
 
     service: str
@@ -107,14 +107,14 @@ class Breakage:
 
 @dataclass(frozen=True, slots=True)
 class ExperimentOutcome:
-    """What an experiment led to.
+    """Outcome of an experiment.
 
     Attributes
     ----------
     broke
-        What broke, in order.
+        Services that broke, by onset.
     alarm_ids
-        Alarms that were raised on its way, in order.
+        Alarms that were raised during it, in order.
     first_alarm_s
         From its start to the first of them, seconds; None without any.
     foretold
@@ -136,24 +136,24 @@ class ExperimentOutcome:
 
 @dataclass(frozen=True, slots=True)
 class Experiment:
-    """One request to inject something, and what became of it.
+    """Faults that were requested together, and their outcome.
 
     Attributes
     ----------
     id, run_id, number
-        Unique; the run it belongs to; its number in that run, from 1 on.
+        Unique identifier; its run; its number in that run, counted from 1.
     name
-        Of the scenario, or what was done to whom.
+        Name of the scenario, or the kind of the fault and its target.
     scenario
         Whether it came as a scenario.
     state, ended_by
-        How far it is; why it is finished, else None.
+        Progress of the experiment; why it is finished, None before.
     start, end
-        When its first fault begins; when it was finished, None before; simulated clock.
+        Start of its first fault; when it was finished, None before; simulated clock.
     faults
-        What was injected, by start.
+        Injected faults, by start.
     outcome
-        What it led to so far.
+        Outcome so far.
     """
 
     id: str

@@ -16,7 +16,7 @@ class Status(Enum):
 
 
 class IncidentState(StrEnum):
-    """Whether an incident goes on."""
+    """Whether an incident is open or closed."""
 
     OPEN = "open"
     CLOSED = "closed"
@@ -32,7 +32,10 @@ class IncidentEnd(StrEnum):
 
 
 class AlarmOutcome(StrEnum):
-    """How an alarm turned out; what would have followed had a fault gone on is not known live."""
+    """Whether an alarm was right.
+
+    What would have happened had a fault lasted longer is not known live.
+    """
 
     PENDING = "pending"
     FORETOLD = "foretold"
@@ -43,7 +46,7 @@ class AlarmOutcome(StrEnum):
 
 
 class Objective(StrEnum):
-    """What is promised of a service."""
+    """A kind of service level objective."""
 
     LATENCY = "latency"
     ERROR_RATE = "error_rate"
@@ -52,7 +55,7 @@ class Objective(StrEnum):
 
 
 class Severity(StrEnum):
-    """How soon somebody must look."""
+    """How soon somebody must react."""
 
     TICKET = "ticket"
     PAGE = "page"
@@ -68,24 +71,24 @@ class Peak:
 
 @dataclass(frozen=True, slots=True)
 class ServiceIncident:
-    """One incident of one service, as `ml.definitions.incidents` tells it; simulated times.
+    """One incident of one service, as `ml.definitions.incidents` defines it; simulated times.
 
     Attributes
     ----------
     service
-        Whose.
+        Name of the service.
     onset
         Start of its first breached interval.
     last_breach
         End of its last breached interval so far.
     end
-        When 30 s without a breach were over; None while it goes on.
+        End of the first 30 s without a breach; None while it is open.
     error_rate, latency_p95
         Worst error rate in percent, worst 95th percentile in ms; None if never observed.
     alarm_id
         Alarm that foretold it; "" if none did.
     lead_s
-        By how much; None if it was not foretold.
+        Lead time of that alarm, seconds; None if there was none.
     """
 
     service: str
@@ -105,20 +108,20 @@ class Incident:
     Attributes
     ----------
     id, run_id, number
-        Unique; the run it belongs to; its number in that run, from 1 on.
+        Unique identifier; its run; its number in that run, counted from 1.
     state, closed_by
-        Whether it goes on; why not, else None.
+        Whether it is open or closed; why it was closed, None while it is open.
     merged_into
-        Identifier of the older incident that it proved a part of, else "".
+        Identifier of the older incident that it was merged into, else "".
     onset, end
-        Onset of the first of its services; end of the last, None while one goes on.
+        Onset in the first of its services; end in the last one, None while it is open.
     origin
-        Probable one: see `server.pipeline.incidents.probable_origin`.
+        Probable origin: see `server.pipeline.incidents.probable_origin`.
     lead_s
         How long before `onset` the first alarm came that foretold one of its services; None if
         none was at least 4 s before.
     services
-        By onset. A service that broke, recovered and broke again is there twice.
+        Incidents of its services, by onset; a service that broke twice is listed twice.
     """
 
     id: str
@@ -146,23 +149,23 @@ class Alarm:
     Attributes
     ----------
     id, run_id, number
-        Unique; the run it belongs to; its number in that run, from 1 on.
+        Unique identifier; its run; its number in that run, counted from 1.
     service
-        Whose incident it foretells.
+        Service whose incident it predicts.
     raised
         End of the interval whose prediction raised it.
     ended
-        When it was no longer raised; None while it is.
+        When it was cleared; None while it is raised.
     probability, highest_probability
-        When it was raised; the highest while it is.
+        Probability when it was raised, and the highest one since.
     incident_type
         Most likely one when it was raised, a value of `ml.definitions.incident_types.IncidentType`.
     model_version
-        Which model raised it.
+        Version of the model that raised it.
     outcome
-        How it turned out.
+        Whether it was right, as far as that is known.
     lead_s
-        From the alarm to the onset; None unless it foretold one.
+        Time from the alarm to the onset, seconds; None unless it foretold an incident.
     """
 
     id: str
@@ -181,20 +184,20 @@ class Alarm:
 
 @dataclass(frozen=True, slots=True)
 class SloAlert:
-    """An error budget of a service that burns too fast.
+    """An alert that an error budget burns too fast.
 
     Attributes
     ----------
     service, objective
-        Whose, and which.
+        Service, and its objective.
     severity
-        How soon somebody must look.
+        How soon somebody must react.
     firing
-        Whether it goes on.
+        Whether it fires; False once it has cleared.
     since
-        When it fired, end of the interval, simulated clock.
+        When it began to fire: end of the interval, simulated clock.
     burn_rate
-        Of the policy that is exceeded the most, over its long window, now or when it cleared.
+        Highest burn rate over the long window of its policies, now or when it cleared.
     """
 
     service: str

@@ -1,1 +1,1 @@
-"""The system on the wire: gRPC services, their conversions, their errors."""
+"""The gRPC API: services, conversions, streams and errors."""

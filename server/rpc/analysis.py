@@ -1,4 +1,4 @@
-"""How the services stand, as messages."""
+"""The analysis of a snapshot, as messages: pure functions."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from telemetry.graph import FloatArray
 
 
 def service(
-    taken: Snapshot, forecast: Forecast, healthy: FloatArray, i: int
+    snapshot: Snapshot, forecast: Forecast, healthy: FloatArray, i: int
 ) -> analysis_pb2.ServiceAnalysis:
-    """Say how one service stands; `healthy` is the health of all, (S,)."""
+    """Convert the analysis of one service; `healthy` is the health of all, (S,)."""
     message = analysis_pb2.ServiceAnalysis(
-        service=taken.graph.names[i],
+        service=snapshot.graph.names[i],
         health=float(healthy[i]),
         cascade_risk=float(forecast.cascade_risk[i]),
         violations=[
             analysis_pb2.SloViolation(
                 metric=missed.metric, value=missed.value, objective=missed.objective
             )
-            for missed in missed_objectives(taken.frame, taken.graph, i)
+            for missed in missed_objectives(snapshot.frame, snapshot.graph, i)
         ],
     )
     below = float(forecast.features[i, NAMES.index("dependency_health")])
@@ -34,8 +34,8 @@ def service(
     return message
 
 
-def paths(taken: Snapshot) -> list[analysis_pb2.CriticalPath]:
-    """Give the critical path of every entry that was called."""
+def paths(snapshot: Snapshot) -> list[analysis_pb2.CriticalPath]:
+    """Convert the critical path of every entry service that was called."""
     return [
         analysis_pb2.CriticalPath(
             entry=path.entry,
@@ -45,21 +45,21 @@ def paths(taken: Snapshot) -> list[analysis_pb2.CriticalPath]:
                 for hop in path.hops
             ],
         )
-        for path in critical_paths(taken.graph, taken.frame)
+        for path in critical_paths(snapshot.graph, snapshot.frame)
     ]
 
 
-def anomalies(taken: Snapshot, wanted: frozenset[str]) -> list[analysis_pb2.Anomaly]:
-    """Give what is not as usual at these services."""
+def anomalies(snapshot: Snapshot, services: frozenset[str]) -> list[analysis_pb2.Anomaly]:
+    """Convert the anomalies of some services."""
     return [
         analysis_pb2.Anomaly(
-            service=found.service,
-            metric=found.metric,
-            value=found.value,
-            expected=found.expected,
-            deviations=found.deviations,
-            start_time=timestamp(found.since),
+            service=anomaly.service,
+            metric=anomaly.metric,
+            value=anomaly.value,
+            expected=anomaly.expected,
+            deviations=anomaly.deviations,
+            start_time=timestamp(anomaly.since),
         )
-        for found in taken.anomalies
-        if found.service in wanted
+        for anomaly in snapshot.anomalies
+        if anomaly.service in services
     ]

@@ -1,4 +1,4 @@
-"""One encoding per distinct filter and tick, handed to every subscriber of that filter."""
+"""Streams of snapshots: each tick is encoded once per distinct filter, for all its subscribers."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from server.errors import ServerError, Violation, invalid, shutting_down, too_ma
 from server.pipeline.clock import NORMAL, Clock
 from server.pipeline.snapshot import Snapshot
 from server.rpc.snapshot_encoder import ENCODER
-from server.rpc.subscriber import Filter, Gap, Subscriber
+from server.rpc.subscriber import Gap, SnapshotFilter, Subscriber
 from sre_edge.v1 import snapshot_pb2
 
-_Key = tuple[str, int, Filter]
+_Key = tuple[str, int, SnapshotFilter]
 
-MAX_KEPT_BYTES = 32 << 20
-"""Encoded messages that are kept for those who catch up from the history."""
+MAX_CACHE_BYTES = 32 << 20
+"""Size of the cache of messages for subscribers that catch up from the history."""
 
 
-def encode(taken: Snapshot, wanted: Filter) -> bytes:
+def encode(snapshot: Snapshot, criteria: SnapshotFilter) -> bytes:
     """Encode a snapshot as a message of the stream.
 
     Raises
@@ -28,26 +28,26 @@ def encode(taken: Snapshot, wanted: Filter) -> bytes:
     ServerError
         UNKNOWN_SERVICE, if the snapshot's run does not have a service of the filter.
     """
-    indices = taken.indices(wanted.services)
-    return ENCODER.encode(taken, indices, edges=wanted.edges, predictions=wanted.predictions)
+    indices = snapshot.indices(criteria.services)
+    return ENCODER.encode(snapshot, indices, edges=criteria.edges, predictions=criteria.predictions)
 
 
 class Broadcaster:
-    """All subscribers of the metrics stream; used from the event loop alone, but for its figures.
+    """All subscribers of the metrics stream; used from the event loop only, except its counters.
 
     Parameters
     ----------
     history
-        Gives the recent snapshots of the present run, oldest first; never waits.
+        Returns the recent snapshots of the present run, oldest first, without waiting.
     max_streams
-        Subscribers at a time.
+        Maximum number of subscribers.
     clock
         The simulated clock.
 
     Attributes
     ----------
     dropped
-        Snapshots that subscribers did not read in time, so far.
+        Number of snapshots dropped for slow subscribers.
     """
 
     def __init__(
@@ -62,43 +62,45 @@ class Broadcaster:
         self._subscribers: set[Subscriber] = set()
         self._ended = False
         self.dropped = 0
-        # Of its own: a crowd that catches up must not hold up what is new.
+        # A thread of its own: many subscribers that catch up must not delay new snapshots.
         self._encoder = ThreadPoolExecutor(1, thread_name_prefix="encode")
         self._encoding: dict[_Key, asyncio.Task[bytes]] = {}
-        self._kept: OrderedDict[_Key, bytes] = OrderedDict()
-        self._kept_bytes = 0
+        self._cache: OrderedDict[_Key, bytes] = OrderedDict()
+        self._cache_bytes = 0
 
     @property
     def streams(self) -> int:
         """Streams that are open."""
         return len(self._subscribers)
 
-    def subscribe(self, wanted: Filter, run_id: str = "", sequence: int = 0) -> Subscriber:
+    def subscribe(
+        self, criteria: SnapshotFilter, run_id: str = "", sequence: int = 0
+    ) -> Subscriber:
         """Open a stream: with the latest snapshot, or after a cursor if `run_id` is not empty.
 
         Raises
         ------
         ServerError
-            UNKNOWN_SERVICE, TOO_MANY_STREAMS, SHUTTING_DOWN, or INVALID_FIELD for a cursor from
+            UNKNOWN_SERVICE, TOO_MANY_STREAMS, SHUTTING_DOWN, or INVALID_FIELD for a cursor in
             the future.
         """
         latest = self._history()[-1]
-        latest.indices(wanted.services)
+        latest.indices(criteria.services)
         if self._ended:
             raise shutting_down()
         if len(self._subscribers) >= self._max_streams:
             raise too_many_streams(self._max_streams)
         before_latest = (latest.run.id, latest.sequence - 1)
         if not run_id:
-            subscriber = Subscriber(wanted, self._history, before_latest)
+            subscriber = Subscriber(criteria, self._history, before_latest)
         elif run_id != latest.run.id:
             ended = Gap(snapshot_pb2.GAP_REASON_RUN_ENDED, run_id)
-            subscriber = Subscriber(wanted, self._history, before_latest, ended)
+            subscriber = Subscriber(criteria, self._history, before_latest, ended)
         elif sequence > latest.sequence:
             expected = f"expected at most {latest.sequence}, the latest of this run"
             raise invalid([Violation("resume_after.sequence", expected)])
         else:
-            subscriber = Subscriber(wanted, self._history, (run_id, sequence))
+            subscriber = Subscriber(criteria, self._history, (run_id, sequence))
         subscriber.set_clock(self._clock)
         self._subscribers.add(subscriber)
         return subscriber
@@ -109,33 +111,33 @@ class Broadcaster:
         Raises
         ------
         ServerError
-            What the stream was ended with.
+            The error that the stream was ended with.
         """
-        return await subscriber.next(self._encode_old)
+        return await subscriber.next(self._encode_cached)
 
     def unsubscribe(self, subscriber: Subscriber) -> None:
         """Close a stream."""
         self._subscribers.discard(subscriber)
 
-    async def publish(self, taken: Snapshot) -> None:
-        """Give a snapshot to every subscriber; encoding happens off the event loop."""
+    async def publish(self, snapshot: Snapshot) -> None:
+        """Send a snapshot to every subscriber; it is encoded off the event loop."""
         loop = asyncio.get_running_loop()
-        encoded: dict[Filter, bytes] = {}
-        while missing := {s.wanted for s in self._subscribers} - encoded.keys():
-            for wanted in missing:
+        encoded: dict[SnapshotFilter, bytes] = {}
+        while missing := {s.criteria for s in self._subscribers} - encoded.keys():
+            for criteria in missing:
                 try:
-                    encoded[wanted] = await loop.run_in_executor(
-                        self._encoder, encode, taken, wanted
+                    encoded[criteria] = await loop.run_in_executor(
+                        self._encoder, encode, snapshot, criteria
                     )
-                except ServerError as error:  # the topology is another, without that service
-                    self._end_those_who_want(wanted, error)
-        if taken.run.id != self._history()[-1].run.id:
+                except ServerError as error:  # the new topology lacks a service of the filter
+                    self._end_matching(criteria, error)
+        if snapshot.run.id != self._history()[-1].run.id:
             return  # a reset came while it was being encoded
         for subscriber in self._subscribers:
-            self.dropped += subscriber.offer(taken, encoded[subscriber.wanted])
+            self.dropped += subscriber.offer(snapshot, encoded[subscriber.criteria])
 
     def set_clock(self, clock: Clock) -> None:
-        """Tell every subscriber of the simulated clock."""
+        """Send the state of the simulated clock to every subscriber."""
         self._clock = clock
         for subscriber in self._subscribers:
             subscriber.set_clock(clock)
@@ -147,26 +149,30 @@ class Broadcaster:
             subscriber.end(shutting_down())
         self._encoder.shutdown(wait=False)
 
-    def _end_those_who_want(self, wanted: Filter, error: ServerError) -> None:
-        for subscriber in [s for s in self._subscribers if s.wanted == wanted]:
+    def _end_matching(self, criteria: SnapshotFilter, error: ServerError) -> None:
+        for subscriber in [s for s in self._subscribers if s.criteria == criteria]:
             subscriber.end(error)
             self.unsubscribe(subscriber)
 
-    async def _encode_old(self, taken: Snapshot, wanted: Filter) -> bytes:
-        """Encode for one who catches up; others who do so at the same time share it."""
-        key = (taken.run.id, taken.sequence, wanted)
-        data = self._kept.get(key)
+    async def _encode_cached(self, snapshot: Snapshot, criteria: SnapshotFilter) -> bytes:
+        """Encode a snapshot of the history; subscribers that catch up share the result."""
+        key = (snapshot.run.id, snapshot.sequence, criteria)
+        data = self._cache.get(key)
         if data is not None:
             return data
         if key not in self._encoding:
-            self._encoding[key] = encoding = asyncio.create_task(self._encode_and_keep(key, taken))
+            self._encoding[key] = encoding = asyncio.create_task(
+                self._encode_and_cache(key, snapshot)
+            )
             encoding.add_done_callback(lambda _: self._encoding.pop(key))
-        return await asyncio.shield(self._encoding[key])  # whoever gives up leaves it to the others
+        return await asyncio.shield(
+            self._encoding[key]
+        )  # one that gives up must not cancel it for the others
 
-    async def _encode_and_keep(self, key: _Key, taken: Snapshot) -> bytes:
-        data = await asyncio.to_thread(encode, taken, key[2])
-        self._kept[key] = data
-        self._kept_bytes += len(data)
-        while self._kept_bytes > MAX_KEPT_BYTES:
-            self._kept_bytes -= len(self._kept.popitem(last=False)[1])
+    async def _encode_and_cache(self, key: _Key, snapshot: Snapshot) -> bytes:
+        data = await asyncio.to_thread(encode, snapshot, key[2])
+        self._cache[key] = data
+        self._cache_bytes += len(data)
+        while self._cache_bytes > MAX_CACHE_BYTES:
+            self._cache_bytes -= len(self._cache.popitem(last=False)[1])
         return data

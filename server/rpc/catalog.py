@@ -1,4 +1,4 @@
-"""What can be observed and injected, as a message."""
+"""The metrics and the kinds of faults, as a message."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from telemetry.metrics import METRICS, Kind, Metric
 
 @cache
 def catalog() -> catalog_pb2.Catalog:
-    """Give the tables of metrics and faults; not to be changed."""
+    """Convert the tables of metrics and faults; the message must not be changed."""
     return catalog_pb2.Catalog(
         metrics=[_metric(metric) for metric in METRICS],
-        faults=[_fault(kind, stated) for kind, stated in FAULTS.items()],
+        faults=[_fault(kind, definition) for kind, definition in FAULTS.items()],
     )
 
 
@@ -37,19 +37,19 @@ def _metric(metric: Metric) -> catalog_pb2.MetricDefinition:
     )
 
 
-def _fault(kind: FaultKind, stated: FaultDefinition) -> catalog_pb2.FaultDefinition:
+def _fault(kind: FaultKind, definition: FaultDefinition) -> catalog_pb2.FaultDefinition:
     return catalog_pb2.FaultDefinition(
         kind=KINDS.value[kind],
-        label=stated.label,
-        sentence=stated.sentence,
-        amount=stated.amount,
-        unit=stated.unit,
-        maximum_amount=stated.max_amount if math.isfinite(stated.max_amount) else None,
-        maximum_intensity=stated.max_intensity,
-        maximum_duration=times.duration(stated.max_duration_s),
+        label=definition.label,
+        sentence=definition.sentence,
+        amount=definition.amount,
+        unit=definition.unit,
+        maximum_amount=definition.max_amount if math.isfinite(definition.max_amount) else None,
+        maximum_intensity=definition.max_intensity,
+        maximum_duration=times.duration(definition.max_duration_s),
         targets=[
             catalog_pb2.FaultTarget.Value(f"FAULT_TARGET_{target.name}")
             for target in Target
-            if target in stated.targets
+            if target in definition.targets
         ],
     )

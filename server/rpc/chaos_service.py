@@ -1,4 +1,4 @@
-"""`ChaosService`: faults begin and end, and what they led to."""
+"""`ChaosService`: faults, scenarios, experiments and the kill switch."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sre_edge.v1 import chaos_service_pb2 as pb
 
 
 class ChaosServicer:
-    """Injects faults into one system, and tells what was kept of their experiments."""
+    """Injects faults into one system, and answers from its experiments."""
 
     def __init__(self, system: System, repository: Repository) -> None:
         self._system, self._repository = system, repository
@@ -23,10 +23,10 @@ class ChaosServicer:
         self, request: pb.InjectChaosRequest, context: Context
     ) -> pb.InjectChaosResponse:
         """Inject a fault."""
-        wanted = faults.requested(request)
-        begun = await asyncio.to_thread(self._system.inject, wanted, request.request_id)
-        await self._repository.flushed()
-        return pb.InjectChaosResponse(fault=faults.fault(begun.faults[0]))
+        fault = faults.requested(request)
+        experiment = await asyncio.to_thread(self._system.inject, fault, request.request_id)
+        await self._repository.flush_async()
+        return pb.InjectChaosResponse(fault=faults.fault(experiment.faults[0]))
 
     async def StopChaos(
         self, request: pb.StopChaosRequest, context: Context
@@ -34,27 +34,27 @@ class ChaosServicer:
         """End one fault, those of an experiment, or all."""
         stopped = await asyncio.to_thread(self._stop, request)
         if request.kill_switch:
-            await self._repository.flushed()
+            await self._repository.flush_async()
         return pb.StopChaosResponse(stopped=[faults.fault(fault) for fault in stopped])
 
     async def LiftKillSwitch(
         self, request: pb.LiftKillSwitchRequest, context: Context
     ) -> pb.LiftKillSwitchResponse:
-        """Take faults again."""
+        """Accept faults again."""
         engaged = self._system.kill_switch
         await asyncio.to_thread(self._system.set_kill_switch, False)
-        await self._repository.flushed()
+        await self._repository.flush_async()
         return pb.LiftKillSwitchResponse(lifted=engaged)
 
     async def RunScenario(
         self, request: pb.RunScenarioRequest, context: Context
     ) -> pb.RunScenarioResponse:
-        """Run a scenario from now on."""
-        begun = await asyncio.to_thread(
+        """Run a scenario, starting now."""
+        experiment = await asyncio.to_thread(
             self._system.run_scenario, request.document, request.request_id
         )
-        await self._repository.flushed()
-        return pb.RunScenarioResponse(experiment=experiments.experiment(begun))
+        await self._repository.flush_async()
+        return pb.RunScenarioResponse(experiment=experiments.experiment(experiment))
 
     async def ListExperiments(
         self, request: pb.ListExperimentsRequest, context: Context
@@ -65,7 +65,7 @@ class ChaosServicer:
     async def GetExperiment(
         self, request: pb.GetExperimentRequest, context: Context
     ) -> pb.GetExperimentResponse:
-        """Say what an experiment led to."""
+        """Describe an experiment and its outcome."""
         found = await self._repository.run_blocking(self._get, request.experiment_id)
         return pb.GetExperimentResponse(experiment=experiments.experiment(found))
 
@@ -84,9 +84,9 @@ class ChaosServicer:
 
     def _list(self, request: pb.ListExperimentsRequest) -> pb.ListExperimentsResponse:
         page = self._repository.experiments(
-            paging.place(request.page_token), paging.size(request.page_size)
+            paging.position(request.page_token), paging.size(request.page_size)
         )
-        live = self._live() if any(map(_goes_on, page.records)) else {}
+        live = self._live() if any(map(_is_live, page.records)) else {}
         return pb.ListExperimentsResponse(
             experiments=[
                 experiments.experiment(live.get(found.id, found), broke=False)
@@ -105,5 +105,5 @@ class ChaosServicer:
         return {found.id: found for found in self._system.unfinished_experiments()}
 
 
-def _goes_on(experiment: Experiment) -> bool:
+def _is_live(experiment: Experiment) -> bool:
     return experiment.state is not ExperimentState.FINISHED

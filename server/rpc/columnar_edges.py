@@ -15,21 +15,21 @@ from telemetry.metrics import Metric
 
 
 def encoded(
-    snapshot: Descriptor, metrics: Sequence[Metric], taken: Snapshot, shown: IntArray
+    layout: Descriptor, metrics: Sequence[Metric], snapshot: Snapshot, shown: IntArray
 ) -> bytes:
     """Encode the edges with these indices, as the field `edges` of a snapshot."""
-    edge = columns.messages_of(snapshot, "edges")
-    values = [getattr(taken.frame, metric.field)[0, shown] for metric in metrics]
+    edge = columns.messages_of(layout, "edges")
+    values = [getattr(snapshot.frame, metric.field)[0, shown] for metric in metrics]
     parts = [
-        *(names.of(shown) for names in _names(edge, taken.graph)),
+        *(names.of(shown) for names in _names(edge, snapshot.graph)),
         columns.doubles(edge, [metric.name for metric in metrics], values),
     ]
-    return columns.joined(columns.nested(snapshot, "edges", parts))
+    return columns.joined(columns.nested(layout, "edges", parts))
 
 
 @lru_cache(maxsize=2)
 def _names(edge: Descriptor, graph: ServiceGraph) -> tuple[Column, Column]:
-    """Give who calls whom: written once for all snapshots of a run."""
+    """Encode callers and callees: once for all snapshots of a run."""
     callers, callees = (
         columns.strings(edge, field, (graph.names[end] for end in ends.tolist()))
         for field, ends in (("caller", graph.caller), ("callee", graph.callee))

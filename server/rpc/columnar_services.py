@@ -1,4 +1,4 @@
-"""The services of a snapshot as columns of bytes, with what the model expects of them."""
+"""The services of a snapshot as columns of bytes, with their predictions."""
 
 from __future__ import annotations
 
@@ -27,55 +27,55 @@ _RISKS = np.array([convert.RISK[level] for level in RiskLevel], dtype=np.uint8)
 
 
 def encoded(
-    snapshot: Descriptor,
+    layout: Descriptor,
     metrics: Sequence[Metric],
-    taken: Snapshot,
+    snapshot: Snapshot,
     chosen: IntArray,
     *,
     predictions: bool,
 ) -> bytes:
     """Encode the services with these indices, as the field `services` of a snapshot."""
-    service = columns.messages_of(snapshot, "services")
-    values = [getattr(taken.frame, metric.field)[0, chosen] for metric in metrics]
-    statuses = np.array([_STATUS[taken.statuses[place]] for place in chosen.tolist()], int)
+    service = columns.messages_of(layout, "services")
+    values = [getattr(snapshot.frame, metric.field)[0, chosen] for metric in metrics]
+    statuses = np.array([_STATUS[snapshot.statuses[place]] for place in chosen.tolist()], int)
     parts = [
-        _names(service, taken.graph).of(chosen),
+        _names(service, snapshot.graph).of(chosen),
         _statuses(service).of(statuses),
         columns.doubles(service, [metric.name for metric in metrics], values),
     ]
-    if predictions and taken.forecast is not None:
-        expected = _predictions(taken, taken.forecast, chosen)
+    if predictions and snapshot.forecast is not None:
+        expected = _predictions(snapshot, snapshot.forecast, chosen)
         parts += columns.nested(service, "prediction", expected)
-    return columns.joined(columns.nested(snapshot, "services", parts))
+    return columns.joined(columns.nested(layout, "services", parts))
 
 
-def _predictions(taken: Snapshot, forecast: Forecast, chosen: IntArray) -> list[Column]:
-    """Give what is expected of each service: its name, the figures, and more of those at risk."""
+def _predictions(snapshot: Snapshot, forecast: Forecast, chosen: IntArray) -> list[Column]:
+    """Encode the predictions: names, numbers, and more details for services at risk."""
     probability = forecast.probability[chosen]
     rows = np.repeat(_record(forecast.horizon_s, forecast.model_version), len(chosen))
     rows["incident_probability"] = probability
     rows["risk_level"] = _RISKS[np.digitize(probability, RISES_AT)]
     rows["cascade_risk"] = forecast.cascade_risk[chosen]
     at_risk = np.flatnonzero(probability >= MEDIUM_FROM)
-    advised = advice_for_most_at_risk(taken, forecast.probability, forecast.types, chosen)
+    advised = advice_for_most_at_risk(snapshot, forecast.probability, forecast.types, chosen)
     more = columns.column(
         _more(forecast.types[service], advised.get(service, ()))
         for service in chosen[at_risk].tolist()
     )
-    names = _names(_PREDICTION, taken.graph).of(chosen)
+    names = _names(_PREDICTION, snapshot.graph).of(chosen)
     return [names, columns.records(rows), more.among(at_risk, len(chosen))]
 
 
 @lru_cache(maxsize=8)
 def _record(horizon_s: float, version: str) -> NDArray[np.void]:
-    """Make a record (1,) of what all predictions of a model say, without their values."""
+    """Make a record (1,) of the parts that all predictions of a model share."""
     same = prediction_pb2.Prediction(horizon=times.duration(horizon_s), model_version=version)
     fields = {"incident_probability": DOUBLE, "risk_level": ENUM, "cascade_risk": DOUBLE}
     return columns.template(_PREDICTION, fields, same.SerializeToString())
 
 
 def _more(types: FloatArray, advice: Sequence[Recommendation]) -> bytes:
-    """Give what is said of a service at risk alone."""
+    """Encode the details that only services at risk have."""
     message = prediction_pb2.Prediction()
     convert.add_type(message, types)
     convert.add_advice(message, advice)
@@ -84,12 +84,12 @@ def _more(types: FloatArray, advice: Sequence[Recommendation]) -> bytes:
 
 @lru_cache(maxsize=4)
 def _names(message: Descriptor, graph: ServiceGraph) -> Column:
-    """Give the name of each service, as its metrics and as its prediction have it."""
+    """Encode the name of each service, for its metrics or its prediction."""
     return columns.strings(message, "service", graph.names)
 
 
 @lru_cache(maxsize=2)
 def _statuses(service: Descriptor) -> Column:
-    """Give each status, in the order of `Status`."""
+    """Encode each status, in the order of `Status`."""
     before = tag(service, "status", ENUM)
     return columns.column(before + varint(convert.STATUSES.value[status]) for status in Status)

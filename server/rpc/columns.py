@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from telemetry.graph import FloatArray, IntArray
 
 ENUM, DOUBLE, BYTES = 0, 1, 2
-"""How the values of a field are written: wire types of protobuf."""
+"""Wire types of protobuf."""
 
 _VALUES = {ENUM: "u1", DOUBLE: "<f8"}
 """Values in a record; the numbers of an enum are below 128."""
@@ -33,11 +33,11 @@ class Column(NamedTuple):
     size: IntArray
 
     def of(self, rows: IntArray) -> Column:
-        """Give the same of some of the messages."""
+        """Select some of the messages."""
         return Column(self.data, self.start[rows], self.size[rows])
 
     def among(self, rows: IntArray, messages: int) -> Column:
-        """Make this the part of some of so many messages; the others have none."""
+        """Spread the column over `messages` messages: `rows` have this part, the others none."""
         start, size = np.zeros(messages, dtype=np.intp), np.zeros(messages, dtype=np.intp)
         start[rows], size[rows] = self.start, self.size
         return Column(self.data, start, size)
@@ -66,10 +66,10 @@ def varint(number: int) -> bytes:
 
 
 def column(parts: Iterable[bytes]) -> Column:
-    """Make a column of parts that are given."""
-    given = list(parts)
-    size = np.array([len(part) for part in given], dtype=np.intp)
-    return Column(np.frombuffer(b"".join(given), dtype=np.uint8), size.cumsum() - size, size)
+    """Make a column of the encoded parts."""
+    encoded = list(parts)
+    size = np.array([len(part) for part in encoded], dtype=np.intp)
+    return Column(np.frombuffer(b"".join(encoded), dtype=np.uint8), size.cumsum() - size, size)
 
 
 def strings(message: Descriptor, field: str, values: Iterable[str]) -> Column:
@@ -107,16 +107,16 @@ def records(rows: NDArray[np.void]) -> Column:
 
 def doubles(message: Descriptor, fields: Sequence[str], values: Sequence[FloatArray]) -> Column:
     """Encode fields of type double, (N,) values each; one that is not finite is left out."""
-    seen = np.isfinite(values)
-    used = np.flatnonzero(seen.any(axis=1)).tolist()
+    observed = np.isfinite(values)
+    used = np.flatnonzero(observed.any(axis=1)).tolist()
     if not used:
-        nothing = np.zeros(seen.shape[1], dtype=np.intp)
+        nothing = np.zeros(observed.shape[1], dtype=np.intp)
         return Column(np.empty(0, dtype=np.uint8), nothing, nothing)
-    rows = np.repeat(_doubles(message, tuple(fields[place] for place in used)), seen.shape[1])
-    for place in used:
-        rows[fields[place]] = values[place]
-    whole, gaps = records(rows), np.flatnonzero(~seen[used].all(axis=0))
-    return _without_gaps(whole, rows.dtype, seen[used], gaps) if len(gaps) else whole
+    rows = np.repeat(_doubles(message, tuple(fields[index] for index in used)), observed.shape[1])
+    for index in used:
+        rows[fields[index]] = values[index]
+    complete, gaps = records(rows), np.flatnonzero(~observed[used].all(axis=0))
+    return _without_gaps(complete, rows.dtype, observed[used], gaps) if len(gaps) else complete
 
 
 @lru_cache(maxsize=64)
@@ -125,18 +125,18 @@ def _doubles(message: Descriptor, fields: tuple[str, ...]) -> NDArray[np.void]:
 
 
 def _without_gaps(
-    whole: Column, layout: np.dtype[np.void], seen: NDArray[np.bool_], gaps: IntArray
+    complete: Column, layout: np.dtype[np.void], observed: NDArray[np.bool_], gaps: IntArray
 ) -> Column:
-    """Leave out of some of N records, at `gaps`, the fields that are not seen, (F, N)."""
+    """Remove the fields that were not observed, (F, N), from the records at `gaps`."""
     assert layout.names is not None  # noqa: S101
     parts = [layout[name].itemsize for name in layout.names]
     widths = np.add(parts[::2], parts[1::2])  # a tag, and its value
-    some = seen[:, gaps].T
-    data = whole.data.reshape(seen.shape[1], layout.itemsize)[gaps]
+    some = observed[:, gaps].T
+    data = complete.data.reshape(observed.shape[1], layout.itemsize)[gaps]
     left = data[np.repeat(some, widths, axis=1)]
     size = some @ widths
-    whole.start[gaps], whole.size[gaps] = len(whole.data) + size.cumsum() - size, size
-    return Column(np.concatenate([whole.data, left]), whole.start, whole.size)
+    complete.start[gaps], complete.size[gaps] = len(complete.data) + size.cumsum() - size, size
+    return Column(np.concatenate([complete.data, left]), complete.start, complete.size)
 
 
 def nested(message: Descriptor, field: str, parts: Sequence[Column]) -> list[Column]:
@@ -154,14 +154,14 @@ def joined(parts: Sequence[Column]) -> bytes:
     """Write all messages, one after the other."""
     size = _sizes(parts)
     end = size.cumsum()
-    place = end - size
+    offset = end - size
     written = np.empty(int(size.sum()), dtype=np.uint8)
     for part in parts:
-        for length, alike in _alike(part.size):
+        for length, rows in _by_size(part.size):
             if length:
-                there = _windows(part.data, length)[part.start[alike]]
-                _windows(written, length)[place[alike]] = there
-        place += part.size
+                there = _windows(part.data, length)[part.start[rows]]
+                _windows(written, length)[offset[rows]] = there
+        offset += part.size
     return written.tobytes()
 
 
@@ -172,7 +172,7 @@ def _sizes(parts: Sequence[Column]) -> IntArray:
     return size
 
 
-def _alike(sizes: IntArray) -> Iterator[tuple[int, IntArray | slice]]:
+def _by_size(sizes: IntArray) -> Iterator[tuple[int, IntArray | slice]]:
     """Give each of a few sizes, with the places where it is."""
     found = np.bincount(sizes).nonzero()[0].tolist()
     for size in found:
@@ -180,5 +180,5 @@ def _alike(sizes: IntArray) -> Iterator[tuple[int, IntArray | slice]]:
 
 
 def _windows(data: NDArray[np.uint8], size: int) -> NDArray[np.void]:
-    """View bytes as pieces of so many of them; one begins at each byte."""
+    """View bytes as overlapping pieces of `size` bytes; one begins at each byte."""
     return np.ndarray((len(data) - size + 1,), f"V{size}", data, 0, (1,))

@@ -1,4 +1,4 @@
-"""Between the system and the wire: pure functions."""
+"""Conversion of snapshots, predictions and topologies to messages: pure functions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from server.pipeline.clock import Clock
 from server.pipeline.snapshot import Forecast, Snapshot
 from server.records.findings import Status
 from server.rpc import times
-from server.rpc.names import Names
+from server.rpc.enums import EnumMap
 from sre_edge.v1 import (
     clock_pb2,
     prediction_pb2,
@@ -23,67 +23,67 @@ from sre_edge.v1 import (
 )
 from telemetry.graph import FloatArray, ServiceGraph
 
-STATUSES = Names(Status, snapshot_pb2.Status, "STATUS")
+STATUSES = EnumMap(Status, snapshot_pb2.Status, "STATUS")
 RISK: Mapping[RiskLevel, prediction_pb2.RiskLevel.ValueType] = {
     level: prediction_pb2.RiskLevel.Value(f"RISK_LEVEL_{level.name}") for level in RiskLevel
 }
-INCIDENT_TYPE_NAMES = Names(IncidentType, prediction_pb2.IncidentType, "INCIDENT_TYPE")
+INCIDENT_TYPE_NAMES = EnumMap(IncidentType, prediction_pb2.IncidentType, "INCIDENT_TYPE")
 
 Indices = tuple[int, ...] | None
-"""Services that a client wants, in topology order; None: all."""
+"""Indices of selected services, in topology order; None: all."""
 
 
-def cursor(taken: Snapshot) -> snapshot_pb2.Cursor:
-    """Place of a snapshot in the stream."""
-    return snapshot_pb2.Cursor(run_id=taken.run.id, sequence=taken.sequence)
+def cursor(snapshot: Snapshot) -> snapshot_pb2.Cursor:
+    """Make the cursor of a snapshot."""
+    return snapshot_pb2.Cursor(run_id=snapshot.run.id, sequence=snapshot.sequence)
 
 
 def add_features(message: prediction_pb2.Prediction, row: FloatArray) -> None:
-    """Say what the model saw, (F,); what was not observed is left out."""
+    """Add the features, (F,), of a prediction; those that are not finite are left out."""
     for name, value in zip(NAMES, row.tolist(), strict=True):
         if math.isfinite(value):
             message.features[name] = value
 
 
 def add_type(message: prediction_pb2.Prediction, types: FloatArray) -> None:
-    """Say which type is the most likely, (K,) probabilities given."""
+    """Add the most likely type of incident, by the probabilities, (K,)."""
     likeliest = int(types.argmax())
     message.incident_type = INCIDENT_TYPE_NAMES.value[INCIDENT_TYPES[likeliest]]
     message.confidence = float(types[likeliest])
 
 
 def add_advice(message: prediction_pb2.Prediction, advice: Iterable[Recommendation]) -> None:
-    """Say what to do."""
+    """Add recommendations."""
     for one in advice:
         message.recommendations.add(service=one.service, action=one.action)
 
 
-def factor(found: Factor) -> prediction_pb2.Factor:
-    """Convert a reason."""
+def factor(reason: Factor) -> prediction_pb2.Factor:
+    """Convert a factor of a prediction."""
     message = prediction_pb2.Factor(
-        feature=found.feature,
-        service=found.service,
-        contribution=found.contribution,
-        description=found.text,
+        feature=reason.feature,
+        service=reason.service,
+        contribution=reason.contribution,
+        description=reason.text,
     )
-    if math.isfinite(found.value):
-        message.value = found.value
+    if math.isfinite(reason.value):
+        message.value = reason.value
     return message
 
 
-def system_prediction(taken: Snapshot, forecast: Forecast) -> prediction_pb2.SystemPrediction:
-    """Convert what the model expects of the system."""
+def system_prediction(snapshot: Snapshot, forecast: Forecast) -> prediction_pb2.SystemPrediction:
+    """Convert the prediction for the system as a whole."""
     return prediction_pb2.SystemPrediction(
         incident_probability=forecast.system_probability,
         risk_level=RISK[risk_level(forecast.system_probability)],
-        service_most_at_risk=taken.graph.names[int(forecast.probability.argmax())],
+        service_most_at_risk=snapshot.graph.names[int(forecast.probability.argmax())],
         horizon=times.duration(forecast.horizon_s),
         model_version=forecast.model_version,
     )
 
 
 def topology(graph: ServiceGraph) -> topology_pb2.Topology:
-    """Convert a graph; a number that is not known is NaN, a whole one or a duration unset."""
+    """Convert a graph; unknown numbers are NaN, unknown integers and durations are unset."""
     message = topology_pb2.Topology(
         name=graph.name, services=[_service(graph, i) for i in range(graph.services)]
     )
@@ -101,13 +101,13 @@ def topology(graph: ServiceGraph) -> topology_pb2.Topology:
     return message
 
 
-def clock(stated: Clock) -> clock_pb2.Clock:
+def clock(state: Clock) -> clock_pb2.Clock:
     """Convert the state of the clock."""
-    return clock_pb2.Clock(paused=stated.paused, speed=stated.speed)
+    return clock_pb2.Clock(paused=state.paused, speed=state.speed)
 
 
 def _service(graph: ServiceGraph, i: int) -> topology_pb2.Service:
-    """Convert a service without what it calls."""
+    """Convert a service without its dependencies."""
     throughput_rps = float(graph.slo_throughput_rps[i])
     return topology_pb2.Service(
         name=graph.names[i],
@@ -125,5 +125,5 @@ def _service(graph: ServiceGraph, i: int) -> topology_pb2.Service:
 
 
 def _whole(number: float) -> int:
-    """Convert a whole number; one that is not known is 0, which is unset."""
+    """Convert an integer; an unknown one is 0, which means unset."""
     return int(number) if math.isfinite(number) else 0

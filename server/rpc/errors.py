@@ -50,7 +50,7 @@ _log = logging.getLogger(__name__)
 def status(error: ServerError) -> status_pb2.Status:
     """Convert an error, with an `ErrorInfo` and, for bad input, a `BadRequest`.
 
-    What is too long is cut: the status always reaches the client.
+    Long texts are cut, so that the status always reaches the client.
     """
     metadata = {key: shortened(value, MAX_VALUE) for key, value in error.metadata.items()}
     info = error_details_pb2.ErrorInfo(reason=error.reason.name, domain=DOMAIN, metadata=metadata)
@@ -61,38 +61,40 @@ def status(error: ServerError) -> status_pb2.Status:
             for v in _first(error.violations)
         ]
         details.append(_packed(error_details_pb2.BadRequest(field_violations=fields)))
-    # What is not ASCII takes three times as much in a trailer.
-    most = MAX_MESSAGE if error.message.isascii() else MAX_MESSAGE // 3
+    # Text that is not ASCII takes three times as much space in a trailer.
+    max_bytes = MAX_MESSAGE if error.message.isascii() else MAX_MESSAGE // 3
     return status_pb2.Status(
         code=CODES[error.reason].value[0],
-        message=shortened(error.message, most),
+        message=shortened(error.message, max_bytes),
         details=details,
     )
 
 
-def shortened(text: str, most: int) -> str:
-    """Cut a text to so many bytes of UTF-8."""
+def shortened(text: str, max_bytes: int) -> str:
+    """Cut a text to a number of bytes of UTF-8."""
     data = text.encode()
-    return text if len(data) <= most else data[: most - 4].decode(errors="ignore") + " ..."
+    return (
+        text if len(data) <= max_bytes else data[: max_bytes - 4].decode(errors="ignore") + " ..."
+    )
 
 
 def _first(violations: Iterable[Violation]) -> Iterator[Violation]:
-    """Give as many of some violations as can be sent, and say how many are left."""
-    waiting = list(violations)
+    """Give as many violations as can be sent, and say how many are left out."""
+    remaining = list(violations)
     size = 0
-    for place, one in enumerate(waiting):
+    for index, one in enumerate(remaining):
         shown = Violation(
             shortened(one.field, MAX_FIELD), shortened(one.description, MAX_VIOLATIONS // 2)
         )
         size += len(shown.field.encode()) + len(shown.description.encode())
         if size > MAX_VIOLATIONS:
-            yield Violation("", f"and {len(waiting) - place} more problems")
+            yield Violation("", f"and {len(remaining) - index} more problems")
             return
         yield shown
 
 
 def catalogued(error: Exception, method: str) -> ServerError:
-    """Say what a caller is told of an error; one that is not in the catalogue is logged."""
+    """Translate an error for the caller; one that is not in the catalogue is logged."""
     if isinstance(error, ServerError):
         return error
     _log.error("%s failed", method, exc_info=error)

@@ -1,4 +1,4 @@
-"""Streams of events: each reads the log at its own pace, and says what it read too late."""
+"""Streams of events: each reads the log at its own pace, and reports what it missed."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from server.rpc import events
 from server.systems.event_log import EventLog
 from sre_edge.v1 import incident_service_pb2
 
-AT_ONCE = 256
-"""Events that are encoded in one go."""
+BATCH_EVENTS = 256
+"""Events that are encoded in one batch."""
 
 
 @dataclass(frozen=True, slots=True)
 class EventFilter:
-    """Which events are wanted; none of something stands for all."""
+    """Selects events by kind and service; an empty set selects all."""
 
     kinds: frozenset[EventKind] = frozenset()
     services: frozenset[str] = frozenset()
 
     def passes(self, event: LoggedEvent) -> bool:
-        """Whether an event is wanted; one that concerns the whole system concerns each service."""
+        """Whether an event is selected; one of the whole system matches every service."""
         if self.kinds and event.kind not in self.kinds:
             return False
         if not self.services or not event.services:
@@ -34,16 +34,16 @@ class EventFilter:
 
 
 class EventReader:
-    """One stream; used from the event loop alone."""
+    """One stream; used from the event loop only."""
 
     def __init__(
         self,
         log: EventLog,
-        wanted: EventFilter,
+        criteria: EventFilter,
         position: int,
         first: Iterable[incident_service_pb2.StreamEventsResponse],
     ) -> None:
-        self._log, self._wanted, self._position = log, wanted, position
+        self._log, self._criteria, self._position = log, criteria, position
         self._waiting = deque(message.SerializeToString() for message in first)
         self.changed = asyncio.Event()
         self.ended = False
@@ -68,21 +68,21 @@ class EventReader:
                 await self.changed.wait()
 
     def _read(self) -> list[bytes]:
-        found, self._position, lost = self._log.read(self._position, AT_ONCE)
+        found, self._position, lost = self._log.read(self._position, BATCH_EVENTS)
         messages = [events.gap(lost, slow=True)] if lost is not None else []
-        messages += [events.event(event) for event in found if self._wanted.passes(event)]
+        messages += [events.event(event) for event in found if self._criteria.passes(event)]
         return [message.SerializeToString() for message in messages]
 
 
 class EventFeed:
-    """All streams of events; used from the event loop alone, but for `wake`.
+    """All streams of events; used from the event loop only, except `wake`.
 
     Parameters
     ----------
     log
-        What happened.
+        Log of events.
     max_streams
-        Streams at a time.
+        Maximum number of open streams.
     """
 
     def __init__(self, log: EventLog, max_streams: int) -> None:
@@ -97,13 +97,13 @@ class EventFeed:
         """Streams that are open."""
         return len(self._readers)
 
-    def subscribe(self, wanted: EventFilter, run_id: str = "", sequence: int = 0) -> EventReader:
-        """Open a stream: with what happens next, or after a cursor if `run_id` is not empty.
+    def subscribe(self, criteria: EventFilter, run_id: str = "", sequence: int = 0) -> EventReader:
+        """Open a stream, from now on or, if `run_id` is not empty, after a cursor.
 
         Raises
         ------
         ServerError
-            TOO_MANY_STREAMS, SHUTTING_DOWN, or INVALID_FIELD for a cursor from the future.
+            TOO_MANY_STREAMS, SHUTTING_DOWN, or INVALID_FIELD for a cursor in the future.
         """
         if self._ended:
             raise shutting_down()
@@ -120,7 +120,7 @@ class EventFeed:
         first = [events.position(run_id, sequence)]
         if lost is not None:
             first.append(events.gap(lost))
-        reader = EventReader(self._log, wanted, position, first)
+        reader = EventReader(self._log, criteria, position, first)
         self._readers.add(reader)
         return reader
 
@@ -129,7 +129,7 @@ class EventFeed:
         self._readers.discard(reader)
 
     def wake(self) -> None:
-        """Have all streams read on; may be called from any thread."""
+        """Wake all streams; may be called from any thread."""
         self._loop.call_soon_threadsafe(self._wake)
 
     def end(self) -> None:

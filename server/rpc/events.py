@@ -15,38 +15,38 @@ from server.records.experiments import InjectedFault
 from server.records.findings import Alarm, Incident, SloAlert
 from server.rpc import times
 from server.rpc.convert import STATUSES
+from server.rpc.enums import EnumMap
 from server.rpc.faults import fault
 from server.rpc.incidents import alarm, incident
-from server.rpc.names import Names
 from server.rpc.slos import alert
-from server.systems.event_log import Lost
+from server.systems.event_log import LostEvents
 from sre_edge.v1 import event_pb2, incident_service_pb2, snapshot_pb2
 
-KINDS = Names(EventKind, event_pb2.EventKind, "EVENT_KIND")
+KINDS = EnumMap(EventKind, event_pb2.EventKind, "EVENT_KIND")
 
 
-def event(found: LoggedEvent) -> incident_service_pb2.StreamEventsResponse:
+def event(record: LoggedEvent) -> incident_service_pb2.StreamEventsResponse:
     """Convert an event to a message of the stream."""
     message = event_pb2.Event(
-        cursor=event_pb2.EventCursor(run_id=found.run_id, sequence=found.sequence),
-        time=times.timestamp(found.time),
-        produced_time=times.timestamp(found.produced),
-        kind=KINDS.value[found.kind],
-        services=found.services,
-        text=found.text,
+        cursor=event_pb2.EventCursor(run_id=record.run_id, sequence=record.sequence),
+        time=times.timestamp(record.time),
+        produced_time=times.timestamp(record.produced),
+        kind=KINDS.value[record.kind],
+        services=record.services,
+        text=record.text,
     )
-    _add_subject(message, found.detail)
+    _add_subject(message, record.detail)
     return incident_service_pb2.StreamEventsResponse(event=message)
 
 
 def position(run_id: str, sequence: int) -> incident_service_pb2.StreamEventsResponse:
-    """Say after which event the stream goes on, as a message of the stream."""
+    """Make the message that says after which event a stream starts."""
     cursor = event_pb2.EventCursor(run_id=run_id, sequence=sequence)
     return incident_service_pb2.StreamEventsResponse(position=cursor)
 
 
-def gap(lost: Lost, *, slow: bool = False) -> incident_service_pb2.StreamEventsResponse:
-    """Convert what was lost to a message of the stream; `slow`: because it was read too late."""
+def gap(lost: LostEvents, *, slow: bool = False) -> incident_service_pb2.StreamEventsResponse:
+    """Convert lost events to a message of the stream; `slow`: the client read too slowly."""
     reason = snapshot_pb2.GAP_REASON_HISTORY_EXPIRED
     if lost.first is None:
         reason = snapshot_pb2.GAP_REASON_RUN_ENDED

@@ -5,28 +5,28 @@ from __future__ import annotations
 from server.errors import ServerError, Violation, invalid
 from server.records.experiments import FaultEnd, InjectedFault
 from server.rpc import times
-from server.rpc.names import Names
+from server.rpc.enums import EnumMap
 from sre_edge.v1 import chaos_service_pb2, fault_pb2
 from telemetry.faults import Fault, FaultKind
 
-KINDS = Names(FaultKind, fault_pb2.FaultKind, "FAULT_KIND")
-_ENDS = Names(FaultEnd, fault_pb2.FaultEnd, "FAULT_END")
+KINDS = EnumMap(FaultKind, fault_pb2.FaultKind, "FAULT_KIND")
+_ENDS = EnumMap(FaultEnd, fault_pb2.FaultEnd, "FAULT_END")
 
 
-def fault(stated: InjectedFault) -> fault_pb2.Fault:
+def fault(record: InjectedFault) -> fault_pb2.Fault:
     """Convert a fault."""
     return fault_pb2.Fault(
-        id=stated.id,
-        experiment_id=stated.experiment_id,
-        target=stated.target,
-        kind=KINDS.value[stated.kind],
-        intensity=stated.intensity,
-        ramp=times.duration(stated.ramp_s),
-        duration=times.duration(stated.duration_s),
-        share=stated.share,
-        start_time=times.timestamp(stated.start),
-        end_time=times.timestamp(stated.end),
-        ended_by=_ENDS.optional(stated.ended_by),
+        id=record.id,
+        experiment_id=record.experiment_id,
+        target=record.target,
+        kind=KINDS.value[record.kind],
+        intensity=record.intensity,
+        ramp=times.duration(record.ramp_s),
+        duration=times.duration(record.duration_s),
+        share=record.share,
+        start_time=times.timestamp(record.start),
+        end_time=times.timestamp(record.end),
+        ended_by=_ENDS.optional(record.ended_by),
     )
 
 

@@ -1,4 +1,4 @@
-"""`IncidentService`: what is broken, what happened, and what is promised."""
+"""`IncidentService`: incidents, events and service level objectives."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from sre_edge.v1 import incident_service_pb2 as pb
 
 
 class IncidentServicer:
-    """Answers from one system, and from what was kept of it.
+    """Answers from one system and its stored records.
 
     Parameters
     ----------
     system, repository, feed
-        What is watched, what is kept, and who is told.
+        The system, its stored records, and the streams of events.
     write_timeout_s
-        How long a subscriber may not read.
+        How long a write to a subscriber may block, seconds.
     """
 
     def __init__(
@@ -38,12 +38,12 @@ class IncidentServicer:
         return await self._repository.run_blocking(self._incidents, request)
 
     async def StreamEvents(self, request: pb.StreamEventsRequest, context: Context) -> None:
-        """Stream events until the client cancels; messages are encoded already."""
+        """Stream events until the client cancels; the messages are already encoded."""
         self._system.latest.indices(request.services)
         kinds = frozenset(events.KINDS.member(kind, "kinds") for kind in request.kinds)
-        wanted = EventFilter(kinds, frozenset(request.services))
+        criteria = EventFilter(kinds, frozenset(request.services))
         after = request.resume_after
-        reader = self._feed.subscribe(wanted, after.run_id, after.sequence)
+        reader = self._feed.subscribe(criteria, after.run_id, after.sequence)
         try:
             while True:
                 message = await reader.next()
@@ -61,15 +61,15 @@ class IncidentServicer:
 
     def _incidents(self, request: pb.ListIncidentsRequest) -> pb.ListIncidentsResponse:
         page = self._repository.incidents(
-            incidents.wanted_incidents(request),
-            paging.place(request.page_token),
+            incidents.incident_filter(request),
+            paging.position(request.page_token),
             paging.size(request.page_size),
         )
         if not page.records and request.service:
             self._system.latest.indices([request.service])
-        # What was kept of one that goes on is as old as its last change.
-        going = [found.id for found in page.records if found.state is IncidentState.OPEN]
-        live = {found.id: found for found in self._system.open_incidents()} if going else {}
+        # The stored record of an open incident is only as new as its last change.
+        open_ids = [found.id for found in page.records if found.state is IncidentState.OPEN]
+        live = {found.id: found for found in self._system.open_incidents()} if open_ids else {}
         return pb.ListIncidentsResponse(
             incidents=[incidents.incident(live.get(found.id, found)) for found in page.records],
             next_page_token=paging.token(page.next_before),
@@ -78,7 +78,7 @@ class IncidentServicer:
     def _slos(self, request: pb.ListSlosRequest) -> pb.ListSlosResponse:
         found = self._system.findings
         budgets, graph = found.budgets, found.graph
-        first = paging.place(request.page_token) or 0
+        first = paging.position(request.page_token) or 0
         size = paging.size(request.page_size)
         chosen = self._system.latest.indices(request.services)
         places = [i for i in (range(graph.services) if chosen is None else chosen) if i >= first]

@@ -15,58 +15,58 @@ from server.records.findings import (
 )
 from server.rpc import times
 from server.rpc.convert import INCIDENT_TYPE_NAMES
-from server.rpc.names import Names
+from server.rpc.enums import EnumMap
 from server.store.alarms import AlarmFilter
 from server.store.incidents import IncidentFilter
 from sre_edge.v1 import alarm_pb2, incident_pb2, incident_service_pb2, prediction_service_pb2
 
-_STATES = Names(IncidentState, incident_pb2.IncidentState, "INCIDENT_STATE")
-_ENDS = Names(IncidentEnd, incident_pb2.IncidentEnd, "INCIDENT_END")
-_OUTCOMES = Names(AlarmOutcome, alarm_pb2.AlarmOutcome, "ALARM_OUTCOME")
+_STATES = EnumMap(IncidentState, incident_pb2.IncidentState, "INCIDENT_STATE")
+_ENDS = EnumMap(IncidentEnd, incident_pb2.IncidentEnd, "INCIDENT_END")
+_OUTCOMES = EnumMap(AlarmOutcome, alarm_pb2.AlarmOutcome, "ALARM_OUTCOME")
 
 
-def incident(found: Incident) -> incident_pb2.Incident:
+def incident(record: Incident) -> incident_pb2.Incident:
     """Convert an incident."""
     message = incident_pb2.Incident(
-        id=found.id,
-        run_id=found.run_id,
-        state=_STATES.value[found.state],
-        ended_by=_ENDS.optional(found.closed_by),
-        merged_into=found.merged_into,
-        onset_time=times.timestamp(found.onset),
-        probable_origin=found.origin,
-        foretold=found.lead_s is not None,
-        services=[_service(one) for one in found.services],
+        id=record.id,
+        run_id=record.run_id,
+        state=_STATES.value[record.state],
+        ended_by=_ENDS.optional(record.closed_by),
+        merged_into=record.merged_into,
+        onset_time=times.timestamp(record.onset),
+        probable_origin=record.origin,
+        foretold=record.lead_s is not None,
+        services=[_service(one) for one in record.services],
     )
-    if found.end is not None:
-        message.end_time.CopyFrom(times.timestamp(found.end))
-    if found.lead_s is not None:
-        message.lead.CopyFrom(times.duration(found.lead_s))
+    if record.end is not None:
+        message.end_time.CopyFrom(times.timestamp(record.end))
+    if record.lead_s is not None:
+        message.lead.CopyFrom(times.duration(record.lead_s))
     return message
 
 
-def alarm(found: Alarm) -> alarm_pb2.Alarm:
+def alarm(record: Alarm) -> alarm_pb2.Alarm:
     """Convert an alarm."""
     message = alarm_pb2.Alarm(
-        id=found.id,
-        run_id=found.run_id,
-        service=found.service,
-        raise_time=times.timestamp(found.raised),
-        probability=found.probability,
-        highest_probability=found.highest_probability,
-        model_version=found.model_version,
-        outcome=_OUTCOMES.value[found.outcome],
+        id=record.id,
+        run_id=record.run_id,
+        service=record.service,
+        raise_time=times.timestamp(record.raised),
+        probability=record.probability,
+        highest_probability=record.highest_probability,
+        model_version=record.model_version,
+        outcome=_OUTCOMES.value[record.outcome],
     )
-    if found.incident_type:
-        message.incident_type = INCIDENT_TYPE_NAMES.value[IncidentType(found.incident_type)]
-    if found.ended is not None:
-        message.end_time.CopyFrom(times.timestamp(found.ended))
-    if found.lead_s is not None:
-        message.lead.CopyFrom(times.duration(found.lead_s))
+    if record.incident_type:
+        message.incident_type = INCIDENT_TYPE_NAMES.value[IncidentType(record.incident_type)]
+    if record.ended is not None:
+        message.end_time.CopyFrom(times.timestamp(record.ended))
+    if record.lead_s is not None:
+        message.lead.CopyFrom(times.duration(record.lead_s))
     return message
 
 
-def wanted_incidents(request: incident_service_pb2.ListIncidentsRequest) -> IncidentFilter:
+def incident_filter(request: incident_service_pb2.ListIncidentsRequest) -> IncidentFilter:
     """Convert a filter.
 
     Raises
@@ -74,17 +74,17 @@ def wanted_incidents(request: incident_service_pb2.ListIncidentsRequest) -> Inci
     ServerError
         INVALID_FIELD.
     """
-    found = IncidentFilter(
+    criteria = IncidentFilter(
         service=request.service,
-        state=_STATES.wanted(request.state, "state"),
+        state=_STATES.optional_member(request.state, "state"),
         since=times.optional(request, "start_time"),
         until=times.optional(request, "end_time"),
     )
-    _check_order(found)
-    return found
+    _check_order(criteria)
+    return criteria
 
 
-def wanted_alarms(request: prediction_service_pb2.ListAlarmsRequest) -> AlarmFilter:
+def alarm_filter(request: prediction_service_pb2.ListAlarmsRequest) -> AlarmFilter:
     """Convert a filter.
 
     Raises
@@ -92,38 +92,39 @@ def wanted_alarms(request: prediction_service_pb2.ListAlarmsRequest) -> AlarmFil
     ServerError
         INVALID_FIELD.
     """
-    found = AlarmFilter(
+    criteria = AlarmFilter(
         service=request.service,
-        outcome=_OUTCOMES.wanted(request.outcome, "outcome"),
+        outcome=_OUTCOMES.optional_member(request.outcome, "outcome"),
         since=times.optional(request, "start_time"),
         until=times.optional(request, "end_time"),
     )
-    _check_order(found)
-    return found
+    _check_order(criteria)
+    return criteria
 
 
-def _check_order(found: IncidentFilter | AlarmFilter) -> None:
-    if found.since is not None and found.until is not None and found.until <= found.since:
+def _check_order(criteria: IncidentFilter | AlarmFilter) -> None:
+    since, until = criteria.since, criteria.until
+    if since is not None and until is not None and until <= since:
         raise invalid([Violation("end_time", "expected a time after start_time")])
 
 
-def _service(found: ServiceIncident) -> incident_pb2.ServiceIncident:
+def _service(record: ServiceIncident) -> incident_pb2.ServiceIncident:
     message = incident_pb2.ServiceIncident(
-        service=found.service,
-        onset_time=times.timestamp(found.onset),
-        last_breach_time=times.timestamp(found.last_breach),
-        error_rate_percent=_peak(found.error_rate),
-        latency_p95_ms=_peak(found.latency_p95),
-        alarm_id=found.alarm_id,
+        service=record.service,
+        onset_time=times.timestamp(record.onset),
+        last_breach_time=times.timestamp(record.last_breach),
+        error_rate_percent=_peak(record.error_rate),
+        latency_p95_ms=_peak(record.latency_p95),
+        alarm_id=record.alarm_id,
     )
-    if found.end is not None:
-        message.end_time.CopyFrom(times.timestamp(found.end))
-    if found.lead_s is not None:
-        message.lead.CopyFrom(times.duration(found.lead_s))
+    if record.end is not None:
+        message.end_time.CopyFrom(times.timestamp(record.end))
+    if record.lead_s is not None:
+        message.lead.CopyFrom(times.duration(record.lead_s))
     return message
 
 
-def _peak(found: Peak | None) -> incident_pb2.Peak | None:
-    if found is None:
+def _peak(record: Peak | None) -> incident_pb2.Peak | None:
+    if record is None:
         return None
-    return incident_pb2.Peak(value=found.value, time=times.timestamp(found.time))
+    return incident_pb2.Peak(value=record.value, time=times.timestamp(record.time))

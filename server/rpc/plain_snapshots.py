@@ -1,4 +1,4 @@
-"""The services and edges of a snapshot as messages, one by one: what takes least for few."""
+"""The services and edges of a snapshot as plain messages, which is fastest for few of them."""
 
 from __future__ import annotations
 
@@ -22,29 +22,29 @@ Message = Any
 def add_services(
     message: Message,
     metrics: Sequence[Metric],
-    taken: Snapshot,
+    snapshot: Snapshot,
     chosen: IntArray,
     *,
     predictions: bool,
 ) -> None:
     """Add the services with these indices to a snapshot."""
-    names = taken.graph.names
-    for service, values in zip(chosen.tolist(), _seen(metrics, taken, chosen), strict=True):
+    names = snapshot.graph.names
+    for service, values in zip(chosen.tolist(), _observed(metrics, snapshot, chosen), strict=True):
         message.services.add(
             service=names[service],
-            status=convert.STATUSES.value[taken.statuses[service]],
+            status=convert.STATUSES.value[snapshot.statuses[service]],
             **values,
         )
-    if predictions and taken.forecast is not None:
-        _add_predictions(message, taken, taken.forecast, chosen)
+    if predictions and snapshot.forecast is not None:
+        _add_predictions(message, snapshot, snapshot.forecast, chosen)
 
 
 def add_edges(
-    message: Message, metrics: Sequence[Metric], taken: Snapshot, shown: IntArray
+    message: Message, metrics: Sequence[Metric], snapshot: Snapshot, shown: IntArray
 ) -> None:
     """Add the edges with these indices to a snapshot."""
-    graph = taken.graph
-    for edge, values in zip(shown.tolist(), _seen(metrics, taken, shown), strict=True):
+    graph = snapshot.graph
+    for edge, values in zip(shown.tolist(), _observed(metrics, snapshot, shown), strict=True):
         message.edges.add(
             caller=graph.names[graph.caller[edge]],
             callee=graph.names[graph.callee[edge]],
@@ -52,21 +52,21 @@ def add_edges(
         )
 
 
-def _seen(
-    metrics: Sequence[Metric], taken: Snapshot, chosen: IntArray
+def _observed(
+    metrics: Sequence[Metric], snapshot: Snapshot, chosen: IntArray
 ) -> Iterator[dict[str, float]]:
     """Give the metrics that were observed of each of some services, or edges."""
     names = [metric.name for metric in metrics]
-    values = np.array([getattr(taken.frame, metric.field)[0, chosen] for metric in metrics])
+    values = np.array([getattr(snapshot.frame, metric.field)[0, chosen] for metric in metrics])
     for row in values.T.tolist():
         yield {name: value for name, value in zip(names, row, strict=True) if math.isfinite(value)}
 
 
 def _add_predictions(
-    message: Message, taken: Snapshot, forecast: Forecast, chosen: IntArray
+    message: Message, snapshot: Snapshot, forecast: Forecast, chosen: IntArray
 ) -> None:
-    """Say of each service what the model expects, and more of those at risk."""
-    advised = advice_for_most_at_risk(taken, forecast.probability, forecast.types, chosen)
+    """Add a prediction to each service, with more details at risk."""
+    advised = advice_for_most_at_risk(snapshot, forecast.probability, forecast.types, chosen)
     horizon, version = times.duration(forecast.horizon_s), forecast.model_version
     probabilities = forecast.probability[chosen].tolist()
     risks = forecast.cascade_risk[chosen].tolist()

@@ -1,4 +1,4 @@
-"""`PredictionService`: what the model expects."""
+"""`PredictionService`: predictions, alarms, models and trainings."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ml.features.health import health
 from server.errors import Violation, invalid
 from server.learning.learning import Learning
 from server.records.findings import AlarmOutcome
-from server.rpc import analysis, convert, incidents, learned, paging, times
+from server.rpc import analysis, convert, incidents, models, paging, times, trainings
 from server.rpc.access import Context
 from server.rpc.predictions import MAX_ONE_BY_ONE, Predictions
 from server.systems.repository import Repository
@@ -17,7 +17,7 @@ from sre_edge.v1 import prediction_service_pb2 as pb
 
 
 class PredictionServicer:
-    """Answers from the latest snapshot of one system, of its models, and of what was kept."""
+    """Answers from the latest snapshot of one system, its models, and its stored records."""
 
     def __init__(self, system: System, learning: Learning, repository: Repository) -> None:
         self._system, self._repository = system, repository
@@ -29,13 +29,13 @@ class PredictionServicer:
         """Predict for one service, several, or all, and for the system."""
         latest = self._latest()
         if 0 < len(request.services) <= MAX_ONE_BY_ONE and not request.explain:
-            return latest.answer(request)  # takes less time than a thread would
+            return latest.answer(request)  # faster than handing it to a thread
         return await asyncio.to_thread(latest.answer, request)
 
     async def GetAnalysis(
         self, request: pb.GetAnalysisRequest, context: Context
     ) -> pb.GetAnalysisResponse:
-        """Say how the services stand."""
+        """Analyse the state of the services."""
         return await asyncio.to_thread(self._analysis, request)
 
     async def ListAlarms(
@@ -53,12 +53,12 @@ class PredictionServicer:
     async def GetModel(self, request: pb.GetModelRequest, context: Context) -> pb.GetModelResponse:
         """Describe a model."""
         found = await asyncio.to_thread(self._models.get, request.version)
-        return await asyncio.to_thread(learned.described, found, self._models.live)
+        return await asyncio.to_thread(models.model_details, found, self._models.live)
 
     async def ActivateModel(
         self, request: pb.ActivateModelRequest, context: Context
     ) -> pb.ActivateModelResponse:
-        """Make a model live."""
+        """Activate a model."""
         if not request.version:
             raise invalid([Violation("version", "expected the version of a model")])
         return await self._repository.run_blocking(self._activate, request.version)
@@ -66,34 +66,36 @@ class PredictionServicer:
     async def StartTraining(
         self, request: pb.StartTrainingRequest, context: Context
     ) -> pb.StartTrainingResponse:
-        """Begin a training."""
-        begun = await self._repository.run_blocking(self._trainer.start, learned.order(request))
-        return pb.StartTrainingResponse(training=learned.training(begun))
+        """Start a training."""
+        training = await self._repository.run_blocking(
+            self._trainer.start, trainings.training_request(request)
+        )
+        return pb.StartTrainingResponse(training=trainings.training(training))
 
     async def GetTraining(
         self, request: pb.GetTrainingRequest, context: Context
     ) -> pb.GetTrainingResponse:
-        """Say how far a training is."""
+        """Describe a training and its progress."""
         found = await self._repository.run_blocking(self._trainer.get, request.id or None)
-        return pb.GetTrainingResponse(training=learned.training(found))
+        return pb.GetTrainingResponse(training=trainings.training(found))
 
     def _activate(self, version: str) -> pb.ActivateModelResponse:
         changed = self._models.activate(version, "asked for")
         return pb.ActivateModelResponse(
-            model=learned.model(changed.model, version), previous_version=changed.previous
+            model=models.model(changed.model, version), previous_version=changed.previous
         )
 
     def _list(self, request: pb.ListModelsRequest) -> pb.ListModelsResponse:
-        shown, token = learned.page(self._models.known(), request)
+        shown, token = models.page(self._models.all_models(), request)
         live = self._models.live
         return pb.ListModelsResponse(
-            models=[learned.model(known, live) for known in shown], next_page_token=token
+            models=[models.model(registered, live) for registered in shown], next_page_token=token
         )
 
     def _alarms(self, request: pb.ListAlarmsRequest) -> pb.ListAlarmsResponse:
         page = self._repository.alarms(
-            incidents.wanted_alarms(request),
-            paging.place(request.page_token),
+            incidents.alarm_filter(request),
+            paging.position(request.page_token),
             paging.size(request.page_size),
         )
         if not page.records and request.service:
@@ -106,23 +108,23 @@ class PredictionServicer:
         )
 
     def _analysis(self, request: pb.GetAnalysisRequest) -> pb.GetAnalysisResponse:
-        taken, forecast = self._system.forecast()
-        wanted = taken.indices(request.services)
-        names = taken.graph.names
-        chosen = tuple(range(len(names))) if wanted is None else wanted
-        healthy = health(taken.frame, taken.graph)[0]
+        snapshot, forecast = self._system.forecast()
+        indices = snapshot.indices(request.services)
+        names = snapshot.graph.names
+        chosen = tuple(range(len(names))) if indices is None else indices
+        healthy = health(snapshot.frame, snapshot.graph)[0]
         return pb.GetAnalysisResponse(
-            services=[analysis.service(taken, forecast, healthy, i) for i in chosen],
-            critical_paths=analysis.paths(taken),
-            anomalies=analysis.anomalies(taken, frozenset(names[i] for i in chosen)),
-            cursor=convert.cursor(taken),
-            time=times.timestamp(taken.end_time),
+            services=[analysis.service(snapshot, forecast, healthy, i) for i in chosen],
+            critical_paths=analysis.paths(snapshot),
+            anomalies=analysis.anomalies(snapshot, frozenset(names[i] for i in chosen)),
+            cursor=convert.cursor(snapshot),
+            time=times.timestamp(snapshot.end_time),
         )
 
     def _latest(self) -> Predictions:
-        """Give what can be asked of the latest snapshot."""
-        taken, forecast = self._system.forecast()
-        known = self._predictions
-        if known is None or known.taken is not taken:
-            self._predictions = known = Predictions(taken, forecast)
-        return known
+        """Get the predictions of the latest snapshot."""
+        snapshot, forecast = self._system.forecast()
+        predictions = self._predictions
+        if predictions is None or predictions.snapshot is not snapshot:
+            self._predictions = predictions = Predictions(snapshot, forecast)
+        return predictions

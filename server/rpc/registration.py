@@ -1,4 +1,4 @@
-"""Puts servicers on a server. The stream passes bytes through: it is encoded once for all."""
+"""Registers servicers on a server. Streams pass bytes through: they are encoded once for all."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from google.protobuf.message import DecodeError
 from grpc_health.v1 import health_pb2
 
 from server.learning.learning import Learning
-from server.rpc.access import Limits
-from server.rpc.answering import Behaviour, answering
+from server.rpc.access import CallLimits
 from server.rpc.broadcast import Broadcaster
+from server.rpc.call_metrics import CallMetrics
+from server.rpc.call_pipeline import Behaviour, call_pipeline
 from server.rpc.chaos_service import ChaosServicer
 from server.rpc.event_feed import EventFeed
 from server.rpc.health_service import HealthServicer
 from server.rpc.incident_service import IncidentServicer
-from server.rpc.observed import Observed
 from server.rpc.prediction_service import PredictionServicer
 from server.rpc.server_info import ServerInfo
 from server.rpc.simulation_service import SimulationServicer
@@ -42,7 +42,7 @@ SERVICES: tuple[ServiceDescriptor, ...] = (
 )
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"  # at run time it takes no parameters
 ENCODED = ("GetMetrics",)
-"""Calls with one answer whose servicer encodes it, as the stream does."""
+"""Unary calls whose servicer encodes the response itself."""
 
 HEALTH: ServiceDescriptor = health_pb2.DESCRIPTOR.services_by_name["Health"]
 
@@ -55,50 +55,50 @@ def register(
     ticker: Ticker,
     info: ServerInfo,
     learning: Learning,
-    observed: Observed,
+    metrics: CallMetrics,
     repository: Repository,
     feed: EventFeed,
     settings: Settings,
 ) -> None:
     """Add all services to a server."""
-    patience_s = settings.write_timeout_s
+    write_timeout_s = settings.write_timeout_s
     servicers: tuple[Any, ...] = (
-        SimulationServicer(system, broadcaster, ticker, info, patience_s),
+        SimulationServicer(system, broadcaster, ticker, info, write_timeout_s),
         ChaosServicer(system, repository),
         PredictionServicer(system, learning, repository),
-        IncidentServicer(system, repository, feed, patience_s),
+        IncidentServicer(system, repository, feed, write_timeout_s),
     )
-    limits = Limits(settings.max_calls, settings.max_streams_per_connection)
+    limits = CallLimits(settings.max_calls, settings.max_streams_per_connection)
     handlers = _Handlers()
     for descriptor, servicer in zip(SERVICES, servicers, strict=True):
-        handlers.add(descriptor, servicer, limits, observed)
-    handlers.add(HEALTH, health, health.limits, observed)
+        handlers.add(descriptor, servicer, limits, metrics)
+    handlers.add(HEALTH, health, health.limits, metrics)
     server.add_generic_rpc_handlers((handlers,))
 
 
 class _Handlers(grpc.GenericRpcHandler):
-    """Finds the handler of any method at once; one for each service would be asked in turn."""
+    """Finds the handler of any method with one look-up instead of one per service."""
 
     def __init__(self) -> None:
         self._by_path: dict[str, Handler] = {}
 
     def add(
-        self, service: ServiceDescriptor, servicer: Any, limits: Limits, observed: Observed
+        self, service: ServiceDescriptor, servicer: Any, limits: CallLimits, metrics: CallMetrics
     ) -> None:
         for method in service.methods:
             path = f"/{service.full_name}/{method.name}"
             behaviour = getattr(servicer, method.name)
-            self._by_path[path] = _handler(method, behaviour, limits, observed)
+            self._by_path[path] = _handler(method, behaviour, limits, metrics)
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> Handler | None:
         return self._by_path.get(handler_call_details.method)
 
 
 def _handler(
-    method: MethodDescriptor, behaviour: Behaviour, limits: Limits, observed: Observed
+    method: MethodDescriptor, behaviour: Behaviour, limits: CallLimits, metrics: CallMetrics
 ) -> Handler:
     request = message_factory.GetMessageClass(method.input_type)
-    answer = answering(method, behaviour, limits, observed)
+    answer = call_pipeline(method, behaviour, limits, metrics)
     if method.server_streaming:
         return grpc.unary_stream_rpc_method_handler(
             answer, request_deserializer=_decoder(request), response_serializer=bytes
@@ -112,7 +112,7 @@ def _handler(
 
 
 def _decoder(request: Any) -> Callable[[bytes], Any]:
-    """Make a decoder that gives None for bytes that are no request: gRPC would say UNKNOWN."""
+    """Make a decoder that returns None for malformed requests: gRPC would answer UNKNOWN."""
 
     def decode(data: bytes) -> Any:
         try:

@@ -1,4 +1,4 @@
-"""What a server says of itself."""
+"""Facts about the server, as a message."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class ServerInfo:
     Attributes
     ----------
     settings, system, broadcaster, feed, ticker, lag, store
-        Where the facts are.
+        Sources of the facts.
     started_s
-        When it began, monotonic clock.
+        Start of the server, monotonic clock, seconds.
     """
 
     settings: Settings
@@ -42,7 +42,7 @@ class ServerInfo:
     started_s: float
 
     def message(self) -> pb.GetServerInfoResponse:
-        """Say how things are now."""
+        """Describe the present state."""
         latest = self.system.latest
         return pb.GetServerInfoResponse(
             version=VERSION,
@@ -51,7 +51,7 @@ class ServerInfo:
             clock=convert.clock(self.system.clock),
             limits=self._limits(),
             figures=self._figures(),
-            store=str(self.store.place),
+            store=str(self.store.location),
         )
 
     def _limits(self) -> server_info_pb2.ServerLimits:
@@ -67,12 +67,12 @@ class ServerInfo:
         )
 
     def _figures(self) -> server_info_pb2.ServerFigures:
-        spent_s = tuple(self.ticker.spent_s) or (0.0,)
+        durations_s = tuple(self.ticker.durations_s) or (0.0,)
         return server_info_pb2.ServerFigures(
             uptime=times.duration(time.monotonic() - self.started_s),
             ticks=self.ticker.ticks,
-            tick_seconds_mean=sum(spent_s) / len(spent_s),
-            tick_seconds_max=max(spent_s),
+            tick_seconds_mean=sum(durations_s) / len(durations_s),
+            tick_seconds_max=max(durations_s),
             failed_ticks=self.ticker.failed,
             streams=self.broadcaster.streams,
             dropped_snapshots=self.broadcaster.dropped,

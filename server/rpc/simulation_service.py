@@ -1,17 +1,18 @@
-"""`SimulationService`: the system, its metrics and its past, its clock, and a fresh start."""
+"""`SimulationService`: the system, its metrics, history and clock, and a reset."""
 
 from __future__ import annotations
 
 import asyncio
 
 from server.errors import Violation, invalid, slow_subscriber
-from server.rpc import convert, past, times
+from server.rpc import convert, times
+from server.rpc import history as history_messages
 from server.rpc.access import Context
 from server.rpc.broadcast import Broadcaster
 from server.rpc.catalog import catalog
 from server.rpc.server_info import ServerInfo
 from server.rpc.snapshot_encoder import ENCODER
-from server.rpc.subscriber import Filter
+from server.rpc.subscriber import SnapshotFilter
 from server.systems import history
 from server.systems.system import System
 from server.systems.ticker import Ticker
@@ -24,9 +25,9 @@ class SimulationServicer:
     Parameters
     ----------
     system, broadcaster, ticker, info
-        What is shown, who is told, what drives it, and how the server fares.
+        The system, its subscribers, its clock, and facts about the server.
     write_timeout_s
-        How long a subscriber may not read.
+        How long a write to a subscriber may block, seconds.
     """
 
     def __init__(
@@ -55,22 +56,22 @@ class SimulationServicer:
         )
 
     async def GetMetrics(self, request: pb.GetMetricsRequest, context: Context) -> bytes:
-        """Return the latest snapshot, or the one at a past time; encoded already."""
-        taken = self._system.latest
+        """Return the latest snapshot, or the one at a past time; already encoded."""
+        snapshot = self._system.latest
         if request.HasField("time"):
-            taken = history.at(self._system.history(), times.time(request.time, "time"))
-        wanted = taken.indices(request.services)
-        return await asyncio.to_thread(ENCODER.encode, taken, wanted)
+            snapshot = history.at(self._system.history(), times.time(request.time, "time"))
+        indices = snapshot.indices(request.services)
+        return await asyncio.to_thread(ENCODER.encode, snapshot, indices)
 
     async def StreamMetrics(self, request: pb.StreamMetricsRequest, context: Context) -> None:
-        """Stream snapshots until the client cancels; messages are encoded already."""
-        wanted = Filter(
+        """Stream snapshots until the client cancels; messages are already encoded."""
+        criteria = SnapshotFilter(
             frozenset(request.services),
             edges=not request.without_edges,
             predictions=not request.without_predictions,
         )
         after = request.resume_after
-        subscriber = self._broadcaster.subscribe(wanted, after.run_id, after.sequence)
+        subscriber = self._broadcaster.subscribe(criteria, after.run_id, after.sequence)
         try:
             while True:
                 message = await self._broadcaster.next(subscriber)
@@ -85,10 +86,10 @@ class SimulationServicer:
     async def QueryHistory(
         self, request: pb.QueryHistoryRequest, context: Context
     ) -> pb.QueryHistoryResponse:
-        """Look back."""
-        query, snapshots = past.query(request), self._system.history()
+        """Query the history."""
+        query, snapshots = history_messages.query(request), self._system.history()
         found = await asyncio.to_thread(history.series, snapshots, query)
-        return await asyncio.to_thread(past.answer, found)
+        return await asyncio.to_thread(history_messages.response, found)
 
     async def SetClock(self, request: pb.SetClockRequest, context: Context) -> pb.SetClockResponse:
         """Pause, resume, or set the speed."""
@@ -100,7 +101,7 @@ class SimulationServicer:
         return pb.SetClockResponse(clock=convert.clock(clock), cursor=convert.cursor(latest))
 
     async def Reset(self, request: pb.ResetRequest, context: Context) -> pb.ResetResponse:
-        """Begin a new run; one whose caller has gone meanwhile does not begin."""
+        """Begin a new run, unless the caller has gone in the meantime."""
         seed = request.seed if request.HasField("seed") else None
         async with self._resetting:
             live = await asyncio.to_thread(self._system.prepare, request.topology, seed)
@@ -114,11 +115,11 @@ class SimulationServicer:
     async def GetCatalog(
         self, request: pb.GetCatalogRequest, context: Context
     ) -> pb.GetCatalogResponse:
-        """Say what can be observed and injected."""
+        """Describe the metrics and the kinds of faults."""
         return pb.GetCatalogResponse(catalog=catalog())
 
     async def GetServerInfo(
         self, request: pb.GetServerInfoRequest, context: Context
     ) -> pb.GetServerInfoResponse:
-        """Say what the server is and how it fares."""
+        """Describe the server and its state."""
         return self._info.message()

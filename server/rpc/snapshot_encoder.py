@@ -33,7 +33,7 @@ class SnapshotEncoder:
 
     Parameters
     ----------
-    snapshot
+    message_type
         Class of the messages: `Snapshot`, or one with more metrics.
     services, edges
         Metrics of each service and of each edge.
@@ -43,71 +43,71 @@ class SnapshotEncoder:
 
     def __init__(
         self,
-        snapshot: type[Any] = snapshot_pb2.Snapshot,
+        message_type: type[Any] = snapshot_pb2.Snapshot,
         services: Sequence[Metric] = SERVICE_METRICS,
         edges: Sequence[Metric] = EDGE_METRICS,
         max_plain: int = MAX_PLAIN,
     ) -> None:
-        self._snapshot, self._max_plain = snapshot, max_plain
+        self._message_type, self._max_plain = message_type, max_plain
         self._services, self._edges = services, edges
 
     def encode(
         self,
-        taken: Snapshot,
-        wanted: convert.Indices,
+        snapshot: Snapshot,
+        indices: convert.Indices,
         *,
         edges: bool = True,
         predictions: bool = True,
     ) -> bytes:
         """Encode a snapshot of some services, and of the edges from and to them."""
-        everyone = np.arange(taken.graph.services)
-        chosen = everyone if wanted is None else everyone[list(wanted)]
-        shown = touching(taken, wanted) if edges else everyone[:0]
-        message = self._whole(taken)
+        all_services = np.arange(snapshot.graph.services)
+        chosen = all_services if indices is None else all_services[list(indices)]
+        shown = touching(snapshot, indices) if edges else all_services[:0]
+        message = self._whole(snapshot)
         if len(chosen) + len(shown) <= self._max_plain:
             plain_snapshots.add_services(
-                message, self._services, taken, chosen, predictions=predictions
+                message, self._services, snapshot, chosen, predictions=predictions
             )
-            plain_snapshots.add_edges(message, self._edges, taken, shown)
+            plain_snapshots.add_edges(message, self._edges, snapshot, shown)
             return _response(message.SerializeToString())
-        layout = self._snapshot.DESCRIPTOR
+        layout = self._message_type.DESCRIPTOR
         return _response(
             message.SerializeToString(),
             columnar_services.encoded(
-                layout, self._services, taken, chosen, predictions=predictions
+                layout, self._services, snapshot, chosen, predictions=predictions
             ),
-            columnar_edges.encoded(layout, self._edges, taken, shown),
+            columnar_edges.encoded(layout, self._edges, snapshot, shown),
         )
 
-    def _whole(self, taken: Snapshot) -> Any:
-        """Say what holds for the system as a whole."""
-        message = self._snapshot(
-            cursor=convert.cursor(taken),
-            time=times.timestamp(taken.time),
-            interval_seconds=taken.frame.interval_s,
-            produced_time=times.timestamp(taken.produced_time),
-            active_faults=[faults.fault(fault) for fault in taken.faults],
-            clock=convert.clock(taken.clock),
-            kill_switch=taken.kill_switch,
-            topology_sequence=taken.graph_since,
+    def _whole(self, snapshot: Snapshot) -> Any:
+        """Make the part of the message about the system as a whole."""
+        message = self._message_type(
+            cursor=convert.cursor(snapshot),
+            time=times.timestamp(snapshot.time),
+            interval_seconds=snapshot.frame.interval_s,
+            produced_time=times.timestamp(snapshot.produced_time),
+            active_faults=[faults.fault(fault) for fault in snapshot.faults],
+            clock=convert.clock(snapshot.clock),
+            kill_switch=snapshot.kill_switch,
+            topology_sequence=snapshot.graph_since,
         )
-        if taken.forecast is not None:
-            message.system.CopyFrom(convert.system_prediction(taken, taken.forecast))
+        if snapshot.forecast is not None:
+            message.system.CopyFrom(convert.system_prediction(snapshot, snapshot.forecast))
         return message
 
 
-def touching(taken: Snapshot, wanted: convert.Indices) -> IntArray:
-    """Find the edges from or to the services wanted; gives their indices."""
-    graph = taken.graph
-    if wanted is None:
+def touching(snapshot: Snapshot, indices: convert.Indices) -> IntArray:
+    """Find the edges from or to some services; return their indices."""
+    graph = snapshot.graph
+    if indices is None:
         return np.arange(graph.edges)
     among = np.zeros(graph.services, dtype=np.bool_)
-    among[list(wanted)] = True
+    among[list(indices)] = True
     return np.flatnonzero(among[graph.caller] | among[graph.callee])
 
 
 def _response(*parts: bytes) -> bytes:
-    """Make the parts of a snapshot the one field of a response."""
+    """Wrap the parts of a snapshot in a response."""
     return b"".join((_TAG, varint(sum(map(len, parts))), *parts))
 
 

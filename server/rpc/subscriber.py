@@ -1,4 +1,4 @@
-"""One stream of snapshots: what it has been given, what waits for it, and what it lost."""
+"""One stream of snapshots: its queue, its position, and the snapshots that it lost."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from server.pipeline.snapshot import Snapshot
 from server.rpc import convert
 from sre_edge.v1 import simulation_service_pb2, snapshot_pb2
 
-SLOTS = 4
-"""Snapshots that wait for a subscriber; the oldest gives way to a fifth."""
+MAX_WAITING = 4
+"""Snapshots that may wait for a subscriber; beyond that the oldest is dropped."""
 
 
 @dataclass(frozen=True, slots=True)
-class Filter:
-    """What a subscriber wants.
+class SnapshotFilter:
+    """Selects services and parts of snapshots.
 
     Attributes
     ----------
     services
-        Names; none means all.
+        Names of services; none means all.
     edges, predictions
-        Whether they are part of it.
+        Whether snapshots have edges, and predictions.
     """
 
     services: frozenset[str] = frozenset()
@@ -34,12 +34,12 @@ class Filter:
     predictions: bool = True
 
 
-EVERYTHING = Filter()
+EVERYTHING = SnapshotFilter()
 
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """What was lost to a subscriber; the numbers are None where not known."""
+    """Snapshots that a subscriber lost; the numbers are None if unknown."""
 
     reason: snapshot_pb2.GapReason.ValueType
     run_id: str
@@ -58,55 +58,55 @@ class Gap:
 
 
 class Subscriber:
-    """One stream; used from the event loop alone.
+    """One stream; used from the event loop only.
 
     Parameters
     ----------
-    wanted
-        Its filter.
+    criteria
+        Filter of the stream.
     history
         Gives the recent snapshots of the present run, oldest first.
     after
-        Run and sequence number that it has already: it catches up from the history first.
+        Run and sequence number of its last snapshot: it catches up from the history first.
     gap
-        What it lost before.
+        Snapshots that were lost before.
     """
 
     def __init__(
         self,
-        wanted: Filter,
+        criteria: SnapshotFilter,
         history: Callable[[], Sequence[Snapshot]],
         after: tuple[str, int],
         gap: Gap | None = None,
     ) -> None:
-        self.wanted = wanted
+        self.criteria = criteria
         self._history = history
         self._run_id, self._last = after
         self._gap = gap
         self._catching_up = True
-        self._told: Clock | None = None
+        self._sent_clock: Clock | None = None
         self._clock: Clock | None = None
         self._waiting: deque[tuple[Snapshot, bytes]] = deque()
         self._changed = asyncio.Event()
         self._end: ServerError | None = None
 
-    def offer(self, taken: Snapshot, data: bytes) -> bool:
-        """Queue a snapshot; the oldest one gives way if too many wait. Return whether one did."""
+    def offer(self, snapshot: Snapshot, data: bytes) -> bool:
+        """Queue a snapshot; the oldest is dropped if too many wait. Return whether one was."""
         self._changed.set()
         if self._catching_up:
             return False  # it is in the history
-        if taken.run.id != self._run_id:
+        if snapshot.run.id != self._run_id:
             self._run_ended(self._waiting[0][0].sequence if self._waiting else None)
             self._waiting.clear()
-            self._run_id, self._last = taken.run.id, 0
-        if taken.sequence <= self._last:
+            self._run_id, self._last = snapshot.run.id, 0
+        if snapshot.sequence <= self._last:
             return False
-        if taken.sequence > self._last + 1:
+        if snapshot.sequence > self._last + 1:
             self._catch_up()  # one was never offered: its tick failed after it was published
             return False
-        self._last = taken.sequence
-        self._waiting.append((taken, data))
-        if len(self._waiting) <= SLOTS:
+        self._last = snapshot.sequence
+        self._waiting.append((snapshot, data))
+        if len(self._waiting) <= MAX_WAITING:
             return False
         oldest, _ = self._waiting.popleft()
         slow = snapshot_pb2.GAP_REASON_SLOW_SUBSCRIBER
@@ -116,7 +116,7 @@ class Subscriber:
         return True
 
     def set_clock(self, clock: Clock) -> None:
-        """Tell the stream of the simulated clock, after what waits already."""
+        """Send the state of the clock, after the snapshots that wait."""
         self._clock = clock
         self._changed.set()
 
@@ -125,13 +125,13 @@ class Subscriber:
         self._end = self._end or error
         self._changed.set()
 
-    async def next(self, encode: Callable[[Snapshot, Filter], Awaitable[bytes]]) -> bytes:
+    async def next(self, encode: Callable[[Snapshot, SnapshotFilter], Awaitable[bytes]]) -> bytes:
         """Wait for the next message.
 
         Raises
         ------
         ServerError
-            What the stream was ended with.
+            The error that the stream was ended with.
         """
         while True:
             if self._end is not None:
@@ -141,21 +141,21 @@ class Subscriber:
                 gap, self._gap = self._gap, None
                 return gap.encoded()
             if behind is not None:
-                self._last, self._told = behind.sequence, behind.clock
+                self._last, self._sent_clock = behind.sequence, behind.clock
                 self._catching_up = behind is not self._history()[-1]
-                return await encode(behind, self.wanted)
+                return await encode(behind, self.criteria)
             if self._waiting:
-                taken, data = self._waiting.popleft()
-                self._told = taken.clock
+                snapshot, data = self._waiting.popleft()
+                self._sent_clock = snapshot.clock
                 return data
-            if self._clock is not None and self._clock != self._told:
-                self._told = self._clock
+            if self._clock is not None and self._clock != self._sent_clock:
+                self._sent_clock = self._clock
                 return _encoded(self._clock)
             self._changed.clear()
             await self._changed.wait()
 
     def _missed(self) -> Snapshot | None:
-        """Give the next snapshot of the history; None: there is no more."""
+        """Get the next snapshot from the history; None if there is no more."""
         history = self._history()
         latest = history[-1]
         if latest.run.id != self._run_id:
@@ -172,7 +172,7 @@ class Subscriber:
         return None
 
     def _catch_up(self) -> None:
-        """Take what waits from the history, too."""
+        """Read the waiting snapshots from the history, too."""
         if self._waiting:
             self._last = self._waiting[0][0].sequence - 1
             self._waiting.clear()

@@ -1,1 +1,1 @@
-"""Where frames come from: one adapter of the ports per kind of source."""
+"""Adapters of the ports: one for each kind of source."""

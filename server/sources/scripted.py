@@ -102,10 +102,10 @@ class ScriptedSystem:
 
     def inject(self, fault: Fault) -> Fault:
         """Note a fault."""
-        known = fault if fault.target else replace(fault, target=self.graph.names[-1])
-        check(known, self.graph)
-        self.injected.append(known)
-        return known
+        resolved = fault if fault.target else replace(fault, target=self.graph.names[-1])
+        check(resolved, self.graph)
+        self.injected.append(resolved)
+        return resolved
 
     def stop(self, fault: Fault) -> None:
         """Forget a fault."""

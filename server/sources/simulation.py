@@ -21,11 +21,11 @@ from telemetry.frame import FRAME_INTERVAL_S, Frame, Truth
 from telemetry.graph import ServiceGraph
 
 WARM_UP_FRAMES = 60
-"""Simulated before a run is shown, so that the model knows what is normal."""
+"""Frames simulated before the first snapshot, so that the model has a baseline."""
 TOPOLOGY, SCENARIO = "topology", "document"
 """Fields of the requests that hold a document."""
 
-# "topology: services[0].name: expected ..."; a place in the text, such as "line 3", is no path.
+# "topology: services[0].name: expected ..."; a position such as "line 3" is not a path.
 _PROBLEM = re.compile(r"(?!line \d)(?P<path>\S+): (?P<expected>.*)", re.DOTALL)
 
 
@@ -35,11 +35,11 @@ class SimulatedSystem:
     Parameters
     ----------
     topology
-        What is simulated.
+        Topology to simulate.
     seed
-        Seed of its randomness.
+        Seed of the simulation.
     now
-        Wall clock. The simulated one is as late when the warm-up is over.
+        Wall clock; the simulated clock reaches it at the end of the warm-up.
     """
 
     def __init__(self, topology: Topology, seed: int, now: datetime) -> None:
@@ -50,7 +50,7 @@ class SimulatedSystem:
 
     @property
     def graph(self) -> ServiceGraph:
-        """What is simulated; it never changes."""
+        """Graph of the simulated system; it never changes."""
         return self._simulation.graph
 
     @property
@@ -84,7 +84,7 @@ class SimulatedSystem:
         except ScenarioError as error:
             raise invalid(_violation(SCENARIO, problem) for problem in error.problems) from error
         if len(scenarios) > 1:
-            expected = f"expected one scenario, got {len(scenarios)}: run one after the other"
+            expected = f"expected one scenario, got {len(scenarios)}: run them one by one"
             raise invalid([Violation(SCENARIO, expected)])
         (scenario,) = scenarios
         states_load = scenario.load != Load()
@@ -92,11 +92,13 @@ class SimulatedSystem:
 
     def inject(self, fault: Fault) -> Fault:
         """Inject a fault from the next sub-step on."""
-        known = fault if fault.target else replace(fault, target=self._simulation.most_depended_on)
-        self._simulation.inject(known)
+        resolved = (
+            fault if fault.target else replace(fault, target=self._simulation.most_depended_on)
+        )
+        self._simulation.inject(resolved)
         self._faults = [one for one in self._faults if one.end_s > self.time_s]
-        self._faults.append(known)
-        return known
+        self._faults.append(resolved)
+        return resolved
 
     def stop(self, fault: Fault) -> None:
         """End a fault."""
@@ -116,9 +118,9 @@ class SimulationFactory:
     Attributes
     ----------
     topology
-        What is simulated.
+        Topology to simulate.
     seed
-        Seed of its randomness.
+        Seed of the simulation.
     """
 
     topology: Topology
@@ -180,10 +182,10 @@ def _load_at(start: datetime) -> Load:
 
 
 def _violation(field: str, problem: str) -> Violation:
-    """Make "topology: services[0].name: expected ..." a violation of that place."""
-    said = problem.removeprefix(f"{field}: ")
-    found = _PROBLEM.fullmatch(said)
-    if not found:
-        return Violation(field, said)
-    path = found["path"]
-    return Violation(field + path if path.startswith("[") else f"{field}.{path}", found["expected"])
+    """Convert "topology: services[0].name: expected ..." to a violation of that field."""
+    text = problem.removeprefix(f"{field}: ")
+    match = _PROBLEM.fullmatch(text)
+    if not match:
+        return Violation(field, text)
+    path = match["path"]
+    return Violation(field + path if path.startswith("[") else f"{field}.{path}", match["expected"])

@@ -1,6 +1,6 @@
-"""Records that outlive the process: where they are, their tables, and who writes them."""
+"""The database of records that survive a restart: location, tables, and writer."""
 
 from server.store.database import Store, open_store
-from server.store.place import Place, PlaceError, StoreError, place
+from server.store.location import StoreError, StoreLocation, StoreLocationError, locate
 
-__all__ = ["Place", "PlaceError", "Store", "StoreError", "open_store", "place"]
+__all__ = ["Store", "StoreError", "StoreLocation", "StoreLocationError", "locate", "open_store"]

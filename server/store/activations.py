@@ -1,4 +1,4 @@
-"""Which model went live when."""
+"""Activations of models: which model went live when."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ class Activation:
     Attributes
     ----------
     version
-        Which.
+        Version of the model.
     time
-        When, wall clock.
+        Time of the activation, wall clock.
     reason
-        Who asked for it, or why.
+        Why it went live.
     """
 
     version: str
@@ -31,7 +31,7 @@ class Activation:
 
 
 def add(connection: Connection, activation: Activation) -> None:
-    """Note that a model went live."""
+    """Store that a model went live."""
     connection.execute(
         insert(activations).values(
             version=activation.version, time=activation.time, reason=activation.reason
@@ -40,12 +40,12 @@ def add(connection: Connection, activation: Activation) -> None:
 
 
 def latest(connection: Connection) -> Activation | None:
-    """Give the model that went live last; None if none ever did."""
+    """Read the latest activation; None if there is none."""
     query = select(activations).order_by(activations.c.id.desc()).limit(1)
     row = connection.execute(query).one_or_none()
     return None if row is None else Activation(row.version, row.time, row.reason)
 
 
 def versions(connection: Connection) -> set[str]:
-    """Give all models that ever went live."""
+    """Read the versions of all models that ever went live."""
     return set(connection.execute(select(activations.c.version).distinct()).scalars())

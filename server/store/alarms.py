@@ -13,21 +13,21 @@ from server.store.documents import parsed, plain, prune, save
 from server.store.pages import Page, newest
 from server.store.schema import alarms
 
-KEPT = 50_000
+MAX_RECORDS = 50_000
 
 
 @dataclass(frozen=True, slots=True)
 class AlarmFilter:
-    """Which alarms are wanted; None and "" stand for any.
+    """Selects alarms; None and "" stand for any.
 
     Attributes
     ----------
     service
-        Whose.
+        Name of the service.
     outcome
-        How they turned out.
+        Outcome of the alarms.
     since, until
-        Those that were raised from one time on and before another, simulated clock.
+        Range of the time when they were raised, without its end, simulated clock.
     """
 
     service: str = ""
@@ -37,7 +37,7 @@ class AlarmFilter:
 
 
 def put(connection: Connection, alarm: Alarm) -> None:
-    """Keep an alarm as it is now."""
+    """Store an alarm, or update it."""
     values = {
         "service": alarm.service,
         "outcome": alarm.outcome.value,
@@ -47,22 +47,24 @@ def put(connection: Connection, alarm: Alarm) -> None:
     save(connection, alarms, alarm.id, values)
 
 
-def page(connection: Connection, wanted: AlarmFilter, before: int | None, size: int) -> Page[Alarm]:
-    """Give alarms, the newest first, from before a place on."""
+def page(
+    connection: Connection, criteria: AlarmFilter, before: int | None, size: int
+) -> Page[Alarm]:
+    """Read alarms, the newest first, that are older than a position."""
     query = select(alarms)
-    if wanted.service:
-        query = query.where(alarms.c.service == wanted.service)
-    if wanted.outcome is not None:
-        query = query.where(alarms.c.outcome == wanted.outcome.value)
-    if wanted.since is not None:
-        query = query.where(alarms.c.raised >= wanted.since)
-    if wanted.until is not None:
-        query = query.where(alarms.c.raised < wanted.until)
+    if criteria.service:
+        query = query.where(alarms.c.service == criteria.service)
+    if criteria.outcome is not None:
+        query = query.where(alarms.c.outcome == criteria.outcome.value)
+    if criteria.since is not None:
+        query = query.where(alarms.c.raised >= criteria.since)
+    if criteria.until is not None:
+        query = query.where(alarms.c.raised < criteria.until)
     return newest(connection, query, alarms, before, size, lambda d: parsed(Alarm, d))
 
 
 def end_run(connection: Connection) -> int:
-    """Settle the alarms that were undecided when a server ended; return how many."""
+    """Close the alarms that were pending when a server ended; return how many."""
     query = select(alarms.c.document).where(alarms.c.outcome == AlarmOutcome.PENDING.value)
     rows = connection.execute(query).all()
     for row in rows:
@@ -71,5 +73,5 @@ def end_run(connection: Connection) -> int:
 
 
 def drop_old(connection: Connection) -> None:
-    """Keep the newest only."""
-    prune(connection, alarms, KEPT)
+    """Delete all but the newest alarms."""
+    prune(connection, alarms, MAX_RECORDS)

@@ -1,4 +1,4 @@
-"""The database: opened, checked, brought to the present schema, and written by one thread."""
+"""The database: opened, checked, migrated, and written by one thread."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
-from server.store.place import LOCK, Place, PlaceError, StoreError, hold
-from server.store.writer import ANSWERS_WITHIN_S, Writer
+from server.store.location import LOCK, StoreError, StoreLocation, StoreLocationError, lock_file
+from server.store.writer import ANSWER_TIMEOUT_S, Writer
 
-BUSY_S = 5.0
-CONNECT_S = 5
-LOCK_MS = 3000
-ANSWERS_MS = round(1000 * ANSWERS_WITHIN_S)
-_PATIENCE = {
-    "connect_timeout": CONNECT_S,
-    "options": f"-c statement_timeout={ANSWERS_MS}",
-    # A host that is gone says nothing: TCP alone would wait for a quarter of an hour.
-    "tcp_user_timeout": ANSWERS_MS,
+BUSY_TIMEOUT_S = 5.0
+CONNECT_TIMEOUT_S = 5
+LOCK_TIMEOUT_MS = 3000
+ANSWER_TIMEOUT_MS = round(1000 * ANSWER_TIMEOUT_S)
+_TIMEOUTS = {
+    "connect_timeout": CONNECT_TIMEOUT_S,
+    "options": f"-c statement_timeout={ANSWER_TIMEOUT_MS}",
+    # Without these, TCP would wait a quarter of an hour for a host that has gone.
+    "tcp_user_timeout": ANSWER_TIMEOUT_MS,
     "keepalives_idle": 5,
     "keepalives_interval": 2,
     "keepalives_count": 3,
 }
-WAITING_CALLS = 16
-"""Threads for calls that wait for the database; the others queue."""
+BLOCKING_THREADS = 16
+"""Threads for calls that wait for the database; further calls queue."""
 SERVER_LOCK = 0x5E_ED6E
-"""Key of the advisory lock that says that a server uses a PostgreSQL database."""
+"""Key of the advisory lock of a PostgreSQL database that a server uses."""
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
 P = ParamSpec("P")
@@ -45,31 +45,31 @@ Result = TypeVar("Result")
 
 
 class Store:
-    """An open database; safe to use from any thread; from an event loop by `run_blocking` alone.
+    """An open database; thread-safe; from an event loop only through `run_blocking`.
 
-    Reads run where they are asked for, side by side. Writes run in one thread, one transaction
-    each, in the order in which they were asked for.
+    Reads run in the calling threads, concurrently. Writes run in one thread, one transaction
+    each, in the order of the calls.
 
     Parameters
     ----------
-    where
-        The place; its lock is held by `held`.
+    location
+        Location of the database.
     engine
-        SQLAlchemy's.
-    held
-        Closed at the end.
+        Engine of SQLAlchemy.
+    resources
+        Locks and engine, closed at the end.
     """
 
-    def __init__(self, where: Place, engine: Engine, held: ExitStack) -> None:
-        self.place = where
+    def __init__(self, location: StoreLocation, engine: Engine, resources: ExitStack) -> None:
+        self.location = location
         self._engine = engine
-        self._held = held
+        self._resources = resources
         self._writer = Writer(self._transaction)
-        self._waiting = ThreadPoolExecutor(WAITING_CALLS, thread_name_prefix="store call")
+        self._blocking = ThreadPoolExecutor(BLOCKING_THREADS, thread_name_prefix="store call")
 
     @property
     def lost(self) -> int:
-        """Writes that were offered and not done, so far."""
+        """Number of offered writes that were lost."""
         return self._writer.lost
 
     def read(self, work: Callable[[Connection], Result]) -> Result:
@@ -78,100 +78,100 @@ class Store:
         Raises
         ------
         StoreError
-            If the database does not answer.
+            If the database does not respond.
         """
         return self._transaction(work)
 
     def write(self, work: Callable[[Connection], Result]) -> Future[Result]:
-        """Write after all writes that were asked for before; waits while too many do, for 10 s.
+        """Write after all earlier writes; waits up to 10 s while too many are queued.
 
         The future holds the result, or a `StoreError`.
         """
         return self._writer.write(work)
 
     def ask(self, work: Callable[[Connection], Result]) -> Result:
-        """Read or write after all writes that were asked for before, and wait for the result.
+        """Read or write after all earlier writes, and wait for the result.
 
         Raises
         ------
         StoreError
-            If the database does not answer, or not in time.
+            If the database does not respond in time.
         """
         return self._writer.ask(work)
 
     def offer(self, work: Callable[[Connection], Any]) -> bool:
-        """Write soon, or not at all if too many writes wait; never waits.
+        """Write soon, or not at all if too many writes are queued; never waits.
 
-        What fails is logged, and counted in `lost`.
+        Failed writes are logged, and counted in `lost`.
         """
         return self._writer.offer(work)
 
     async def run_blocking(
         self, work: Callable[P, Result], *args: P.args, **kwargs: P.kwargs
     ) -> Result:
-        """Have a thread that is there for it do what waits for the database.
+        """Run what waits for the database in a thread that is reserved for it.
 
-        The threads of the event loop itself are left to calls that do not: none of those, the kill
-        switch among them, queues behind a database that does not answer.
+        The default threads of the event loop are left to other calls, such as the kill switch, so
+        that those do not queue behind a database that does not respond.
         """
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._waiting, partial(work, *args, **kwargs))
+        return await loop.run_in_executor(self._blocking, partial(work, *args, **kwargs))
 
     def close(self) -> None:
-        """Finish the writes that wait, and close the database."""
-        self._waiting.shutdown(wait=False)
+        """Finish the queued writes, and close the database."""
+        self._blocking.shutdown(wait=False)
         self._writer.close()
-        self._held.close()
+        self._resources.close()
 
     def _transaction(self, work: Callable[[Connection], Result]) -> Result:
         try:
             with self._engine.begin() as connection:
                 return work(connection)
         except SQLAlchemyError as error:
-            raise StoreError(f"{self.place}: {_reason(self.place, error)}") from error
+            raise StoreError(f"{self.location}: {_reason(self.location, error)}") from error
 
 
-def open_store(where: Place) -> Store:
-    """Open a database, and bring its tables to the present schema.
+def open_store(location: StoreLocation) -> Store:
+    """Open a database, and migrate it to the present schema.
 
     Raises
     ------
     PlaceError
-        If it cannot be used: damaged, locked, not writable, not there, or of a newer version.
-        Nothing in it is changed then.
+        If the database cannot be used: damaged, locked, not writable, missing, or of a newer
+        version. Nothing in it is changed then.
     """
-    with ExitStack() as held:
-        held.enter_context(hold(where.data / LOCK))
-        if (file := where.file) is not None:
-            held.enter_context(hold(file.parent / f".{file.name}{LOCK}"))
-        engine = _engine(where)
-        held.callback(engine.dispose)
+    with ExitStack() as resources:
+        resources.enter_context(lock_file(location.data / LOCK))
+        if (file := location.file) is not None:
+            resources.enter_context(lock_file(file.parent / f".{file.name}{LOCK}"))
+        engine = _engine(location)
+        resources.callback(engine.dispose)
         try:
-            if where.file is None:
-                held.enter_context(_only_server(engine))
+            if location.file is None:
+                resources.enter_context(_server_lock(engine))
             else:
-                _check_file(where.file, engine)
+                _check_file(location.file, engine)
             with engine.begin() as connection:
                 _migrate(connection)
-        except PlaceError as error:
-            raise PlaceError(f"{where}: {error}") from error
+        except StoreLocationError as error:
+            raise StoreLocationError(f"{location}: {error}") from error
         except SQLAlchemyError as error:
-            raise PlaceError(f"{where}: {_reason(where, error)}") from error
+            raise StoreLocationError(f"{location}: {_reason(location, error)}") from error
         except CommandError as error:
-            raise PlaceError(f"{where}: expected records that this version knows: {error}") from (
-                error
-            )
-        return Store(where, engine, held.pop_all())
+            raise StoreLocationError(
+                f"{location}: expected records that this version knows: {error}"
+            ) from (error)
+        return Store(location, engine, resources.pop_all())
 
 
-def _engine(where: Place) -> Engine:
-    if where.file is None:
-        return create_engine(where.url, pool_pre_ping=True, connect_args=_PATIENCE)
-    engine = create_engine(where.url, connect_args={"timeout": BUSY_S})
+def _engine(location: StoreLocation) -> Engine:
+    if location.file is None:
+        return create_engine(location.url, pool_pre_ping=True, connect_args=_TIMEOUTS)
+    engine = create_engine(location.url, connect_args={"timeout": BUSY_TIMEOUT_S})
 
     @event.listens_for(engine, "connect")
-    def settle(connection: Any, _: Any) -> None:
-        # SQLAlchemy begins transactions itself: the driver's own way would leave out DDL.
+    def configure(connection: Any, _: Any) -> None:
+        # SQLAlchemy begins transactions itself, because the driver would leave out DDL.
         connection.isolation_level = None
         cursor = connection.cursor()
         cursor.execute("PRAGMA foreign_keys=ON")
@@ -186,39 +186,39 @@ def _engine(where: Place) -> Engine:
 
 
 def _check_file(file: Path, engine: Engine) -> None:
-    """Find out whether a database file is whole and can be written, and switch on its log."""
+    """Check that a database file is intact and writable, and enable its write-ahead log."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    known = file.exists() and file.stat().st_size > 0
+    existed = file.exists() and file.stat().st_size > 0
     with engine.connect() as connection:
         raw = connection.connection.cursor()
         try:
-            if known:
+            if existed:
                 raw.execute("PRAGMA quick_check(1)")
-                found = raw.fetchone()
-                if found is None or found[0] != "ok":
-                    raise PlaceError(_damaged())
+                answer = raw.fetchone()
+                if answer is None or answer[0] != "ok":
+                    raise StoreLocationError(_damaged())
             raw.execute("PRAGMA journal_mode=WAL")
-            raw.execute("BEGIN IMMEDIATE")  # says now whether it can be written
+            raw.execute("BEGIN IMMEDIATE")  # fails now if it is not writable
             raw.execute("ROLLBACK")
         except engine.dialect.loaded_dbapi.Error as error:
-            raise PlaceError(_said(error)) from error
+            raise StoreLocationError(_driver_text(error)) from error
         finally:
             raw.close()
 
 
 @contextmanager
-def _only_server(engine: Engine) -> Iterator[None]:
-    """Hold a PostgreSQL database for this server, on a connection of its own.
+def _server_lock(engine: Engine) -> Iterator[None]:
+    """Lock a PostgreSQL database for this server, on a connection of its own.
 
-    One that was killed may hold it for a moment yet.
+    A server that was killed may still hold the lock for a moment.
     """
     key = {"key": SERVER_LOCK}
     with engine.connect() as connection:
-        connection.execute(text(f"SET lock_timeout = {LOCK_MS}"))
+        connection.execute(text(f"SET lock_timeout = {LOCK_TIMEOUT_MS}"))
         try:
             connection.execute(text("SELECT pg_advisory_lock(:key)"), key)
         except OperationalError as error:
-            raise PlaceError("is in use by another server") from error
+            raise StoreLocationError("is in use by another server") from error
         connection.commit()
         yield
         with suppress(SQLAlchemyError):
@@ -235,13 +235,13 @@ def _migrate(connection: Connection) -> None:
     command.upgrade(config, "head")
 
 
-def _reason(where: Place, error: SQLAlchemyError) -> str:
-    said = _said(error.orig) if isinstance(error, DBAPIError) else str(error)
-    return where.without_secrets(said)
+def _reason(location: StoreLocation, error: SQLAlchemyError) -> str:
+    text_ = _driver_text(error.orig) if isinstance(error, DBAPIError) else str(error)
+    return location.without_secrets(text_)
 
 
-def _said(error: BaseException | None) -> str:
-    """Say what a driver means."""
+def _driver_text(error: BaseException | None) -> str:
+    """Explain an error of a driver."""
     text_ = " ".join(str(error).split())
     if "malformed" in text_ or "not a database" in text_:
         return _damaged()
@@ -254,6 +254,6 @@ def _said(error: BaseException | None) -> str:
 
 def _damaged() -> str:
     return (
-        "is damaged or no SQLite database; it was left as it is: move it away or restore it, or "
+        "is damaged or not an SQLite database; it was not changed: move it away or restore it, or "
         "choose another with SRE_EDGE_STORE"
     )

@@ -1,4 +1,4 @@
-"""Records as JSON documents, and tables of them that are written again while they change."""
+"""Records as JSON documents, and tables of documents that are updated as records change."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ Record = TypeVar("Record")
 
 
 def plain(value: Any) -> Any:
-    """Make JSON values of a record of dataclasses, enums, times, tuples and plain values."""
+    """Convert a record of dataclasses, enums, times, tuples and plain values to JSON values."""
     return _writer(type(value))(value)  # type: ignore[arg-type]
 
 
 def parsed(kind: type[Record], value: Any) -> Record:
-    """Make the record again; the opposite of `plain`.
+    """Convert JSON values back to a record; the inverse of `plain`.
 
-    Fields that a newer server added are passed over; those that an older one did not know have
-    their defaults.
+    Unknown fields, of a newer server, are ignored; missing ones, of an older server, get their
+    defaults.
     """
     record: Record = _reader(kind)(value)  # type: ignore[arg-type]
     return record
 
 
 def save(connection: Connection, table: Table, key: str, values: Mapping[str, Any]) -> None:
-    """Write a record that is known by its key, for the first time or again."""
+    """Insert or update the record with a key."""
     changed = connection.execute(update(table).where(table.c.key == key).values(values))
     if not changed.rowcount:
         connection.execute(insert(table).values(key=key, **values))
 
 
 def prune(connection: Connection, table: Table, kept: int) -> None:
-    """Drop the oldest records beyond so many."""
+    """Delete the oldest records beyond a number."""
     query = select(table.c.id).order_by(table.c.id.desc()).offset(kept).limit(1)
     oldest = connection.execute(query).scalar_one_or_none()
     if oldest is not None:
@@ -62,20 +62,20 @@ def _writer(kind: type) -> Callable[[Any], Any]:
 
 @cache
 def _reader(kind: Any) -> Callable[[Any], Any]:
-    """Make the function that reads a value of a type; no field is of a union but with None."""
+    """Make the function that reads a value of a type; the only unions are with None."""
     if get_origin(kind) in (Union, types.UnionType):
-        (only,) = (given for given in get_args(kind) if given is not type(None))
+        (only,) = (member for member in get_args(kind) if member is not type(None))
         return _reader(only)
     if get_origin(kind) is tuple:
         read = _reader(get_args(kind)[0])
         return lambda items: tuple(read(item) for item in items)
     if is_dataclass(kind):
         readers = {name: _reader(hint) for name, hint in get_type_hints(kind).items()}
-        return lambda stated: kind(  # type: ignore[operator]
+        return lambda document: kind(  # type: ignore[operator]
             **{
-                name: None if stated[name] is None else read(stated[name])
+                name: None if document[name] is None else read(document[name])
                 for name, read in readers.items()
-                if name in stated
+                if name in document
             }
         )
     if issubclass(kind, Enum):

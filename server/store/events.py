@@ -1,4 +1,4 @@
-"""The latest events of this run and of those before."""
+"""The latest events of this run and of earlier runs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sqlalchemy import insert, select
 from sqlalchemy.engine import Connection, Row
 
 from server.records.events import (
-    KEPT,
+    MAX_RECORDS,
     EventKind,
     LoggedEvent,
     ModelChange,
@@ -40,9 +40,9 @@ _DETAILS: dict[EventKind, type[Any]] = {
 }
 
 
-def add(connection: Connection, found: Sequence[LoggedEvent]) -> None:
-    """Keep events, in their order."""
-    if not found:
+def add(connection: Connection, logged: Sequence[LoggedEvent]) -> None:
+    """Store events, in their order."""
+    if not logged:
         return
     rows = [
         {
@@ -57,25 +57,25 @@ def add(connection: Connection, found: Sequence[LoggedEvent]) -> None:
                 "detail": plain(event.detail),
             },
         }
-        for event in found
+        for event in logged
     ]
     connection.execute(insert(events), rows)
 
 
-def latest(connection: Connection, most: int = KEPT) -> list[LoggedEvent]:
-    """Give the latest events, oldest first."""
-    query = select(events).order_by(events.c.id.desc()).limit(most)
+def latest(connection: Connection, limit: int = MAX_RECORDS) -> list[LoggedEvent]:
+    """Read the latest events, oldest first."""
+    query = select(events).order_by(events.c.id.desc()).limit(limit)
     return [_event(row) for row in reversed(connection.execute(query).all())]
 
 
 def drop_old(connection: Connection) -> None:
-    """Keep the newest only: as many as the log has in memory."""
-    prune(connection, events, KEPT)
+    """Delete all but the newest events, as many as the log has in memory."""
+    prune(connection, events, MAX_RECORDS)
 
 
 def _event(row: Row[Any]) -> LoggedEvent:
     kind = EventKind(row.kind)
-    detail, stated = row.document["detail"], _DETAILS.get(kind)
+    detail, record_type = row.document["detail"], _DETAILS.get(kind)
     return LoggedEvent(
         run_id=row.run_id,
         sequence=row.sequence,
@@ -84,5 +84,5 @@ def _event(row: Row[Any]) -> LoggedEvent:
         time=row.time,
         services=tuple(row.document["services"]),
         text=row.document["text"],
-        detail=None if stated is None or detail is None else parsed(stated, detail),
+        detail=None if record_type is None or detail is None else parsed(record_type, detail),
     )

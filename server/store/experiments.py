@@ -1,108 +1,62 @@
-"""Experiments on the live system that models learn from, with their labelled examples."""
+"""Experiments, the newest first."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from dataclasses import replace
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import select
 from sqlalchemy.engine import Connection
 
-from server.store.schema import examples, experiments
+from server.records.experiments import Experiment, ExperimentEnd, ExperimentState, FaultEnd
+from server.store.documents import parsed, plain, prune, save
+from server.store.pages import Page, newest
+from server.store.schema import chaos_experiments
 
-KEPT_EXPERIMENTS = 200
-KEPT_BYTES = 512 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class LearnedExperiment:
-    """One experiment.
-
-    Attributes
-    ----------
-    run_id, topology
-        Run it belongs to, and the name of the system.
-    first_sequence
-        Number of its first frame within the run.
-    started, ended
-        Begin of the first frame and end of the last one, simulated clock.
-    faults
-        Those that acted, as JSON: id, target, kind, intensity, start and duration.
-    services, frames, incidents
-        How many are recorded.
-    bytes
-        Size of the examples.
-    id
-        Given by the database; rising.
-    """
-
-    run_id: str
-    topology: str
-    first_sequence: int
-    started: datetime
-    ended: datetime
-    faults: list[dict[str, Any]]
-    services: int
-    frames: int
-    incidents: int
-    bytes: int
-    id: int = 0
-
-    @property
-    def key(self) -> str:
-        """What no other experiment has, in whatever database it is."""
-        return f"{self.run_id}-{self.first_sequence}"
+MAX_RECORDS = 10_000
 
 
-def add(
-    connection: Connection,
-    experiment: LearnedExperiment,
-    content: bytes,
-    *,
-    kept: int = KEPT_EXPERIMENTS,
-    kept_bytes: int = KEPT_BYTES,
-) -> int:
-    """Keep an experiment, and drop the oldest ones beyond the limits; return its identifier."""
-    values = {name: getattr(experiment, name) for name in _NAMES}
-    added = connection.execute(insert(experiments).values(values)).inserted_primary_key
-    assert added is not None  # noqa: S101 - a table with a primary key gives one
-    number = int(added[0])
-    connection.execute(insert(examples).values(experiment_id=number, content=content))
-    total = 0
-    for place, row in enumerate(connection.execute(_NEWEST).all()):
-        total += row.bytes
-        if place and (place >= kept or total > kept_bytes):
-            connection.execute(delete(examples).where(examples.c.experiment_id <= row.id))
-            connection.execute(delete(experiments).where(experiments.c.id <= row.id))
-            break
-    return number
+def put(connection: Connection, experiment: Experiment) -> None:
+    """Store an experiment, or update it."""
+    values = {
+        "finished": experiment.state is ExperimentState.FINISHED,
+        "document": plain(experiment),
+    }
+    save(connection, chaos_experiments, experiment.id, values)
 
 
-def newest(connection: Connection) -> list[LearnedExperiment]:
-    """Give all experiments, newest first."""
-    rows = connection.execute(select(experiments).order_by(experiments.c.id.desc()))
-    return [
-        LearnedExperiment(id=row.id, **{name: getattr(row, name) for name in _NAMES})
-        for row in rows
-    ]
-
-
-def content(connection: Connection, number: int) -> bytes | None:
-    """Give the examples of an experiment; None if it has been dropped."""
-    query = select(examples.c.content).where(examples.c.experiment_id == number)
+def get(connection: Connection, experiment_id: str) -> Experiment | None:
+    """Read an experiment; None if there is none with this identifier."""
+    query = select(chaos_experiments.c.document).where(chaos_experiments.c.key == experiment_id)
     found = connection.execute(query).scalar_one_or_none()
-    return None if found is None else bytes(found)
+    return None if found is None else parsed(Experiment, found)
 
 
-def count(connection: Connection, after: int = 0) -> int:
-    """Count the experiments whose identifiers come after another."""
-    query = select(func.count()).select_from(experiments).where(experiments.c.id > after)
-    return int(connection.execute(query).scalar_one())
+def page(connection: Connection, before: int | None, size: int) -> Page[Experiment]:
+    """Read experiments, the newest first, that are older than a position."""
+    table = chaos_experiments
+    return newest(connection, select(table), table, before, size, lambda d: parsed(Experiment, d))
 
 
-_NAMES: Sequence[str] = [
-    column.name for column in experiments.columns if column is not experiments.c.id
-]
-_NEWEST = select(experiments.c.id, experiments.c.bytes).order_by(experiments.c.id.desc())
+def end_run(connection: Connection) -> int:
+    """Finish the experiments that were unfinished when a server ended; return how many."""
+    table = chaos_experiments
+    rows = connection.execute(select(table.c.document).where(~table.c.finished)).all()
+    for row in rows:
+        experiment = parsed(Experiment, row.document)
+        faults = tuple(
+            fault if fault.ended_by else replace(fault, ended_by=FaultEnd.RUN_ENDED)
+            for fault in experiment.faults
+        )
+        ended = replace(
+            experiment,
+            state=ExperimentState.FINISHED,
+            ended_by=ExperimentEnd.RUN_ENDED,
+            faults=faults,
+        )
+        put(connection, ended)
+    return len(rows)
+
+
+def drop_old(connection: Connection) -> None:
+    """Delete all but the newest experiments."""
+    prune(connection, chaos_experiments, MAX_RECORDS)

@@ -13,21 +13,21 @@ from server.store.documents import parsed, plain, prune, save
 from server.store.pages import Page, newest
 from server.store.schema import incidents
 
-KEPT = 20_000
+MAX_RECORDS = 20_000
 
 
 @dataclass(frozen=True, slots=True)
 class IncidentFilter:
-    """Which incidents are wanted; None and "" stand for any.
+    """Selects incidents; None and "" stand for any.
 
     Attributes
     ----------
     service
-        Affected.
+        Name of an affected service.
     state
-        Open or closed.
+        Whether they are open or closed.
     since, until
-        Those that were open at some time between, both on the simulated clock.
+        Range of time in which they were open at some time, simulated clock.
     """
 
     service: str = ""
@@ -37,10 +37,10 @@ class IncidentFilter:
 
 
 def put(connection: Connection, incident: Incident) -> None:
-    """Keep an incident as it is now."""
+    """Store an incident, or update it."""
     values = {
         "open": incident.state is IncidentState.OPEN,
-        # Names are DNS labels: the bars keep one from being found inside of another.
+        # Names are DNS labels: with bars around it, a name is not found inside another one.
         "services": f"|{'|'.join(incident.names)}|",
         "onset": incident.onset,
         "ended": incident.end,
@@ -50,19 +50,19 @@ def put(connection: Connection, incident: Incident) -> None:
 
 
 def page(
-    connection: Connection, wanted: IncidentFilter, before: int | None, size: int
+    connection: Connection, criteria: IncidentFilter, before: int | None, size: int
 ) -> Page[Incident]:
-    """Give incidents, the newest first, from before a place on."""
+    """Read incidents, the newest first, that are older than a position."""
     query = select(incidents)
-    if wanted.service:
-        query = query.where(incidents.c.services.contains(f"|{wanted.service}|", autoescape=True))
-    if wanted.state is not None:
-        query = query.where(incidents.c.open == (wanted.state is IncidentState.OPEN))
-    if wanted.since is not None:
+    if criteria.service:
+        query = query.where(incidents.c.services.contains(f"|{criteria.service}|", autoescape=True))
+    if criteria.state is not None:
+        query = query.where(incidents.c.open == (criteria.state is IncidentState.OPEN))
+    if criteria.since is not None:
         ended = incidents.c.ended
-        query = query.where(or_(ended.is_(None), ended > wanted.since))
-    if wanted.until is not None:
-        query = query.where(incidents.c.onset < wanted.until)
+        query = query.where(or_(ended.is_(None), ended > criteria.since))
+    if criteria.until is not None:
+        query = query.where(incidents.c.onset < criteria.until)
     return newest(connection, query, incidents, before, size, lambda d: parsed(Incident, d))
 
 
@@ -84,5 +84,5 @@ def end_run(connection: Connection) -> int:
 
 
 def drop_old(connection: Connection) -> None:
-    """Keep the newest only."""
-    prune(connection, incidents, KEPT)
+    """Delete all but the newest incidents."""
+    prune(connection, incidents, MAX_RECORDS)

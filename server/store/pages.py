@@ -1,4 +1,4 @@
-"""Long lists, page by page."""
+"""Pages of long lists."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ Record = TypeVar("Record")
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[Record]):
-    """A part of a list.
+    """One page of a list.
 
     Attributes
     ----------
     records
         In the order of the list.
     next_before
-        Where the next page begins; None after the last one.
+        Position at which the next page begins; None after the last one.
     """
 
     records: tuple[Record, ...]
@@ -36,9 +36,9 @@ def newest(
     size: int,
     read: Callable[[Any], Record],
 ) -> Page[Record]:
-    """Give the newest records of a query, from before a place on.
+    """Read the newest records of a query that are older than a position.
 
-    What is added meanwhile comes before the first page: no page shows a record twice, or skips one.
+    Records that are added meanwhile belong before the first page: no page repeats or skips one.
     """
     if before is not None:
         query = query.where(table.c.id < before)

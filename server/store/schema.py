@@ -1,4 +1,4 @@
-"""The tables as they are now; `migrations/` holds how they came to be so."""
+"""The present tables; `migrations/` has their history."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from sqlalchemy.engine import Dialect
 
 
 class UtcTime(TypeDecorator[datetime]):
-    """A moment, with its zone here and in UTC without one in the database: SQLite knows none."""
+    """A time with zone, stored in UTC without zone, because SQLite has no zones."""
 
     impl = DateTime
     cache_ok = True
@@ -63,7 +63,7 @@ trainings = Table(
     Column("comparison", JSON),
 )
 
-# Which model went live when; the last one is the active one.
+# Activations of models; the last one is live.
 activations = Table(
     "activations",
     metadata,
@@ -73,8 +73,8 @@ activations = Table(
     Column("reason", Text, nullable=False),
 )
 
-# Experiments on the live system that models learn from.
-experiments = Table(
+# Recorded experiments that models learn from.
+learned_experiments = Table(
     "learned_experiments",
     metadata,
     Column("id", Integer, primary_key=True),
@@ -91,7 +91,7 @@ experiments = Table(
 )
 
 # Labelled rows of each of them: a compressed NumPy archive without pickles.
-examples = Table(
+learned_examples = Table(
     "learned_examples",
     metadata,
     Column(
@@ -128,7 +128,7 @@ alarms = Table(
     Column("document", JSON, nullable=False),
 )
 
-# Experiments with faults, likewise.
+# Experiments, likewise.
 chaos_experiments = Table(
     "chaos_experiments",
     metadata,
@@ -138,7 +138,7 @@ chaos_experiments = Table(
     Column("document", JSON, nullable=False),
 )
 
-# When the kill switch was engaged and lifted; the last one holds.
+# When the kill switch was engaged and lifted; the last row is valid.
 kill_switch = Table(
     "kill_switch",
     metadata,

@@ -12,12 +12,12 @@ from sqlalchemy.engine import Connection, Row
 
 from server.store.schema import trainings
 
-LARGEST = 2**31 - 1
-INTERRUPTED = "the server ended while it ran"
+MAX_ID = 2**31 - 1
+INTERRUPTED = "the server stopped during the training"
 
 
 class TrainingState(StrEnum):
-    """What became of a training."""
+    """State or result of a training."""
 
     RUNNING = "running"
     PROMOTED = "promoted"
@@ -33,17 +33,17 @@ class Training:
     Attributes
     ----------
     id
-        Rising from 1.
+        Ascending from 1.
     state
-        What became of it.
+        State or result.
     stage, share_done, message
-        How far it came: name, 0 to 1, and in words; the reason at the end.
+        Progress: name of the stage, share from 0 to 1, and a sentence, finally the reason.
     started, ended
         Wall clock; None while it runs.
     base_version, candidate_version
         Model that was live when it began; the trained one, None until there is one.
     options
-        What was asked for.
+        Options of the request.
     comparison
         Figures of both models; None until they are compared.
     """
@@ -64,7 +64,7 @@ class Training:
 def begin(
     connection: Connection, base_version: str, started: datetime, options: dict[str, Any]
 ) -> Training:
-    """Note that a training begins."""
+    """Store that a training begins."""
     added = connection.execute(
         insert(trainings).values(
             state=TrainingState.RUNNING.value, stage="waiting", share_done=0.0, message="",
@@ -72,13 +72,13 @@ def begin(
         )
     ).inserted_primary_key  # fmt: skip
     assert added is not None  # noqa: S101 - a table with a primary key gives one
-    found = get(connection, int(added[0]))
-    assert found is not None  # noqa: S101 - just written
-    return found
+    training = get(connection, int(added[0]))
+    assert training is not None  # noqa: S101 - just written
+    return training
 
 
 def save(connection: Connection, training: Training) -> None:
-    """Note how far a training came, or what became of it."""
+    """Update the progress or the result of a training."""
     connection.execute(
         update(trainings)
         .where(trainings.c.id == training.id)
@@ -95,26 +95,26 @@ def save(connection: Connection, training: Training) -> None:
 
 
 def get(connection: Connection, number: int) -> Training | None:
-    """Give a training; None if there is none with this number."""
-    if number > LARGEST:
-        return None  # PostgreSQL refuses to look for it
+    """Read a training; None if there is none with this number."""
+    if number > MAX_ID:
+        return None  # PostgreSQL refuses such a value
     row = connection.execute(select(trainings).where(trainings.c.id == number)).one_or_none()
     return None if row is None else _training(row)
 
 
 def latest(connection: Connection) -> Training | None:
-    """Give the training that began last; None if none ever did."""
+    """Read the latest training; None if there is none."""
     return _newest(connection, select(trainings))
 
 
 def latest_uninterrupted(connection: Connection) -> Training | None:
-    """Give the training that began last and was not interrupted; None if there is none."""
+    """Read the latest training that was not interrupted; None if there is none."""
     interrupted = TrainingState.INTERRUPTED.value
     return _newest(connection, select(trainings).where(trainings.c.state != interrupted))
 
 
 def interrupt(connection: Connection, ended: datetime) -> int:
-    """Note that whatever ran when the server ended was interrupted; return how many."""
+    """Mark trainings that ran when the server ended as interrupted; return how many."""
     return connection.execute(
         update(trainings)
         .where(trainings.c.state == TrainingState.RUNNING.value)

@@ -1,4 +1,4 @@
-"""The one thread that writes."""
+"""The single thread that writes to the database."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from typing import Any, TypeVar
 
 from sqlalchemy.engine import Connection
 
-from server.store.place import StoreError
+from server.store.location import StoreError
 
-WAITING = 1000
-ANSWERS_WITHIN_S = 10.0
-"""Whoever waits for the database waits no longer: calls must not pile up behind it."""
-_BEHIND = "too many writes wait for the database"
+MAX_QUEUED = 1000
+ANSWER_TIMEOUT_S = 10.0
+"""Timeout for the database, so that calls do not pile up."""
+_QUEUE_FULL = "too many writes wait for the database"
 _log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
@@ -25,19 +25,19 @@ Work = Callable[[Connection], Any]
 
 
 class Writer:
-    """A queue of writes and the thread that does them.
+    """A queue of writes, and the thread that executes them.
 
     Parameters
     ----------
     transaction
-        Runs one in a transaction of its own.
-    waiting
-        Writes that may wait.
+        Executes one write in a transaction of its own.
+    max_queued
+        Maximum length of the queue.
     """
 
-    def __init__(self, transaction: Callable[[Work], Any], waiting: int = WAITING) -> None:
+    def __init__(self, transaction: Callable[[Work], Any], max_queued: int = MAX_QUEUED) -> None:
         self._transaction = transaction
-        self._queue: queue.Queue[tuple[Work, Future[Any] | None] | None] = queue.Queue(waiting)
+        self._queue: queue.Queue[tuple[Work, Future[Any] | None] | None] = queue.Queue(max_queued)
         self._lock = threading.Lock()
         self._closed = False
         self.lost = 0
@@ -45,31 +45,31 @@ class Writer:
         self._thread.start()
 
     def write(self, work: Callable[[Connection], Result]) -> Future[Result]:
-        """Queue a write; waits while the queue is full, but not for ever."""
+        """Queue a write; waits while the queue is full, up to the timeout."""
         future: Future[Result] = Future()
         try:
             if self._closed:
                 future.set_exception(StoreError("the store is closed"))
             else:
-                self._queue.put((work, future), timeout=ANSWERS_WITHIN_S)
+                self._queue.put((work, future), timeout=ANSWER_TIMEOUT_S)
         except queue.Full:
-            future.set_exception(StoreError(_BEHIND))
+            future.set_exception(StoreError(_QUEUE_FULL))
         return future
 
     def ask(self, work: Callable[[Connection], Result]) -> Result:
-        """Queue a write and wait for its result; one that has not begun in time is not done.
+        """Queue a write and wait for its result; it is cancelled if it has not begun in time.
 
         Raises
         ------
         StoreError
-            If it failed, or did not come in time.
+            If the write failed or timed out.
         """
         future = self.write(work)
         try:
-            return future.result(ANSWERS_WITHIN_S)
+            return future.result(ANSWER_TIMEOUT_S)
         except TimeoutError as error:
             future.cancel()
-            raise StoreError(f"no answer within {ANSWERS_WITHIN_S:g} s") from error
+            raise StoreError(f"no answer within {ANSWER_TIMEOUT_S:g} s") from error
 
     def offer(self, work: Work) -> bool:
         """Queue a write, or count it as lost if the queue is full."""
@@ -79,27 +79,27 @@ class Writer:
                 return True
         except queue.Full:
             pass
-        self._lose(_BEHIND)
+        self._lose(_QUEUE_FULL)
         return False
 
     def close(self) -> None:
-        """Do what waits, and end the thread; a database that does not answer is not waited for."""
+        """Execute the waiting writes, and end the thread; stops at the timeout."""
         with self._lock:
             if self._closed:
                 return
             self._closed = True
         with suppress(queue.Full):
-            self._queue.put(None, timeout=ANSWERS_WITHIN_S)
-        self._thread.join(ANSWERS_WITHIN_S)
+            self._queue.put(None, timeout=ANSWER_TIMEOUT_S)
+        self._thread.join(ANSWER_TIMEOUT_S)
         if self._thread.is_alive():
             self.lost += self._queue.qsize()
-            _log.error("the database does not answer: %d records are lost", self._queue.qsize())
+            _log.error("the database does not respond: %d records are lost", self._queue.qsize())
 
     def _run(self) -> None:
         while (item := self._queue.get()) is not None:
             work, future = item
             if future is not None and not future.set_running_or_notify_cancel():
-                continue  # nobody waits for it any more
+                continue  # cancelled: nobody waits for it
             try:
                 result = self._transaction(work)
             except Exception as error:

@@ -1,1 +1,1 @@
-"""Systems: each a source with its pipeline, history and experiments, under one writer."""
+"""Systems: each a source with its pipeline, history and experiments, with a single writer."""

@@ -9,19 +9,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 
-from server.records.events import KEPT, Event, LoggedEvent
+from server.records.events import MAX_RECORDS, Event, LoggedEvent
 
 
 @dataclass(frozen=True, slots=True)
-class Lost:
-    """Events that a reader asked for and that are not there any more.
+class LostEvents:
+    """Events that a reader asked for and that are no longer in the log.
 
     Attributes
     ----------
     run_id
         Run of the lost events.
     first, last
-        First and last number lost; None if not known, for the run itself is not known any more.
+        First and last number lost; None if the run itself is no longer known.
     """
 
     run_id: str
@@ -30,39 +30,39 @@ class Lost:
 
 
 class EventLog:
-    """The latest events of this run and of those before it; safe to use from any thread.
+    """The latest events of this run and of earlier runs; safe to use from any thread.
 
     Parameters
     ----------
     earlier
         Events of earlier runs, oldest first.
-    kept
-        How many are kept.
+    max_events
+        Number of events that are kept.
     """
 
-    def __init__(self, earlier: Iterable[LoggedEvent] = (), kept: int = KEPT) -> None:
-        self._events: deque[LoggedEvent] = deque(earlier, maxlen=kept)
+    def __init__(self, earlier: Iterable[LoggedEvent] = (), max_events: int = MAX_RECORDS) -> None:
+        self._events: deque[LoggedEvent] = deque(earlier, maxlen=max_events)
         self._lock = threading.Lock()
         self._run_id, self._sequence = "", 0
         self._listeners: list[Callable[[], None]] = []
         self._added = len(self._events)
 
     def listen(self, listener: Callable[[], None]) -> None:
-        """Have a function called, from whatever thread, after events were added."""
+        """Register a function that is called, from any thread, after events were added."""
         self._listeners.append(listener)
 
-    def add(self, run_id: str, found: Iterable[Event], now: datetime) -> list[LoggedEvent]:
-        """Give each a place; a run that was not known begins."""
+    def add(self, run_id: str, events: Iterable[Event], now: datetime) -> list[LoggedEvent]:
+        """Append events, with numbers; an unknown run becomes the present one."""
         added = []
         with self._lock:
             if run_id != self._run_id:
                 self._run_id, self._sequence = run_id, 0
-            for one in found:
+            for event in events:
                 self._sequence += 1
                 added.append(
                     LoggedEvent(
-                        run_id, self._sequence, now, one.kind, one.time, one.services, one.text,
-                        one.detail,
+                        run_id, self._sequence, now, event.kind, event.time, event.services,
+                        event.text, event.detail,
                     )
                 )  # fmt: skip
             self._events.extend(added)
@@ -74,12 +74,12 @@ class EventLog:
 
     @property
     def latest(self) -> tuple[int, str, int]:
-        """Position after the latest event, to read on from; with that event's run and number."""
+        """Position after the latest event, with the run and number of that event."""
         with self._lock:
             return self._added, self._run_id, self._sequence
 
-    def position(self, run_id: str, sequence: int) -> tuple[int, Lost | None]:
-        """Find where to read on after an event, and what is lost before that.
+    def position(self, run_id: str, sequence: int) -> tuple[int, LostEvents | None]:
+        """Find the position after an event, and the events lost before it.
 
         Raises
         ------
@@ -92,32 +92,32 @@ class EventLog:
             first = self._added - len(self._events)
             own = [(i, e) for i, e in enumerate(self._events, first) if e.run_id == run_id]
             if not own and run_id == self._run_id:
-                return self._added, None  # a run without events that are kept: nothing follows
+                return self._added, None  # no events of this run are kept, so nothing follows
             if not own:
                 present = (i for i, e in enumerate(self._events, first) if e.run_id == self._run_id)
-                return next(present, self._added), Lost(run_id, None, None)
+                return next(present, self._added), LostEvents(run_id, None, None)
             oldest = own[0][1].sequence
-            lost = Lost(run_id, sequence + 1, oldest - 1) if sequence + 1 < oldest else None
+            lost = LostEvents(run_id, sequence + 1, oldest - 1) if sequence + 1 < oldest else None
             following = (i for i, event in own if event.sequence > sequence)
             return next(following, own[-1][0] + 1), lost
 
-    def read(self, position: int, limit: int) -> tuple[list[LoggedEvent], int, Lost | None]:
+    def read(self, position: int, limit: int) -> tuple[list[LoggedEvent], int, LostEvents | None]:
         """Read events from a position on.
 
         Returns
         -------
-        At most `limit` events, the position after them, and what is lost before them because it
-        was read too late.
+        At most `limit` events, the position after them, and the events lost before them because
+        they were read too late.
         """
         with self._lock:
             first = self._added - len(self._events)
             lost = None
             if position < first:
-                # Whose events they were is not kept; those of the run of the oldest one are told.
+                # Their runs are not kept; only those of the oldest event's run are reported.
                 oldest = self._events[0]
                 number = max(1, oldest.sequence - (first - position))
-                lost = Lost(oldest.run_id, number, oldest.sequence - 1)
+                lost = LostEvents(oldest.run_id, number, oldest.sequence - 1)
                 position = first
             start = position - first
-            found = list(islice(self._events, start, start + limit))
-            return found, position + len(found), lost
+            events = list(islice(self._events, start, start + limit))
+            return events, position + len(events), lost

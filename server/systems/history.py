@@ -1,4 +1,4 @@
-"""Looking back: series of metrics over a time, with fewer points than there were snapshots."""
+"""History queries: series of metrics, downsampled to buckets of snapshots."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ class Series:
     Attributes
     ----------
     run, graph
-        Which they belong to; the system as it is now.
+        Run of the series, and the present graph.
     services, metrics
         Indices of the S services; names of the M metrics.
     start_time
-        Of the first bucket, simulated clock; None if there are no buckets.
+        Start of the first bucket, simulated clock; None if there are no buckets.
     bucket_s
         Length of a bucket, simulated seconds.
     minimum, maximum, mean, last
-        Of the values observed in each bucket.
+        Statistics of the values observed in each bucket.
     """
 
     run: Run
@@ -49,19 +49,19 @@ class Series:
 
 
 @dataclass(frozen=True, slots=True)
-class Query:
-    """What somebody wants to look back at.
+class HistoryQuery:
+    """A query of the history.
 
     Attributes
     ----------
     services
-        Names; none means all.
+        Names of services; none means all.
     metrics
         Names of `telemetry.metrics.HISTORY_METRICS`.
     start_time, end_time
-        Simulated clock; the end is not part of it; None: as far as there is something.
+        Range, simulated clock, without its end; None: as far as the history reaches.
     max_points
-        Buckets at most; 0: the default.
+        Maximum number of buckets; 0: the default.
     """
 
     services: tuple[str, ...]
@@ -72,23 +72,23 @@ class Query:
 
 
 def at(history: Sequence[Snapshot], time: datetime) -> Snapshot:
-    """Find the snapshot whose interval holds a time.
+    """Find the snapshot whose interval contains a time.
 
     Raises
     ------
     ServerError
         NOT_IN_HISTORY.
     """
-    for taken in reversed(history):
-        if taken.time <= time < taken.end_time:
-            return taken
+    for snapshot in reversed(history):
+        if snapshot.time <= time < snapshot.end_time:
+            return snapshot
     raise not_in_history(history[0].time, history[-1].time)
 
 
-def series(history: Sequence[Snapshot], query: Query) -> Series:
-    """Look back over the snapshots of one run, oldest first.
+def series(history: Sequence[Snapshot], query: HistoryQuery) -> Series:
+    """Query the snapshots of one run, oldest first.
 
-    The services are those of the latest snapshot; NaN stands for times before they were there.
+    The services are those of the latest snapshot; NaN stands for times before they existed.
 
     Raises
     ------
@@ -96,31 +96,31 @@ def series(history: Sequence[Snapshot], query: Query) -> Series:
         INVALID_FIELD or UNKNOWN_SERVICE.
     """
     latest = history[-1]
-    graph, wanted = latest.graph, latest.indices(query.services)
-    services = tuple(range(graph.services)) if wanted is None else wanted
+    graph, indices = latest.graph, latest.indices(query.services)
+    services = tuple(range(graph.services)) if indices is None else indices
     metrics = tuple(dict.fromkeys(query.metrics))
     start, end = query.start_time, query.end_time
-    chosen = [
-        taken
-        for taken in history
-        if (start is None or taken.end_time > start) and (end is None or taken.time < end)
+    snapshots = [
+        snapshot
+        for snapshot in history
+        if (start is None or snapshot.end_time > start) and (end is None or snapshot.time < end)
     ]
     points = query.max_points or DEFAULT_POINTS
-    _check(query, metrics, len(services), min(points, len(chosen)))
-    per_bucket = max(1, -(-len(chosen) // points))
-    found, where = [], list(services)
+    _check(query, metrics, len(services), min(points, len(snapshots)))
+    per_bucket = max(1, -(-len(snapshots) // points))
+    reduced, where = [], list(services)
     for metric in metrics:  # one at a time: all metrics of a large system take 100 MB
         values = np.array(
-            [_values(taken, HISTORY_METRICS[metric], graph)[where] for taken in chosen]
+            [_values(snapshot, HISTORY_METRICS[metric], graph)[where] for snapshot in snapshots]
         )
-        found.append(_reduced(values.reshape(len(chosen), len(services)), per_bucket))
-    minimum, maximum, mean, last = (np.stack(parts, axis=1) for parts in zip(*found, strict=True))
+        reduced.append(_reduced(values.reshape(len(snapshots), len(services)), per_bucket))
+    minimum, maximum, mean, last = (np.stack(parts, axis=1) for parts in zip(*reduced, strict=True))
     return Series(
         run=latest.run,
         graph=graph,
         services=services,
         metrics=metrics,
-        start_time=chosen[0].time if chosen else None,
+        start_time=snapshots[0].time if snapshots else None,
         bucket_s=per_bucket * latest.frame.interval_s,
         minimum=minimum,
         maximum=maximum,
@@ -129,7 +129,7 @@ def series(history: Sequence[Snapshot], query: Query) -> Series:
     )
 
 
-def _check(query: Query, metrics: tuple[str, ...], services: int, points: int) -> None:
+def _check(query: HistoryQuery, metrics: tuple[str, ...], services: int, points: int) -> None:
     wrong = []
     unknown = [name for name in metrics if name not in HISTORY_METRICS]
     if unknown or not metrics:
@@ -150,32 +150,32 @@ def _check(query: Query, metrics: tuple[str, ...], services: int, points: int) -
         raise invalid(wrong)
 
 
-def _values(taken: Snapshot, metric: Metric, graph: ServiceGraph) -> FloatArray:
-    """(S,) values of one metric, of the services of a graph."""
+def _values(snapshot: Snapshot, metric: Metric, graph: ServiceGraph) -> FloatArray:
+    """Values of one metric, (S,), for the services of a graph."""
     values: FloatArray
     if metric.kind is not Kind.PREDICTION:
-        values = getattr(taken.frame, metric.field)[0]
-    elif taken.forecast is None:
-        values = np.full(taken.graph.services, np.nan)
+        values = getattr(snapshot.frame, metric.field)[0]
+    elif snapshot.forecast is None:
+        values = np.full(snapshot.graph.services, np.nan)
     else:
-        values = taken.forecast.probability
-    if taken.graph is graph:
+        values = snapshot.forecast.probability
+    if snapshot.graph is graph:
         return values
-    return GraphChange.between(taken.graph, graph).of_services(values, np.nan)
+    return GraphChange.between(snapshot.graph, graph).of_services(values, np.nan)
 
 
 def _reduced(values: FloatArray, per_bucket: int) -> tuple[FloatArray, ...]:
-    """Reduce values, (T, ...), to minimum, maximum, mean and last of each bucket, (N, ...)."""
+    """Reduce values, (T, ...), to minimum, maximum, mean and last per bucket, (N, ...)."""
     missing = -len(values) % per_bucket
     padding = np.full((missing, *values.shape[1:]), np.nan)
     shape = (-1, per_bucket, *values.shape[1:])
     buckets = np.concatenate([values, padding]).reshape(shape)
-    seen = np.isfinite(buckets)
-    count = seen.sum(axis=1)
-    total = np.where(seen, buckets, 0.0).sum(axis=1)
+    observed = np.isfinite(buckets)
+    count = observed.sum(axis=1)
+    total = np.where(observed, buckets, 0.0).sum(axis=1)
     mean = np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
-    # The last one observed: the first from behind.
-    place = per_bucket - 1 - seen[:, ::-1].argmax(axis=1)
-    last = np.take_along_axis(buckets, place[:, np.newaxis], axis=1)[:, 0]
+    # The last observed value is the first one from the end.
+    position = per_bucket - 1 - observed[:, ::-1].argmax(axis=1)
+    last = np.take_along_axis(buckets, position[:, np.newaxis], axis=1)[:, 0]
     smallest, largest = np.fmin.reduce(buckets, axis=1), np.fmax.reduce(buckets, axis=1)
     return smallest, largest, mean, last

@@ -1,4 +1,4 @@
-"""Records what happens in a run: told to the log, and handed on to be kept."""
+"""Records the events of a run in the log, and saves what has changed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from server.experiments.service import FaultService, KillSwitch
+from server.experiments.kill_switch import KillSwitch
+from server.experiments.service import FaultService
 from server.pipeline.budgets import SloSettings
 from server.records.events import Event, LoggedEvent
 from server.records.experiments import Experiment
@@ -16,14 +17,14 @@ from server.systems.event_log import EventLog
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What is to be kept: records that are new or have changed, and events, in order.
+    """What has to be saved: records that are new or have changed, and events, in order.
 
     Attributes
     ----------
     incidents, alarms, experiments, events
-        Records.
+        Records that are new or have changed, and events.
     kill_switch
-        Whether the kill switch is on.
+        Whether the kill switch is engaged.
     """
 
     incidents: tuple[Incident, ...]
@@ -35,37 +36,37 @@ class Changes:
 
 @dataclass(frozen=True, slots=True)
 class Persistence:
-    """What outlives a run.
+    """State that outlives a run.
 
     Attributes
     ----------
     log
-        Log of events; may be read from any thread.
-    keep
-        Is handed what is to be kept; must not wait.
-    switch
+        Log of events; readable from any thread.
+    save
+        Saves changes; must not block.
+    kill_switch
         The kill switch.
     slos
-        How budgets are followed.
+        Settings of error budgets.
     """
 
     log: EventLog = field(default_factory=EventLog)
-    keep: Callable[[Changes], object] = lambda _: None
-    switch: KillSwitch = field(default_factory=KillSwitch)
+    save: Callable[[Changes], object] = lambda _: None
+    kill_switch: KillSwitch = field(default_factory=KillSwitch)
     slos: SloSettings = field(default_factory=SloSettings)
 
 
 class RunRecorder:
-    """Records one run; not safe to use from several threads.
+    """Records one run; not thread-safe.
 
     Parameters
     ----------
     run_id
         The run.
     faults
-        Tells what happened to faults and experiments.
+        The faults and experiments of the run.
     persistence
-        What outlives the run.
+        State that outlives the run.
     """
 
     def __init__(self, run_id: str, faults: FaultService, persistence: Persistence) -> None:
@@ -78,7 +79,7 @@ class RunRecorder:
         incidents: Iterable[Incident] = (),
         alarms: Iterable[Alarm] = (),
     ) -> None:
-        """Record what happened, to faults and experiments, too; `now` is the wall clock."""
+        """Record changes, including those of faults and experiments; `now` is the wall clock."""
         experiments, of_faults = self._faults.drain()
         logged = self._persistence.log.add(self._run_id, [*of_faults, *events], now)
         changes = Changes(
@@ -86,7 +87,7 @@ class RunRecorder:
             tuple(alarms),
             tuple(experiments),
             tuple(logged),
-            self._persistence.switch.engaged,
+            self._persistence.kill_switch.engaged,
         )
         if changes.incidents or changes.alarms or changes.experiments or changes.events:
-            self._persistence.keep(changes)
+            self._persistence.save(changes)

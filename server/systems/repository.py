@@ -1,4 +1,4 @@
-"""Keeps what happened in the store, and reads it back."""
+"""Saves the records of a system in the store, and reads them."""
 
 from __future__ import annotations
 
@@ -11,11 +11,19 @@ from typing import TypeVar
 from sqlalchemy.engine import Connection
 
 from server.errors import store_unavailable
-from server.experiments.service import KillSwitch
+from server.experiments.kill_switch import KillSwitch
 from server.pipeline.budgets import SloSettings
 from server.records.experiments import Experiment
 from server.records.findings import Alarm, Incident
-from server.store import Store, StoreError, alarms, chaos, events, incidents
+from server.store import (
+    Store,
+    StoreError,
+    alarms,
+    events,
+    experiments,
+    incidents,
+    kill_switch,
+)
 from server.store.alarms import AlarmFilter
 from server.store.incidents import IncidentFilter
 from server.store.pages import Page
@@ -23,19 +31,19 @@ from server.systems.event_log import EventLog
 from server.systems.recorder import Changes, Persistence
 
 WRITES_BETWEEN_PRUNING = 200
-FLUSHES_WITHIN_S = 5.0
+FLUSH_TIMEOUT_S = 5.0
 _log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
 
 class Repository:
-    """Writes behind a system, never holding it up; reads what was written before the reading.
+    """Writes asynchronously, so that a system never waits; reads see all earlier writes.
 
     Parameters
     ----------
     store
-        Where records are kept.
+        Database of the records.
 
     Attributes
     ----------
@@ -49,28 +57,28 @@ class Repository:
         self._writes = 0
 
     def open(self, slos: SloSettings) -> Persistence:
-        """Close what an earlier server left open, and give what a new system needs.
+        """Close what an earlier server left open; return the state that outlived it.
 
         Raises
         ------
         StoreError
-            If the database does not answer.
+            If the database does not respond.
         """
 
         def begin(connection: Connection) -> tuple[int, EventLog, bool]:
-            left = sum(kind.end_run(connection) for kind in (incidents, alarms, chaos))
+            left = sum(kind.end_run(connection) for kind in (incidents, alarms, experiments))
             log = EventLog(events.latest(connection))
-            return left, log, chaos.kill_switch_engaged(connection)
+            return left, log, kill_switch.engaged(connection)
 
         left, log, engaged = self._store.ask(begin)
         if left:
             _log.info("%d incidents, alarms and experiments ended with the run before", left)
         if engaged:
-            _log.warning("the kill switch is on: no fault is taken until it is lifted")
-        return Persistence(log, self.keep, KillSwitch(engaged), slos)
+            _log.warning("the kill switch is engaged: faults are refused until it is lifted")
+        return Persistence(log, self.save, KillSwitch(engaged), slos)
 
-    def keep(self, changes: Changes) -> None:
-        """Write soon; what cannot be written is logged and counted by the store."""
+    def save(self, changes: Changes) -> None:
+        """Save changes soon; the store logs and counts those that cannot be written."""
         self._writes += 1
         now = datetime.now(UTC)
         prunes = self._writes % WRITES_BETWEEN_PRUNING == 0
@@ -81,50 +89,50 @@ class Repository:
             for alarm in changes.alarms:
                 alarms.put(connection, alarm)
             for experiment in changes.experiments:
-                chaos.put(connection, experiment)
+                experiments.put(connection, experiment)
             events.add(connection, changes.events)
-            # Looked up each time: a write before this one may have been lost.
-            if chaos.kill_switch_engaged(connection) is not changes.kill_switch:
-                chaos.set_kill_switch(connection, changes.kill_switch, now)
+            # Read each time, because an earlier write may have been lost.
+            if kill_switch.engaged(connection) is not changes.kill_switch:
+                kill_switch.set_engaged(connection, changes.kill_switch, now)
             if prunes:
-                for kind in (incidents, alarms, chaos, events):
+                for kind in (incidents, alarms, experiments, events):
                     kind.drop_old(connection)
 
         self._store.offer(write)
 
     def flush(self) -> None:
-        """Wait until what was to be kept before is written, or was given up, or takes too long."""
+        """Wait until earlier changes are written or lost, or a timeout has passed."""
         with contextlib.suppress(StoreError, TimeoutError):
-            self._store.write(lambda _: None).result(FLUSHES_WITHIN_S)
+            self._store.write(lambda _: None).result(FLUSH_TIMEOUT_S)
 
-    async def flushed(self) -> None:
-        """Wait as `flush` does, in an event loop."""
+    async def flush_async(self) -> None:
+        """Flush without blocking the event loop."""
         await self._store.run_blocking(self.flush)
 
-    def incidents(self, wanted: IncidentFilter, before: int | None, size: int) -> Page[Incident]:
-        """Give a page of incidents, the newest first.
+    def incidents(self, criteria: IncidentFilter, before: int | None, size: int) -> Page[Incident]:
+        """Read a page of incidents, the newest first.
 
         Raises
         ------
         ServerError
             STORE_UNAVAILABLE.
         """
-        return self._read(lambda connection: incidents.page(connection, wanted, before, size))
+        return self._read(lambda connection: incidents.page(connection, criteria, before, size))
 
-    def alarms(self, wanted: AlarmFilter, before: int | None, size: int) -> Page[Alarm]:
-        """Give a page of alarms, the newest first; raises as `incidents`."""
-        return self._read(lambda connection: alarms.page(connection, wanted, before, size))
+    def alarms(self, criteria: AlarmFilter, before: int | None, size: int) -> Page[Alarm]:
+        """Read a page of alarms, the newest first; raises as `incidents`."""
+        return self._read(lambda connection: alarms.page(connection, criteria, before, size))
 
     def experiments(self, before: int | None, size: int) -> Page[Experiment]:
-        """Give a page of experiments, the newest first; raises as `incidents`."""
-        return self._read(lambda connection: chaos.page(connection, before, size))
+        """Read a page of experiments, the newest first; raises as `incidents`."""
+        return self._read(lambda connection: experiments.page(connection, before, size))
 
     def experiment(self, experiment_id: str) -> Experiment | None:
-        """Give an experiment; None if there is none; raises as `incidents`."""
-        return self._read(lambda connection: chaos.get(connection, experiment_id))
+        """Read an experiment; None if there is none; raises as `incidents`."""
+        return self._read(lambda connection: experiments.get(connection, experiment_id))
 
     def _read(self, work: Callable[[Connection], Result]) -> Result:
-        # Behind the writes that wait, so that whoever changed something finds it.
+        # After the waiting writes, so that a client sees its own changes.
         try:
             return self._store.ask(work)
         except StoreError as error:

@@ -1,4 +1,4 @@
-"""One run while it goes: a source, and the pipeline that follows it."""
+"""One live run: a source and its pipeline."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from server.ports import SourceFactory
 
 
 class LiveRun:
-    """A run whose past is known; takes seconds to make for a large system.
+    """A live run, warmed up with its past; takes seconds to make for a large system.
 
     Parameters
     ----------
@@ -22,16 +22,16 @@ class LiveRun:
     predictor
         The model.
     slos
-        How budgets are followed.
+        Settings of error budgets.
     now
         Wall clock.
 
     Attributes
     ----------
     factory, source
-        What is observed, and who opened it.
+        The source of frames, and the factory that opened it.
     pipeline
-        What follows it.
+        The pipeline that processes its frames.
     """
 
     def __init__(
@@ -43,4 +43,4 @@ class LiveRun:
         run = Run(uuid.uuid4().hex[:12], frames.graph.name, self.source.seed, frames.start_time)
         self.pipeline = Pipeline(run, frames.graph, frames.interval_s, predictor, slos)
         for frame in frames.backfill():
-            self.pipeline.learn(frame)
+            self.pipeline.warm_up(frame)

@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 
 from ml.serving.predictor import Predictor
 from server.errors import no_prediction_yet, not_supported_by_source
-from server.experiments.requests import check_document
 from server.experiments.service import FaultService
+from server.experiments.validation import check_document
 from server.pipeline.clock import NORMAL, Clock
 from server.pipeline.snapshot import Forecast, Run, Snapshot
 from server.pipeline.stages import Closed, Findings
@@ -24,39 +24,37 @@ from server.records.findings import Alarm, Incident
 from server.systems.event_log import EventLog
 from server.systems.recorder import Persistence, RunRecorder
 from server.systems.run import LiveRun
+from server.systems.snapshots import MIN_SNAPSHOTS, RecentSnapshots
 from telemetry.faults import Fault
 from telemetry.frame import Truth
 from telemetry.graph import ServiceGraph
 from telemetry.graph_change import GraphChange
 
-MAX_SERVICE_SNAPSHOTS = 2_000_000
-MIN_HISTORY = 60
-
 Observer = Callable[[Snapshot, Findings, tuple[InjectedFault, ...], Truth], None]
-"""Takes a tick: what was seen and found, the faults that acted, and what the source knows."""
+"""Called with each tick: snapshot, findings, active faults, and the truth."""
 
 
 class System:
-    """Owns one system that is observed; safe to call from any thread.
+    """Owns one observed system; safe to call from any thread.
 
     Parameters
     ----------
     factory
-        Opens its source, for each run.
+        Opens the source of each run.
     predictor
         The model.
     history
-        Snapshots that are kept; fewer of a large system.
+        Number of snapshots that are kept; fewer of a large system.
     max_faults
-        Faults that may act or wait at a time.
+        Maximum number of active or scheduled faults.
     persistence
-        What outlives a run; None: only as long as this lives.
+        State that outlives a run; None: it is kept in memory only.
     clock
-        How fast time passes. The ticker reads it; setting it is thread-safe.
+        Speed of time. The ticker reads it; setting it is thread-safe.
     now
-        Gives the wall clock. It may jump: it only says when a run began and a snapshot was made.
+        Returns the wall clock. It may jump: it only dates runs and snapshots.
     observer
-        Told of each tick of a source that knows the truth; must not take long.
+        Called with each tick if the source knows the truth; must be quick.
     """
 
     def __init__(
@@ -74,11 +72,10 @@ class System:
         self._observer = observer
         self.clock = clock
         self._predictor = predictor
-        self._max_history = history
         self._max_faults = max_faults
         self._now = now
         self._lock = threading.Lock()
-        self._history: tuple[Snapshot, ...] = ()
+        self._snapshots = RecentSnapshots(history)
         self._persistence = persistence or Persistence()
         self._begin(self._new_run(factory))
 
@@ -95,7 +92,7 @@ class System:
     @property
     def latest(self) -> Snapshot:
         """The latest snapshot; there always is one."""
-        return self._history[-1]
+        return self._snapshots.latest
 
     @property
     def model_version(self) -> str:
@@ -104,35 +101,35 @@ class System:
 
     @property
     def max_history(self) -> int:
-        """How many snapshots of the present graph are kept."""
-        return history_limit(self._max_history, self.graph.services)
+        """Number of snapshots of the present graph that are kept."""
+        return self._snapshots.limit(self.graph.services)
 
     def history(self) -> tuple[Snapshot, ...]:
         """Recent snapshots of the present run, oldest first, the latest included.
 
-        What the model saw is kept for the latest one only.
+        Features are kept for the latest one only.
         """
-        return self._history
+        return self._snapshots.all
 
     @property
     def findings(self) -> Findings:
-        """How incidents and budgets stand after the latest snapshot."""
+        """Findings of the latest snapshot."""
         return self._findings
 
     @property
     def events(self) -> EventLog:
-        """What happened, in this run and in those before it."""
+        """Events of this run and of earlier runs."""
         return self._persistence.log
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What is odd about the system as it was described."""
+        """Warnings about the description of the system."""
         return self._live.source.warnings
 
     @property
     def kill_switch(self) -> bool:
         """Whether faults are refused."""
-        return self._persistence.switch.engaged
+        return self._persistence.kill_switch.engaged
 
     def tick(self) -> Snapshot:
         """Observe one further interval."""
@@ -145,28 +142,28 @@ class System:
             self._predictor = predictor
             self._live.pipeline.use(predictor)
             version, time = predictor.manifest.version, self.latest.end_time
-            text, change = f"{version} is the model from now on", ModelChange(version)
+            text, change = f"model {version} is live from now on", ModelChange(version)
             event = Event(EventKind.MODEL_ACTIVATED, time, (), text, change)
             self._recorder.record(self._now(), [event])
 
     def inject(self, fault: Fault, request_id: str = "") -> Experiment:
-        """Inject a fault, whose time counts from now, from the next step on.
+        """Inject a fault, from the next step on; its start counts from now.
 
         Raises
         ------
         ServerError
-            As of `FaultService.inject`; nothing is changed then.
+            As `FaultService.inject`; nothing is changed then.
         """
-        with self._changing_faults() as faults:
+        with self._recording_faults() as faults:
             return faults.inject(fault, request_id)
 
     def run_scenario(self, document: str, request_id: str = "") -> Experiment:
-        """Run a scenario document, whose time begins now, on the present run.
+        """Run the scenario of a document on the present run, starting now.
 
         Raises
         ------
         ServerError
-            INVALID_FIELD, or as of `FaultService.run_scenario`; nothing is changed then.
+            INVALID_FIELD, or as `FaultService.run_scenario`; nothing is changed then.
         """
         check_document(document)
         while True:
@@ -174,7 +171,7 @@ class System:
             if live.source.faults is None:
                 raise not_supported_by_source("faults")
             scenario = live.source.faults.read_scenario(document)
-            with self._changing_faults() as faults:
+            with self._recording_faults() as faults:
                 if self._live is live:
                     return faults.run_scenario(scenario, request_id)
 
@@ -188,33 +185,33 @@ class System:
         ServerError
             UNKNOWN_FAULT, UNKNOWN_EXPERIMENT.
         """
-        with self._changing_faults() as faults:
+        with self._recording_faults() as faults:
             return faults.stop(fault_id=fault_id, experiment_id=experiment_id)
 
     def set_kill_switch(self, engaged: bool) -> list[InjectedFault]:
-        """Stop all faults and refuse new ones, or take them again; return what was stopped."""
-        with self._changing_faults() as faults:
+        """Stop all faults and refuse new ones, or accept them again; return the stopped ones."""
+        with self._recording_faults() as faults:
             return faults.set_kill_switch(engaged, self.latest.end_time)
 
     def open_incidents(self) -> list[Incident]:
-        """Incidents that go on, as they are now."""
+        """Incidents that are open, as they are now."""
         with self._lock:
             return self._live.pipeline.open_incidents()
 
     def pending_alarms(self) -> list[Alarm]:
-        """Alarms that are raised, or whose outcome is not known yet, as they are now."""
+        """Alarms that are raised, or whose outcome is not yet known, as they are now."""
         with self._lock:
             return self._live.pipeline.pending_alarms()
 
     def unfinished_experiments(self) -> list[Experiment]:
-        """Experiments that are tracked, as they are now."""
+        """Experiments that are not finished, as they are now."""
         with self._lock:
             return self._faults.unfinished()
 
     def prepare(self, topology: str = "", seed: int | None = None) -> LiveRun:
-        """Make a run of the same topology and seed, or others; the present one goes on meanwhile.
+        """Prepare a run, with the same topology and seed or others; the present run continues.
 
-        `begin` makes it the present one. `topology` is a document; "": the same.
+        `begin` makes it the present run. `topology` is a document; "": the same topology.
 
         Raises
         ------
@@ -224,7 +221,7 @@ class System:
         return self._new_run(self._live.factory.altered(topology, seed))
 
     def begin(self, live: LiveRun) -> Run:
-        """Begin a run that was prepared, without faults."""
+        """Begin a prepared run, without faults."""
         with self._lock:
             return self._begin(live)
 
@@ -233,7 +230,7 @@ class System:
         return self.begin(self.prepare(topology, seed))
 
     def forecast(self) -> tuple[Snapshot, Forecast]:
-        """Give the latest snapshot and what the model expects.
+        """Get the latest snapshot and its predictions.
 
         Raises
         ------
@@ -249,50 +246,50 @@ class System:
         return LiveRun(factory, self._predictor, self._persistence.slos, self._now())
 
     def _begin(self, live: LiveRun) -> Run:
-        live.pipeline.use(self._predictor)  # another may be live since the run was prepared
+        live.pipeline.use(self._predictor)  # it may be another one since the run was prepared
         source, run = live.source, live.pipeline.run
         frame = source.frames.next_frame()
         now = self._now()
         first, findings = live.pipeline.update(
             frame, 1, self.clock, now, kill_switch=self.kill_switch
         )
-        if self._history:
+        if self._snapshots.all:
             self._close(now)
         self._live = live
         self._faults = FaultService(
             source.faults, source.frames.time_s, findings, self._max_faults,
-            self._persistence.switch,
+            self._persistence.kill_switch,
         )  # fmt: skip
         self._recorder = RunRecorder(run.id, self._faults, self._persistence)
         text, start = f"a run of {run.name} begins", RunStart(run.name, run.seed)
-        begun = Event(EventKind.RUN_STARTED, first.time, (), text, start)
-        self._record(findings, now, Closed(events=(begun,)))
-        self._publish(first, before=())
-        self._show(findings, acted=())
+        event = Event(EventKind.RUN_STARTED, first.time, (), text, start)
+        self._record(findings, now, Closed(events=(event,)))
+        self._snapshots.restart(first)
+        self._notify_observer(findings, active=())
         return run
 
     def _tick(self) -> Snapshot:
         number, frames = self.latest.sequence + 1, self._live.source.frames
-        acted = self._faults.acting()
+        active = self._faults.active()
         frame = frames.next_frame()
         closed = self._follow_graph(frames.graph, number)
         self._faults.advance(frames.time_s)
         now = self._now()
-        taken, findings = self._live.pipeline.update(
-            frame, number, self.clock, now, self._faults.acting(), self.kill_switch
+        snapshot, findings = self._live.pipeline.update(
+            frame, number, self.clock, now, self._faults.active(), self.kill_switch
         )
-        self._publish(taken, self._history)
-        self._faults.take(findings)
+        self._snapshots.append(snapshot)
+        self._faults.update(findings)
         self._record(findings, now, closed)
-        self._show(findings, acted)
-        return taken
+        self._notify_observer(findings, active)
+        return snapshot
 
     def _follow_graph(self, graph: ServiceGraph, number: int) -> Closed:
         pipeline = self._live.pipeline
         if graph is pipeline.graph:
             return Closed()
         change = GraphChange.between(pipeline.graph, graph)
-        return pipeline.change_graph(change, number, self._history[-MIN_HISTORY:])
+        return pipeline.change_graph(change, number, self._snapshots.all[-MIN_SNAPSHOTS:])
 
     def _close(self, now: datetime) -> None:
         self._faults.close()
@@ -308,23 +305,12 @@ class System:
             (*closed.alarms, *findings.alarms),
         )
 
-    def _show(self, findings: Findings, acted: tuple[InjectedFault, ...]) -> None:
+    def _notify_observer(self, findings: Findings, active: tuple[InjectedFault, ...]) -> None:
         if self._observer is not None and self._live.source.labels is not None:
-            self._observer(self.latest, findings, acted, self._live.source.labels.truth)
-
-    def _publish(self, taken: Snapshot, before: tuple[Snapshot, ...]) -> None:
-        most = history_limit(self._max_history, taken.graph.services)
-        older = [*before[:-1], *(last.without_features() for last in before[-1:])]
-        # Readers take the whole tuple, without a lock: none ever waits for a tick.
-        self._history = (*older[max(0, len(older) + 1 - most) :], taken)
+            self._observer(self.latest, findings, active, self._live.source.labels.truth)
 
     @contextmanager
-    def _changing_faults(self) -> Iterator[FaultService]:
+    def _recording_faults(self) -> Iterator[FaultService]:
         with self._lock:
             yield self._faults
             self._recorder.record(self._now())
-
-
-def history_limit(most: int, services: int) -> int:
-    """How many snapshots of so many services may be kept: all of them take a GB at most."""
-    return max(1, min(most, max(MIN_HISTORY, MAX_SERVICE_SNAPSHOTS // services)))

@@ -16,47 +16,47 @@ from server.pipeline.snapshot import Run, Snapshot
 from server.systems.run import LiveRun
 from server.systems.system import System
 
-REMEMBERED_TICKS = 100
+MAX_DURATIONS = 100
 
 _log = logging.getLogger(__name__)
 
 
 class Publisher(Protocol):
-    """Tells subscribers what a system publishes; called from the event loop."""
+    """Publishes to subscribers; called from the event loop."""
 
-    async def publish(self, taken: Snapshot) -> None:
-        """Give a snapshot to every subscriber."""
+    async def publish(self, snapshot: Snapshot) -> None:
+        """Send a snapshot to every subscriber."""
         ...
 
     def set_clock(self, clock: Clock) -> None:
-        """Tell every subscriber how fast time passes."""
+        """Send the state of the clock to every subscriber."""
         ...
 
 
 class Ticker:
     """One tick per interval of the system's time, published to all subscribers.
 
-    It goes by the event loop's clock, which no change of the wall clock moves. A tick that is late,
+    It uses the event loop's monotonic clock. A tick that is late,
     because the machine slept or is too slow, is not made up for.
 
     Parameters
     ----------
     system, publisher
-        What is advanced, and who tells subscribers.
+        The system, and the publisher of its snapshots.
     seconds
-        Takes the time of each tick.
+        Histogram of the duration of ticks, seconds.
 
     Attributes
     ----------
     ticks, failed
-        How many there were, and how many of them failed.
-    spent_s
-        How long the last ones took.
+        Number of ticks, and of failed ones.
+    durations_s
+        Durations of the latest ticks, seconds.
     """
 
     def __init__(self, system: System, publisher: Publisher, seconds: Histogram) -> None:
         self.ticks = self.failed = 0
-        self.spent_s: deque[float] = deque(maxlen=REMEMBERED_TICKS)
+        self.durations_s: deque[float] = deque(maxlen=MAX_DURATIONS)
         self._system, self._publisher = system, publisher
         self._seconds = seconds
         self._ticking = asyncio.Lock()
@@ -85,18 +85,18 @@ class Ticker:
             thread.shutdown(wait=False)
 
     async def set_clock(self, paused: bool | None, speed: float | None) -> tuple[Clock, Snapshot]:
-        """Change the clock, and tell all subscribers; gives it with the latest snapshot.
+        """Change the clock, and notify all subscribers; return it with the latest snapshot.
 
-        A tick that goes on is waited for: none comes after a pause.
+        It waits for a tick in progress, so that no tick follows a pause.
 
         Raises
         ------
         ServerError
-            INVALID_FIELD, for an impossible speed.
+            INVALID_FIELD, for a speed out of range.
         """
-        self._system.clock.changed(paused, speed)
+        self._system.clock.with_changes(paused, speed)
         async with self._ticking:
-            clock = self._system.clock.changed(paused, speed)
+            clock = self._system.clock.with_changes(paused, speed)
             if clock != self._system.clock:
                 self._system.clock = clock
                 self._publisher.set_clock(clock)
@@ -104,9 +104,9 @@ class Ticker:
             return clock, self._system.latest
 
     async def begin(self, live: LiveRun) -> Run:
-        """Begin a run that was prepared, and tell all subscribers, between two ticks.
+        """Begin a prepared run between two ticks, and notify all subscribers.
 
-        Whoever asked for it may give up waiting: it is done as a whole, or not at all.
+        If the caller is cancelled, it is still done as a whole, or not at all.
         """
         return await asyncio.shield(asyncio.create_task(self._begin(live)))
 
@@ -117,14 +117,14 @@ class Ticker:
             return run
 
     async def _tick(self, thread: ThreadPoolExecutor) -> None:
-        began = time.perf_counter()
+        start = time.perf_counter()
         self.ticks += 1
         try:
-            taken = await asyncio.get_running_loop().run_in_executor(thread, self._system.tick)
-            await self._publisher.publish(taken)
+            snapshot = await asyncio.get_running_loop().run_in_executor(thread, self._system.tick)
+            await self._publisher.publish(snapshot)
         except Exception:
             self.failed += 1
             _log.exception("a tick failed")
-        spent_s = time.perf_counter() - began
-        self.spent_s.append(spent_s)
-        self._seconds.observe(spent_s)
+        duration_s = time.perf_counter() - start
+        self.durations_s.append(duration_s)
+        self._seconds.observe(duration_s)

@@ -1,4 +1,4 @@
-"""HTTP beside gRPC: `/metrics` for Prometheus, `/healthz` for probes."""
+"""The HTTP port: `/metrics` for Prometheus, `/healthz` for probes."""
 
 HEALTH = "/healthz"
 METRICS = "/metrics"

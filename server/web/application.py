@@ -1,4 +1,4 @@
-"""What the HTTP port answers."""
+"""The HTTP application: `/metrics` and `/healthz`."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ def application(registry: CollectorRegistry, serving: Serving, token: Token | No
     Parameters
     ----------
     registry
-        What `/metrics` shows.
+        Metrics of `/metrics`.
     serving
-        Asked by `/healthz`, which is open to everybody.
+        Answers `/healthz`, which needs no token.
     token
-        What `/metrics` asks for, if it is given.
+        Token that `/metrics` requires; None: no token.
     """
     turn = asyncio.Lock()
 

@@ -18,7 +18,7 @@ from typing import Any
 import uvicorn
 from prometheus_client import CollectorRegistry
 
-from server.credentials import Certificates, Token, Watched
+from server.credentials import Certificates, Token, WatchedFiles
 from server.settings import Settings, SettingsError, host_and_port
 from server.web.application import Serving, application
 
@@ -33,7 +33,7 @@ class HttpPort:
     Parameters
     ----------
     settings
-        Where it listens.
+        Address to listen on, among others.
     registry, serving, token
         As in `application`; `serving` is awaited in the event loop of this server.
     certificates
@@ -42,7 +42,7 @@ class HttpPort:
     Attributes
     ----------
     address
-        Where it listens, with the port that it got.
+        Address that it listens on, with the actual port.
     """
 
     def __init__(
@@ -50,26 +50,26 @@ class HttpPort:
         settings: Settings,
         registry: CollectorRegistry,
         serving: Serving,
-        certificates: Watched[Certificates] | None,
+        certificates: WatchedFiles[Certificates] | None,
         token: Token | None,
     ) -> None:
-        """Start it.
+        """Start the server.
 
         Raises
         ------
         SettingsError
-            If the port cannot be had.
+            If the port is not available.
         """
         host, port = host_and_port(settings.metrics_listen, "SRE_EDGE_METRICS_LISTEN")
         listening = _listen(host, port)
         self.address = f"{host}:{listening.getsockname()[1]}"
         config = uvicorn.Config(
             application(registry, serving, token),
-            # What is stated here does not depend on what else is installed.
+            # Stated explicitly, so that other installed packages change nothing.
             loop="asyncio", http="h11", ws="none", interface="asgi3", lifespan="off",
             ssl_context_factory=None if certificates is None else lambda *_: _latest(certificates),
             headers=[("Connection", "close")], server_header=False, proxy_headers=False,
-            # A probe every few seconds, and a request that is none, are no events.
+            # Frequent probes and malformed requests are not worth a log line.
             log_config=None, log_level=logging.ERROR, access_log=False,
         )  # fmt: skip
         self._listening, self._server = listening, uvicorn.Server(config)
@@ -81,11 +81,11 @@ class HttpPort:
 
     @property
     def connections(self) -> int:
-        """How many connections are open."""
+        """Number of open connections."""
         return self._listening.connections
 
     def close(self) -> None:
-        """Stop; waits for a scrape that is being made, for no client."""
+        """Stop; waits for a scrape in progress, but for no client."""
         self._server.should_exit = True
         self._thread.join()
 
@@ -104,13 +104,13 @@ class _Listening(socket.socket):
 
     @property
     def connections(self) -> int:
-        """How many of them are open."""
+        """Number of open connections."""
         return sum(connection.fileno() != -1 for connection in list(self._accepted))
 
     def accept(self) -> tuple[socket.socket, Any]:
         """Accept a connection, and end the oldest if there are too many."""
         connection, peer = super().accept()
-        for closed in [known for known in self._accepted if known.fileno() == -1]:
+        for closed in [accepted for accepted in self._accepted if accepted.fileno() == -1]:
             self._accepted.pop(closed).cancel()
         loop = asyncio.get_running_loop()
         self._accepted[connection] = loop.call_later(MAX_CONNECTION_S, self._end, connection)
@@ -119,7 +119,7 @@ class _Listening(socket.socket):
         return connection, peer
 
     def close(self) -> None:
-        """Close it with all its connections, so that a stop waits for no client."""
+        """Close the socket with all its connections, so that a stop waits for no client."""
         for connection in list(self._accepted):
             self._end(connection)
         super().close()
@@ -132,23 +132,23 @@ class _Listening(socket.socket):
 
 def _listen(host: str, port: int) -> _Listening:
     try:
-        family, _, _, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with contextlib.ExitStack() as unless_it_listens:
             listening = unless_it_listens.enter_context(_Listening(family))
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listening.bind(place)
+            listening.bind(address)
             listening.listen()
             unless_it_listens.pop_all()
     except OSError as error:
         raise SettingsError(
-            f"{host}:{port} cannot be listened on ({error.strerror}); set another address with "
+            f"cannot listen on {host}:{port} ({error.strerror}); set another address with "
             "--metrics-listen or SRE_EDGE_METRICS_LISTEN"
         ) from error
     return listening
 
 
-def _latest(certificates: Watched[Certificates]) -> ssl.SSLContext:
-    """Make a context of which each handshake takes the latest certificates."""
+def _latest(certificates: WatchedFiles[Certificates]) -> ssl.SSLContext:
+    """Make a context that gives each handshake the latest certificates."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 
     def choose(connection: Any, _name: str | None, _context: ssl.SSLContext) -> None:

@@ -117,7 +117,7 @@ def test_the_port_in_use_is_said_with_the_setting_that_changes_it() -> None:
             capture_output=True, text=True, timeout=60, env=processes.QUIET, check=False,
         )  # fmt: skip
     assert done.returncode == 2
-    assert f"{address} cannot be listened on (Address already in use)" in done.stderr
+    assert f"cannot listen on {address} (Address already in use)" in done.stderr
     assert "SRE_EDGE_DASHBOARD_LISTEN" in done.stderr
 
 

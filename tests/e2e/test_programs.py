@@ -47,7 +47,7 @@ def test_up_says_which_port_is_in_use_and_leaves_nothing_running(variable: str) 
         address = f"127.0.0.1:{listening.getsockname()[1]}"
         program = processes.Program(*UP, **{**FREE, variable: address})
         assert program.process.wait(60) == 2
-        program.expect(rf"{address} cannot be listened on \(Address already in use\).*{variable}")
+        program.expect(rf"cannot listen on {address} \(Address already in use\).*{variable}")
         program.stop()
 
 

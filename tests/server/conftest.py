@@ -9,13 +9,13 @@ import pytest
 import pytest_asyncio
 
 from server.app import App
-from server.learning.recorder import Experiment
+from server.learning.recorder import RecordedExperiment
 from tests.conftest import StartServer, servers
 from tests.server.stubs import Stubs
 
 
 @pytest.fixture(scope="session")
-def known() -> list[Experiment]:
+def known() -> list[RecordedExperiment]:
     """Experiments, made once."""
     from tests.server.learning import experienced  # takes what only training needs
 

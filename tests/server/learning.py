@@ -29,10 +29,10 @@ from ml.serving.artefact import (
 )
 from ml.serving.predictor import Predictor
 from ml.training.export import export, trees
-from server.learning.recorder import Experiment, Recorder
+from server.learning.recorder import ExperimentRecorder, RecordedExperiment
 from server.sources.simulation import simulation
-from server.store import experiments, open_store, place
-from server.store.experiments import LearnedExperiment
+from server.store import learned_examples, locate, open_store
+from server.store.learned_examples import LearnedExperiment
 from server.systems.system import System
 from telemetry.faults import Fault, FaultKind
 
@@ -80,10 +80,10 @@ def candidate(directory: Path, count: int) -> Path:
     return directory
 
 
-def experienced(orders: Sequence[Fault] = ORDERS) -> list[Experiment]:
+def experienced(orders: Sequence[Fault] = ORDERS) -> list[RecordedExperiment]:
     """Run experiments as fast as the simulation goes, one after the other."""
-    found: list[Experiment] = []
-    recorder = Recorder(found.append)
+    found: list[RecordedExperiment] = []
+    recorder = ExperimentRecorder(found.append)
     system = System(simulation("default", 1), Predictor(SHIPPED), observer=recorder.observe)
     for number, order in enumerate(orders, 1):
         system.inject(order)
@@ -92,11 +92,11 @@ def experienced(orders: Sequence[Fault] = ORDERS) -> list[Experiment]:
     return found
 
 
-def fill(data: Path, known: Sequence[Experiment], packed: bytes | None = None) -> None:
+def fill(data: Path, known: Sequence[RecordedExperiment], packed: bytes | None = None) -> None:
     """Keep experiments in the store of a data directory that no server uses; `packed` is kept."""
-    store = open_store(place(data, None))
+    store = open_store(locate(data, None))
     for experiment in known:
-        recording = labelled(experiment.seen)
+        recording = labelled(experiment.window)
         assert recording is not None
         content = to_bytes(recording) if packed is None else packed
         now = datetime.now(UTC)
@@ -106,7 +106,9 @@ def fill(data: Path, known: Sequence[Experiment], packed: bytes | None = None) -
             faults=[], services=4, frames=len(recording.label),
             incidents=len(recording.incidents), bytes=len(content),
         )  # fmt: skip
-        store.write(lambda c, row=row, content=content: experiments.add(c, row, content)).result()
+        store.write(
+            lambda c, row=row, content=content: learned_examples.add(c, row, content)
+        ).result()
     store.close()
 
 

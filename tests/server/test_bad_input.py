@@ -131,7 +131,7 @@ async def test_faults_are_limited(start_server: StartServer) -> None:
             await stubs.inject(**INJECT)
     assert caught.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
     assert reason(caught.value)[:2] == ("TOO_MANY_FAULTS", {"limit": "2"})
-    assert "at most 2 faults that act or wait" in caught.value.details()
+    assert "at most 2 active or scheduled faults" in caught.value.details()
 
 
 async def test_what_breaks_inside_stays_inside(stubs: Stubs, monkeypatch: Any) -> None:

@@ -34,9 +34,9 @@ async def test_topology_is_the_seeds(shared: Stubs) -> None:
 
 @sharing
 async def test_metrics_hold_six_figures_a_status_and_a_prediction(shared: Stubs) -> None:
-    taken = await shared.snapshot()
-    assert [service.service for service in taken.services] == SERVICES
-    for service in taken.services:
+    snapshot = await shared.snapshot()
+    assert [service.service for service in snapshot.services] == SERVICES
+    for service in snapshot.services:
         assert service.status == snapshot_pb2.STATUS_HEALTHY
         assert 0 < service.cpu_percent < 100
         assert 0 < service.memory_percent < 100
@@ -45,7 +45,7 @@ async def test_metrics_hold_six_figures_a_status_and_a_prediction(shared: Stubs)
         assert service.throughput_rps > 50
         assert service.availability_percent == 100
         assert service.prediction.risk_level == prediction_pb2.RISK_LEVEL_LOW
-    assert len(taken.edges) == 4
+    assert len(snapshot.edges) == 4
 
 
 @sharing
@@ -62,9 +62,9 @@ async def test_metrics_of_some_services_come_in_topology_order(shared: Stubs) ->
 async def test_a_killed_database_shows_at_once_and_takes_its_callers_down(stubs: Stubs) -> None:
     before = await stubs.snapshot()
     fault = await stubs.inject(target="database", kind="FAULT_KIND_SERVICE_KILL", duration="60s")
-    taken = await stubs.until(lambda s: s.active_faults)
-    assert taken.cursor.sequence <= before.cursor.sequence + 3
-    assert taken.active_faults[0].id == fault.id
+    snapshot = await stubs.until(lambda s: s.active_faults)
+    assert snapshot.cursor.sequence <= before.cursor.sequence + 3
+    assert snapshot.active_faults[0].id == fault.id
     down = await stubs.until(
         lambda s: all(x.status == snapshot_pb2.STATUS_DOWN for x in s.services)
     )
@@ -167,10 +167,10 @@ async def test_reset_brings_everything_back_and_tells_open_streams(stubs: Stubs)
     await stubs.until(lambda s: s.services[0].status == snapshot_pb2.STATUS_DOWN)
     answer = await stubs.simulation.Reset(simulation_service_pb2.ResetRequest(seed=7))
     assert answer.run_id != first.snapshot.cursor.run_id
-    taken = await stubs.snapshot()
-    assert taken.cursor.run_id == answer.run_id
-    assert not taken.active_faults
-    assert all(s.status == snapshot_pb2.STATUS_HEALTHY for s in taken.services)
+    snapshot = await stubs.snapshot()
+    assert snapshot.cursor.run_id == answer.run_id
+    assert not snapshot.active_faults
+    assert all(s.status == snapshot_pb2.STATUS_HEALTHY for s in snapshot.services)
     async with asyncio.timeout(10):
         while not (message := await stream.read()).HasField("gap"):
             pass

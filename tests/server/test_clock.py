@@ -62,8 +62,8 @@ async def test_a_reset_while_it_is_paused_shows_the_new_run_and_stays_paused(stu
     await set_clock(stubs, paused=True)
     run = (await stubs.simulation.Reset(pb.ResetRequest())).run_id
     await asyncio.sleep(0.3)
-    taken = await stubs.snapshot()
-    assert (taken.cursor.run_id, taken.cursor.sequence) == (run, 1)
+    snapshot = await stubs.snapshot()
+    assert (snapshot.cursor.run_id, snapshot.cursor.sequence) == (run, 1)
 
 
 @sharing

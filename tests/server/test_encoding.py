@@ -34,21 +34,21 @@ from telemetry.faults import FaultKind
 from telemetry.metrics import EDGE_METRICS, SERVICE_METRICS
 
 
-def slowly(taken: Snapshot, wanted: tuple[int, ...] | None) -> snapshot_pb2.Snapshot:
-    graph, frame, forecast = taken.graph, taken.frame, taken.forecast
+def slowly(snapshot: Snapshot, wanted: tuple[int, ...] | None) -> snapshot_pb2.Snapshot:
+    graph, frame, forecast = snapshot.graph, snapshot.frame, snapshot.forecast
     message = snapshot_pb2.Snapshot(
-        cursor=convert.cursor(taken),
-        time=times.timestamp(taken.time),
+        cursor=convert.cursor(snapshot),
+        time=times.timestamp(snapshot.time),
         interval_seconds=frame.interval_s,
-        produced_time=times.timestamp(taken.produced_time),
-        active_faults=[faults.fault(fault) for fault in taken.faults],
-        clock=convert.clock(taken.clock),
-        kill_switch=taken.kill_switch,
-        topology_sequence=taken.graph_since,
+        produced_time=times.timestamp(snapshot.produced_time),
+        active_faults=[faults.fault(fault) for fault in snapshot.faults],
+        clock=convert.clock(snapshot.clock),
+        kill_switch=snapshot.kill_switch,
+        topology_sequence=snapshot.graph_since,
     )
     for i, name in enumerate(graph.names):
         if wanted is None or i in wanted:
-            status = snapshot_pb2.Status.Value(f"STATUS_{taken.statuses[i].name}")
+            status = snapshot_pb2.Status.Value(f"STATUS_{snapshot.statuses[i].name}")
             service = message.services.add(service=name, status=status)
             for metric in (m.name for m in SERVICE_METRICS):
                 value = float(getattr(frame, metric)[0, i])
@@ -57,7 +57,7 @@ def slowly(taken: Snapshot, wanted: tuple[int, ...] | None) -> snapshot_pb2.Snap
             if forecast is not None:
                 probability = float(forecast.probability[i])
                 types = forecast.types[i] if probability >= MEDIUM_FROM else None
-                service.prediction.CopyFrom(prediction(taken, forecast, i, probability, types))
+                service.prediction.CopyFrom(prediction(snapshot, forecast, i, probability, types))
     for e in range(graph.edges):
         caller, callee = int(graph.caller[e]), int(graph.callee[e])
         if wanted is None or caller in wanted or callee in wanted:
@@ -67,16 +67,20 @@ def slowly(taken: Snapshot, wanted: tuple[int, ...] | None) -> snapshot_pb2.Snap
                 if math.isfinite(value):
                     setattr(edge, metric, value)
     if forecast is not None:
-        message.system.CopyFrom(convert.system_prediction(taken, forecast))
+        message.system.CopyFrom(convert.system_prediction(snapshot, forecast))
     return message
 
 
 def prediction(
-    taken: Snapshot, forecast: Forecast, service: int, probability: float, types: np.ndarray | None
+    snapshot: Snapshot,
+    forecast: Forecast,
+    service: int,
+    probability: float,
+    types: np.ndarray | None,
 ) -> prediction_pb2.Prediction:
     level = f"RISK_LEVEL_{risk_level(probability).name}"
     message = prediction_pb2.Prediction(
-        service=taken.graph.names[service],
+        service=snapshot.graph.names[service],
         incident_probability=probability,
         risk_level=prediction_pb2.RiskLevel.Value(level),
         cascade_risk=float(forecast.cascade_risk[service]),
@@ -85,13 +89,13 @@ def prediction(
     )
     if types is not None:
         convert.add_type(message, types)
-        told = recommendations(taken.graph, taken.frame, service, types)
+        told = recommendations(snapshot.graph, snapshot.frame, service, types)
         convert.add_advice(message, told)
     return message
 
 
 @pytest.fixture(scope="module")
-def taken() -> Snapshot:
+def snapshot() -> Snapshot:
     """Give a snapshot with gaps, and with services at every level of risk."""
     system = System(simulation("boutique", 1), Predictor())
     latest = system.latest
@@ -113,12 +117,12 @@ def _with_gaps(values: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def streamed(
-    taken: Snapshot, wanted: tuple[int, ...] | None, **options: bool
+    snapshot: Snapshot, wanted: tuple[int, ...] | None, **options: bool
 ) -> snapshot_pb2.Snapshot:
     """Give the message that is streamed, which is the same in both ways."""
     plain, columns = (
         simulation_service_pb2.StreamMetricsResponse.FromString(
-            SnapshotEncoder(max_plain=most).encode(taken, wanted, **options)
+            SnapshotEncoder(max_plain=most).encode(snapshot, wanted, **options)
         ).snapshot
         for most in (1_000_000, 0)
     )
@@ -134,22 +138,22 @@ def test_a_length_is_encoded_as_protobuf_does(number: int) -> None:
 
 
 @pytest.mark.parametrize("wanted", [None, (0,), (2, 3, 7)])
-def test_fast_and_slow_agree(taken: Snapshot, wanted: tuple[int, ...] | None) -> None:
-    levels = {risk_level(p) for p in taken.forecast.probability}  # type: ignore[union-attr]
+def test_fast_and_slow_agree(snapshot: Snapshot, wanted: tuple[int, ...] | None) -> None:
+    levels = {risk_level(p) for p in snapshot.forecast.probability}  # type: ignore[union-attr]
     assert len(levels) == 4
-    assert streamed(taken, wanted) == slowly(taken, wanted)
-    without = replace(taken, forecast=None)
+    assert streamed(snapshot, wanted) == slowly(snapshot, wanted)
+    without = replace(snapshot, forecast=None)
     assert streamed(without, wanted) == slowly(without, wanted)
     bare = slowly(without, wanted)
-    bare.system.CopyFrom(slowly(taken, wanted).system)
+    bare.system.CopyFrom(slowly(snapshot, wanted).system)
     del bare.edges[:]
-    assert streamed(taken, wanted, edges=False, predictions=False) == bare
+    assert streamed(snapshot, wanted, edges=False, predictions=False) == bare
 
 
 def test_a_small_snapshot_is_plain_and_a_large_one_columns(
-    taken: Snapshot, monkeypatch: pytest.MonkeyPatch
+    snapshot: Snapshot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rows = taken.graph.services + taken.graph.edges
+    rows = snapshot.graph.services + snapshot.graph.edges
     made: list[str] = []
     for way, name in ((plain_snapshots, "add_services"), (columnar_services, "encoded")):
         real = getattr(way, name)
@@ -160,44 +164,44 @@ def test_a_small_snapshot_is_plain_and_a_large_one_columns(
 
         monkeypatch.setattr(way, name, noted)
     for most in (rows, rows - 1):
-        SnapshotEncoder(max_plain=most).encode(taken, None)
-    SnapshotEncoder(max_plain=rows - 1).encode(taken, (0,))
+        SnapshotEncoder(max_plain=most).encode(snapshot, None)
+    SnapshotEncoder(max_plain=rows - 1).encode(snapshot, (0,))
     assert made == ["plain_snapshots", "columnar_services", "plain_snapshots"]
 
 
-def test_the_ends_of_every_range_are_encoded_rightly(taken: Snapshot) -> None:
-    assert taken.forecast is not None
-    services, frame = taken.graph.services, taken.frame
+def test_the_ends_of_every_range_are_encoded_rightly(snapshot: Snapshot) -> None:
+    assert snapshot.forecast is not None
+    services, frame = snapshot.graph.services, snapshot.frame
     unseen = replace(
         frame,
         **{name: np.full((1, services), np.nan) for name in (m.field for m in SERVICE_METRICS)},
     )
     for probability in (0.0, 1.0):
-        forecast = replace(taken.forecast, probability=np.full(services, probability))
-        start, kind = taken.time, FaultKind.SERVICE_KILL
+        forecast = replace(snapshot.forecast, probability=np.full(services, probability))
+        start, kind = snapshot.time, FaultKind.SERVICE_KILL
         fault = InjectedFault(
-            "f-1", "e-1", "cart", kind, 10.0, 1.0, 0.0, 1.0, start, taken.end_time
+            "f-1", "e-1", "cart", kind, 10.0, 1.0, 0.0, 1.0, start, snapshot.end_time
         )
         last = replace(
-            taken, frame=unseen, forecast=forecast, kill_switch=True, faults=(fault,)
+            snapshot, frame=unseen, forecast=forecast, kill_switch=True, faults=(fault,)
         )  # fmt: skip
         assert streamed(last, None) == slowly(last, None)
 
 
 def test_a_system_without_calls_and_with_a_long_name_is_encoded_rightly() -> None:
     document = f"services: [{{name: {'x' * 63}, ingress_rps: 100}}]"
-    taken = System(
+    snapshot = System(
         SimulationFactory(parse_topology(parse(document, "t"), source="t"), 1), Predictor()
     ).latest
-    assert not taken.graph.edges
-    assert streamed(taken, None) == slowly(taken, None) != snapshot_pb2.Snapshot()
+    assert not snapshot.graph.edges
+    assert streamed(snapshot, None) == slowly(snapshot, None) != snapshot_pb2.Snapshot()
 
 
 def test_only_those_most_at_risk_come_with_advice(
-    taken: Snapshot, monkeypatch: pytest.MonkeyPatch
+    snapshot: Snapshot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(advice, "MAX_ADVISED", 2)
-    services = streamed(taken, None).services
+    services = streamed(snapshot, None).services
     assert [bool(s.prediction.recommendations) for s in services[-3:]] == [False, True, True]
     typed = [
         s.prediction.incident_type != prediction_pb2.INCIDENT_TYPE_UNSPECIFIED for s in services
@@ -211,20 +215,22 @@ def test_each_prediction_asked_for_is_the_models_own_answer() -> None:
     everyone = range(len(forecast.probability))
     assert len(everyone) > MAX_ONE_BY_ONE
     known = replace(
-        forecast, moved=np.arange(len(everyone)) % 2 == 0, ongoing=np.arange(len(everyone)) % 3 == 2
+        forecast,
+        active=np.arange(len(everyone)) % 2 == 0,
+        ongoing=np.arange(len(everyone)) % 3 == 2,
     )
     asked = Predictions(latest, known)
-    together = list(asked.expected(everyone))
-    assert [service for service, _, _ in asked.expected([3, 1])] == [3, 1]
+    together = list(asked.expect(everyone))
+    assert [service for service, _, _ in asked.expect([3, 1])] == [3, 1]
     for service in everyone:
-        one, (_, probability, types) = next(iter(asked.expected([service]))), together[service]
+        one, (_, probability, types) = next(iter(asked.expect([service]))), together[service]
         assert one[1] == pytest.approx(probability, rel=1e-6)
         if known.ongoing[service]:
             assert probability == 1.0
             assert types is not None
             assert types.sum() == pytest.approx(1.0, abs=1e-5)
             np.testing.assert_allclose(one[2], types, rtol=1e-5)
-        elif known.moved[service] == forecast.moved[service]:
+        elif known.active[service] == forecast.active[service]:
             assert probability == pytest.approx(float(forecast.probability[service]), abs=1e-6)
 
 
@@ -234,10 +240,10 @@ def test_an_answer_is_the_message_that_anyone_would_make(at_once: int) -> None:
     latest, forecast = system.forecast()
     services = len(forecast.probability)
     known = replace(
-        forecast, moved=np.arange(services) % 2 == 0, ongoing=np.arange(services) % 3 == 2
+        forecast, active=np.arange(services) % 2 == 0, ongoing=np.arange(services) % 3 == 2
     )
     asked, names = Predictions(latest, known), latest.graph.names[:at_once]
-    answers = list(asked.expected(range(len(names))))
+    answers = list(asked.expect(range(len(names))))
     request = prediction_service_pb2.PredictRequest(services=names)
     for _ in range(2):  # what is fixed is made the first time, and copied
         told = asked.answer(request)
@@ -254,7 +260,7 @@ def test_an_answer_has_the_risk_and_what_follows_from_it(
 ) -> None:
     system = System(simulation("default", 1), Predictor())
     latest, forecast = system.forecast()
-    known = replace(forecast, moved=np.full(4, True))
+    known = replace(forecast, active=np.full(4, True))
     monkeypatch.setattr(Predictor, "probability_of_row", lambda *_: probability)
     asked = Predictions(latest, known)
     request = prediction_service_pb2.PredictRequest(services=latest.graph.names[1:2])
@@ -278,9 +284,9 @@ def test_one_inference_runs_for_each_call(monkeypatch: pytest.MonkeyPatch) -> No
             return real(trees, inputs)
 
         monkeypatch.setattr(Trees, name, counted)
-    for moved, asked in ((True, [1, 1, 1]), (False, [])):
+    for active, asked in ((True, [1, 1, 1]), (False, [])):
         asked_for.clear()
-        known = Predictions(latest, replace(forecast, moved=np.full(4, moved)))
+        known = Predictions(latest, replace(forecast, active=np.full(4, active)))
         for _ in range(3):
             told = known.answer(request)
             assert 0.0 < told.predictions[0].incident_probability < MEDIUM_FROM

@@ -12,7 +12,7 @@ import pytest
 
 from ml.serving.artefact import read_manifest
 from server.app import App
-from server.records.events import KEPT, Event, EventKind
+from server.records.events import MAX_RECORDS, Event, EventKind
 from sre_edge.v1 import (
     alarm_pb2,
     event_pb2,
@@ -221,7 +221,7 @@ async def test_a_new_model_is_an_event(start_server: StartServer, tmp_path: Path
 async def test_a_reader_of_events_that_never_reads_is_ended(start_server: StartServer) -> None:
     app = await start_server(speed=0.1, write_timeout_s=1.0)
     run, now = app.system.run.id, app.system.latest.end_time
-    many = [Event(EventKind.STATUS_CHANGED, now, (), "x" * 1000) for _ in range(KEPT // 2)]
+    many = [Event(EventKind.STATUS_CHANGED, now, (), "x" * 1000) for _ in range(MAX_RECORDS // 2)]
     app.system.events.add(run, many, now)
     options = [("grpc.http2.bdp_probe", 0), ("grpc.http2.lookahead_bytes", 65_536)]
     async with grpc.aio.insecure_channel(app.address, options=options) as channel:

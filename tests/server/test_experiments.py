@@ -150,9 +150,9 @@ async def test_the_kill_switch_blocks_until_it_is_lifted_over_resets_and_restart
         assert not (await calls.chaos.LiftKillSwitch(lift)).lifted
         await calls.inject(**KILL)
         tick(app, 2)
-        taken = await calls.snapshot()
-        assert len(taken.active_faults) == 1
-        assert not taken.kill_switch
+        snapshot = await calls.snapshot()
+        assert len(snapshot.active_faults) == 1
+        assert not snapshot.kill_switch
 
 
 async def test_a_request_that_is_sent_again_injects_nothing_more(still: App, calls: Stubs) -> None:

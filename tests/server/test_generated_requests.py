@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 
 from server.app import App, start
 from server.settings import Settings
-from server.store.place import DATABASE
+from server.store.location import DATABASE
 from tests.server import generated
 
 FEW = int(os.environ.get("EXAMPLES", "60"))
@@ -82,7 +82,7 @@ class Server:
         return (
             system.run.id, system.latest.sequence, system.clock, system.kill_switch,
             system.unfinished_experiments(), system.events.latest,
-            system._faults.acting(), system.model_version, id(system.findings),
+            system._faults.active(), system.model_version, id(system.findings),
             self.app.ticker.ticks, written,
         )  # fmt: skip
 

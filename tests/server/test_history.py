@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from google.protobuf.json_format import ParseDict
 
-from server.systems.history import Query, _reduced, series
+from server.systems.history import HistoryQuery, _reduced, series
 from sre_edge.v1 import simulation_service_pb2 as pb
 from tests.conftest import StartServer
 from tests.server.stubs import SERVICES, Stubs, reason, sharing, violations
@@ -69,7 +69,7 @@ async def test_a_time_range_is_half_open_and_series_come_in_order(
     for _ in range(20):
         app.system.tick()
     history = app.system.history()
-    query = Query(("user-service", "api-gateway"), ("cpu_percent", "incident_probability"),
+    query = HistoryQuery(("user-service", "api-gateway"), ("cpu_percent", "incident_probability"),
                   history[5].time, history[9].time)  # fmt: skip
     found = series(history, query)
     assert found.start_time == history[5].time
@@ -79,7 +79,7 @@ async def test_a_time_range_is_half_open_and_series_come_in_order(
     forecast = history[8].forecast
     assert forecast is not None
     assert found.mean[3, 1, 0] == forecast.probability[0]
-    nothing = series(history, Query((), ("cpu_percent",), history[-1].end_time, None))
+    nothing = series(history, HistoryQuery((), ("cpu_percent",), history[-1].end_time, None))
     assert nothing.start_time is None
     assert nothing.mean.shape == (0, 1, 4)
 

@@ -14,7 +14,7 @@ import pytest
 
 from ml.learning.__main__ import MAX_NICENESS
 from ml.serving.artefact import CONFIG, LEARNING, METRICS, SHIPPED, TREES, read_manifest
-from server.learning.recorder import BEFORE_FRAMES, Experiment
+from server.learning.recorder import PRE_FAULT_FRAMES, RecordedExperiment
 from sre_edge import Client
 from sre_edge.v1 import model_pb2, simulation_service_pb2, training_pb2
 from sre_edge.v1 import prediction_service_pb2 as pb
@@ -38,7 +38,7 @@ from tests.server.stubs import Stubs
 
 
 async def test_a_training_beside_a_stream_a_candidate_that_is_kept_and_its_activation(
-    start_server: StartServer, tmp_path: Path, known: list[Experiment]
+    start_server: StartServer, tmp_path: Path, known: list[RecordedExperiment]
 ) -> None:
     data = tmp_path / "kept"
     fill(data, known)
@@ -144,7 +144,7 @@ async def activations_under_load(stubs: Stubs, version: str) -> None:
 
 @pytest.mark.slow
 async def test_a_candidate_that_is_better_goes_live_and_stays_so(
-    start_server: StartServer, tmp_path: Path, known: list[Experiment]
+    start_server: StartServer, tmp_path: Path, known: list[RecordedExperiment]
 ) -> None:
     data = tmp_path / "kept"
     fill(data, known)
@@ -168,7 +168,7 @@ async def test_a_candidate_that_is_better_goes_live_and_stays_so(
 
 @pytest.mark.slow
 async def test_a_better_candidate_is_kept_if_another_model_went_live_meanwhile(
-    start_server: StartServer, tmp_path: Path, known: list[Experiment]
+    start_server: StartServer, tmp_path: Path, known: list[RecordedExperiment]
 ) -> None:
     data = tmp_path / "kept"
     fill(data, known)
@@ -187,7 +187,7 @@ async def test_a_better_candidate_is_kept_if_another_model_went_live_meanwhile(
 
 
 async def test_a_server_that_is_killed_while_it_trains(
-    tmp_path: Path, known: list[Experiment]
+    tmp_path: Path, known: list[RecordedExperiment]
 ) -> None:
     data = tmp_path / "kept"
     fill(data, known)
@@ -210,7 +210,7 @@ async def test_a_server_that_is_killed_while_it_trains(
     with Client(program.expect(r"grpc://(\S+)")[1]) as client:
         interrupted = client.training()
         assert interrupted.state == training_pb2.TRAINING_STATE_INTERRUPTED
-        assert interrupted.message == "the server ended while it ran"
+        assert interrupted.message == "the server stopped during the training"
         assert interrupted.HasField("end_time")
         assert [model.version for model in client.models()] == [BUILT_IN]
         assert not half.exists()
@@ -224,13 +224,13 @@ async def test_a_server_that_is_killed_while_it_trains(
 
 
 async def test_a_training_begins_by_itself_if_that_is_switched_on(
-    start_server: StartServer, tmp_path: Path, known: list[Experiment]
+    start_server: StartServer, tmp_path: Path, known: list[RecordedExperiment]
 ) -> None:
     data = tmp_path / "kept"
     fill(data, known[:1])
     app = await start_server(speed=100.0, data=data, learn_after=2)
     async with called(app) as stubs:
-        await stubs.until(lambda taken: taken.cursor.sequence > BEFORE_FRAMES)
+        await stubs.until(lambda snapshot: snapshot.cursor.sequence > PRE_FAULT_FRAMES)
         await stubs.inject(target="database", kind="FAULT_KIND_CPU_SPIKE", duration="1s")
         async with asyncio.timeout(60):
             while (await refused_or(stubs)) is None:

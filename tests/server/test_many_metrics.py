@@ -68,7 +68,7 @@ def _dependencies() -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def taken() -> Snapshot:
+def snapshot() -> Snapshot:
     """Give a snapshot with these metrics: some observed everywhere, some nowhere."""
     latest = System(simulation("boutique", 1), Predictor()).latest
     rng, graph = np.random.default_rng(7), latest.graph
@@ -84,12 +84,12 @@ def taken() -> Snapshot:
 
 
 @pytest.mark.parametrize("most", [0, 1_000_000])
-def test_all_of_them_arrive(wide: type[Any], taken: Snapshot, most: int) -> None:
+def test_all_of_them_arrive(wide: type[Any], snapshot: Snapshot, most: int) -> None:
     encoder = SnapshotEncoder(
         wide, (*SERVICE_METRICS, *MORE), (*EDGE_METRICS, *MORE_OF_EDGES), max_plain=most
     )
-    told = _snapshot(wide, encoder.encode(taken, None))
-    frame, graph = taken.frame, taken.graph
+    told = _snapshot(wide, encoder.encode(snapshot, None))
+    frame, graph = snapshot.frame, snapshot.graph
     assert len(told.services) == graph.services
     assert len(told.edges) == graph.edges
     for given, metrics in (
@@ -107,7 +107,7 @@ def test_all_of_them_arrive(wide: type[Any], taken: Snapshot, most: int) -> None
     for edge in told.edges:
         for metric in MORE_OF_EDGES:
             edge.ClearField(metric.name)
-    known = simulation_service_pb2.GetMetricsResponse.FromString(ENCODER.encode(taken, None))
+    known = simulation_service_pb2.GetMetricsResponse.FromString(ENCODER.encode(snapshot, None))
     assert snapshot_pb2.Snapshot.FromString(told.SerializeToString()) == known.snapshot
 
 

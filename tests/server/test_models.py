@@ -21,9 +21,9 @@ from ml.serving.artefact import (
     write_manifest,
 )
 from ml.serving.predictor import Predictor
-from server.learning.models import Models
+from server.learning.model_registry import ModelRegistry
 from server.sources.simulation import simulation
-from server.store import activations, open_store, place
+from server.store import activations, locate, open_store
 from server.store.activations import Activation
 from server.systems.system import System
 from sre_edge.v1 import prediction_service_pb2 as pb
@@ -139,21 +139,21 @@ async def test_models_are_listed_page_by_page(start_server: StartServer, tmp_pat
 def test_candidates_that_never_went_live_give_way_to_newer_ones(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("server.learning.models.SPARE", 2)
-    store = open_store(place(tmp_path / "kept", None))
-    models = Models(SHIPPED, store.place.models, store)
+    monkeypatch.setattr("server.learning.model_registry.MAX_UNUSED", 2)
+    store = open_store(locate(tmp_path / "kept", None))
+    models = ModelRegistry(SHIPPED, store.location.models, store)
     models.serve(System(simulation("default", 1), Predictor(SHIPPED)))
-    by_hand = another_model(store.place.models / "by-hand", 2)
+    by_hand = another_model(store.location.models / "by-hand", 2)
     os.utime(by_hand, (1, 1))
     added = []
     for number in range(5):
         made = candidate(models.unfinished(str(number)), 3 + number)
         added.append(models.add(made).version)
-        os.utime(store.place.models / added[-1], (number + 2, number + 2))
+        os.utime(store.location.models / added[-1], (number + 2, number + 2))
         if number == 0:
             gone_live = Activation(added[0], datetime.now(UTC), "asked for")
             store.write(lambda c, gone_live=gone_live: activations.add(c, gone_live)).result()
-    kept = [model.version for model in models.known()]
+    kept = [model.version for model in models.all_models()]
     assert kept == [
         *(added[number] for number in (4, 3, 2, 0)), read_manifest(by_hand).version, BUILT_IN
     ]  # fmt: skip

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from server.store import open_store, place
+from server.store import locate, open_store
 from tests.processes import QUIET
 
 FREE = ("--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0")
@@ -57,7 +57,7 @@ def test_a_port_in_use_is_said_with_the_setting_that_changes_it() -> None:
 
 
 def test_records_that_lack_a_table_are_said_plainly(data: Path) -> None:
-    open_store(place(data, None)).close()
+    open_store(locate(data, None)).close()
     with closing(sqlite3.connect(data / "store.sqlite3")) as records:
         records.execute("DROP TABLE trainings")
     text = refused(*FREE)
@@ -101,7 +101,7 @@ def test_records_that_cannot_be_used_are_said_and_left_alone(data: Path) -> None
     data.mkdir()
     (data / "store.sqlite3").write_text("my holiday photos")
     text = refused(*FREE)
-    assert f"{data}/store.sqlite3: is damaged or no SQLite database" in text
+    assert f"{data}/store.sqlite3: is damaged or not an SQLite database" in text
     assert (data / "store.sqlite3").read_text() == "my holiday photos"
     text = refused(*FREE, SRE_EDGE_STORE="postgresql://sre:hunter2@127.0.0.1:1/records")
     assert "postgresql://sre:***@127.0.0.1:1/records: " in text

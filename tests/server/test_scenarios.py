@@ -6,7 +6,7 @@ import grpc
 import pytest
 
 from server.app import App
-from server.experiments import requests
+from server.experiments import idempotency
 from sre_edge.v1 import chaos_service_pb2 as pb
 from sre_edge.v1 import experiment_pb2, snapshot_pb2
 from tests.conftest import StartServer
@@ -41,7 +41,7 @@ async def test_a_scenario_runs_from_now_on_as_one_experiment(still: App, calls: 
 async def test_the_longer_an_answer_the_fewer_are_remembered(
     still: App, calls: Stubs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(requests, "MAX_REMEMBERED_FAULTS", 3)
+    monkeypatch.setattr(idempotency, "MAX_REMEMBERED_FAULTS", 3)
     scenario = pb.RunScenarioRequest(document=LEAK, request_id="two faults")
     first = await calls.chaos.RunScenario(scenario)
     one = await calls.inject(**KILL, request_id="one")

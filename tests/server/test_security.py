@@ -73,7 +73,7 @@ async def test_a_certificate_is_replaced_without_a_restart(
     start_server: StartServer, authority: Authority,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr(credentials, "LOOK_EVERY_S", 0.0)
+    monkeypatch.setattr(credentials, "CHECK_EVERY_S", 0.0)
     cert, key = authority.issue("before", file="server")
     app = await start_server(tls_cert=cert, tls_key=key)
 
@@ -156,7 +156,7 @@ async def test_without_the_token_nothing_but_health_answers(
 async def test_with_the_token_everything_answers_and_a_new_one_counts_at_once(
     start_server: StartServer, token_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(credentials, "LOOK_EVERY_S", 0.0)
+    monkeypatch.setattr(credentials, "CHECK_EVERY_S", 0.0)
     app = await start_server(token_file=token_file)
     async with grpc.aio.insecure_channel(app.address) as channel:
         stubs = Stubs(channel)

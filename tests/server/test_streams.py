@@ -15,7 +15,7 @@ from ml.serving.predictor import Predictor
 from server.app import App
 from server.pipeline.snapshot import Snapshot
 from server.rpc.broadcast import Broadcaster
-from server.rpc.subscriber import EVERYTHING, SLOTS, Filter
+from server.rpc.subscriber import EVERYTHING, MAX_WAITING, SnapshotFilter
 from server.sources.simulation import simulation
 from server.systems.system import System
 from sre_edge.v1 import simulation_service_pb2, simulation_service_pb2_grpc, snapshot_pb2
@@ -54,7 +54,7 @@ async def test_a_tick_that_fails_once_it_is_published_leaves_no_hole(
     for _ in range(2):  # they wait to be read
         await app.broadcaster.publish(app.system.tick())
     with monkeypatch.context() as patched:
-        patched.setattr(app.system, "_show", lambda *_: 1 / 0)
+        patched.setattr(app.system, "_notify_observer", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             app.system.tick()
     for _ in range(2):
@@ -130,8 +130,8 @@ async def test_a_slow_subscriber_loses_the_oldest_and_is_told(start_server: Star
     app = await start_server(speed=0.1)
     subscriber = app.broadcaster.subscribe(EVERYTHING)
     await app.broadcaster.next(subscriber)
-    for taken in snapshots(app, SLOTS + 3):
-        await app.broadcaster.publish(taken)
+    for snapshot in snapshots(app, MAX_WAITING + 3):
+        await app.broadcaster.publish(snapshot)
     message = simulation_service_pb2.StreamMetricsResponse.FromString(
         await app.broadcaster.next(subscriber)
     )
@@ -185,7 +185,9 @@ async def test_streams_are_limited(start_server: StartServer) -> None:
 
 async def test_one_encoding_serves_all_streams_of_a_filter(start_server: StartServer) -> None:
     app = await start_server(speed=0.1)
-    subscribers = [app.broadcaster.subscribe(Filter(frozenset(["auth-service"]))) for _ in range(3)]
+    subscribers = [
+        app.broadcaster.subscribe(SnapshotFilter(frozenset(["auth-service"]))) for _ in range(3)
+    ]
     first = await asyncio.gather(*map(app.broadcaster.next, subscribers))  # who come together
     assert first[0] is first[1] is first[2]
     await app.broadcaster.publish(app.system.tick())

@@ -17,7 +17,7 @@ from ml.learning.job import Job
 from ml.live.archive import to_bytes
 from ml.live.window import labelled
 from ml.serving.artefact import SHIPPED, TREES, read_manifest
-from server.learning.recorder import Experiment
+from server.learning.recorder import RecordedExperiment
 from server.store import trainings
 from sre_edge.v1 import training_pb2
 from tests.conftest import StartServer
@@ -39,7 +39,7 @@ FAILED = training_pb2.TRAINING_STATE_FAILED
 
 
 async def test_a_process_that_dies_and_a_place_that_cannot_be_written(
-    start_server: StartServer, tmp_path: Path, known: list[Experiment]
+    start_server: StartServer, tmp_path: Path, known: list[RecordedExperiment]
 ) -> None:
     data = tmp_path / "kept"
     fill(data, known)
@@ -50,7 +50,7 @@ async def test_a_process_that_dies_and_a_place_that_cannot_be_written(
         os.kill(process, signal.SIGKILL)
         last = (await ended(stubs, begun.id))[-1]
         assert (last.state, last.candidate_version) == (FAILED, "")
-        assert last.message == "the process that trains ended with -9; the log has what it said"
+        assert last.message == "the training process exited with code -9; the log has its output"
         assert not list((data / "models").iterdir())
         assert not list((data / "trainings").iterdir())
         shutil.rmtree(data / "models")
@@ -58,7 +58,7 @@ async def test_a_process_that_dies_and_a_place_that_cannot_be_written(
         begun = await start_training(stubs, **TINY)
         last = (await ended(stubs, begun.id))[-1]
         assert (last.id, last.state) == (2, FAILED)
-        assert last.message == "something went wrong; the log has the details"
+        assert last.message == "internal error; the log has the details"
         (data / "models").unlink()
         begun = await start_training(stubs, **TINY)
         assert begun.id == 3
@@ -69,7 +69,7 @@ async def test_a_process_that_dies_and_a_place_that_cannot_be_written(
 async def test_experiments_of_which_nothing_can_be_read_are_not_learned_from(
     start_server: StartServer,
     tmp_path: Path,
-    known: list[Experiment],
+    known: list[RecordedExperiment],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     data = tmp_path / "kept"
@@ -97,7 +97,7 @@ async def test_experiments_of_which_nothing_can_be_read_are_not_learned_from(
 
 
 async def test_a_live_model_that_was_damaged_is_named_and_not_where_it_lies(
-    start_server: StartServer, tmp_path: Path, known: list[Experiment]
+    start_server: StartServer, tmp_path: Path, known: list[RecordedExperiment]
 ) -> None:
     fill(tmp_path, known)
     directory = another_model(tmp_path / "models" / "2-live", 20)
@@ -113,11 +113,11 @@ async def test_a_live_model_that_was_damaged_is_named_and_not_where_it_lies(
 
 
 def test_a_model_does_not_grow_without_end(
-    tmp_path: Path, known: list[Experiment], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, known: list[RecordedExperiment], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     files = {}
     for number, experiment in enumerate(known[:2]):
-        recording = labelled(experiment.seen)
+        recording = labelled(experiment.window)
         assert recording is not None
         path = tmp_path / f"{number}.npz"
         path.write_bytes(to_bytes(recording))

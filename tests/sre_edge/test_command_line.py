@@ -133,7 +133,7 @@ def test_the_clock_and_another_topology(target: str, tmp_path: Path) -> None:
         (("inject", "database", "cpu_spike", "--intensity", "nan"), "intensity: expected more"),
         (("watch", "databse"), "no service is named 'databse'"),
         (("predict", "databse"), "no service is named 'databse'"),
-        (("stop", "f-99"), "no fault that acts has the identifier 'f-99'"),
+        (("stop", "f-99"), "no active fault has the identifier 'f-99'"),
         (("stop",), "expected either IDENTIFIER, --all,"),
         (("train", "--rounds", "9" * 12), "is not in the range 1<=x<=4294967295"),
     ],

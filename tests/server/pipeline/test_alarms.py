@@ -31,7 +31,7 @@ def forecast(probability: FloatArray, threshold: float = THRESHOLD) -> Forecast:
     return Forecast(
         probability=probability, ongoing=probability > 1, system_probability=0.0, types=types,
         cascade_risk=probability, features=probability[:, None], rows=np.empty((0, 1), np.float32),
-        moved=probability > 0, predictor=cast(Any, model),
+        active=probability > 0, predictor=cast(Any, model),
     )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from server.records.events import Event, EventKind, LoggedEvent
-from server.systems.event_log import EventLog, Lost
+from server.systems.event_log import EventLog, LostEvents
 from tests.server.pipeline.made import START
 
 
@@ -42,10 +42,10 @@ def test_events_of_an_earlier_server_are_gone_on_from() -> None:
 
 
 def test_what_is_no_longer_kept_is_said() -> None:
-    log = EventLog(kept=5)
+    log = EventLog(max_events=5)
     log.add("a", happenings(8), START)
     position, lost = log.position("a", 1)
-    assert lost == Lost("a", 2, 3)
+    assert lost == LostEvents("a", 2, 3)
     assert places(log.read(position, 100)[0])[0] == ("a", 4)
 
 
@@ -54,7 +54,7 @@ def test_a_run_that_is_not_known_is_said_and_the_present_one_follows() -> None:
     log.add("a", happenings(2), START)
     log.add("b", happenings(2), START)
     position, lost = log.position("long-gone", 7)
-    assert lost == Lost("long-gone", None, None)
+    assert lost == LostEvents("long-gone", None, None)
     assert places(log.read(position, 100)[0]) == [("b", 1), ("b", 2)]
 
 
@@ -66,12 +66,12 @@ def test_the_future_is_refused() -> None:
 
 
 def test_a_reader_that_comes_too_late_is_told_what_it_missed() -> None:
-    log = EventLog(kept=5)
+    log = EventLog(max_events=5)
     log.add("a", happenings(2), START)
     start = log.latest[0]
     log.add("a", happenings(8), START)
     found, position, lost = log.read(start, 100)
-    assert lost == Lost("a", 3, 5)
+    assert lost == LostEvents("a", 3, 5)
     assert places(found)[0] == ("a", 6)
     assert position == log.latest[0]
     assert log.read(position, 100) == ([], position, None)

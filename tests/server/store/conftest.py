@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, text
 
-from server.store import Place, Store, open_store, place
+from server.store import Store, StoreLocation, locate, open_store
 from tests.server.store import postgres
 
 _numbers = itertools.count(1)
@@ -34,15 +34,15 @@ def empty_postgres(postgres_url: str) -> str:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def where(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+def where(request: pytest.FixtureRequest, tmp_path: Path) -> StoreLocation:
     """Give a place where nothing is yet."""
     if request.param == "sqlite":
-        return place(tmp_path / "data", None)
-    return place(tmp_path / "data", request.getfixturevalue("empty_postgres"))
+        return locate(tmp_path / "data", None)
+    return locate(tmp_path / "data", request.getfixturevalue("empty_postgres"))
 
 
 @pytest.fixture
-def store(where: Place) -> Iterator[Store]:
+def store(where: StoreLocation) -> Iterator[Store]:
     opened = open_store(where)
     yield opened
     opened.close()

@@ -11,7 +11,7 @@ from pathlib import Path
 import grpc
 import pytest
 
-from server.store import Store, StoreError, experiments, open_store, place
+from server.store import Store, StoreError, learned_examples, locate, open_store
 from sre_edge.v1 import simulation_service_pb2 as pb
 from tests.conftest import StartServer
 from tests.server.store.test_store import add
@@ -56,31 +56,31 @@ def filled(store: Store) -> int:
 
 
 def test_what_was_written_stays_and_writing_goes_on_when_there_is_room(small_disk: Path) -> None:
-    store = open_store(place(small_disk, None))
+    store = open_store(locate(small_disk, None))
     filler = small_disk / "filler"
     filler.write_bytes(b"x" * (2 << 20))
     written = filled(store)
     assert written > 3
-    assert len(store.read(experiments.newest)) == written
+    assert len(store.read(learned_examples.newest)) == written
     filler.unlink()
     add(store, "after", CONTENT)
     store.close()
-    store = open_store(place(small_disk, None))
-    assert store.read(experiments.newest)[0].run_id == "after"
-    assert len(store.read(experiments.newest)) == written + 1
+    store = open_store(locate(small_disk, None))
+    assert store.read(learned_examples.newest)[0].run_id == "after"
+    assert len(store.read(learned_examples.newest)) == written + 1
     store.close()
 
 
 def test_the_same_with_a_database_that_may_not_grow(tmp_path: Path) -> None:
     """SQLite answers SQLITE_FULL as on a full disk; this one runs without rights to mount."""
-    store = open_store(place(tmp_path, None))
+    store = open_store(locate(tmp_path, None))
     store.write(lambda c: c.exec_driver_sql("PRAGMA max_page_count = 300").fetchall()).result()
     written = filled(store)
     assert written > 3
-    assert len(store.read(experiments.newest)) == written
+    assert len(store.read(learned_examples.newest)) == written
     store.write(lambda c: c.exec_driver_sql("PRAGMA max_page_count = 3000").fetchall()).result()
     add(store, "after", CONTENT)
-    assert len(store.read(experiments.newest)) == written + 1
+    assert len(store.read(learned_examples.newest)) == written + 1
     store.close()
 
 
@@ -108,4 +108,4 @@ async def test_the_server_goes_on_with_a_full_disk(
 def test_a_server_that_is_started_on_a_full_disk_says_so(small_disk: Path) -> None:
     fill(small_disk / "filler")
     with pytest.raises((ValueError, StoreError), match=r"full|space"):
-        open_store(place(small_disk, None))
+        open_store(locate(small_disk, None))

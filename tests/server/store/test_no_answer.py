@@ -15,7 +15,7 @@ import pytest
 
 import server.systems.repository
 from server.app import App
-from server.store import Place, StoreError, activations, database, open_store, writer
+from server.store import StoreError, StoreLocation, activations, database, open_store, writer
 from server.store.activations import Activation
 from sre_edge.v1 import (
     chaos_service_pb2,
@@ -33,9 +33,9 @@ async def locked(
     start_server: StartServer, directory: Path, monkeypatch: pytest.MonkeyPatch, patience_s: float
 ) -> AsyncIterator[tuple[App, Stubs, sqlite3.Connection]]:
     """A server, and another program that holds a lock on its database."""
-    monkeypatch.setattr(database, "BUSY_S", 120.0)
-    monkeypatch.setattr(writer, "ANSWERS_WITHIN_S", patience_s)
-    monkeypatch.setattr(server.systems.repository, "FLUSHES_WITHIN_S", 0.1)
+    monkeypatch.setattr(database, "BUSY_TIMEOUT_S", 120.0)
+    monkeypatch.setattr(writer, "ANSWER_TIMEOUT_S", patience_s)
+    monkeypatch.setattr(server.systems.repository, "FLUSH_TIMEOUT_S", 0.1)
     app = await start_server(speed=0.1, data=directory)
     other = sqlite3.connect(directory / "store.sqlite3")
     async with grpc.aio.insecure_channel(app.address) as channel:
@@ -91,9 +91,9 @@ async def test_faults_are_stopped_and_streams_begin_while_many_wait_for_the_data
 
 
 def test_whoever_waits_is_told_in_time_and_what_waits_is_counted(
-    where: Place, monkeypatch: pytest.MonkeyPatch
+    where: StoreLocation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writer, "ANSWERS_WITHIN_S", 0.2)
+    monkeypatch.setattr(writer, "ANSWER_TIMEOUT_S", 0.2)
     store = open_store(where)
     released = threading.Event()
     store.offer(lambda _: released.wait(30.0))
@@ -108,14 +108,14 @@ def test_whoever_waits_is_told_in_time_and_what_waits_is_counted(
 
 
 def test_what_was_refused_since_it_took_too_long_is_not_done_later(
-    where: Place, monkeypatch: pytest.MonkeyPatch
+    where: StoreLocation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = open_store(where)
     released = threading.Event()
     store.offer(lambda _: released.wait(30.0))
     activation = Activation("3-a", datetime(2030, 1, 1, tzinfo=UTC), "asked for")
     with monkeypatch.context() as impatient:
-        impatient.setattr(writer, "ANSWERS_WITHIN_S", 0.2)
+        impatient.setattr(writer, "ANSWER_TIMEOUT_S", 0.2)
         with pytest.raises(StoreError, match="no answer"):
             store.ask(lambda connection: activations.add(connection, activation))
     released.set()

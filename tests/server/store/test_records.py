@@ -34,7 +34,7 @@ from server.records.findings import (
     Severity,
     SloAlert,
 )
-from server.store import Place, Store, chaos, events, incidents, open_store
+from server.store import Store, StoreLocation, events, experiments, incidents, open_store
 from server.store.alarms import AlarmFilter
 from server.store.documents import parsed, plain
 from server.store.incidents import IncidentFilter
@@ -94,7 +94,7 @@ def keep(
 ) -> None:
     kinds = ("incidents", "alarms", "experiments", "events")
     everything = {kind: changes.get(kind, ()) for kind in kinds}
-    repository.keep(Changes(**everything, kill_switch=kill_switch))  # type: ignore[arg-type]
+    repository.save(Changes(**everything, kill_switch=kill_switch))  # type: ignore[arg-type]
     repository.flush()
 
 
@@ -191,7 +191,7 @@ def test_pages_follow_one_another_whatever_is_added(store: Store) -> None:
     assert before is None
 
 
-def test_what_a_server_left_open_is_closed_by_the_next(where: Place) -> None:
+def test_what_a_server_left_open_is_closed_by_the_next(where: StoreLocation) -> None:
     store = open_store(where)
     keep(
         Repository(store), incidents=(incident(1, "db"),), experiments=(experiment(1),),
@@ -213,7 +213,7 @@ def test_what_a_server_left_open_is_closed_by_the_next(where: Place) -> None:
     assert watched.faults[0].ended_by is FaultEnd.RUN_ENDED
     assert watched.outcome == experiment(1).outcome
     assert repository.experiment("x-run-2") is None
-    assert keeping.switch.engaged
+    assert keeping.kill_switch.engaged
     assert keeping.log.read(0, 10)[0] == [event(1), event(2)]
     store.close()
 
@@ -227,19 +227,19 @@ def test_a_kill_switch_that_could_not_be_written_is_written_with_what_comes_next
     assert store.lost == 1
     store.ask(lambda connection: connection.exec_driver_sql("ALTER TABLE k RENAME TO kill_switch"))
     keep(repository, events=(event(2),), kill_switch=True)
-    assert Repository(store).open(SloSettings()).switch.engaged
+    assert Repository(store).open(SloSettings()).kill_switch.engaged
 
 
 def test_the_oldest_are_dropped_beyond_the_limit(store: Store, monkeypatch: object) -> None:
-    for kind in (incidents, chaos, events):
-        monkeypatch.setattr(kind, "KEPT", 3)  # type: ignore[attr-defined]
+    for kind in (incidents, experiments, events):
+        monkeypatch.setattr(kind, "MAX_RECORDS", 3)  # type: ignore[attr-defined]
     repository = Repository(store)
     keep(repository, experiments=tuple(experiment(n) for n in range(1, 6)),
          incidents=tuple(incident(n, "db") for n in range(1, 6)),
          events=tuple(event(n) for n in range(1, 6)))  # fmt: skip
 
     def prune() -> None:
-        for kind in (incidents, chaos, events):
+        for kind in (incidents, experiments, events):
             store.write(kind.drop_old).result()
 
     prune()

@@ -14,10 +14,18 @@ from alembic.migration import MigrationContext
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
-from server.store import Place, PlaceError, Store, StoreError, activations, experiments, open_store
+from server.store import (
+    Store,
+    StoreError,
+    StoreLocation,
+    StoreLocationError,
+    activations,
+    learned_examples,
+    open_store,
+)
 from server.store import trainings as repository
 from server.store.activations import Activation
-from server.store.experiments import LearnedExperiment
+from server.store.learned_examples import LearnedExperiment
 from server.store.schema import metadata
 from server.store.trainings import TrainingState
 from tests.processes import QUIET
@@ -35,7 +43,7 @@ def experiment(run: str = "r1", size: int = 3) -> LearnedExperiment:
 
 def add(store: Store, run: str, content: bytes = b"abc", **limits: int) -> int:
     kept = experiment(run, len(content))
-    return store.write(lambda c: experiments.add(c, kept, content, **limits)).result()
+    return store.write(lambda c: learned_examples.add(c, kept, content, **limits)).result()
 
 
 def test_the_tables_are_those_that_the_migrations_make(store: Store) -> None:
@@ -43,29 +51,29 @@ def test_the_tables_are_those_that_the_migrations_make(store: Store) -> None:
     assert differences == []
 
 
-def test_records_survive_a_restart(where: Place) -> None:
+def test_records_survive_a_restart(where: StoreLocation) -> None:
     store = open_store(where)
     number = add(store, "r1", bytes(range(256)) * 1000)
     east = NOW.astimezone(timezone(timedelta(hours=9)))
     store.write(lambda c: activations.add(c, Activation("2-abc", east, "asked for"))).result()
     store.close()
     store = open_store(where)
-    assert store.read(experiments.newest) == [replace(experiment("r1", 256_000), id=number)]
-    assert store.read(lambda c: experiments.content(c, number)) == bytes(range(256)) * 1000
+    assert store.read(learned_examples.newest) == [replace(experiment("r1", 256_000), id=number)]
+    assert store.read(lambda c: learned_examples.content(c, number)) == bytes(range(256)) * 1000
     assert store.read(activations.latest) == Activation("2-abc", NOW, "asked for")
     assert store.read(activations.versions) == {"2-abc"}
     store.close()
 
 
-def test_a_server_that_is_killed_loses_nothing_that_was_written(where: Place) -> None:
+def test_a_server_that_is_killed_loses_nothing_that_was_written(where: StoreLocation) -> None:
     script = (
         "import os, sys\n"
-        "from server.store import experiments, open_store, place\n"
+        "from server.store import learned_examples, open_store, locate\n"
         "from tests.server.store.test_store import experiment\n"
         "from pathlib import Path\n"
-        "store = open_store(place(Path(sys.argv[1]), sys.argv[2] or None))\n"
+        "store = open_store(locate(Path(sys.argv[1]), sys.argv[2] or None))\n"
         "for n in range(3):\n"
-        "    store.write(lambda c: experiments.add(c, experiment(f'r{n}'), b'abc')).result()\n"
+        "    store.write(lambda c: learned_examples.add(c, experiment(f'r{n}'), b'abc')).result()\n"
         "os.kill(os.getpid(), 9)\n"
     )
     url = "" if where.file else where.url.set(drivername="postgresql").render_as_string(False)
@@ -75,21 +83,21 @@ def test_a_server_that_is_killed_loses_nothing_that_was_written(where: Place) ->
     )  # fmt: skip
     assert done.returncode == -9
     store = open_store(where)
-    assert [e.run_id for e in store.read(experiments.newest)] == ["r2", "r1", "r0"]
+    assert [e.run_id for e in store.read(learned_examples.newest)] == ["r2", "r1", "r0"]
     store.close()
 
 
 def test_the_oldest_experiments_give_way(store: Store) -> None:
     for number in range(5):
         add(store, f"r{number}", kept=3)
-    assert [e.run_id for e in store.read(experiments.newest)] == ["r4", "r3", "r2"]
-    last = add(store, "large", b"x" * 90, kept_bytes=95)
-    assert [e.run_id for e in store.read(experiments.newest)] == ["large", "r4"]
-    only = add(store, "larger", b"x" * 500, kept_bytes=95)
-    assert [e.run_id for e in store.read(experiments.newest)] == ["larger"]
-    assert store.read(lambda c: experiments.content(c, last)) is None
-    assert store.read(lambda c: experiments.count(c)) == 1
-    assert store.read(lambda c: experiments.count(c, after=only)) == 0
+    assert [e.run_id for e in store.read(learned_examples.newest)] == ["r4", "r3", "r2"]
+    last = add(store, "large", b"x" * 90, max_bytes=95)
+    assert [e.run_id for e in store.read(learned_examples.newest)] == ["large", "r4"]
+    only = add(store, "larger", b"x" * 500, max_bytes=95)
+    assert [e.run_id for e in store.read(learned_examples.newest)] == ["larger"]
+    assert store.read(lambda c: learned_examples.content(c, last)) is None
+    assert store.read(lambda c: learned_examples.count(c)) == 1
+    assert store.read(lambda c: learned_examples.count(c, after=only)) == 0
 
 
 def test_a_training_is_followed_and_one_that_ran_is_interrupted(store: Store) -> None:
@@ -146,20 +154,20 @@ def note(connection: Connection) -> None:
     activations.add(connection, Activation("2-abc", NOW, ""))
 
 
-def test_two_servers_do_not_share_records(where: Place) -> None:
+def test_two_servers_do_not_share_records(where: StoreLocation) -> None:
     store = open_store(where)
-    with pytest.raises(PlaceError, match="is in use by another server"):
+    with pytest.raises(StoreLocationError, match="is in use by another server"):
         open_store(where)
     elsewhere = replace(where, data=where.data.parent / "other")
-    with pytest.raises(PlaceError, match="is in use by another server"):
+    with pytest.raises(StoreLocationError, match="is in use by another server"):
         open_store(elsewhere)
     store.close()
     open_store(where).close()
 
 
-def test_records_of_a_newer_version_are_left_alone(where: Place) -> None:
+def test_records_of_a_newer_version_are_left_alone(where: StoreLocation) -> None:
     store = open_store(where)
     store.write(lambda c: c.execute(text("UPDATE alembic_version SET version_num='9999'"))).result()
     store.close()
-    with pytest.raises(PlaceError, match="9999"):
+    with pytest.raises(StoreLocationError, match="9999"):
         open_store(where)

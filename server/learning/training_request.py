@@ -1,4 +1,4 @@
-"""How much somebody wants to be trained."""
+"""A request for a training."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class TrainingOrder:
+class TrainingRequest:
     """How much to train; None is the default of `ml.learning.job.Job`.
 
     Attributes
     ----------
     systems, episodes
-        Simulated systems to learn from again, and runs of each.
+        Number of simulated systems to replay, and runs of each.
     held_out_systems
-        Simulated systems to calibrate on, and as many to compare on.
+        Number of simulated systems to calibrate on, and to compare on.
     rounds
-        Most trees to add.
+        Maximum number of trees to add.
     """
 
     systems: int | None = None
@@ -25,7 +25,7 @@ class TrainingOrder:
     rounds: int | None = None
 
     def options(self) -> dict[str, int]:
-        """Give what differs from the defaults, in the words of the job."""
+        """List the options that differ from the defaults, with the names of the job."""
         stated = {
             "systems": self.systems,
             "episodes": self.episodes,

@@ -1,4 +1,4 @@
-"""Where the records are: a data directory of the user, and in it or elsewhere the database."""
+"""Where records are stored: the data directory and the database."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ from sqlalchemy.exc import ArgumentError
 from server.settings import SettingsError
 
 DATABASE, MODELS, LOCK = "store.sqlite3", "models", ".lock"
-EXPECTED = (
+EXPECTED_URL = (
     "SRE_EDGE_STORE: expected sqlite:///FILE or postgresql://USER:PASSWORD@HOST:PORT/DATABASE"
 )
 _POSTGRES = ("postgresql", "postgres", "postgresql+psycopg")
 _SECRET = ("password", "passfile", "sslpassword", "sslkey")
 
 
-class PlaceError(SettingsError):
-    """A place for records that cannot be used; the message is for people, without secrets."""
+class StoreLocationError(SettingsError):
+    """A location that cannot be used; the message is for people, without secrets."""
 
 
 class StoreError(RuntimeError):
-    """A database that does not do what it must; the message is for people, without secrets."""
+    """A database that fails; the message is for people, without secrets."""
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where a server keeps what outlives it.
+class StoreLocation:
+    """Where a server stores what must survive a restart.
 
     Attributes
     ----------
     data
-        Directory of trained models, and of the database if no other is named.
+        Directory of trained models, and of the database unless a URL says otherwise.
     url
-        Database as SQLAlchemy addresses it.
+        URL of the database for SQLAlchemy.
     """
 
     data: Path
@@ -56,14 +56,14 @@ class Place:
         return Path(self.url.database or "") if embedded else None
 
     def __str__(self) -> str:
-        """Name the database as people may see it: without passwords, nor options that may be."""
+        """Name the database without its password and options, which may be secret."""
         if self.file is not None:
             return str(self.file)
         shown = self.url.set(drivername="postgresql", query={})
         return shown.render_as_string(hide_password=True)
 
     def without_secrets(self, text: str) -> str:
-        """Take the passwords out of a text that a driver wrote."""
+        """Remove passwords from a message of the driver."""
         secrets = [self.url.password, *(self.url.query.get(key) for key in _SECRET)]
         for secret in secrets:
             if isinstance(secret, str) and secret:
@@ -71,8 +71,8 @@ class Place:
         return text
 
 
-def place(data: Path, store: str | None) -> Place:
-    """Resolve where records are kept.
+def locate(data: Path, store: str | None) -> StoreLocation:
+    """Resolve where records are stored.
 
     Parameters
     ----------
@@ -84,43 +84,43 @@ def place(data: Path, store: str | None) -> Place:
     Raises
     ------
     PlaceError
-        If the URL is none that can be used. It is never repeated: it may hold a password.
+        If the URL cannot be used. The message never repeats it: it may hold a password.
     """
     data = data.expanduser().absolute()
     if not store:
-        return Place(data, URL.create("sqlite", database=str(data / DATABASE)))
+        return StoreLocation(data, URL.create("sqlite", database=str(data / DATABASE)))
     try:
         url = make_url(store)
-        url.port  # noqa: B018 - what is no number is found here
+        url.port  # noqa: B018 - raises an error if it is not a number
     except (ArgumentError, ValueError) as error:
-        raise PlaceError(EXPECTED) from error
+        raise StoreLocationError(EXPECTED_URL) from error
     if url.drivername == "sqlite":
         if url.host or not url.database or url.database == ":memory:":
-            raise PlaceError(f"{EXPECTED}; with three slashes, and a file")
+            raise StoreLocationError(f"{EXPECTED_URL}; with three slashes, and a file")
         file = Path(url.database).expanduser().absolute()
-        return Place(data, URL.create("sqlite", database=str(file)))
+        return StoreLocation(data, URL.create("sqlite", database=str(file)))
     if url.drivername in _POSTGRES:
         if importlib.util.find_spec("psycopg") is None:
-            raise PlaceError(
-                "SRE_EDGE_STORE: PostgreSQL needs its extra: pip install 'sre-edge[postgres]'"
+            raise StoreLocationError(
+                "SRE_EDGE_STORE: PostgreSQL needs a driver: pip install 'sre-edge[postgres]'"
             )
-        return Place(data, url.set(drivername="postgresql+psycopg"))
-    raise PlaceError(f"{EXPECTED}, got {url.drivername}:")
+        return StoreLocation(data, url.set(drivername="postgresql+psycopg"))
+    raise StoreLocationError(f"{EXPECTED_URL}, got {url.drivername}:")
 
 
-def hold(path: Path) -> IO[str]:
-    """Hold a lock file for as long as the process lives or until it is closed.
+def lock_file(path: Path) -> IO[str]:
+    """Lock a file until it is closed or the process ends.
 
     Raises
     ------
     PlaceError
-        If another process holds it, or nothing can be written there.
+        If another process holds the lock, or the directory cannot be written.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = path.open("a", encoding="utf-8")
     except OSError as error:
-        raise PlaceError(
+        raise StoreLocationError(
             f"{path.parent}: cannot be written ({error.strerror}); choose another with "
             "SRE_EDGE_DATA"
         ) from error
@@ -128,7 +128,7 @@ def hold(path: Path) -> IO[str]:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         lock.close()
-        raise PlaceError(
+        raise StoreLocationError(
             f"{path.parent}: is in use by another server; stop that, or choose another with "
             "SRE_EDGE_DATA"
         ) from error

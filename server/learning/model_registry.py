@@ -1,4 +1,4 @@
-"""The models that are there, and which of them is live."""
+"""The registry of models: all model directories, and the live model."""
 
 from __future__ import annotations
 
@@ -27,24 +27,24 @@ from server.store.activations import Activation
 from server.systems.system import System
 
 UNFINISHED = ".unfinished-"
-"""Beginning of the name of a model directory that is still written; never one of a version."""
-SPARE = 20
-"""Candidates that never went live and are kept; older ones are removed."""
+"""Prefix of a model directory that is being written; no version begins like this."""
+MAX_UNUSED = 20
+"""Candidates that never went live beyond this number are removed, the oldest first."""
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class KnownModel:
+class RegisteredModel:
     """A model directory.
 
     Attributes
     ----------
     version
-        Unique.
+        Unique version.
     directory
-        Where it is.
+        Directory of the model.
     built_in
-        Whether it came with the settings, and not from a training of this server.
+        Whether it is the model of the settings, not a trained one.
     manifest
         None if it cannot be used.
     problem
@@ -58,32 +58,32 @@ class KnownModel:
     problem: str = ""
 
     def text(self, name: str) -> str:
-        """Read a file that was checked; empty if there is none, or the model cannot be used."""
+        """Read a file of the model; empty if there is none, or the model cannot be used."""
         if self.manifest is None or name not in self.manifest.checksums:
             return ""
         try:
             return (self.directory / name).read_text("utf-8")
-        except OSError:  # it has been removed meanwhile
+        except OSError:  # it has been removed in the meantime
             return ""
 
     def report(self, name: str) -> dict[str, Any]:
-        """Read its config or metrics; empty as `text` is."""
-        found: dict[str, Any] = json.loads(self.text(name) or "{}")
-        return found
+        """Read its config or metrics; empty like `text`."""
+        report: dict[str, Any] = json.loads(self.text(name) or "{}")
+        return report
 
     @property
     def config(self) -> dict[str, Any]:
-        """What it follows from."""
+        """Configuration of its training."""
         return self.report(CONFIG)
 
     @property
     def metrics(self) -> dict[str, Any]:
-        """How good it is."""
+        """Metrics of its evaluation."""
         return self.report(METRICS)
 
     @property
     def card(self) -> str:
-        """Its card, Markdown; empty as `text` is."""
+        """Model card, Markdown; empty like `text`."""
         return self.text(CARD)
 
     @property
@@ -92,24 +92,24 @@ class KnownModel:
         return datetime.fromtimestamp(self.directory.stat().st_mtime, UTC)
 
 
-class Changed(NamedTuple):
-    """A model that went live, and the version that was live before."""
+class ModelSwitch(NamedTuple):
+    """An activated model, and the version that was live before."""
 
-    model: KnownModel
+    model: RegisteredModel
     previous: str
 
 
-class Models:
-    """Knows all model directories and the live one; safe to use from any thread.
+class ModelRegistry:
+    """All models and the live one; safe to use from any thread.
 
     Parameters
     ----------
     built_in
-        Directory of the model that the settings name.
+        Directory of the model of the settings.
     directory
-        Of trained models, one directory each, by version.
+        Directory of trained models, with one directory per version.
     store
-        Remembers which one is live.
+        Stores which model is live.
     """
 
     def __init__(self, built_in: Path, directory: Path, store: Store) -> None:
@@ -117,19 +117,19 @@ class Models:
         self._directory = directory
         self._store = store
         self._lock = threading.Lock()
-        self._read: dict[tuple[Path, int], KnownModel] = {}
+        self._cache: dict[tuple[Path, int], RegisteredModel] = {}
         self._system: System | None = None
-        for left in directory.glob(f"{UNFINISHED}*"):
-            _log.warning("%s was never finished; it is removed", left)
-            shutil.rmtree(left, ignore_errors=True)
+        for leftover in directory.glob(f"{UNFINISHED}*"):
+            _log.warning("%s was not finished and is removed", leftover)
+            shutil.rmtree(leftover, ignore_errors=True)
 
     def live_at_start(self) -> Predictor:
-        """Load the model that went live last, or the one of the settings.
+        """Load the model that went live last, or the model of the settings.
 
         Raises
         ------
         ArtefactError
-            If the one of the settings cannot be used.
+            If the model of the settings cannot be used.
         """
         built_in = Predictor(self._built_in)
         last = self._store.read(activations.latest)
@@ -143,7 +143,7 @@ class Models:
             return built_in
 
     def serve(self, system: System) -> None:
-        """Say which system activations are for."""
+        """Set the system that models are activated for."""
         self._system = system
 
     @property
@@ -152,16 +152,16 @@ class Models:
         assert self._system is not None  # noqa: S101 - `serve` comes first
         return self._system.model_version
 
-    def known(self) -> list[KnownModel]:
-        """Give all models, the newest first, the one of the settings last."""
+    def all_models(self) -> list[RegisteredModel]:
+        """List all models, the newest first, the one of the settings last."""
         directories = self._directory.glob("*") if self._directory.exists() else ()
-        trained = [self._known(path) for path in directories if not path.name.startswith(".")]
-        built_in = self._known(self._built_in)
+        trained = [self._register(path) for path in directories if not path.name.startswith(".")]
+        built_in = self._register(self._built_in)
         others = [model for model in trained if model.version != built_in.version]
         return [*sorted(others, key=lambda m: (m.created, m.version), reverse=True), built_in]
 
-    def get(self, version: str) -> KnownModel:
-        """Give a model; an empty version means the live one.
+    def get(self, version: str) -> RegisteredModel:
+        """Get a model; an empty version means the live one.
 
         Raises
         ------
@@ -170,15 +170,15 @@ class Models:
         """
         return self._find(version or self.live)
 
-    def activate(self, version: str, reason: str) -> Changed:
-        """Make a model live, from the next tick on; the others stay.
+    def activate(self, version: str, reason: str) -> ModelSwitch:
+        """Activate a model, from the next tick on; the others stay.
 
         Raises
         ------
         ServerError
             UNKNOWN_MODEL, or UNUSABLE_MODEL; the live model stays live then.
         StoreError
-            If that cannot be remembered; the live model stays live then.
+            If the activation cannot be stored; the live model stays live then.
         """
         with self._lock:
             model = self._find(version)
@@ -193,22 +193,22 @@ class Models:
             previous = self.live
             self._system.use(predictor)
         _log.info("model %s is live: %s", version, reason)
-        return Changed(model, previous)
+        return ModelSwitch(model, previous)
 
     def unfinished(self, name: str) -> Path:
-        """Give a directory to write a model to; not there yet."""
+        """Choose a directory to write a model to; it does not exist yet."""
         self._directory.mkdir(parents=True, exist_ok=True)
         path = self._directory / f"{UNFINISHED}{name}"
         shutil.rmtree(path, ignore_errors=True)
         return path
 
-    def add(self, unfinished: Path) -> KnownModel:
-        """Check a model that was written, and give it its place; the oldest spare ones go.
+    def add(self, unfinished: Path) -> RegisteredModel:
+        """Check a new model, and register it; the oldest unused candidates are removed.
 
         Raises
         ------
         ArtefactError
-            If it cannot be used.
+            If the model cannot be used.
         """
         version = Predictor(unfinished).manifest.version
         with self._lock:
@@ -217,44 +217,46 @@ class Models:
                 shutil.rmtree(unfinished)  # the same content, so the same model
             else:
                 unfinished.rename(place)
-            self._drop_spare(version)
-            return self._known(place)
+            self._remove_unused(version)
+            return self._register(place)
 
-    def _drop_spare(self, added: str) -> None:
-        """Remove the oldest candidates that never went live, beyond `SPARE` of them."""
+    def _remove_unused(self, added: str) -> None:
+        """Remove the oldest candidates that never went live, beyond `MAX_UNUSED` of them."""
         needed = {added, self.live, *self._store.read(activations.versions)}
-        spare = [m for m in self.known() if m.version not in needed and LEARNING in m.config]
-        for model in spare[SPARE:]:
-            _log.info("model %s never went live and gives way to newer ones", model.version)
+        unused = [m for m in self.all_models() if m.version not in needed and LEARNING in m.config]
+        for model in unused[MAX_UNUSED:]:
+            _log.info(
+                "model %s never went live and is removed in favour of newer ones", model.version
+            )
             shutil.rmtree(model.directory, ignore_errors=True)
 
-    def _find(self, version: str) -> KnownModel:
-        models = self.known()
+    def _find(self, version: str) -> RegisteredModel:
+        models = self.all_models()
         for model in models:
             if model.version == version:
                 return model
         raise unknown_model(version, [model.version for model in models])
 
-    def _known(self, directory: Path) -> KnownModel:
-        """Read a directory, once for as long as it does not change."""
+    def _register(self, directory: Path) -> RegisteredModel:
+        """Read a model directory, again only if it has changed."""
         try:
             key = (directory, max(p.stat().st_mtime_ns for p in [directory, *directory.iterdir()]))
         except OSError:
             key = (directory, 0)
-        if key not in self._read:
+        if key not in self._cache:
             built_in = directory == self._built_in
             try:
                 manifest = read_usable(directory)
-                self._read[key] = KnownModel(manifest.version, directory, built_in, manifest)
+                self._cache[key] = RegisteredModel(manifest.version, directory, built_in, manifest)
             except ArtefactError as error:
-                self._read[key] = KnownModel(
-                    _stated(directory), directory, built_in, None, error.problem
+                self._cache[key] = RegisteredModel(
+                    _stated_version(directory), directory, built_in, None, error.problem
                 )
-        return self._read[key]
+        return self._cache[key]
 
 
-def _stated(directory: Path) -> str:
-    """Version that a directory which cannot be used claims to hold, or its name."""
+def _stated_version(directory: Path) -> str:
+    """Version that an unusable directory states, or its name."""
     try:
         return str(json.loads((directory / MANIFEST).read_text("utf-8"))["version"])
     except (OSError, ValueError, KeyError, TypeError):

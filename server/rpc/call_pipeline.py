@@ -1,4 +1,4 @@
-"""One call, from its request to the status of its answer."""
+"""What happens around every call: limits, metrics, and errors."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ import grpc
 from google.protobuf.descriptor import MethodDescriptor
 
 from server.errors import ServerError, Violation, invalid
-from server.rpc.access import Context, Limits
+from server.rpc.access import CallLimits, Context
+from server.rpc.call_metrics import CallMetrics
 from server.rpc.errors import CODES, abort, catalogued
-from server.rpc.observed import Observed
 from server.store import StoreError
 
 Behaviour = Callable[[Any, Context], Awaitable[Any]]
 
 
-def answering(
-    method: MethodDescriptor, behaviour: Behaviour, limits: Limits, observed: Observed
+def call_pipeline(
+    method: MethodDescriptor, behaviour: Behaviour, limits: CallLimits, metrics: CallMetrics
 ) -> Behaviour:
-    """Make a servicer's method one that is limited and observed, and fails with known errors only.
+    """Wrap a method of a servicer in limits, metrics and the translation of errors.
 
-    The request is None if it could not be decoded. One function does it all: each further layer,
-    or an interceptor, would cost a call a twentieth of its time.
+    The request is None if it could not be decoded. One function does it all, because each further
+    layer, or an interceptor, would cost a twentieth of the time of a call.
     """
     stream = method.server_streaming
     begin = limits.begin_stream if stream else limits.begin_call
     end = limits.end_stream if stream else limits.end_call
     path = f"/{method.containing_service.full_name}/{method.name}"
-    ended = observed.of(path, timed=not stream)
+    observe_end = metrics.method_observer(path, timed=not stream)
     expected = f"expected the bytes of a {method.input_type.full_name}"
 
     async def answer(request: Any, context: Context) -> Any:
-        began = time.perf_counter()
+        start = time.perf_counter()
         code = "CANCELLED"
         try:
             if request is None:
@@ -50,13 +50,13 @@ def answering(
         except (grpc.aio.AbortError, asyncio.CancelledError):
             raise
         except Exception as error:
-            known = isinstance(error, ServerError | StoreError)
-            if not known and (context.cancelled() or context.done()):
-                raise  # the client is gone; a blocked write ends that way
-            told = catalogued(error, path)
-            code = CODES[told.reason].name
-            await abort(context, told)
+            expected_error = isinstance(error, ServerError | StoreError)
+            if not expected_error and (context.cancelled() or context.done()):
+                raise  # the client has gone; a blocked write ends like this
+            reported = catalogued(error, path)
+            code = CODES[reported.reason].name
+            await abort(context, reported)
         finally:
-            ended(context, code, time.perf_counter() - began)
+            observe_end(context, code, time.perf_counter() - start)
 
     return answer

@@ -1,4 +1,4 @@
-"""Enums of the domain and of the API: by their names."""
+"""Conversion between enums of the domain and of the API, by name."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from server.errors import Violation, invalid
 Member = TypeVar("Member", bound=Enum)
 
 
-class Names(Generic[Member]):
+class EnumMap(Generic[Member]):
     """Pairs each member of an enum with the value of the API that has its name.
 
     Parameters
@@ -21,7 +21,7 @@ class Names(Generic[Member]):
     values
         Enum of the API.
     prefix
-        Of the names in the API.
+        Prefix of the names in the API.
     """
 
     def __init__(self, members: type[Member], values: Any, prefix: str) -> None:
@@ -32,26 +32,26 @@ class Names(Generic[Member]):
         self._values = values
 
     def optional(self, member: Member | None) -> Any:
-        """Give the value of a member; 0, unspecified, for None."""
+        """Convert a member to a value of the API; None to 0, unspecified."""
         return 0 if member is None else self.value[member]
 
-    def wanted(self, number: int, field: str) -> Member | None:
-        """Give the member that a filter wants; None for the value 0.
+    def optional_member(self, number: int, field: str) -> Member | None:
+        """Convert a value of the API; None for the value 0, unspecified.
 
         Raises
         ------
         ServerError
-            INVALID_FIELD, if there is none.
+            INVALID_FIELD, if there is no such member.
         """
         return None if number == 0 else self.member(number, field)
 
     def member(self, number: int, field: str) -> Member:
-        """Give a member.
+        """Convert a value of the API to a member.
 
         Raises
         ------
         ServerError
-            INVALID_FIELD, if there is none.
+            INVALID_FIELD, if there is no such member.
         """
         if number not in self._members:
             known = ", ".join(self._values.Name(known) for known in self._members)

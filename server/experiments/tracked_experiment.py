@@ -1,4 +1,4 @@
-"""One experiment while it is tracked: what breaks under it, and how it turns out."""
+"""One experiment until it is finished: what it breaks, and its outcome."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ml.definitions.incidents import BoolArray
-from server.experiments.outcome import outcome, spent
-from server.experiments.paths import FOLLOWS_WITHIN_S, FaultPaths
+from server.experiments.outcome import budgets_spent, outcome
+from server.experiments.paths import ATTRIBUTION_WINDOW_S, FaultPaths
 from server.experiments.tracked_fault import TrackedFault
-from server.pipeline.incidents import AT_ONCE_FRAMES
+from server.pipeline.incidents import SIMULTANEOUS_FRAMES
 from server.pipeline.snapshot import Run
 from server.pipeline.stages import Findings
 from server.pipeline.state import describe
@@ -27,8 +27,8 @@ from server.records.findings import Alarm, ServiceIncident
 from telemetry.graph import FloatArray, IntArray
 from telemetry.graph_change import GraphChange
 
-GIVEN_UP_AFTER_S = 3600.0
-"""What has not recovered so long after the last fault is not waited for."""
+RECOVERY_TIMEOUT_S = 3600.0
+"""An experiment is finished so long after its last fault, even without a recovery."""
 
 
 @dataclass(eq=False, slots=True)
@@ -36,7 +36,7 @@ class _Broken:
     fault_ids: tuple[str, ...]
     foretold: Alarm | None
     also_under: tuple[str, ...] = ()
-    over: ServiceIncident | None = None
+    ended: ServiceIncident | None = None
 
 
 @dataclass(eq=False, slots=True)
@@ -52,11 +52,11 @@ class TrackedExperiment:
     faults
         Its faults, by start.
     start_s, until_s
-        Seconds of the run: when its first fault begins, and until when it runs at least.
+        Start of its first fault, and earliest end, seconds of the run.
     counted
-        Bad and all of every objective when it was asked for, (2, O, S).
+        Bad and total counts of every objective at its start, (2, O, S).
     findings
-        What was found last.
+        Latest findings.
     """
 
     run: Run
@@ -75,27 +75,27 @@ class TrackedExperiment:
     _broken: dict[tuple[int, int], _Broken] = field(default_factory=dict)
     _alarms: list[Alarm] = field(default_factory=list)
     _removed: list[Breakage] = field(default_factory=list)
-    _near: BoolArray = field(init=False)
+    _watched: BoolArray = field(init=False)
 
     def __post_init__(self) -> None:
-        """Alarms are looked for on the path of a fault, and later next to what broke."""
-        self._near = np.logical_or.reduce([fault.path for fault in self.faults])
+        """Watch for alarms on the path of a fault; later also next to what broke."""
+        self._watched = np.logical_or.reduce([fault.path for fault in self.faults])
 
     @property
     def last_end_s(self) -> float:
-        """When its last fault ends or ended."""
+        """End of its last fault, seconds of the run."""
         return max(fault.end_s for fault in self.faults)
 
     @property
     def state(self) -> ExperimentState:
-        """How far it is."""
+        """Progress of the experiment."""
         if self.ended_by is not None:
             return ExperimentState.FINISHED
         acts = any(fault.live for fault in self.faults)
         return ExperimentState.RUNNING if acts else ExperimentState.RECOVERING
 
     def change_graph(self, change: GraphChange, paths: FaultPaths) -> None:
-        """Go on with another graph: of a service that is gone no more is to be seen."""
+        """Change the graph; the records of removed services are final."""
         for place in [place for place in self._broken if place[0] in change.removed]:
             self._removed.append(self._breakage(place[0], self._broken.pop(place)))
         self._broken = {
@@ -105,53 +105,53 @@ class TrackedExperiment:
         for fault in self.faults:
             fault.path = paths.of(fault.fault)
         self.paths, self.counted = paths, change.of_services(self.counted, 0.0)
-        near = change.of_services(self._near, False)
-        self._near = np.logical_or.reduce([near, *(fault.path for fault in self.faults)])
+        watched = change.of_services(self._watched, False)
+        self._watched = np.logical_or.reduce([watched, *(fault.path for fault in self.faults)])
 
-    def take(self, findings: Findings) -> bool:
-        """Take what was found with a frame, all but what broke; return whether it concerns this.
+    def update(self, findings: Findings) -> bool:
+        """Process the findings of a frame, except what broke; return whether anything changed.
 
-        What broke comes after it: see `server.experiments.attribution`.
+        `server.experiments.attribution` handles what broke.
         """
         self.findings = findings
         changed = False
         for service in findings.states.ended.tolist():
             broken = self._broken.get((service, int(findings.states.onset[service])))
-            if broken is not None and broken.over is None:
-                broken.over = self._describe(service)
+            if broken is not None and broken.ended is None:
+                broken.ended = self._describe(service)
                 changed = True
         if findings.raised:
             at_s = (findings.raised[0].raised - self.run.start_time).total_seconds()
-            if self._faults_at(at_s):
-                near = self._near[findings.raised_at].tolist()
-                self._alarms += itertools.compress(findings.raised, near)
-                changed |= any(near)
+            if self._may_have_caused(at_s):
+                watched = self._watched[findings.raised_at].tolist()
+                self._alarms += itertools.compress(findings.raised, watched)
+                changed |= any(watched)
         decided = {alarm.id: alarm for alarm in findings.alarms}
-        for i, known in enumerate(self._alarms if decided else ()):
-            if known.id in decided and decided[known.id] is not known:
-                self._alarms[i] = decided[known.id]
+        for i, alarm in enumerate(self._alarms if decided else ()):
+            if alarm.id in decided and decided[alarm.id] is not alarm:
+                self._alarms[i] = decided[alarm.id]
                 changed = True
         return changed
 
-    def take_on_path(self, services: IntArray, at_s: FloatArray) -> BoolArray:
-        """Take those of some services, (N,), that broke on the path of its faults; say which."""
+    def attribute_on_path(self, services: IntArray, at_s: FloatArray) -> BoolArray:
+        """Attribute the services, (N,), that broke on the path of its faults; return which."""
         matches = np.array(
             [fault.path[services] & fault.may_break(at_s) for fault in self.faults], dtype=np.bool_
         )
-        taken: BoolArray = np.logical_or.reduce(matches, axis=0)
+        on_path: BoolArray = np.logical_or.reduce(matches, axis=0)
         ids = [fault.id for fault in self.faults]
-        for i in np.flatnonzero(taken).tolist():
+        for i in np.flatnonzero(on_path).tolist():
             faults = tuple(itertools.compress(ids, matches[:, i]))
             self._add(int(services[i]), faults)
-        return taken
+        return on_path
 
-    def take_neighbour(self, service: int, at_s: float) -> bool:
-        """Take a service that broke next to one that broke no later; return whether it is one."""
-        if not self._faults_at(at_s):
+    def attribute_neighbour(self, service: int, at_s: float) -> bool:
+        """Attribute a service if a neighbour broke here no later; return whether it was."""
+        if not self._may_have_caused(at_s):
             return False
         onset = self.findings.states.onset
         neighbours = dict.fromkeys(self.paths.neighbours(service).tolist())
-        latest = int(onset[service]) + AT_ONCE_FRAMES
+        latest = int(onset[service]) + SIMULTANEOUS_FRAMES
         found = [
             self._broken[place]
             for neighbour in neighbours
@@ -162,8 +162,8 @@ class TrackedExperiment:
             self._add(service, tuple(faults))
         return bool(found)
 
-    def share(self, others: Sequence[TrackedExperiment]) -> bool:
-        """Note under which others what broke just now did so too; return whether anything did."""
+    def mark_shared(self, others: Sequence[TrackedExperiment]) -> bool:
+        """Note other experiments with the same new breakages; return whether there are new ones."""
         changed = False
         for service in self.findings.states.began.tolist():
             place = (service, int(self.findings.states.onset[service]))
@@ -175,22 +175,22 @@ class TrackedExperiment:
         return changed
 
     def finish(self, now_s: float) -> bool:
-        """Finish it if nothing more is to be seen; return whether it is finished now."""
+        """Finish the experiment if nothing more can follow; return whether it is finished."""
         over_s = max(self.last_end_s, self.until_s)
-        waits = now_s < over_s + FOLLOWS_WITHIN_S
-        ill = any(broken.over is None for broken in self._broken.values())
-        given_up = now_s >= over_s + GIVEN_UP_AFTER_S
-        if self.state is ExperimentState.RUNNING or waits or (ill and not given_up):
+        may_follow = now_s < over_s + ATTRIBUTION_WINDOW_S
+        unrecovered = any(broken.ended is None for broken in self._broken.values())
+        timed_out = now_s >= over_s + RECOVERY_TIMEOUT_S
+        if self.state is ExperimentState.RUNNING or may_follow or (unrecovered and not timed_out):
             return False
-        self.end(ExperimentEnd.NOT_RECOVERED if ill else self._how(), now_s)
+        self.end(ExperimentEnd.NOT_RECOVERED if unrecovered else self._regular_end(), now_s)
         return True
 
     def end(self, by: ExperimentEnd, now_s: float) -> None:
-        """End it, whatever is still to be seen."""
+        """End the experiment, whatever could still follow."""
         self.ended_by, self.finished_s = by, now_s
 
     def record(self) -> Experiment:
-        """Describe it as it is now."""
+        """Make a record of the present state."""
         start, last_end = self.run.at(self.start_s), self.run.at(self.last_end_s)
         return Experiment(
             id=self.id,
@@ -206,17 +206,17 @@ class TrackedExperiment:
             outcome=outcome(start, last_end, self._breakages(), self._alarms),
         )
 
-    def _how(self) -> ExperimentEnd:
+    def _regular_end(self) -> ExperimentEnd:
         stopped = any(fault.ended_by is FaultEnd.STOPPED for fault in self.faults)
         return ExperimentEnd.STOPPED if stopped else ExperimentEnd.COMPLETED
 
     def _add(self, service: int, faults: tuple[str, ...]) -> None:
         onset = int(self.findings.states.onset[service])
         self._broken[service, onset] = _Broken(faults, self.findings.foretold.get(service))
-        self._near[self.paths.neighbours(service)] = True
+        self._watched[self.paths.neighbours(service)] = True
 
-    def _faults_at(self, at_s: float) -> bool:
-        """Whether what happens at a time may come from one of its faults."""
+    def _may_have_caused(self, at_s: float) -> bool:
+        """Whether one of its faults may have caused what happens at a time."""
         return any(fault.may_break(at_s) for fault in self.faults)
 
     def _describe(self, service: int) -> ServiceIncident:
@@ -228,7 +228,7 @@ class TrackedExperiment:
         return [*self._removed, *broken]
 
     def _breakage(self, service: int, broken: _Broken) -> Breakage:
-        found = broken.over or self._describe(service)
+        found = broken.ended or self._describe(service)
         by = broken.foretold
         return Breakage(
             service=found.service,
@@ -239,5 +239,5 @@ class TrackedExperiment:
             also_under=broken.also_under,
             alarm_id="" if by is None else by.id,
             lead_s=None if by is None else by.lead_s,
-            budget=spent(self.findings.budgets, self.counted, service),
+            budget=budgets_spent(self.findings.budgets, self.counted, service),
         )
