@@ -60,7 +60,7 @@ def used(address: str, metrics_address: str) -> dict[str, object]:
         "listed": command("faults"),
         "charted": [panel.metric for panel in panels(catalog)],
         "offered": [name for _, name in faults.kinds(catalog)],
-        "said": faults.said(catalog, [FAULT], 2.0),
+        "said": faults.summary(catalog, [FAULT], 2.0),
     }
 
 

@@ -32,7 +32,7 @@ A_METRIC = {
         '                    "busy_workers": sums.busy / sums.steps,\n',
     ),
     "protos/sre_edge/v1/snapshot.proto": (
-        "  // What the model expects of this service. Unset while",
+        "  // Prediction for this service. Unset while",
         "  // Workers that are busy.\n  optional double busy_workers = 15;\n",
     ),
 }

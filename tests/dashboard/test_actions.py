@@ -102,4 +102,4 @@ def test_the_effect_of_faults_is_said_in_words() -> None:
     assert said(fault_pb2.FAULT_KIND_NETWORK_LATENCY, 0.5) == "500 ms more on every call to it"
     assert said(fault_pb2.FAULT_KIND_SERVICE_KILL, 3.0) == "100 % of its replicas are down"
     assert {kind for kind, _ in faults.kinds(catalog())} == set(fault_pb2.FaultKind.values()[1:])
-    assert faults.said(catalog(), ["cpu_spike", "nonsense"], 1.0).startswith("CPU spike: 30")
+    assert faults.summary(catalog(), ["cpu_spike", "nonsense"], 1.0).startswith("CPU spike: 30")

@@ -194,7 +194,7 @@ def test_the_architecture_has_live_figures(page: Page, url: str) -> None:
     expect(page.locator("#figures")).to_contain_text("Tick rate")
     page.wait_for_function(
         """() => document.getElementById('architecture-graph')?._cyreg?.cy?.nodes()
-             .some(n => n.data('label').includes('a tick'))"""
+             .some(n => n.data('label').includes('per tick'))"""
     )
 
 

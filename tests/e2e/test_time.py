@@ -28,7 +28,7 @@ def test_the_clock_pauses_for_everyone_after_asking(page: Page, url: str, client
     page.locator("#toasts").get_by_role("button", name="Undo").click()
     expect(page.get_by_role("button", name="Pause the simulated clock")).to_be_visible()
     page.locator("#speed").select_option("10")
-    expect(page.locator("#toasts")).to_contain_text("10 times as fast")
+    expect(page.locator("#toasts")).to_contain_text("10 times real time")
     assert client.info().clock.speed == 10.0
 
 

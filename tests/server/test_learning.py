@@ -12,7 +12,7 @@ from pathlib import Path
 import grpc
 import pytest
 
-from ml.learning.__main__ import NICEST
+from ml.learning.__main__ import MAX_NICENESS
 from ml.serving.artefact import CONFIG, LEARNING, METRICS, SHIPPED, TREES, read_manifest
 from server.learning.recorder import PRE_FAULT_FRAMES, RecordedExperiment
 from sre_edge import Client
@@ -198,7 +198,7 @@ async def test_a_server_that_is_killed_while_it_trains(
         following = client.follow_training(every_s=0.1)
         assert next(t for t in following if t.stage == "simulating systems").state == RUNNING
         (trained,) = trainers(data)
-        assert os.getpriority(os.PRIO_PROCESS, trained) == NICEST
+        assert os.getpriority(os.PRIO_PROCESS, trained) == MAX_NICENESS
         assert os.getsid(trained) == os.getsid(program.process.pid)  # else priorities mean nothing
         assert os.getpgid(trained) == trained  # Ctrl-C is not for it
         program.stop(signal.SIGKILL)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import os
 import pty
@@ -50,11 +51,11 @@ def on_a_terminal(fake: FakeServer, *arguments: str, until: str, **variables: st
         env=environment, start_new_session=True,
     )  # fmt: skip
     os.close(follower)
-    shown = ""
+    shown, text = "", codecs.getincrementaldecoder("utf-8")()  # a read may end within a character
     deadline = time.monotonic() + 60.0
     while until not in shown and time.monotonic() < deadline:
         if select.select([leader], [], [], 1.0)[0]:
-            shown += os.read(leader, 4096).decode()
+            shown += text.decode(os.read(leader, 4096))
         if shown:
             fake.tick(risk={"database": 0.9})
     program.send_signal(signal.SIGINT)
@@ -62,7 +63,7 @@ def on_a_terminal(fake: FakeServer, *arguments: str, until: str, **variables: st
     while time.monotonic() < ended + 30.0:  # the rest, so that the program can write it
         try:
             if select.select([leader], [], [], 0.1)[0]:
-                shown += os.read(leader, 4096).decode()
+                shown += text.decode(os.read(leader, 4096))
         except OSError:
             break
     assert program.wait(30.0) == 0, shown
