@@ -19,7 +19,7 @@ START = datetime(2030, 1, 7, 12, 0, tzinfo=UTC)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Shown:
+class ScriptedFrame:
     """What is observed over one interval: a frame, and the system as it is then."""
 
     graph: ServiceGraph
@@ -45,7 +45,7 @@ class ScriptedSystem:
     """
 
     def __init__(
-        self, script: Sequence[Shown], past: int = 0, start_time: datetime = START
+        self, script: Sequence[ScriptedFrame], past: int = 0, start_time: datetime = START
     ) -> None:
         self.start_time = start_time
         self.kinds = frozenset(FaultKind)
@@ -116,7 +116,7 @@ class ScriptedSystem:
         """Forget all faults."""
         self.injected.clear()
 
-    def _at(self, number: int) -> Shown:
+    def _at(self, number: int) -> ScriptedFrame:
         return self._script[min(number, len(self._script) - 1)]
 
 
@@ -132,7 +132,7 @@ class ScriptedFactory:
         Whether the source can inject faults, and knows the truth.
     """
 
-    script: tuple[Shown, ...]
+    script: tuple[ScriptedFrame, ...]
     past: int = 0
     faults: bool = True
     labels: bool = True

@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 
 from server.app import App
-from server.sources.scripted import ScriptedFactory, Shown
+from server.sources.scripted import ScriptedFactory, ScriptedFrame
 from sre_edge.v1 import (
     alarm_pb2,
     event_pb2,
@@ -25,7 +25,7 @@ from sre_edge.v1 import (
 from telemetry.graph import ServiceGraph
 from tests.conftest import StartServer
 from tests.server.chaos_calls import experiment
-from tests.server.pipeline.made import FAILING, frame, graph, system
+from tests.server.pipeline.frames import FAILING, frame, graph, system
 from tests.server.stubs import Stubs, drained, reason
 
 BEFORE = graph()
@@ -34,12 +34,12 @@ PAST, CHANGE, RECOVERY, END = 60, 100, 130, 300
 BREAKS = CHANGE - 20
 
 
-def shown(number: int) -> Shown:
+def shown(number: int) -> ScriptedFrame:
     """Store and mail fail 20 frames before the change; the store recovers 30 after it."""
     at: ServiceGraph = BEFORE if number < CHANGE else AFTER
     failing = {"store", "mail"} if BREAKS <= number < RECOVERY else set()
     values = dict.fromkeys(failing & set(at.names), FAILING)
-    return Shown(at, frame(number, values, at.names, at.edges))
+    return ScriptedFrame(at, frame(number, values, at.names, at.edges))
 
 
 SCRIPT = ScriptedFactory(tuple(map(shown, range(END))), past=PAST)

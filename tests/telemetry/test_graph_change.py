@@ -6,7 +6,7 @@ import numpy as np
 
 from telemetry.graph import ServiceGraph
 from telemetry.graph_change import NEW, GraphChange
-from tests.server.pipeline.made import frame, system
+from tests.server.pipeline.frames import frame, system
 
 
 def test_places_are_found_by_name_and_by_the_names_of_both_ends() -> None:

@@ -17,7 +17,7 @@ from server.pipeline.snapshot import Forecast
 from server.pipeline.state import StateStage
 from server.records.findings import Alarm, AlarmOutcome
 from telemetry.graph import FloatArray
-from tests.server.pipeline.made import CLOCK, FAILING, NAMES, frame, graph
+from tests.server.pipeline.frames import CLOCK, FAILING, NAMES, frame, graph
 
 STORE = NAMES.index("store")
 THRESHOLD = 0.5

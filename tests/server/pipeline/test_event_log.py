@@ -6,7 +6,7 @@ import pytest
 
 from server.records.events import Event, EventKind, LoggedEvent
 from server.systems.event_log import EventLog, LostEvents
-from tests.server.pipeline.made import START
+from tests.server.pipeline.frames import START
 
 
 def happenings(count: int) -> list[Event]:

@@ -13,7 +13,7 @@ from server.pipeline.incidents import IncidentStage, probable_origin
 from server.pipeline.state import StateStage, describe
 from server.records.findings import Incident, IncidentEnd, IncidentState
 from telemetry.frame import Frame
-from tests.server.pipeline.made import CLOCK, FAILING, NAMES, frame, graph
+from tests.server.pipeline.frames import CLOCK, FAILING, NAMES, frame, graph
 
 SLOW = {"latency_p95_ms": 900.0}
 

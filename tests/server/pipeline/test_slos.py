@@ -9,7 +9,7 @@ from server.pipeline.budgets import POLICIES, Budgets, BudgetStage
 from server.pipeline.objectives import OBJECTIVES, Objectives, slower_share
 from server.pipeline.windows import SlidingSum
 from server.records.findings import Objective, Severity, SloAlert
-from tests.server.pipeline.made import CLOCK, NAMES, frame, graph
+from tests.server.pipeline.frames import CLOCK, NAMES, frame, graph
 
 STORE = NAMES.index("store")
 SCALE = 1.0 / 60.0

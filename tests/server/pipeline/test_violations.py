@@ -9,7 +9,7 @@ import pytest
 
 from server.pipeline.violations import missed_objectives
 from telemetry.graph import ServiceGraph
-from tests.server.pipeline.made import NAMES, frame, graph
+from tests.server.pipeline.frames import NAMES, frame, graph
 
 STORE = NAMES.index("store")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from server.ports import Source
-from server.sources.scripted import START, ScriptedFactory, Shown
-from tests.server.pipeline.made import frame, graph
+from server.sources.scripted import START, ScriptedFactory, ScriptedFrame
+from tests.server.pipeline.frames import frame, graph
 from tests.server.sources.contract import (
     FaultInjectorContract,
     FrameSourceContract,
@@ -16,7 +16,7 @@ from tests.server.sources.contract import (
 
 @pytest.fixture
 def source() -> Source:
-    return ScriptedFactory((Shown(graph(), frame()),), past=5).open(START)
+    return ScriptedFactory((ScriptedFrame(graph(), frame()),), past=5).open(START)
 
 
 class TestFrames(FrameSourceContract):
