@@ -60,7 +60,7 @@ async def test_streams_of_one_connection_are_limited(start_server: StartServer) 
             stream.cancel()
 
 
-@pytest.mark.parametrize("limit", ["MAX_WATCHERS", "MAX_OF_ONE_CONNECTION"])
+@pytest.mark.parametrize("limit", ["MAX_WATCHERS", "MAX_PER_CONNECTION"])
 async def test_those_who_watch_the_health_are_limited(
     start_server: StartServer, monkeypatch: pytest.MonkeyPatch, limit: str
 ) -> None:

@@ -80,7 +80,7 @@ def test_off_loopback_needs_insecure() -> None:
         (("--listen", "nonsense"), "expected HOST:PORT"),
         (("--speed", "nan"), "expected 0.1 to 100"),
         (("--speed", "1000"), "expected 0.1 to 100"),
-        (("--slo-scale", "0"), "SRE_EDGE_SLO_SCALE=0: expected more than 0, at most 1"),
+        (("--slo-scale", "0"), "SRE_EDGE_SLO_SCALE=0: expected more than 0 and at most 1"),
         (("--slo-min-rps", "nan"), "SRE_EDGE_SLO_MIN_RPS=nan: expected at least 0"),
         (("--topology", "/nowhere.yaml"), "/nowhere.yaml: expected a readable"),
         (("--model", "/nowhere"), "/nowhere: expected a model"),

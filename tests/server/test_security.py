@@ -251,8 +251,8 @@ def test_off_loopback_needs_tls_and_a_token_or_insecure(
     [
         ({"tls_key": None}, "together"),
         ({"tls_cert": None, "tls_key": None, "client_ca": "ca"}, "SRE_EDGE_CLIENT_CA"),
-        ({"tls_key": "token"}, "fit together"),
-        ({"tls_cert": "nowhere"}, "fit together"),
+        ({"tls_key": "token"}, "expected matching PEM files"),
+        ({"tls_cert": "nowhere"}, "expected matching PEM files"),
         ({"client_ca": "token"}, "SRE_EDGE_CLIENT_CA"),
         ({"token_file": "nowhere"}, "SRE_EDGE_TOKEN_FILE"),
         ({"token_file": "short"}, "at least 16 characters"),
@@ -275,5 +275,5 @@ def test_a_key_with_a_passphrase_is_said_and_nobody_is_asked(
     cert, key = authority.issue("edge")
     locked = tmp_path / "locked"
     authority.lock(key, locked)
-    with pytest.raises(SettingsError, match="fit together"):
+    with pytest.raises(SettingsError, match="expected matching PEM files"):
         credentials.certificates(Settings(tls_cert=cert, tls_key=locked))

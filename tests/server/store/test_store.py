@@ -89,7 +89,7 @@ def test_a_server_that_is_killed_loses_nothing_that_was_written(where: StoreLoca
 
 def test_the_oldest_experiments_give_way(store: Store) -> None:
     for number in range(5):
-        add(store, f"r{number}", kept=3)
+        add(store, f"r{number}", max_experiments=3)
     assert [e.run_id for e in store.read(learned_examples.newest)] == ["r4", "r3", "r2"]
     last = add(store, "large", b"x" * 90, max_bytes=95)
     assert [e.run_id for e in store.read(learned_examples.newest)] == ["large", "r4"]
