@@ -112,7 +112,7 @@ class StateStage:
     def __init__(self, graph: ServiceGraph) -> None:
         self._graph = graph
         self._tracker = IncidentTracker(1, graph.services)
-        # Between onset and recognition lie as many frames; they count for the worst values.
+        # The frames between onset and recognition count for the worst values, too.
         self._recent = np.full((2, WINDOW_FRAMES, graph.services), -np.inf)
         self.states = ServiceStates.before_any(graph.services)
 

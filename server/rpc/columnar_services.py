@@ -22,7 +22,7 @@ from telemetry.metrics import Metric
 
 _PREDICTION = prediction_pb2.Prediction.DESCRIPTOR
 _STATUS = {status: place for place, status in enumerate(Status)}
-# In the order of `RiskLevel`, which rises.
+# In the ascending order of `RiskLevel`.
 _RISKS = np.array([convert.RISK[level] for level in RiskLevel], dtype=np.uint8)
 
 

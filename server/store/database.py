@@ -246,14 +246,17 @@ def _driver_text(error: BaseException | None) -> str:
     if "malformed" in text_ or "not a database" in text_:
         return _damaged()
     if "locked" in text_:
-        return "is locked by another program; stop that, or choose another with SRE_EDGE_STORE"
+        return "is locked by another program; stop it, or use another database: SRE_EDGE_STORE"
     if "readonly" in text_ or "unable to open" in text_:
-        return f"cannot be written ({text_}); choose another with SRE_EDGE_STORE or SRE_EDGE_DATA"
+        return (
+            f"cannot be written ({text_}); choose another database with SRE_EDGE_STORE, or another "
+            "directory with SRE_EDGE_DATA"
+        )
     return text_
 
 
 def _damaged() -> str:
     return (
         "is damaged or not an SQLite database; it was not changed: move it away or restore it, or "
-        "choose another with SRE_EDGE_STORE"
+        "choose another database with SRE_EDGE_STORE"
     )

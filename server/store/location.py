@@ -121,7 +121,7 @@ def lock_file(path: Path) -> IO[str]:
         lock = path.open("a", encoding="utf-8")
     except OSError as error:
         raise StoreLocationError(
-            f"{path.parent}: cannot be written ({error.strerror}); choose another with "
+            f"{path.parent}: cannot be written ({error.strerror}); choose another directory with "
             "SRE_EDGE_DATA"
         ) from error
     try:
@@ -129,7 +129,7 @@ def lock_file(path: Path) -> IO[str]:
     except OSError as error:
         lock.close()
         raise StoreLocationError(
-            f"{path.parent}: is in use by another server; stop that, or choose another with "
-            "SRE_EDGE_DATA"
+            f"{path.parent}: is in use by another server; stop it, or choose another "
+            "directory with SRE_EDGE_DATA"
         ) from error
     return lock
