@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 from scipy.sparse import csr_array
-from scipy.sparse.csgraph import breadth_first_order
 
 from ml.definitions.incidents import BoolArray
+from telemetry.connections import reachable
 from telemetry.faults import EDGE, Fault, FaultKind
 from telemetry.graph import IntArray, ServiceGraph
 
@@ -40,21 +40,11 @@ class FaultPaths:
             return on_path
         sources = np.array([source])
         if fault.kind in _LOAD_FAULTS:
-            sources = reached(sources, graph.caller, graph.callee, graph.services)
-        on_path[reached(sources, graph.callee, graph.caller, graph.services)] = True
+            sources = reachable(sources, graph.caller, graph.callee, graph.services)
+        on_path[reachable(sources, graph.callee, graph.caller, graph.services)] = True
         return on_path
 
     def neighbours(self, service: int) -> IntArray:
         """Services that call a service or are called by it."""
         neighbours: IntArray = self._neighbours[self._offsets[service] : self._offsets[service + 1]]
         return neighbours
-
-
-def reached(sources: IntArray, tail: IntArray, head: IntArray, nodes: int) -> IntArray:
-    """Nodes that are reachable from any of some nodes, including these."""
-    # An additional node leads to all of them.
-    tails = np.concatenate([tail, np.full(len(sources), nodes)])
-    heads = np.concatenate([head, sources])
-    edges = csr_array((np.ones(len(tails)), (tails, heads)), shape=(nodes + 1, nodes + 1))
-    order: IntArray = breadth_first_order(edges, nodes, return_predecessors=False)
-    return order[1:]

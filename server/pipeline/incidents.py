@@ -11,11 +11,10 @@ import itertools
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from server.pipeline.state import NEVER, FrameClock, ServiceStates, describe
 from server.records.findings import Alarm, Incident, IncidentEnd, IncidentState, ServiceIncident
+from telemetry.connections import components
 from telemetry.graph import IntArray, ServiceGraph
 from telemetry.graph_change import GraphChange
 
@@ -120,8 +119,7 @@ class IncidentStage:
         belongs = np.isin(self._part_of[other], numbers) & ~new[other]
         other = np.where(new[other], other, np.where(belongs, place, one))
         nodes = size + len(numbers)
-        links = coo_array((np.ones(len(one)), (one, other)), shape=(nodes, nodes))
-        labels = connected_components(links, directed=False)[1]
+        labels = components(one, other, nodes)
         order = began[np.argsort(states.onset[began], kind="stable")]
         found: dict[int, tuple[list[int], list[int]]] = {}
         for service in order.tolist():
