@@ -67,7 +67,7 @@ def test_models_and_trainings(target: str) -> None:
     for wrong, said in (
         (("model", "activate", "2-nowhere"), f"known: {version}"),
         (("model", "show", "2-nowhere"), f"known: {version}"),
-        (("train",), "2 recorded experiments are needed"),
+        (("train",), "training needs 2 recorded experiments"),
         (("train", "--systems", "1000"), "systems: expected 1 to 200, got 1000"),
         (("train", "--status"), "there has been no training yet"),
     ):
