@@ -26,7 +26,10 @@ class FrameSource(Protocol):
 
     @property
     def graph(self) -> ServiceGraph:
-        """The system as the latest frame shows it; another one if it has changed."""
+        """The system as the latest frame shows it: another object if it has changed.
+
+        It has at least one service.
+        """
         ...
 
     @property

@@ -31,26 +31,25 @@ class GraphChange:
     ----------
     before, after
         The two graphs, of S and S', E and E' services and edges.
-    services, edges
-        (S',) and (E',) places in `before`, `NEW` where there is none.
     """
 
     before: ServiceGraph
     after: ServiceGraph
-    services: IntArray
-    edges: IntArray
 
-    @staticmethod
-    def between(before: ServiceGraph, after: ServiceGraph) -> GraphChange:
-        """Find out what is where."""
-        services = [before.index.get(name, NEW) for name in after.names]
+    @cached_property
+    def services(self) -> IntArray:
+        """Places before of the services after, (S',), `NEW` where there is none."""
+        index = self.before.index
+        return np.array([index.get(name, NEW) for name in self.after.names], dtype=np.intp)
+
+    @cached_property
+    def edges(self) -> IntArray:
+        """Places before of the edges after, (E',), `NEW` where there is none."""
         known: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
-        for place, ends in reversed(list(enumerate(_ends(before)))):
+        for place, ends in reversed(list(enumerate(_ends(self.before)))):
             known[ends].append(place)
-        edges = [known[ends].pop() if known.get(ends) else NEW for ends in _ends(after)]
-        return GraphChange(
-            before, after, np.array(services, dtype=np.intp), np.array(edges, dtype=np.intp)
-        )
+        places = [known[ends].pop() if known.get(ends) else NEW for ends in _ends(self.after)]
+        return np.array(places, dtype=np.intp)
 
     @cached_property
     def removed(self) -> frozenset[int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import replace
 from datetime import datetime
 
@@ -27,7 +27,7 @@ from server.pipeline.stages import Findings
 from server.ports import FaultInjector, Scenario
 from server.records.events import Event, EventKind
 from server.records.experiments import Experiment, ExperimentEnd, FaultEnd, InjectedFault
-from telemetry.faults import Fault, FaultError
+from telemetry.faults import Fault, FaultError, FaultKind
 from telemetry.graph_change import GraphChange
 
 MAX_TRACKED = 200
@@ -82,7 +82,7 @@ class FaultService:
         """
 
         def begin() -> Experiment:
-            self._check_accepting()
+            self._check_accepting({fault.kind})
             check_fault(fault, self._findings.graph)
             return self._begin((fault,))
 
@@ -98,7 +98,7 @@ class FaultService:
         """
 
         def begin() -> Experiment:
-            self._check_accepting()
+            self._check_accepting({fault.kind for fault in scenario.faults})
             check_scenario(scenario)
             until_s = self._now_s + scenario.seconds
             return self._begin(scenario.faults, scenario.name, until_s)
@@ -145,9 +145,11 @@ class FaultService:
         time
             Time on the clock of the system.
         """
+        was_engaged, self._kill_switch.engaged = self._kill_switch.engaged, engaged
         stopped = self.stop() if engaged else []
-        if engaged is not self._kill_switch.engaged:
-            self._kill_switch.engaged = engaged
+        if engaged and self._injector is not None:
+            self._injector.stop_all()
+        if engaged is not was_engaged:
             kind = EventKind.KILL_SWITCH_ENGAGED if engaged else EventKind.KILL_SWITCH_LIFTED
             self._events.append(Event(kind, time, (), text.of_kill_switch(engaged)))
         return stopped
@@ -171,7 +173,7 @@ class FaultService:
         """Process the findings of that step."""
         experiments = list(self._experiments.values())
         if findings.graph is not self._findings.graph:
-            change = GraphChange.between(self._findings.graph, findings.graph)
+            change = GraphChange(self._findings.graph, findings.graph)
             self._paths = FaultPaths(findings.graph)
             for experiment in experiments:
                 experiment.change_graph(change, self._paths)
@@ -206,9 +208,11 @@ class FaultService:
         self._changed, self._events = {}, []
         return changed, events
 
-    def _check_accepting(self) -> None:
+    def _check_accepting(self, kinds: Set[FaultKind]) -> None:
         if self._injector is None:
             raise not_supported_by_source("faults")
+        if missing := kinds - self._injector.kinds:
+            raise not_supported_by_source(", ".join(sorted(missing)))
         if self._kill_switch.engaged:
             raise kill_switch_engaged()
 
@@ -254,10 +258,12 @@ class FaultService:
             for fault in faults:
                 due = replace(fault, start_s=self._now_s + fault.start_s)
                 injected.append(self._injector.inject(due))
-        except FaultError as error:
+        except Exception as error:
             for fault in injected:
                 self._injector.stop(fault)
-            raise not_possible(error) from error
+            if isinstance(error, FaultError):
+                raise not_possible(error) from error
+            raise
         return injected
 
     def _live(self) -> Iterator[tuple[TrackedExperiment, TrackedFault]]:

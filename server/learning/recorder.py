@@ -108,14 +108,17 @@ class ExperimentRecorder:
         self, snapshot: Snapshot, states: ServiceStates, faults: Faults, truth: Truth
     ) -> None:
         latest = self._latest
+        if latest is None or snapshot.run != latest.run:
+            self._known_ids: set[str] = set()
         if latest is None or (snapshot.run, snapshot.graph) != (latest.run, latest.graph):
+            # A fault that outlives a change of the graph begins no second recording: frames under
+            # it are no past, and no run may be learned from and evaluated on.
             self._finish_open()
             self._ended: deque[Incident] = deque()
             before = MAX_PRE_FAULT_ROWS // snapshot.graph.services
             self._before: deque[tuple[Snapshot, Truth]] = deque(
                 maxlen=1 + max(2, min(PRE_FAULT_FRAMES, before))
             )
-            self._known_ids: set[str] = set()
         self._latest, self._states = snapshot, states
         self._ended.extend(
             Incident(0, service, int(states.onset[service]), int(states.end[service]))

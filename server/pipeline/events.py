@@ -58,8 +58,11 @@ class EventStage:
             *self._of_incidents(changes),
         )
 
-    def change_graph(self, change: GraphChange, time: datetime) -> Event:
-        """Change the graph."""
+    def change_graph(
+        self, change: GraphChange, time: datetime, closed: Iterable[Incident]
+    ) -> Event:
+        """Change the graph; `closed` are the incidents that end with it."""
+        self._known -= {incident.id for incident in closed}
         before = (*self._statuses, Status.HEALTHY)  # the last one is for what is new
         self._statuses = tuple(before[place] for place in change.services.tolist())
         self._graph = change.after

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
+from ml.definitions.incidents import BoolArray
 from ml.features import FeatureExtractor, active_rows
 from ml.serving.prediction import known, predict
 from ml.serving.predictor import Predictor
 from server.pipeline.snapshot import Forecast
 from server.pipeline.state import ServiceStates
 from telemetry.frame import Frame
-from telemetry.graph import ServiceGraph
+from telemetry.graph import FloatArray, ServiceGraph
 
 Past = Iterable[tuple[Frame, datetime]]
 """Frames with their start times, oldest first."""
@@ -29,12 +30,24 @@ class ForecastStage:
         """Replace the model; the baseline is kept."""
         self._predictor = predictor
 
-    def update(self, frame: Frame, time: datetime, states: ServiceStates) -> Forecast | None:
-        """Process a frame that begins at a time; return None until there is a baseline.
+    def observe(self, frame: Frame, time: datetime, bad: BoolArray) -> FloatArray:
+        """Compute the features, (S, F), of a frame that begins at a time.
+
+        `bad`, (1, S), says which services are breached.
+
+        Raises
+        ------
+        ValueError
+            If the frame does not fit the graph, or a value is infinite; nothing is changed then.
+        """
+        features: FloatArray = self._extractor.update(frame, [time], bad)[0]
+        return features
+
+    def predict(self, features: FloatArray, states: ServiceStates) -> Forecast | None:
+        """Predict from the latest features; return None until there is a baseline.
 
         The model looks ahead; an incident that is already open is a fact, with probability 1.
         """
-        features = self._extractor.update(frame, [time], states.breached[None])[0]
         if not self._extractor.ready:
             return None
         model = self._predictor
@@ -55,7 +68,7 @@ class ForecastStage:
 
     def change_graph(self, graph: ServiceGraph, past: Past) -> None:
         """Change the graph; the baseline is learned again from the past, converted to it."""
-        self._graph = graph
-        self._extractor = FeatureExtractor(graph, 1, self._interval_s)
+        extractor = FeatureExtractor(graph, 1, self._interval_s)
         for frame, time in past:
-            self._extractor.update(frame, [time])
+            extractor.update(frame, [time])
+        self._graph, self._extractor = graph, extractor

@@ -152,18 +152,27 @@ class Snapshot:
         """End of the interval on the clock of the system: predictions hold from then on."""
         return self.time + timedelta(seconds=self.frame.interval_s)
 
-    def indices(self, names: Collection[str]) -> tuple[int, ...] | None:
-        """Find the indices of services, in topology order; None for all.
-
-        Raises
-        ------
-        ServerError
-            UNKNOWN_SERVICE.
-        """
+    def present(self, names: Collection[str]) -> tuple[int, ...] | None:
+        """Get the indices of those services that this snapshot has; None for all."""
         index = self.graph.index
-        try:
-            found = [index[name] for name in names]
-        except KeyError:
-            unknown = min(name for name in names if name not in index)
-            raise unknown_service(unknown, self.graph.names) from None
-        return tuple(sorted(set(found)) if len(found) > 1 else found) or None
+        return tuple(sorted(index[name] for name in set(names) & index.keys())) if names else None
+
+    def indices(self, names: Collection[str]) -> tuple[int, ...] | None:
+        """Get the indices of services, as `indices` does."""
+        return indices(self.graph, names)
+
+
+def indices(graph: ServiceGraph, names: Collection[str]) -> tuple[int, ...] | None:
+    """Get the indices of services in topology order; None for all.
+
+    Raises
+    ------
+    ServerError
+        UNKNOWN_SERVICE.
+    """
+    try:
+        found = [graph.index[name] for name in names]
+    except KeyError:
+        unknown = min(name for name in names if name not in graph.index)
+        raise unknown_service(unknown, graph.names) from None
+    return tuple(sorted(set(found)) if len(found) > 1 else found) or None

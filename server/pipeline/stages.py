@@ -6,12 +6,14 @@ further stage (alert rules, say) is one more attribute and one more line of `Pip
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
 
+from ml.definitions.breach import breached
 from ml.serving.anomalies import AnomalyDetector
 from ml.serving.predictor import Predictor
 from server.pipeline.alarms import AlarmStage
@@ -26,8 +28,11 @@ from server.records.events import Event, EventKind
 from server.records.experiments import InjectedFault
 from server.records.findings import Alarm, Incident
 from telemetry.frame import Frame
-from telemetry.graph import IntArray, ServiceGraph
+from telemetry.graph import FloatArray, IntArray, ServiceGraph
 from telemetry.graph_change import GraphChange
+
+PAST_FRAMES = 60
+"""What is normal after a change of the graph is learned from the latest frames, so many of them."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -105,6 +110,8 @@ class Pipeline:
         self._incidents = IncidentStage(graph, self._clock, run.id)
         self._budgets = BudgetStage(graph, interval_s, scale=slos.scale, min_rps=slos.min_rps)
         self._events = EventStage(graph)
+        self._shown_open = np.zeros(graph.services, dtype=np.bool_)
+        self._past: deque[tuple[ServiceGraph, Frame, datetime]] = deque(maxlen=PAST_FRAMES)
 
     def use(self, predictor: Predictor) -> None:
         """Predict with another model from the next frame on."""
@@ -113,7 +120,7 @@ class Pipeline:
     def warm_up(self, frame: Frame) -> None:
         """Process a frame of the past, to learn what is normal and which incidents are open."""
         time = self.run.at(frame.t_s)
-        self._forecast.update(frame, time, self._states.update(frame))
+        self._observe(frame, time)
         self._anomalies.update(frame, time)
 
     def update(
@@ -139,10 +146,16 @@ class Pipeline:
             Wall clock.
         """
         time = self.run.at(frame.t_s)
-        states = self._states.update(frame)
-        if sequence == 1:  # incidents that are already open begin with the first snapshot
-            states = replace(states, began=np.flatnonzero(states.open), ended=states.ended[:0])
-        forecast = self._forecast.update(frame, time, states)
+        features, states = self._observe(frame, time)
+        # Against the latest snapshot: neither what was open before the first one nor what a frame
+        # brought that was not published is lost.
+        shown = self._shown_open
+        states = replace(
+            states,
+            began=np.flatnonzero(states.open & ~shown),
+            ended=np.flatnonzero(shown & ~states.open),
+        )
+        forecast = self._forecast.predict(features, states)
         snapshot = Snapshot(
             run=self.run,
             graph=self.graph,
@@ -171,6 +184,7 @@ class Pipeline:
             alerts=tuple(alerts),
             incidents=tuple(incidents),
         )
+        self._shown_open = states.open
         index = self.graph.index
         return snapshot, Findings(
             run=self.run,
@@ -186,24 +200,39 @@ class Pipeline:
             events=self._events.update(changes),
         )
 
-    def change_graph(self, change: GraphChange, sequence: int, past: Sequence[Snapshot]) -> Closed:
+    def change_graph(self, graph: ServiceGraph, sequence: int) -> Closed:
         """Change the graph, from the snapshot with this sequence number on.
 
         Incidents, alarms and budgets of the remaining services continue. What is normal is learned
-        anew from the past, the latest snapshots before, as the graph shows it now.
+        anew from the latest frames, as the graph shows them now.
         """
+        change = GraphChange(self.graph, graph)
         time = self._clock.start_of(self._states.states.frames)
+        self._forecast.change_graph(graph, self._past_of(graph))
         incidents = tuple(self._incidents.change_graph(change, self._states.states))
         alarms = tuple(self._alarms.change_graph(change))
         self._states.change_graph(change)
-        shown = [(change.of_frame(one.frame), one.time) for one in past if one.graph is self.graph]
-        self._forecast.change_graph(change.after, shown)
         self._anomalies.change_graph(change)
         self._budgets.change_graph(change)
-        changed = self._events.change_graph(change, time)
-        self.graph, self._graph_since = change.after, sequence
+        changed = self._events.change_graph(change, time, incidents)
+        self._shown_open = change.of_services(self._shown_open, False)
+        self.graph, self._graph_since = graph, sequence
         ended = of_alarms(EventKind.ALARM_ENDED, alarms, time)
         return Closed(incidents, alarms, (changed, *ended, *of_closed(incidents, time)))
+
+    def _observe(self, frame: Frame, time: datetime) -> tuple[FloatArray, ServiceStates]:
+        """Go through the stages that a frame of the past goes through, too."""
+        bad = breached(frame, self.graph)
+        features = self._forecast.observe(frame, time, bad)  # refuses what does not fit
+        self._past.append((self.graph, frame, time))
+        return features, self._states.update(frame, bad)
+
+    def _past_of(self, graph: ServiceGraph) -> Iterator[tuple[Frame, datetime]]:
+        """Give the latest frames as a graph shows them."""
+        changes: dict[int, GraphChange] = {}
+        for before, frame, time in self._past:
+            change = changes.setdefault(id(before), GraphChange(before, graph))
+            yield change.of_frame(frame), time
 
     def open_incidents(self) -> list[Incident]:
         """Incidents that are open, as they are now."""

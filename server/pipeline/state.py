@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.definitions.breach import breached
 from ml.definitions.incidents import WINDOW_FRAMES, BoolArray, IncidentTracker
 from server.records.findings import Peak, ServiceIncident, Status
 from telemetry.frame import Frame
@@ -116,10 +115,9 @@ class StateStage:
         self._recent = np.full((2, WINDOW_FRAMES, graph.services), -np.inf)
         self.states = ServiceStates.before_any(graph.services)
 
-    def update(self, frame: Frame) -> ServiceStates:
+    def update(self, frame: Frame, bad: BoolArray) -> ServiceStates:
         """Process a frame."""
         before, number = self.states, self.states.frames
-        bad = breached(frame, self._graph)
         self._tracker.update(bad)
         open_now = self._tracker.open[0]
         began, ended = open_now & ~before.open, before.open & ~open_now

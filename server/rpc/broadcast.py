@@ -32,6 +32,12 @@ def encode(snapshot: Snapshot, criteria: SnapshotFilter) -> bytes:
     return ENCODER.encode(snapshot, indices, edges=criteria.edges, predictions=criteria.predictions)
 
 
+def encode_past(snapshot: Snapshot, criteria: SnapshotFilter) -> bytes:
+    """Encode as `encode` does, without the services that did not exist yet."""
+    indices = snapshot.present(criteria.services)
+    return ENCODER.encode(snapshot, indices, edges=criteria.edges, predictions=criteria.predictions)
+
+
 class Broadcaster:
     """All subscribers of the metrics stream; used from the event loop only, except its counters.
 
@@ -170,7 +176,7 @@ class Broadcaster:
         )  # one that gives up must not cancel it for the others
 
     async def _encode_and_cache(self, key: _Key, snapshot: Snapshot) -> bytes:
-        data = await asyncio.to_thread(encode, snapshot, key[2])
+        data = await asyncio.to_thread(encode_past, snapshot, key[2])
         self._cache[key] = data
         self._cache_bytes += len(data)
         while self._cache_bytes > MAX_CACHE_BYTES:

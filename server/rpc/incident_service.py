@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from server.errors import slow_subscriber
+from server.pipeline.snapshot import indices
 from server.records.findings import IncidentState
 from server.rpc import events, incidents, paging, slos, times
 from server.rpc.access import Context
@@ -80,7 +81,7 @@ class IncidentServicer:
         budgets, graph = found.budgets, found.graph
         first = paging.position(request.page_token) or 0
         size = paging.size(request.page_size)
-        chosen = self._system.latest.indices(request.services)
+        chosen = indices(graph, request.services)
         places = [i for i in (range(graph.services) if chosen is None else chosen) if i >= first]
         if request.firing:
             places = [i for i in places if budgets.firing[:, :, i].any()]

@@ -109,9 +109,15 @@ def series(history: Sequence[Snapshot], query: HistoryQuery) -> Series:
     _check(query, metrics, len(services), min(points, len(snapshots)))
     per_bucket = max(1, -(-len(snapshots) // points))
     reduced, where = [], list(services)
+    changes: dict[int, GraphChange | None] = {id(graph): None}
+    for snapshot in snapshots:
+        changes.setdefault(id(snapshot.graph), GraphChange(snapshot.graph, graph))
     for metric in metrics:  # one at a time: all metrics of a large system take 100 MB
         values = np.array(
-            [_values(snapshot, HISTORY_METRICS[metric], graph)[where] for snapshot in snapshots]
+            [
+                _values(snapshot, HISTORY_METRICS[metric], changes[id(snapshot.graph)])[where]
+                for snapshot in snapshots
+            ]
         )
         reduced.append(_reduced(values.reshape(len(snapshots), len(services)), per_bucket))
     minimum, maximum, mean, last = (np.stack(parts, axis=1) for parts in zip(*reduced, strict=True))
@@ -150,8 +156,8 @@ def _check(query: HistoryQuery, metrics: tuple[str, ...], services: int, points:
         raise invalid(wrong)
 
 
-def _values(snapshot: Snapshot, metric: Metric, graph: ServiceGraph) -> FloatArray:
-    """Values of one metric, (S,), for the services of a graph."""
+def _values(snapshot: Snapshot, metric: Metric, change: GraphChange | None) -> FloatArray:
+    """Values of one metric, (S,), for the services of the present graph."""
     values: FloatArray
     if metric.kind is not Kind.PREDICTION:
         values = getattr(snapshot.frame, metric.field)[0]
@@ -159,9 +165,7 @@ def _values(snapshot: Snapshot, metric: Metric, graph: ServiceGraph) -> FloatArr
         values = np.full(snapshot.graph.services, np.nan)
     else:
         values = snapshot.forecast.probability
-    if snapshot.graph is graph:
-        return values
-    return GraphChange.between(snapshot.graph, graph).of_services(values, np.nan)
+    return values if change is None else change.of_services(values, np.nan)
 
 
 def _reduced(values: FloatArray, per_bucket: int) -> tuple[FloatArray, ...]:

@@ -16,19 +16,18 @@ from server.experiments.service import FaultService
 from server.experiments.validation import check_document
 from server.pipeline.clock import NORMAL, Clock
 from server.pipeline.snapshot import Forecast, Run, Snapshot
-from server.pipeline.stages import Closed, Findings
-from server.ports import SourceFactory
+from server.pipeline.stages import Findings
+from server.ports import SourceError, SourceFactory
 from server.records.events import Event, EventKind, ModelChange, RunStart
 from server.records.experiments import Experiment, InjectedFault
 from server.records.findings import Alarm, Incident
 from server.systems.event_log import EventLog
 from server.systems.recorder import Persistence, RunRecorder
 from server.systems.run import LiveRun
-from server.systems.snapshots import MIN_SNAPSHOTS, RecentSnapshots
+from server.systems.snapshots import RecentSnapshots
 from telemetry.faults import Fault
 from telemetry.frame import Truth
 from telemetry.graph import ServiceGraph
-from telemetry.graph_change import GraphChange
 
 Observer = Callable[[Snapshot, Findings, tuple[InjectedFault, ...], Truth], None]
 """Called with each tick: snapshot, findings, active faults, and the truth."""
@@ -263,7 +262,7 @@ class System:
         self._recorder = RunRecorder(run.id, self._faults, self._persistence)
         text, start = f"a run of {run.name} begins", RunStart(run.name, run.seed)
         event = Event(EventKind.RUN_STARTED, first.time, (), text, start)
-        self._record(findings, now, Closed(events=(event,)))
+        self._record(findings, now, event)
         self._snapshots.restart(first)
         self._notify_observer(findings, active=())
         return run
@@ -272,38 +271,37 @@ class System:
         number, frames = self.latest.sequence + 1, self._live.source.frames
         active = self._faults.active()
         frame = frames.next_frame()
-        closed = self._follow_graph(frames.graph, number)
-        self._faults.advance(frames.time_s)
         now = self._now()
+        self._follow_graph(frames.graph, number, now)
+        self._faults.advance(frames.time_s)
         snapshot, findings = self._live.pipeline.update(
             frame, number, self.clock, now, self._faults.active(), self.kill_switch
         )
         self._snapshots.append(snapshot)
         self._faults.update(findings)
-        self._record(findings, now, closed)
+        self._record(findings, now)
         self._notify_observer(findings, active)
         return snapshot
 
-    def _follow_graph(self, graph: ServiceGraph, number: int) -> Closed:
+    def _follow_graph(self, graph: ServiceGraph, number: int, now: datetime) -> None:
+        """Change the graph, all of it or nothing, if the source shows another one."""
         pipeline = self._live.pipeline
         if graph is pipeline.graph:
-            return Closed()
-        change = GraphChange.between(pipeline.graph, graph)
-        return pipeline.change_graph(change, number, self._snapshots.all[-MIN_SNAPSHOTS:])
+            return
+        if not graph.services:
+            raise SourceError("expected a system of at least one service, got none")
+        closed = pipeline.change_graph(graph, number)
+        self._recorder.record(now, closed.events, closed.incidents, closed.alarms)
 
     def _close(self, now: datetime) -> None:
         self._faults.close()
         closed = self._live.pipeline.close()
         self._recorder.record(now, closed.events, closed.incidents, closed.alarms)
 
-    def _record(self, findings: Findings, now: datetime, closed: Closed) -> None:
+    def _record(self, findings: Findings, now: datetime, *before: Event) -> None:
         self._findings = findings
-        self._recorder.record(
-            now,
-            (*closed.events, *findings.events),
-            (*closed.incidents, *findings.incidents),
-            (*closed.alarms, *findings.alarms),
-        )
+        events = (*before, *findings.events)
+        self._recorder.record(now, events, findings.incidents, findings.alarms)
 
     def _notify_observer(self, findings: Findings, active: tuple[InjectedFault, ...]) -> None:
         if self._observer is not None and self._live.source.labels is not None:

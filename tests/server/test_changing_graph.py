@@ -197,3 +197,16 @@ async def test_a_source_that_cannot_is_refused(start_server: StartServer) -> Non
         assert reason(refused.value)[0] == "NOT_SUPPORTED_BY_SOURCE"
         assert (await calls.simulation.Reset(simulation_service_pb2.ResetRequest())).run_id
         assert math.isfinite((await calls.snapshot()).services[0].cpu_percent)
+
+
+async def test_who_resumes_from_before_gets_what_was_there(app: App, calls: Stubs) -> None:
+    await tick(app, CHANGE - 3)
+    cursor = (await calls.snapshot()).cursor
+    await tick(app, CHANGE + 2)
+    request = simulation_service_pb2.StreamMetricsRequest(
+        services=["price", "store"], resume_after=cursor
+    )
+    stream = calls.simulation.StreamMetrics(request)
+    names = [{one.service for one in (await stream.read()).snapshot.services} for _ in range(5)]
+    assert names == [{"store"}, {"store"}, *[{"price", "store"}] * 3]
+    stream.cancel()

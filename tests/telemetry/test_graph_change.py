@@ -12,7 +12,7 @@ from tests.server.pipeline.frames import frame, system
 def test_places_are_found_by_name_and_by_the_names_of_both_ends() -> None:
     before = system({"edge": ["cart", "mail"], "cart": ["store"], "store": [], "mail": []})
     after = system({"cart": ["store", "price"], "price": ["store"], "store": [], "edge": ["cart"]})
-    change = GraphChange.between(before, after)
+    change = GraphChange(before, after)
     assert change.services.tolist() == [1, NEW, 2, 0]
     assert change.removed == {3}
     assert change.place == {1: 0, 2: 2, 0: 3}
@@ -44,7 +44,7 @@ def test_a_frame_of_before_has_gaps_where_nobody_was() -> None:
 
 
 def between(before: list[str], after: list[str]) -> GraphChange:
-    return GraphChange.between(alone(before), alone(after))
+    return GraphChange(alone(before), alone(after))
 
 
 def alone(names: list[str]) -> ServiceGraph:

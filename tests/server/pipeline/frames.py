@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from server.pipeline.state import FrameClock
+from ml.definitions.breach import breached
+from server.pipeline.state import FrameClock, ServiceStates, StateStage
 from simulator.topology.file import parse_topology
 from telemetry.frame import Frame
 from telemetry.graph import ServiceGraph
@@ -55,3 +56,8 @@ def frame(
             columns[name][0, names.index(service)] = value
     edges = {metric.field: np.full((1, calls), np.nan) for metric in EDGE_METRICS}
     return Frame(t_s=2.0 * number, interval_s=2.0, age=None, **columns, **edges)
+
+
+def updated(stage: StateStage, frame: Frame) -> ServiceStates:
+    """State of the services after a frame of `graph`."""
+    return stage.update(frame, breached(frame, graph()))

@@ -17,7 +17,7 @@ from server.pipeline.snapshot import Forecast
 from server.pipeline.state import StateStage
 from server.records.findings import Alarm, AlarmOutcome
 from telemetry.graph import FloatArray
-from tests.server.pipeline.frames import CLOCK, FAILING, NAMES, frame, graph
+from tests.server.pipeline.frames import CLOCK, FAILING, NAMES, frame, graph, updated
 
 STORE = NAMES.index("store")
 THRESHOLD = 0.5
@@ -41,7 +41,7 @@ def watch(probability: FloatArray, bad: list[int]) -> tuple[list[Alarm], list[Al
     raised: list[Alarm] = []
     decided: list[Alarm] = []
     for number, value in enumerate(probability):
-        states = services.update(frame(number, {"store": FAILING} if number in bad else {}))
+        states = updated(services, frame(number, {"store": FAILING} if number in bad else {}))
         values = np.zeros(len(NAMES))
         values[STORE] = value
         new, known = watching.update(forecast(values), states)
@@ -91,7 +91,7 @@ def test_another_model_raises_alarms_at_its_own_threshold() -> None:
     raised: list[int] = []
     for number in range(10):
         live = forecast(values, THRESHOLD if number < 5 else 0.3)
-        new, _ = watching.update(live, services.update(frame(number)))
+        new, _ = watching.update(live, updated(services, frame(number)))
         raised += [number] * len(new)
     assert raised == [6]
 

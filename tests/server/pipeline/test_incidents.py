@@ -13,7 +13,7 @@ from server.pipeline.incidents import IncidentStage, probable_origin
 from server.pipeline.state import StateStage, describe
 from server.records.findings import Incident, IncidentEnd, IncidentState
 from telemetry.frame import Frame
-from tests.server.pipeline.frames import CLOCK, FAILING, NAMES, frame, graph
+from tests.server.pipeline.frames import CLOCK, FAILING, NAMES, frame, graph, updated
 
 SLOW = {"latency_p95_ms": 900.0}
 
@@ -27,7 +27,7 @@ def watch(
     changed: list[Incident] = []
     for number in range(frames):
         failing = {name: FAILING for name, numbers in bad.items() if number in numbers}
-        changed += joined.update(services.update(frame(number, failing)), {})
+        changed += joined.update(updated(services, frame(number, failing)), {})
     return changed, joined, services
 
 
@@ -43,7 +43,7 @@ def test_each_begins_and_ends_as_the_evaluation_says() -> None:
     watching = StateStage(graph())
     found, open_since = set(), {}
     for made in frames:
-        states = watching.update(made)
+        states = updated(watching, made)
         open_since |= {service: states.onset[service] for service in states.began.tolist()}
         for service in states.ended.tolist():
             one = describe(states, graph(), CLOCK, service)
@@ -62,7 +62,7 @@ def test_each_begins_and_ends_as_the_evaluation_says() -> None:
 def test_the_worst_is_found_before_it_is_recognised_too() -> None:
     services = StateStage(graph())
     for number, p95 in enumerate([40.0, 300.0, 950.0, 300.0, 300.0, 300.0, 400.0, 40.0]):
-        services.update(frame(number, {"store": {"latency_p95_ms": p95}}))
+        updated(services, frame(number, {"store": {"latency_p95_ms": p95}}))
     found = describe(services.states, graph(), CLOCK, NAMES.index("store"))
     assert found.latency_p95 is not None
     assert (found.latency_p95.value, found.latency_p95.time) == (950.0, CLOCK.start_of(2))
@@ -77,7 +77,7 @@ def test_what_was_worse_before_the_onset_does_not_count() -> None:
     quiet = {"error_rate_percent": 80.0, "failed_count": 1.0}  # too few to be a breach
     for number in range(8):
         changed = {"store": quiet} if number == 0 else {"store": SLOW}
-        services.update(frame(number, changed))
+        updated(services, frame(number, changed))
     found = describe(services.states, graph(), CLOCK, NAMES.index("store"))
     assert found.onset == CLOCK.start_of(1)
     assert found.error_rate is not None
