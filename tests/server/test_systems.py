@@ -28,7 +28,7 @@ NOBODY = replace(GRAPH, names=(), kinds=(), **{name: values[:0] for name, values
 
 
 def of(at: ServiceGraph, number: int, failing: Sequence[str] = ()) -> ScriptedFrame:
-    values = dict.fromkeys(failing, FAILING)
+    values = {name: FAILING for name in failing if name in at.names}
     return ScriptedFrame(at, frame(number, values, at.names, at.edges))
 
 
