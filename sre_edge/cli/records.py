@@ -114,6 +114,9 @@ def slo(client: Client, services: tuple[str, ...], firing: bool, as_json: bool) 
         output.console.print("there are more services; name some, or use --firing")
 
 
+COMMANDS: tuple[click.Command, ...] = (experiments, incidents, slo)
+
+
 def show_experiment(found: experiment_pb2.Experiment) -> None:
     """Show the faults of an experiment and its outcome."""
     outcome = found.outcome
