@@ -12,11 +12,11 @@ from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
 import grpc
 
-from sre_edge.calls import chaos, incident, prediction, simulation, stream
 from sre_edge.calls.stream import Item, Stream
 from sre_edge.connection import TARGET, Connection
 from sre_edge.errors import from_rpc
 from sre_edge.exchange import Ask, Exchange, Following, Pause, Stubs, Update, copy_signature
+from sre_edge.methods import Methods
 from sre_edge.watch import Connected, Disconnected, Progress
 
 TIMEOUT_S = 10.0
@@ -53,7 +53,7 @@ def _streaming(
     return method
 
 
-class Client:
+class Client(Methods, call=_calling, follow=_following, subscribe=_streaming):
     """Calls one server; safe to use from several threads.
 
     `AsyncClient` has the same calls for asyncio.
@@ -85,39 +85,6 @@ class Client:
         self._channel = connection.channel()
         self._stubs = Stubs(self._channel)
         self._subscriptions: weakref.WeakSet[Subscription[Any]] = weakref.WeakSet()
-
-    topology = _calling(simulation.topology)
-    metrics = _calling(simulation.metrics)
-    history = _calling(simulation.history)
-    set_clock = _calling(simulation.set_clock)
-    catalog = _calling(simulation.catalog)
-    info = _calling(simulation.info)
-    reset = _calling(simulation.reset)
-    watch = _streaming(stream.watch)
-
-    inject = _calling(chaos.inject)
-    run_scenario = _calling(chaos.run_scenario)
-    stop = _calling(chaos.stop)
-    stop_experiment = _calling(chaos.stop_experiment)
-    stop_all = _calling(chaos.stop_all)
-    lift_kill_switch = _calling(chaos.lift_kill_switch)
-    experiments = _calling(chaos.experiments)
-    experiment = _calling(chaos.experiment)
-    follow_experiment = _following(chaos.follow_experiment)
-
-    predict = _calling(prediction.predict)
-    analysis = _calling(prediction.analysis)
-    alarms = _calling(prediction.alarms)
-    models = _calling(prediction.models)
-    model = _calling(prediction.model)
-    activate_model = _calling(prediction.activate_model)
-    train = _calling(prediction.train)
-    training = _calling(prediction.training)
-    follow_training = _following(prediction.follow_training)
-
-    incidents = _calling(incident.incidents)
-    slos = _calling(incident.slos)
-    events = _streaming(stream.events)
 
     def __enter__(self) -> Client:
         return self

@@ -1,7 +1,7 @@
 // Dialogs: the browser's own, which trap the focus and close with Escape.
 (function () {
   const edge = (window.sreEdge = window.sreEdge || {});
-  const MOST_HITS = 12;
+  const MAX_HITS = 12;
   const KEYS = [
     ["Ctrl+K", "go to a service or a view"],
     ["/", "find in the graph"],
@@ -64,7 +64,7 @@
       const wanted = input.value.trim().toLowerCase();
       const views = [...edge.views()].map(({ dataset, href }) => ({ name: dataset.nav, href, kind: "view" }));
       const services = edge.names.map((name) => ({ name, kind: "service" }));
-      return [...services, ...views].filter((one) => one.name.includes(wanted)).slice(0, MOST_HITS);
+      return [...services, ...views].filter((one) => one.name.includes(wanted)).slice(0, MAX_HITS);
     }
     function open(hit) {
       shown.close();

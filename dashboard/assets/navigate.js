@@ -114,7 +114,8 @@
       return;
     }
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.target.closest("input, textarea, select, dialog")) return;
+    // A dialog that has just closed keeps the focus until the browser draws again.
+    if (event.target.closest("input, textarea, select, dialog")?.checkVisibility()) return;
     if (event.key === "Escape") closePanel();
     else if (event.key === "?") edge.help();
     else if (event.key === "/") {

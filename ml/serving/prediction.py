@@ -1,7 +1,7 @@
 """The rule that turns what a model says into a prediction: for one service, or for many.
 
-An incident that goes on is a fact; where nothing has moved the model has nothing to say beyond the
-base rate; it is asked about the rest.
+An incident that goes on is a fact; of rows without activity the model says no more than the base
+rate; it is asked about the rest.
 """
 
 from __future__ import annotations
@@ -32,20 +32,20 @@ class Prediction(NamedTuple):
     types: FloatArray
 
 
-def known(model: Predictor, moved: NDArray[np.bool_], ongoing: NDArray[np.bool_]) -> FloatArray:
+def known(model: Predictor, active: NDArray[np.bool_], ongoing: NDArray[np.bool_]) -> FloatArray:
     """Give the probability of an incident of N services as far as no tree has to be asked, (N,).
 
     Parameters
     ----------
-    moved, ongoing
-        (N,) where something has moved lately, and where an incident goes on.
+    active, ongoing
+        (N,) where something has changed lately, and where an incident goes on.
 
     Returns
     -------
     FloatArray
         NaN where the trees are to be asked.
     """
-    asked_or_quiet = np.where(moved, np.nan, model.manifest.calibration.quiet)
+    asked_or_quiet = np.where(active, np.nan, model.manifest.calibration.quiet)
     return np.where(ongoing, 1.0, asked_or_quiet)
 
 

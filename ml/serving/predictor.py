@@ -56,8 +56,8 @@ class Predictor:
     def probability(self, features: Features) -> FloatArray:
         """Calibrated probability of an incident within the horizon, (N, F) -> (N,).
 
-        The features are in the order of `ml.features.NAMES`; NaN is missing. Where nothing has
-        moved the trees have nothing to say, and it is the base rate of such rows.
+        The features are in the order of `ml.features.NAMES`; NaN is missing. Of rows
+        without activity the trees have nothing to say, and it is the base rate of such rows.
 
         Raises
         ------
@@ -84,7 +84,7 @@ class Predictor:
         return self._rows(features)
 
     def probability_of_rows(self, rows: NDArray[np.float32]) -> FloatArray:
-        """Ask the trees for some of `rows`, where something has moved, (N, M) -> (N,)."""
+        """Ask the trees for some of `rows`, active ones, (N, M) -> (N,)."""
         return calibrated(self._raw(rows), self.manifest.calibration)
 
     def probability_of_row(self, row: NDArray[np.float32]) -> float:
@@ -117,8 +117,8 @@ class Predictor:
     def contributions(self, features: Features) -> FloatArray:
         """Give what each input adds to the log-odds of each row, (N, F) -> (N, M).
 
-        The inputs are `manifest.features`; exact Shapley values, before calibration. Where nothing
-        has moved nothing adds anything.
+        The inputs are `manifest.features`; exact Shapley values, before calibration. In
+        rows without activity nothing adds anything.
 
         Raises
         ------
@@ -175,7 +175,7 @@ def where_active(
     raw: Callable[[Features], Features],
     calibration: Calibration,
 ) -> FloatArray:
-    """Probabilities of rows, (..., F) -> (...): calibrated raw ones where something has moved.
+    """Probabilities of rows, (..., F) -> (...): calibrated raw ones where they are active.
 
     `raw` is asked for those rows alone, (N, F) -> (N,).
     """

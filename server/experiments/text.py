@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from server.records.events import EventKind
 from server.records.experiments import InjectedFault
-from telemetry.faults import EDGE, FaultKind
+from telemetry.faults import EDGE, FAULTS, FaultKind
 
 
 def kind_of(kind: FaultKind) -> str:
-    """Name a kind of fault in words."""
-    return kind.value.replace("_", " ")
+    """Name a kind of fault within a sentence."""
+    return FAULTS[kind].label.lower()
 
 
 def affected_services(fault: InjectedFault) -> tuple[str, ...]:

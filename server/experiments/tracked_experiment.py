@@ -75,11 +75,11 @@ class TrackedExperiment:
     _broken: dict[tuple[int, int], _Broken] = field(default_factory=dict)
     _alarms: list[Alarm] = field(default_factory=list)
     _removed: list[Breakage] = field(default_factory=list)
-    _watched: BoolArray = field(init=False)
+    _alarm_scope: BoolArray = field(init=False)
 
     def __post_init__(self) -> None:
         """Watch for alarms on the path of a fault; later also next to what broke."""
-        self._watched = np.logical_or.reduce([fault.path for fault in self.faults])
+        self._alarm_scope = np.logical_or.reduce([fault.path for fault in self.faults])
 
     @property
     def last_end_s(self) -> float:
@@ -105,8 +105,8 @@ class TrackedExperiment:
         for fault in self.faults:
             fault.path = paths.of(fault.fault)
         self.paths, self.counted = paths, change.of_services(self.counted, 0.0)
-        watched = change.of_services(self._watched, False)
-        self._watched = np.logical_or.reduce([watched, *(fault.path for fault in self.faults)])
+        kept = change.of_services(self._alarm_scope, False)
+        self._alarm_scope = np.logical_or.reduce([kept, *(fault.path for fault in self.faults)])
 
     def update(self, findings: Findings) -> bool:
         """Process the findings of a frame, except what broke; return whether anything changed.
@@ -123,9 +123,9 @@ class TrackedExperiment:
         if findings.raised:
             at_s = (findings.raised[0].raised - self.run.start_time).total_seconds()
             if self._may_have_caused(at_s):
-                watched = self._watched[findings.raised_at].tolist()
-                self._alarms += itertools.compress(findings.raised, watched)
-                changed |= any(watched)
+                counted = self._alarm_scope[findings.raised_at].tolist()
+                self._alarms += itertools.compress(findings.raised, counted)
+                changed |= any(counted)
         decided = {alarm.id: alarm for alarm in findings.alarms}
         for i, alarm in enumerate(self._alarms if decided else ()):
             if alarm.id in decided and decided[alarm.id] is not alarm:
@@ -213,7 +213,7 @@ class TrackedExperiment:
     def _add(self, service: int, faults: tuple[str, ...]) -> None:
         onset = int(self.findings.states.onset[service])
         self._broken[service, onset] = _Broken(faults, self.findings.foretold.get(service))
-        self._watched[self.paths.neighbours(service)] = True
+        self._alarm_scope[self.paths.neighbours(service)] = True
 
     def _may_have_caused(self, at_s: float) -> bool:
         """Whether one of its faults may have caused what happens at a time."""

@@ -136,7 +136,7 @@ def open_store(location: StoreLocation) -> Store:
 
     Raises
     ------
-    PlaceError
+    StoreLocationError
         If the database cannot be used: damaged, locked, not writable, missing, or of a newer
         version. Nothing in it is changed then.
     """

@@ -83,7 +83,7 @@ def locate(data: Path, store: str | None) -> StoreLocation:
 
     Raises
     ------
-    PlaceError
+    StoreLocationError
         If the URL cannot be used. The message never repeats it: it may hold a password.
     """
     data = data.expanduser().absolute()
@@ -113,7 +113,7 @@ def lock_file(path: Path) -> IO[str]:
 
     Raises
     ------
-    PlaceError
+    StoreLocationError
         If another process holds the lock, or the directory cannot be written.
     """
     try:

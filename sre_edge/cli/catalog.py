@@ -41,3 +41,6 @@ def faults(client: Client, as_json: bool) -> None:
             f"up to {longest}",
         )
     output.console.print(shown)
+
+
+COMMANDS: tuple[click.Command, ...] = (faults,)

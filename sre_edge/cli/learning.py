@@ -106,6 +106,9 @@ def train(
         sys.exit(EXIT_FAILED)
 
 
+COMMANDS: tuple[click.Command, ...] = (model, train)
+
+
 def _followed(
     client: Client, training: training_pb2.Training, as_json: bool
 ) -> training_pb2.Training:

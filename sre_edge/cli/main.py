@@ -9,9 +9,8 @@ import click
 from click.shell_completion import get_completion_class
 
 from sre_edge.calls.chaos import fault_kinds
-from sre_edge.cli import catalog, output, records, scenario, watching
+from sre_edge.cli import catalog, learning, output, records, scenario, watching
 from sre_edge.cli.command import EXIT_CODES, Commands, connected
-from sre_edge.cli.learning import model, train
 from sre_edge.cli.values import DOCUMENT, DURATION, FAULT_KIND, SERVICE
 from sre_edge.client import Client
 
@@ -178,11 +177,9 @@ def reset(client: Client, seed: int | None, topology: str | None, as_json: bool)
     click.echo(json.dumps({"run_id": run_id}) if as_json else f"new run {run_id}")
 
 
-for command in (
-    watching.watch, watching.events, catalog.faults, scenario.scenario, model, train,
-    records.experiments, records.incidents, records.slo,
-):  # fmt: skip
-    main.add_command(command)
+for module in (watching, catalog, scenario, learning, records):
+    for command in module.COMMANDS:
+        main.add_command(command)
 
 
 @main.command()

@@ -77,23 +77,42 @@ def overview(catalog: catalog_pb2.Catalog) -> list[catalog_pb2.MetricDefinition]
 
 
 def snapshot(message: snapshot_pb2.Snapshot, metrics: Metrics) -> Table:
-    """Make a table of a snapshot, with a column for each of these metrics."""
+    """Make a table of a snapshot, with a column for each of these metrics.
+
+    Where the terminal is too narrow, the kinds of the faults go first, then one metric after the
+    other from the last: a figure that is cut off says nothing.
+    """
+    table = _snapshot(message, metrics)
+    for shown in range(len(metrics), -1, -1):
+        if _width(table) <= console.width:
+            break
+        table = _snapshot(message, metrics[:shown], compact=True)
+    return table
+
+
+def _snapshot(message: snapshot_pb2.Snapshot, metrics: Metrics, *, compact: bool = False) -> Table:
     time = message.time.ToDatetime().strftime("%H:%M:%S")
     system = probability(
         message.system.incident_probability if message.HasField("system") else None
     )
     title = f"simulated time {time} · system risk {system}"
     heads = ("service", "status", *(_head(metric.title) for metric in metrics), "risk")
-    table = plain_table(title, heads, numbers_from=2)
+    table = plain_table(title, heads, numbers_from=2, gap=1 if compact else 2)
     acting = {fault.target: fault for fault in message.active_faults}
     for service in message.services:
         name = Text(service.service)
         if service.service in acting:
-            name.append(f" ⚡{kind_name(acting[service.service].kind)}", "magenta")
+            kind = "" if compact else kind_name(acting[service.service].kind)
+            name.append(f" ⚡{kind}", "magenta")
         cells = [number(_value(service, metric.name), metric.unit) for metric in metrics]
         label, style = _STATUS.get(service.status, ("◆ unknown", "dim"))
         table.add_row(name, Text(label, style), *cells, _risk(service))
     return table
+
+
+def _width(table: Table) -> int:
+    """Give the width that a table has if nothing is cut off."""
+    return console.measure(table, options=console.options.update_width(WIDTH)).maximum
 
 
 def snapshot_lines(message: snapshot_pb2.Snapshot, metrics: Metrics) -> None:
@@ -208,9 +227,11 @@ def _risk(service: snapshot_pb2.ServiceMetrics) -> Text:
     return Text(text, _RISK_STYLE.get(level, ""))
 
 
-def plain_table(title: str, heads: Sequence[str], numbers_from: int = 99) -> Table:
+def plain_table(title: str, heads: Sequence[str], numbers_from: int = 99, gap: int = 2) -> Table:
     """Make an empty table without lines; columns from `numbers_from` on are aligned right."""
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table = Table(
+        title=title, title_justify="left", box=None, pad_edge=False, padding=(0, gap, 0, 0)
+    )
     for i, head in enumerate(heads):
         table.add_column(head, justify="right" if i >= numbers_from else "left", no_wrap=True)
     return table

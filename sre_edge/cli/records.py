@@ -72,7 +72,7 @@ def incidents(client: Client, service: str, is_open: bool, count: int, as_json: 
     table = output.plain_table("incidents", heads)
     for one in listed:
         names = dict.fromkeys(affected.service for affected in one.services)
-        ended = _time(one.end_time) if one.HasField("end_time") else "goes on"
+        ended = _time(one.end_time) if one.HasField("end_time") else "ongoing"
         if one.ended_by == incident_pb2.INCIDENT_END_MERGED:
             ended = f"part of {one.merged_into}"
         table.add_row(
@@ -114,6 +114,9 @@ def slo(client: Client, services: tuple[str, ...], firing: bool, as_json: bool) 
         output.console.print("there are more services; name some, or use --firing")
 
 
+COMMANDS: tuple[click.Command, ...] = (experiments, incidents, slo)
+
+
 def show_experiment(found: experiment_pb2.Experiment) -> None:
     """Show the faults of an experiment and its outcome."""
     outcome = found.outcome
@@ -127,7 +130,7 @@ def show_experiment(found: experiment_pb2.Experiment) -> None:
         spent = max((budget.share for budget in one.error_budgets), default=0.0)
         table.add_row(
             one.service, _time(one.onset_time), _lead(one.HasField("lead"), one.lead),
-            _time(one.last_breach_time) if one.recovered else "goes on",
+            _time(one.last_breach_time) if one.recovered else "ongoing",
             number(100.0 * spent, "%"), ", ".join(one.also_under),
         )  # fmt: skip
     if outcome.broke:

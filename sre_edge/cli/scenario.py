@@ -65,6 +65,9 @@ def scenario(client: Client, document: str, fail_on: str, as_json: bool) -> None
         sys.exit(EXIT_FAILED)
 
 
+COMMANDS: tuple[click.Command, ...] = (scenario,)
+
+
 def _progress(running: experiment_pb2.Experiment) -> str:
     state = records.enum_label(experiment_pb2.ExperimentState.Name(running.state))
     broken = ", ".join(dict.fromkeys(one.service for one in running.outcome.broke)) or "nothing"

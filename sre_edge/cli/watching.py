@@ -76,6 +76,9 @@ def events(client: Client, services: tuple[str, ...], count: int | None, as_json
                 return
 
 
+COMMANDS: tuple[click.Command, ...] = (watch, events)
+
+
 def _report_stream(event: Connected | Disconnected | snapshot_pb2.Gap, as_json: bool) -> None:
     """Report the state of the stream on standard error."""
     if isinstance(event, Disconnected):

@@ -35,7 +35,7 @@ class _MetricScopeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_MetricSco
     """The calls of one service to another."""
 
 class MetricScope(_MetricScope, metaclass=_MetricScopeEnumTypeWrapper):
-    """MetricScope is what a metric is measured of."""
+    """MetricScope is what a metric describes."""
 
 METRIC_SCOPE_UNSPECIFIED: MetricScope.ValueType  # 0
 """Not used by the server."""
@@ -128,13 +128,13 @@ class MetricDefinition(_message.Message):
     name: _builtins.str
     """Its name, as in `ServiceMetrics` or `EdgeMetrics`; "incident_probability" is in `Prediction`."""
     scope: Global___MetricScope.ValueType
-    """What it is measured of. A name may be there once for each."""
+    """What it describes: a service or an edge. A name may occur once for each."""
     unit: _builtins.str
     """Its unit: "%", "ms", "req/s", or empty for a number without one."""
     minimum: _builtins.float
-    """Least value that it can have, in its unit. Unset: there is none."""
+    """Smallest possible value, in its unit. Unset: there is none."""
     maximum: _builtins.float
-    """Largest value that it can have, in its unit. Unset: there is none."""
+    """Largest possible value, in its unit. Unset: there is none."""
     title: _builtins.str
     """A word or two, for charts and columns, such as "Latency p95"."""
     sentence: _builtins.str
@@ -208,10 +208,10 @@ class FaultDefinition(_message.Message):
     maximum_amount: _builtins.float
     """Largest amount, whatever the intensity. Unset: there is none."""
     maximum_intensity: _builtins.float
-    """Largest intensity that InjectChaos takes; the least is greater than 0."""
+    """Largest intensity that InjectChaos accepts; every intensity is greater than 0."""
     @_builtins.property
     def maximum_duration(self) -> _duration_pb2.Duration:
-        """Longest duration that InjectChaos takes; a ramp lasts at most as long as the fault."""
+        """Longest duration that InjectChaos accepts; a ramp lasts at most as long as the fault."""
 
     @_builtins.property
     def targets(self) -> _containers.RepeatedScalarFieldContainer[Global___FaultTarget.ValueType]:

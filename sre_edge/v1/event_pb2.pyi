@@ -285,8 +285,8 @@ Global___RunStart: _TypeAlias = RunStart  # noqa: Y015
 
 @_typing.final
 class TopologyChange(_message.Message):
-    """TopologyChange is a change of the system that is watched, while a run goes on. Calls between
-    services may have changed, too: GetTopology has the new topology.
+    """TopologyChange is a change of the observed system during a run. The calls between services may
+    have changed as well; GetTopology returns the new topology.
     """
 
     DESCRIPTOR: _descriptor.Descriptor

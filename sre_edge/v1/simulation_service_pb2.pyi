@@ -54,7 +54,9 @@ class GetTopologyResponse(_message.Message):
     run_id: _builtins.str
     """Run that the topology belongs to."""
     topology_sequence: _builtins.int
-    """Sequence number of the run's first snapshot with this topology. 0: it had it from the start."""
+    """Sequence number of the run's first snapshot with this topology. 0: the topology has not
+    changed since the run began.
+    """
     @_builtins.property
     def topology(self) -> _topology_pb2.Topology:
         """Topology of the present run."""

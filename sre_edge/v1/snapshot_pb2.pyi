@@ -131,8 +131,9 @@ class Snapshot(_message.Message):
     kill_switch: _builtins.bool
     """Whether the kill switch is on: no fault is accepted until it is lifted."""
     topology_sequence: _builtins.int
-    """Sequence number of the run's first snapshot with the present topology. 0: the run had it from
-    the start. Who holds a topology with another number asks for it anew, by GetTopology.
+    """Sequence number of the run's first snapshot with the present topology. 0: the topology
+    has not changed since the run began. A client whose topology has another number must call
+    GetTopology again.
     """
     @_builtins.property
     def cursor(self) -> Global___Cursor:

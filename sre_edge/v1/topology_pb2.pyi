@@ -72,7 +72,9 @@ class Topology(_message.Message):
     """Name of the topology, from its file."""
     @_builtins.property
     def services(self) -> _containers.RepeatedCompositeFieldContainer[Global___Service]:
-        """All services, in the order of the topology file; this order never changes within a run."""
+        """All services, in the order of the topology file. The order stays the same until
+        `topology_sequence` changes.
+        """
 
     def __init__(
         self,

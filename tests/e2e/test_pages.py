@@ -107,6 +107,22 @@ def test_quick_navigation_help_and_find_by_keyboard(page: Page, url: str) -> Non
     expect(page.locator("#find")).to_be_focused()  # although the page was drawn many times
 
 
+@pytest.mark.parametrize("dialog", ["help", "quick"])
+def test_a_key_right_after_a_dialog_has_closed_is_not_lost(
+    page: Page, url: str, dialog: str
+) -> None:
+    page.goto(url)
+    live(page)
+    close_and_press = """name => {
+        sreEdge[name]();
+        document.querySelector("dialog").close();
+        const key = new KeyboardEvent("keydown", { key: "/", bubbles: true, cancelable: true });
+        document.activeElement.dispatchEvent(key);  // before the browser draws
+        return document.activeElement.id;
+    }"""
+    assert page.evaluate(close_and_press, dialog) == "find"
+
+
 def test_everything_is_reached_by_tab_with_a_visible_focus(page: Page, url: str) -> None:
     page.goto(url)
     live(page)

@@ -27,10 +27,10 @@ def rows(model: Predictor) -> np.ndarray:
 
 
 def test_what_is_known_needs_no_tree(model: Predictor) -> None:
-    moved = np.array([False, True, False, True])
+    active = np.array([False, True, False, True])
     ongoing = np.array([False, False, True, True])
     quiet = model.manifest.calibration.quiet
-    np.testing.assert_array_equal(known(model, moved, ongoing), [quiet, np.nan, 1.0, 1.0])
+    np.testing.assert_array_equal(known(model, active, ongoing), [quiet, np.nan, 1.0, 1.0])
 
 
 def test_the_trees_are_asked_where_nothing_is_known(model: Predictor, rows: np.ndarray) -> None:

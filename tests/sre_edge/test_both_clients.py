@@ -24,20 +24,29 @@ from sre_edge import (
     TooOld,
     Unavailable,
 )
+from sre_edge.methods import Call, Follow, Methods, Subscribe
 from sre_edge.testing import Failure, FakeServer
 from sre_edge.testing.handlers import _METHODS
 from sre_edge.v1 import chaos_service_pb2, experiment_pb2, training_pb2
 
-CALLS: dict[str, tuple[Any, ...]] = {
-    "topology": (), "metrics": (), "history": (["cpu_percent"],), "set_clock": (), "info": (),
-    "catalog": (), "reset": (), "inject": ("database", "cpu_spike"), "run_scenario": ("[]",),
-    "stop": ("f-1",),
-    "stop_experiment": ("x-1",), "stop_all": (), "lift_kill_switch": (), "experiments": (),
-    "experiment": ("x-1",), "predict": (), "analysis": (), "alarms": (), "models": (), "model": (),
-    "activate_model": ("2-a",), "train": (), "training": (), "incidents": (), "slos": (),
+NEEDED = {
+    "metrics": ["cpu_percent"], "target": "database", "kind": "cpu_spike", "duration_s": 30,
+    "document": "[]", "fault_id": "f-1", "experiment_id": "x-1", "version": "2-a",
 }  # fmt: skip
-FOLLOWED = {"follow_experiment": ("x-1",), "follow_training": ()}
-STREAMS = ("watch", "events")
+"""Values of the parameters that have no default."""
+
+
+def listed(kind: type) -> list[str]:
+    return [name for name, value in vars(Methods).items() if isinstance(value, kind)]
+
+
+def options(name: str) -> dict[str, Any]:
+    parameters = list(inspect.signature(getattr(Client, name)).parameters.values())[1:]
+    return {one.name: NEEDED[one.name] for one in parameters if one.default is one.empty}
+
+
+CALLS = {name: options(name) for name in listed(Call)}
+STREAMS = listed(Subscribe)
 
 
 def test_both_have_every_call_with_the_same_parameters() -> None:
@@ -50,7 +59,8 @@ def test_both_have_every_call_with_the_same_parameters() -> None:
         }
 
     assert calls(Client) == calls(AsyncClient)
-    assert set(calls(Client)) == {*CALLS, *FOLLOWED, *STREAMS}
+    assert set(calls(Client)) == {*CALLS, *listed(Follow), *STREAMS}
+    assert len(calls(Client)) >= 29
     assert list(inspect.signature(Client("127.0.0.1:1").stop).parameters) == ["fault_id"]
     for name in calls(Client):
         assert getattr(Client, name).__doc__ == getattr(AsyncClient, name).__doc__
@@ -60,7 +70,6 @@ async def test_both_reach_every_call_of_the_api(fake: FakeServer) -> None:
     finished = experiment_pb2.Experiment(state=experiment_pb2.EXPERIMENT_STATE_FINISHED)
     ended = training_pb2.Training(state=training_pb2.TRAINING_STATE_KEPT)
     fake.answers["GetExperiment"] = chaos_service_pb2.GetExperimentResponse(experiment=finished)
-    options = {"inject": {"duration_s": 30}}
 
     def blocking() -> dict[str, Any]:
         with Client(fake.target) as client:
@@ -68,10 +77,7 @@ async def test_both_reach_every_call_of_the_api(fake: FakeServer) -> None:
                 with getattr(client, name)() as opened:
                     threading.Timer(0.3, opened.close).start()
                     list(opened)
-            answers = {
-                name: getattr(client, name)(*values, **options.get(name, {}))
-                for name, values in CALLS.items()
-            }
+            answers = {name: getattr(client, name)(**needed) for name, needed in CALLS.items()}
             (answers["followed"],) = client.follow_experiment("x-1")
             return answers
 
@@ -83,8 +89,8 @@ async def test_both_reach_every_call_of_the_api(fake: FakeServer) -> None:
             async with getattr(client, name)() as opened:
                 asyncio.get_running_loop().call_later(0.3, opened.close)
                 assert isinstance([event async for event in opened], list)
-        for name, values in CALLS.items():
-            answer = await getattr(client, name)(*values, **options.get(name, {}))
+        for name, needed in CALLS.items():
+            answer = await getattr(client, name)(**needed)
             assert type(answer) is type(told[name]), name
         assert [one async for one in client.follow_experiment("x-1")] == [told["followed"]]
     assert {method.name for method in _METHODS.values()} == {name for name, _ in fake._requests}

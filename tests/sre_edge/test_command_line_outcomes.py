@@ -18,9 +18,11 @@ from pathlib import Path
 import grpc
 import pytest
 
+from server.rpc.catalog import catalog
+from simulator.topologies import shipped
 from sre_edge import Client
 from sre_edge.testing import Failure, FakeServer
-from sre_edge.v1 import chaos_service_pb2, experiment_pb2
+from sre_edge.v1 import chaos_service_pb2, experiment_pb2, simulation_service_pb2
 from tests import processes
 
 PROGRAM = [str(Path(sys.executable).parent / "sre-edge")]
@@ -89,6 +91,17 @@ def test_no_color_is_respected(fake: FakeServer) -> None:
     shown = on_a_terminal(fake, "watch", until="90 % critical", NO_COLOR="1")
     assert "90 % critical" in shown
     assert not re.search(r"\x1b\[[0-9;]*\b(3[0-8]|9[0-7])\b[0-9;]*m", shown)
+
+
+def test_watch_cuts_nothing_off_where_the_terminal_is_narrow() -> None:
+    names = [service.name for service in shipped("boutique").services]
+    with FakeServer(names) as fake:
+        fake.answers["GetCatalog"] = simulation_service_pb2.GetCatalogResponse(catalog=catalog())
+        for columns, last in (("80", "throughput"), ("60", "errors"), ("200", "availability")):
+            shown = on_a_terminal(fake, "watch", until="1 % low", COLUMNS=columns)
+            assert "…" not in shown
+            head = re.sub(r"\x1b\[[0-9;]*m", "", shown).split("service")[1].partition("\n")[0]
+            assert head.split()[-2:] == [last, "risk"]
 
 
 def test_watch_in_a_pipe_is_plain_lines_that_ctrl_c_ends(fake: FakeServer) -> None:

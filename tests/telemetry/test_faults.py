@@ -44,6 +44,19 @@ def test_the_api_states_the_amounts_of_the_table() -> None:
         assert numbers & {definition.amount, definition.amount / 100.0}, kind
 
 
+def test_the_api_states_the_limits_of_the_table() -> None:
+    proto = (ROOT / "protos/sre_edge/v1/chaos_service.proto").read_text()
+    request = proto.split("message InjectChaosRequest")[1].partition("\n}")[0]
+    stated = dict(re.findall(r"((?:  // .*\n)+)  .* (\w+) = \d+;", request))
+    said = {field: " ".join(comment.replace("//", "").split()) for comment, field in stated.items()}
+    assert {d.max_intensity for d in FAULTS.values()} == {
+        float(re.findall(r"at most (\d+)\.", said["intensity"])[0])
+    }
+    assert {d.max_duration_s for d in FAULTS.values()} == {
+        3600.0 * float(re.findall(r"at most (\d+) h\.", said["duration"])[0])
+    }
+
+
 @pytest.mark.parametrize(
     ("changes", "field"),
     [
