@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import types
 from collections.abc import Callable, Mapping
-from dataclasses import fields, is_dataclass
 from datetime import datetime
-from enum import Enum
 from functools import cache
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from operator import attrgetter
+from typing import Any, TypeVar
 
+from pydantic import TypeAdapter
+from pydantic_core import SchemaSerializer, SchemaValidator, core_schema
 from sqlalchemy import Table, delete, insert, select, update
 from sqlalchemy.engine import Connection
 
@@ -18,7 +18,8 @@ Record = TypeVar("Record")
 
 def plain(value: Any) -> Any:
     """Convert a record of dataclasses, enums, times, tuples and plain values to JSON values."""
-    return _writer(type(value))(value)  # type: ignore[arg-type]
+    writer, _ = _form(type(value))  # type: ignore[arg-type]
+    return writer.to_python(value, mode="json")
 
 
 def parsed(kind: type[Record], value: Any) -> Record:
@@ -27,7 +28,8 @@ def parsed(kind: type[Record], value: Any) -> Record:
     Unknown fields, of a newer server, are ignored; missing ones, of an older server, get their
     defaults.
     """
-    record: Record = _reader(kind)(value)  # type: ignore[arg-type]
+    _, reader = _form(kind)  # type: ignore[arg-type]
+    record: Record = reader.validate_python(value)
     return record
 
 
@@ -47,38 +49,27 @@ def prune(connection: Connection, table: Table, kept: int) -> None:
 
 
 @cache
-def _writer(kind: type) -> Callable[[Any], Any]:
-    if is_dataclass(kind):
-        names = [field.name for field in fields(kind)]
-        return lambda record: {name: plain(getattr(record, name)) for name in names}
-    if issubclass(kind, tuple):
-        return lambda items: [plain(item) for item in items]
-    if issubclass(kind, Enum):
-        return lambda member: member.name
-    if issubclass(kind, datetime):
-        return datetime.isoformat
-    return lambda value: value
+def _form(kind: type) -> tuple[SchemaSerializer, SchemaValidator]:
+    """Make what writes records of a type, and what reads them."""
+    schema = _as_stored(TypeAdapter(kind).core_schema)
+    return SchemaSerializer(schema), SchemaValidator(schema)
 
 
-@cache
-def _reader(kind: Any) -> Callable[[Any], Any]:
-    """Make the function that reads a value of a type; the only unions are with None."""
-    if get_origin(kind) in (Union, types.UnionType):
-        (only,) = (member for member in get_args(kind) if member is not type(None))
-        return _reader(only)
-    if get_origin(kind) is tuple:
-        read = _reader(get_args(kind)[0])
-        return lambda items: tuple(read(item) for item in items)
-    if is_dataclass(kind):
-        readers = {name: _reader(hint) for name, hint in get_type_hints(kind).items()}
-        return lambda document: kind(  # type: ignore[operator]
-            **{
-                name: None if document[name] is None else read(document[name])
-                for name, read in readers.items()
-                if name in document
-            }
-        )
-    if issubclass(kind, Enum):
-        members: Mapping[str, Any] = kind.__members__
-        return members.__getitem__
-    return datetime.fromisoformat if kind is datetime else kind
+def _as_stored(schema: Any) -> Any:
+    """Have enums written by name and times with `+00:00`; pydantic has no setting for either."""
+    write: Callable[[Any], Any]
+    match schema:
+        case {"type": "enum", "cls": kind}:
+            read, write = kind.__members__.__getitem__, attrgetter("name")
+        case {"type": "datetime"}:
+            read, write = datetime.fromisoformat, datetime.isoformat
+        case dict():
+            return {key: _as_stored(value) for key, value in schema.items()}
+        case list():
+            return [_as_stored(item) for item in schema]
+        case _:
+            return schema
+    written = core_schema.plain_serializer_function_ser_schema(write)
+    return core_schema.no_info_plain_validator_function(
+        read, ref=schema.get("ref"), serialization=written
+    )
