@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 from collections.abc import Awaitable, Callable
 
 from prometheus_client import CollectorRegistry
-from prometheus_client.exposition import choose_encoder
+from prometheus_client.exposition import choose_encoder, gzip_accepted
 from starlette.applications import Starlette
-from starlette.middleware import Middleware
-from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
@@ -46,15 +45,20 @@ def application(registry: CollectorRegistry, serving: Serving, token: Token | No
         encode, content_type = choose_encoder(request.headers.get("accept", ""))
         names = request.query_params.getlist("name[]")
         shown = registry.restricted_registry(names) if names else registry
+        headers = {"Content-Type": content_type, "Vary": "Accept-Encoding"}
+        if packed := gzip_accepted(request.headers.get("accept-encoding", "")):
+            headers["Content-Encoding"] = "gzip"
+
+        def body() -> bytes:
+            text = encode(shown)
+            return gzip.compress(text) if packed else text
+
         # In a thread, so that /healthz stays quick; one at a time, so that the threads of many
         # scrapes do not take the interpreter from gRPC.
         async with turn:
             if await request.is_disconnected():
                 return Response()
-            text = await asyncio.to_thread(encode, shown)
-        return Response(text, headers={"Content-Type": content_type})
+            content = await asyncio.to_thread(body)
+        return Response(content, headers=headers)
 
-    return Starlette(
-        routes=[Route(HEALTH, health), Route(METRICS, metrics)],
-        middleware=[Middleware(GZipMiddleware)],
-    )
+    return Starlette(routes=[Route(HEALTH, health), Route(METRICS, metrics)])

@@ -144,6 +144,27 @@ async def test_health_is_quick_while_scrapes_wait_for_their_turn(
     assert (held.asked, held.most_at_once) == (3, 1)
 
 
+async def test_health_is_quick_while_a_scrape_is_compressed(
+    opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, may_end = threading.Event(), threading.Event()
+
+    def compress(text: bytes) -> bytes:
+        begun.set()
+        assert may_end.wait(TIMEOUT_S)
+        return text
+
+    monkeypatch.setattr(gzip, "compress", compress)
+    port = opened()
+    scrape = asyncio.to_thread(read, port, "/metrics", **{"Accept-Encoding": "gzip"})
+    scraping = asyncio.create_task(scrape)
+    assert await asyncio.to_thread(begun.wait, TIMEOUT_S)
+    status, _, text = await asyncio.to_thread(read, port, "/healthz")
+    assert (status, text, scraping.done()) == (200, b"OK\n", False)
+    may_end.set()
+    assert (await scraping)[0] == 200
+
+
 def test_nobody_scrapes_for_a_client_that_went_away(
     opened: Open, registry: CollectorRegistry
 ) -> None:
