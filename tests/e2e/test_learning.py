@@ -35,11 +35,11 @@ def test_a_training_from_the_page_its_model_made_live_and_rolled_back(
         live(page)
 
         # A training as small as can be, asked for and followed on the page.
-        page.get_by_text("How much").click()
+        page.get_by_text("Size of the training").click()
         for name, size in TINY.items():
             page.locator(f"#training-form input[name='{name}']").fill(str(size))
         page.locator("#train").click()
-        expect(page.locator("#toasts")).to_contain_text("Training 1 begins")
+        expect(page.locator("#toasts")).to_contain_text("Training 1 has started")
         training = page.locator("#learning .training")
         expect(training.locator("progress")).to_be_visible()
         expect(page.locator("#train")).to_be_disabled()
