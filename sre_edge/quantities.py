@@ -8,10 +8,12 @@ MISSING = "–"
 
 
 def number(value: float | None, unit: str) -> str:
-    """Write a number with at most three significant digits, and its unit."""
+    """Write a number with three significant digits, and its unit; 10,000 ms and more in s."""
     if value is None or not math.isfinite(value):
         return MISSING
     size = abs(value)
+    if unit == "ms" and size >= 999.5:
+        return f"{value:.0f} ms" if size < 10_000 else number(value / 1000.0, "s")
     if size >= 999_500:
         text = f"{value / 1e6:.3g}M"
     elif size >= 999.5:
@@ -23,15 +25,6 @@ def number(value: float | None, unit: str) -> str:
     else:
         text = "0"
     return f"{text} {unit}".rstrip()
-
-
-def milliseconds(value: float | None) -> str:
-    """Write a latency in milliseconds; from 10 s on in seconds."""
-    if value is not None and value >= 10_000:
-        return number(value / 1000.0, "s")
-    if value is not None and value >= 999.5:
-        return f"{value:.0f} ms"
-    return number(value, "ms")
 
 
 def probability(value: float | None) -> str:

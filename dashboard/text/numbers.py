@@ -5,17 +5,12 @@ from __future__ import annotations
 from sre_edge import quantities
 from sre_edge.quantities import MISSING
 
-__all__ = ["MISSING", "duration", "milliseconds", "number", "probability"]
+__all__ = ["MISSING", "duration", "number", "probability"]
 
 
 def number(value: float | None, unit: str) -> str:
-    """Show a number with at most three significant digits, and its unit."""
+    """Show a number with three significant digits, and its unit; 10,000 ms and more in s."""
     return _unbroken(quantities.number(value, unit))
-
-
-def milliseconds(value: float | None) -> str:
-    """Show a latency; from 10 s on in seconds."""
-    return _unbroken(quantities.milliseconds(value))
 
 
 def probability(value: float | None) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from dashboard.markup import Node, h
-from dashboard.text.numbers import MISSING, duration, milliseconds, number
+from dashboard.text.numbers import MISSING, duration, number
 from dashboard.text.times import length, seconds
 from dashboard.views import parts
 from dashboard.views.scene import Scene
@@ -82,7 +82,7 @@ def _figures(scene: Scene, info: simulation_service_pb2.GetServerInfoResponse) -
         "chaos": f"{len(snapshot.active_faults) if snapshot else 0} active",
         "features": f"{services} × {live.feature_count}" if live else "",
         "model": info.model_version,
-        "system": f"{milliseconds(1000.0 * figures.tick_seconds_mean)} per tick",
+        "system": f"{number(1000.0 * figures.tick_seconds_mean, 'ms')} per tick",
         "watcher": _count(len(scene.state.events), "event"),
         "store": "PostgreSQL" if info.store.startswith("postgresql") else "SQLite",
         "history": f"{held} of {info.limits.history}",
@@ -116,14 +116,14 @@ def figures(scene: Scene) -> list[Node]:
         ("Ticks", number(float(live.ticks), ""),
          f"Each covers {duration(interval)} of simulated time"),
         ("Tick rate", number(rate, "/s"), "At the present speed of the simulated clock"),
-        ("Tick time, mean", milliseconds(1000.0 * live.tick_seconds_mean),
+        ("Tick time, mean", number(1000.0 * live.tick_seconds_mean, "ms"),
          "To simulate, predict and encode one interval"),
-        ("Tick time, maximum", milliseconds(1000.0 * live.tick_seconds_max),
+        ("Tick time, maximum", number(1000.0 * live.tick_seconds_max, "ms"),
          "Over the last 100 ticks"),
         ("Failed ticks", str(live.failed_ticks), ""),
         ("Subscribers", f"{live.streams} of {info.limits.streams}", "Open streams"),
         ("Dropped snapshots", str(live.dropped_snapshots), "Not read by their subscribers in time"),
-        ("Event loop lag, p99", milliseconds(1000.0 * live.loop_lag_seconds_p99),
+        ("Event loop lag, p99", number(1000.0 * live.loop_lag_seconds_p99, "ms"),
          "Over the last minute"),
         ("Model", info.model_version or MISSING, ""),
         ("Records", info.store, "Where the server keeps its records"),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from dashboard.markup import Node, h
 from dashboard.text.names import EVENT_GROUPS, event_group, incident_state, sentence
-from dashboard.text.numbers import MISSING, duration, milliseconds, number
+from dashboard.text.numbers import MISSING, duration, number
 from dashboard.text.times import clock, length, moment
 from dashboard.views import parts
 from dashboard.views.scene import Scene
@@ -140,5 +140,5 @@ def _worst(one: incident_pb2.Incident) -> str:
     if errors and max(errors) > 0.0:
         found.append(f"{number(max(errors), '%')} errors")
     if slowest:
-        found.append(f"p95 {milliseconds(max(slowest))}")
+        found.append(f"p95 {number(max(slowest), 'ms')}")
     return ", ".join(found) or MISSING

@@ -6,7 +6,7 @@ from dashboard.address import LAYOUTS
 from dashboard.graph.grouping import in_trouble
 from dashboard.markup import Node, h, present
 from dashboard.text.names import kind_name, status_of
-from dashboard.text.numbers import milliseconds, number
+from dashboard.text.numbers import number
 from dashboard.views import parts
 from dashboard.views.scene import Scene
 from sre_edge.v1 import catalog_pb2, snapshot_pb2, topology_pb2
@@ -30,11 +30,6 @@ def observed(metrics: snapshot_pb2.ServiceMetrics | None, metric: str) -> float 
     if metrics is None or not known or not metrics.HasField(metric):  # type: ignore[arg-type]
         return None
     return float(getattr(metrics, metric))
-
-
-def written(value: float | None, unit: str) -> str:
-    """Write the value of a metric."""
-    return milliseconds(value) if unit == "ms" else number(value, unit)
 
 
 def ordered(scene: Scene) -> list[topology_pb2.Service]:
@@ -120,7 +115,7 @@ def _card(
                 h(
                     "div",
                     h("dt", label),
-                    h("dd", written(observed(metrics, metric), unit), data_metric=metric),
+                    h("dd", number(observed(metrics, metric), unit), data_metric=metric),
                 )
                 for label, metric, unit in figures(scene.state.catalog)
             ],

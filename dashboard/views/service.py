@@ -13,7 +13,7 @@ from dashboard.text.names import kind_name, service_kind, status_of, type_name
 from dashboard.text.numbers import number, probability
 from dashboard.text.times import length, moment
 from dashboard.views import parts, slos
-from dashboard.views.overview import figures, observed, written
+from dashboard.views.overview import figures, observed
 from dashboard.views.scene import Scene
 from sre_edge import SreEdgeError
 from sre_edge.v1 import (
@@ -55,7 +55,7 @@ def head(scene: Scene, service: topology_pb2.Service) -> list[Node]:
         h(
             "dl.facts",
             [
-                parts.fact(label, written(observed(metrics, metric), unit))
+                parts.fact(label, number(observed(metrics, metric), unit))
                 for label, metric, unit in figures(scene.state.catalog)
             ],
             class_="stale" if scene.stale else None,

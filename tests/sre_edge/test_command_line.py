@@ -166,6 +166,8 @@ def test_help_teaches() -> None:
 
 def test_figures_are_written_for_people() -> None:
     assert number(431.4, "ms") == "431 ms"
+    assert number(1000.0, "ms") == "1000 ms"
+    assert number(12_345.0, "ms") == "12.3 s"
     assert number(1234.0, "req/s") == "1.23k req/s"
     assert number(12.44, "%") == "12.4 %"
     assert number(0.0, "%") == "0 %"
