@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from google.protobuf.duration_pb2 import Duration
 
+from sre_edge.calls.descriptors import Call, Follow
 from sre_edge.errors import InvalidRequest, Violation
 from sre_edge.exchange import Exchange, Following, Pause, Update, ask
 from sre_edge.v1 import chaos_service_pb2, experiment_pb2, fault_pb2
@@ -143,6 +144,20 @@ def fault_kinds() -> list[str]:
     """Names of all kinds of faults, in lower case."""
     keys = fault_pb2.FaultKind.keys()[1:]
     return [key.removeprefix("FAULT_KIND_").lower() for key in keys]
+
+
+class ChaosMethods:
+    """The methods of both clients, each by its description above."""
+
+    inject = Call(inject)
+    run_scenario = Call(run_scenario)
+    stop = Call(stop)
+    stop_experiment = Call(stop_experiment)
+    stop_all = Call(stop_all)
+    lift_kill_switch = Call(lift_kill_switch)
+    experiments = Call(experiments)
+    experiment = Call(experiment)
+    follow_experiment = Follow(follow_experiment)
 
 
 def _duration(field: str, seconds: float) -> Duration:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from sre_edge.calls.descriptors import Call
 from sre_edge.exchange import Exchange, ask
 from sre_edge.v1 import incident_pb2, incident_service_pb2
 
@@ -28,3 +29,10 @@ def slos(
         services=services, firing=firing, page_size=MAX_SERVICES
     )
     return (yield from ask(lambda stubs: stubs.incident.ListSlos, request))
+
+
+class IncidentMethods:
+    """The methods of both clients, each by its description above."""
+
+    incidents = Call(incidents)
+    slos = Call(slos)

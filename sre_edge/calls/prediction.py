@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from sre_edge.calls.descriptors import Call, Follow
 from sre_edge.exchange import Exchange, Following, Pause, Update, ask
 from sre_edge.v1 import alarm_pb2, model_pb2, prediction_service_pb2, training_pb2
 
@@ -119,3 +120,17 @@ def follow_training(
             return
         number, last = known.id, known
         yield Pause(every_s)
+
+
+class PredictionMethods:
+    """The methods of both clients, each by its description above."""
+
+    predict = Call(predict)
+    analysis = Call(analysis)
+    alarms = Call(alarms)
+    models = Call(models)
+    model = Call(model)
+    activate_model = Call(activate_model)
+    train = Call(train)
+    training = Call(training)
+    follow_training = Follow(follow_training)

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from sre_edge.calls.descriptors import Call
 from sre_edge.exchange import Exchange, ask
 from sre_edge.v1 import catalog_pb2, clock_pb2, simulation_service_pb2, snapshot_pb2, topology_pb2
 
@@ -85,6 +86,18 @@ def reset(seed: int | None = None, *, topology: str | None = None) -> Exchange[s
     request = simulation_service_pb2.ResetRequest(seed=seed, topology=topology or "")
     exchange = ask(lambda stubs: stubs.simulation.Reset, request, RESET_TIMEOUT_S)
     return (yield from exchange).run_id
+
+
+class SimulationMethods:
+    """The methods of both clients, each by its description above."""
+
+    topology = Call(topology)
+    metrics = Call(metrics)
+    history = Call(history)
+    set_clock = Call(set_clock)
+    catalog = Call(catalog)
+    info = Call(info)
+    reset = Call(reset)
 
 
 def _timestamp(time: datetime | None) -> Timestamp | None:

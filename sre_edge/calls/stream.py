@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from sre_edge.calls.descriptors import Subscribe
 from sre_edge.exchange import Stubs
 from sre_edge.v1 import (
     clock_pb2,
@@ -132,6 +133,13 @@ def events(
         lambda stubs: stubs.incident.StreamEvents,
         request, _item, _cursor, resume_after, reconnect,
     )  # fmt: skip
+
+
+class StreamMethods:
+    """The methods of both clients, each by its description above."""
+
+    watch = Subscribe(watch)
+    events = Subscribe(events)
 
 
 def _item(message: Any) -> Any:

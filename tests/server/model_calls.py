@@ -44,10 +44,9 @@ async def training(stubs: Stubs, number: int = 0) -> training_pb2.Training:
 async def ended(stubs: Stubs, number: int) -> list[training_pb2.Training]:
     """Wait for the end of a training; everything that was told of it meanwhile."""
     progress = [await training(stubs, number)]
-    async with asyncio.timeout(280):
-        while progress[-1].state == RUNNING:
-            await asyncio.sleep(0.2)
-            progress.append(await training(stubs, number))
+    while progress[-1].state == RUNNING:
+        await asyncio.sleep(0.2)
+        progress.append(await training(stubs, number))
     return progress
 
 

@@ -36,6 +36,9 @@ from tests.server.model_calls import (
 )
 from tests.server.stubs import Stubs
 
+# A training has the least priority: it waits until the tests beside it leave it a core.
+pytestmark = pytest.mark.timeout(1800)
+
 
 async def test_a_training_beside_a_stream_a_candidate_that_is_kept_and_its_activation(
     start_server: StartServer, tmp_path: Path, known: list[RecordedExperiment]

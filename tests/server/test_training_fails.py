@@ -35,6 +35,8 @@ from tests.server.model_calls import (
     until,
 )
 
+# A training has the least priority: it waits until the tests beside it leave it a core.
+pytestmark = pytest.mark.timeout(1800)
 FAILED = training_pb2.TRAINING_STATE_FAILED
 
 

@@ -24,7 +24,8 @@ from sre_edge import (
     TooOld,
     Unavailable,
 )
-from sre_edge.methods import Call, Follow, Methods, Subscribe
+from sre_edge.calls.descriptors import Call, Follow, Subscribe
+from sre_edge.methods import Methods
 from sre_edge.testing import Failure, FakeServer
 from sre_edge.testing.handlers import _METHODS
 from sre_edge.v1 import chaos_service_pb2, experiment_pb2, training_pb2
@@ -37,7 +38,7 @@ NEEDED = {
 
 
 def listed(kind: type) -> list[str]:
-    return [name for name, value in vars(Methods).items() if isinstance(value, kind)]
+    return [name for name, value in inspect.getmembers_static(Methods) if isinstance(value, kind)]
 
 
 def options(name: str) -> dict[str, Any]:
