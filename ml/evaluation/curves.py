@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ml.evaluation.incident_table import incident_table
 from ml.evaluation.metrics import candidates, event_ratios
 from ml.evaluation.pool import Pool, Scored
 
@@ -56,14 +57,12 @@ def reliability(scored: Sequence[Scored]) -> list[dict[str, float]]:
 
 def lead_times(scored: Sequence[Scored], threshold: float) -> list[dict[str, int | None]]:
     """Foreseeable incidents by their lead, in steps of 10 s; `from_s` is null for missed ones."""
-    pool = Pool(scored)
-    lead_s = pool.count(threshold).lead_s
-    expected = np.array([recording.foreseeable(n) for recording, n in pool.incidents], dtype=bool)
-    hit = np.isfinite(lead_s)
+    incidents = incident_table(Pool(scored), threshold)
+    lead_s = incidents.lead_s[incidents.foreseeable]
     starts = np.arange(0, LONGEST_LEAD_S + 1, LEAD_STEP_S)
-    counts, _ = np.histogram(lead_s[expected & hit], np.append(starts, np.inf))
+    counts, _ = np.histogram(lead_s.dropna(), np.append(starts, np.inf))
     found: list[dict[str, int | None]] = [
         {"from_s": int(start), "incidents": int(count)}
         for start, count in zip(starts, counts, strict=True)
     ]
-    return [*found, {"from_s": None, "incidents": int((expected & ~hit).sum())}]
+    return [*found, {"from_s": None, "incidents": int(lead_s.isna().sum())}]

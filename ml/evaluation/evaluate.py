@@ -5,8 +5,7 @@ The definitions are those of `docs/evaluation.md`.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,6 +15,7 @@ from ml.definitions.incident_types import INCIDENT_TYPES
 from ml.episodes.recording import Recording
 from ml.evaluation.baselines import baselines
 from ml.evaluation.cascade_events import cascade_figures
+from ml.evaluation.incident_table import figures_by, incident_table
 from ml.evaluation.metrics import (
     Curve,
     best_threshold,
@@ -29,7 +29,6 @@ from ml.evaluation.pool import Pool, Scored
 from ml.evaluation.system_view import of_system
 from ml.features import NAMES
 from ml.serving.predictor import Predictor
-from telemetry.faults import Fault
 from telemetry.graph import FloatArray
 
 PROTOCOL = 1
@@ -37,7 +36,6 @@ MODEL, ORACLE, OVERALL = "model", "oracle", "overall"
 MIN_LEAD_S = 4
 FALSE_ALARM_RATES = (0.1, 0.5)
 TARGET_PRECISION = 0.94
-INTENSITIES = _, _, _, _LAST = ((0.2, 0.5), (0.5, 1.0), (1.0, 2.0), (2.0, 3.0))
 
 
 class PredictorScores(NamedTuple):
@@ -90,6 +88,7 @@ def evaluate(predictors: PredictorScores, directory: Path, seed: int) -> dict[st
     scores, thresholds = predictors
     model, threshold = scores[MODEL], thresholds[MODEL]
     test = [one.recording for one in model]
+    incidents = incident_table(Pool(model), threshold)
     return {
         "protocol": PROTOCOL,
         "horizon_s": predictor.manifest.horizon_s,
@@ -100,8 +99,8 @@ def evaluate(predictors: PredictorScores, directory: Path, seed: int) -> dict[st
         "thresholds": {name: float(f"{value:.6g}") for name, value in thresholds.items()},
         "per_topology": [_topology(i, scores, thresholds) for i in range(len(test))],
         **_all_figures(scores, thresholds, OVERALL),
-        "by_fault": _groups(model, threshold, _kind),
-        "by_intensity": _groups(model, threshold, _intensity),
+        "by_fault": figures_by("kind", incidents),
+        "by_intensity": figures_by("intensity", incidents),
         "system": _figures(Pool([of_system(one) for one in model]), threshold),
         "cascade": cascade_figures(test, predictor.spread),
         "incident_type": _types(predictor, test),
@@ -167,47 +166,6 @@ def _by_predictor(figures: dict[str, dict[str, Any]]) -> dict[str, Any]:
     return {"model": named.pop(MODEL), "oracle": named.pop(ORACLE, None), "baselines": named}
 
 
-def _groups(
-    scored: Sequence[Scored], threshold: float, group: Callable[[Fault | None], str | None]
-) -> dict[str, Any]:
-    """Figures of the incidents whose cause is in each group."""
-    counts: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0, 0])
-    leads: dict[str, list[float]] = defaultdict(list)
-    pool = Pool(scored)
-    lead_s = pool.count(threshold).lead_s
-    for (recording, number), lead in zip(pool.incidents, lead_s, strict=True):
-        name = group(recording.causes[number])
-        if name is None:
-            continue
-        hit, expected = bool(np.isfinite(lead)), recording.foreseeable(number)
-        for i, counted in enumerate((True, hit, expected, expected and hit)):
-            counts[name][i] += counted
-        if hit:
-            leads[name].append(float(lead))
-    return {
-        name: {
-            "incidents": total,
-            "event_recall": _share(hits, total),
-            "foreseeable_incidents": expected,
-            "foreseeable_recall": _share(expected_hits, expected),
-            "median_lead_s": float(np.median(leads[name])) if leads[name] else None,
-        }
-        for name, (total, hits, expected, expected_hits) in sorted(counts.items())
-    }
-
-
-def _kind(cause: Fault | None) -> str:
-    return "none" if cause is None else cause.kind.value
-
-
-def _intensity(cause: Fault | None) -> str | None:
-    """Range of the cause's intensity; None if there is none."""
-    if cause is None:
-        return None
-    low, high = next(pair for pair in INTENSITIES if cause.intensity < pair[1] or pair is _LAST)
-    return f"{low:g}-{high:g}"
-
-
 def _types(predictor: Predictor, recordings: Sequence[Recording]) -> dict[str, Any]:
     """How often the most likely type is right, 4 s before each onset, and how sure it is."""
     count = len(INCIDENT_TYPES)
@@ -235,7 +193,3 @@ def _types(predictor: Predictor, recordings: Sequence[Recording]) -> dict[str, A
 
 def _rounded(value: Any) -> float:
     return float(f"{value:.4g}")
-
-
-def _share(part: int, whole: int) -> float | None:
-    return float(f"{part / whole:.4g}") if whole else None
