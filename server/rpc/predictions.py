@@ -41,6 +41,7 @@ class Predictions:
             time=times.timestamp(snapshot.end_time),
         )
         self._fixed_parts: dict[int, prediction_pb2.Prediction] = {}
+        self._for_all: pb.PredictResponse | None = None
         self._known = known(forecast.predictor, forecast.active, forecast.ongoing)
 
     def answer(self, request: pb.PredictRequest) -> pb.PredictResponse:
@@ -52,14 +53,15 @@ class Predictions:
             UNKNOWN_SERVICE, or INVALID_FIELD for too many services to explain.
         """
         snapshot, forecast = self.snapshot, self._forecast
-        services = snapshot.indices(request.services) or range(snapshot.graph.services)
+        chosen = snapshot.indices(request.services)
+        services = chosen or range(snapshot.graph.services)
         reasons = self._reasons(services) if request.explain else {}
-        response = pb.PredictResponse()
-        response.CopyFrom(self._shared_part)
-        for service, probability, types in self.expect(services):
+        response = self._without_inference(chosen)
+        messages = response.predictions
+        for message, (service, probability, types) in zip(
+            messages, self.expect(services), strict=True
+        ):
             factors = reasons.get(service, ())
-            message = response.predictions.add()
-            message.CopyFrom(self._fixed_parts.get(service) or self._fixed_part(service))
             message.incident_probability = probability
             message.risk_level = convert.RISK[risk_level(probability)]
             if factors:
@@ -84,6 +86,22 @@ class Predictions:
         at_risk = expected.probability >= MEDIUM_FROM
         types = (row if risky else None for risky, row in zip(at_risk, expected.types, strict=True))
         return zip(services, expected.probability.tolist(), types, strict=True)
+
+    def _without_inference(self, chosen: convert.Indices) -> pb.PredictResponse:
+        """Make the part of an answer that no inference changes; that for all services is kept."""
+        response = pb.PredictResponse()
+        if chosen is None and self._for_all is not None:
+            response.CopyFrom(self._for_all)
+            return response
+        response.CopyFrom(self._shared_part)
+        services = range(self.snapshot.graph.services) if chosen is None else chosen
+        for service in services:
+            fixed = self._fixed_parts.get(service) or self._fixed_part(service)
+            response.predictions.add().CopyFrom(fixed)
+        if chosen is None:
+            self._for_all = pb.PredictResponse()
+            self._for_all.CopyFrom(response)
+        return response
 
     def _fixed_part(self, service: int) -> prediction_pb2.Prediction:
         """Make the part of a prediction that no inference changes."""
