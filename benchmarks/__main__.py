@@ -19,7 +19,7 @@ from benchmarks.machine import load, machine, pace_ms, versions
 
 PARTS = (
     "client", "simulator", "network", "predictor", "serving", "subscribers", "large_system",
-    "dashboard",
+    "fleet", "dashboard",
 )  # fmt: skip
 
 

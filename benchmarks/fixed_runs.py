@@ -80,6 +80,10 @@ RUNS: dict[str, tuple[Any, int, int, list[Step]]] = {
 """Topology (of random ones size and seed), seed, ticks, and what is done at which of them."""
 
 
+UNNAMED = ""
+"""Id of the system: which one it is, is no part of what a run is like."""
+
+
 class FixedRun:
     """One run, whose wall clock goes by its ticks."""
 
@@ -92,6 +96,7 @@ class FixedRun:
             predictor,
             now=lambda: self._now,
             persistence=Persistence(save=self.changes.append),
+            system_id=UNNAMED,
         )
         self._run_ids = [self.system.run.id]
 
@@ -138,11 +143,19 @@ class FixedRun:
         )
         kept = self.changes
         return {
-            "events": self.digest(events.event(one) for change in kept for one in change.events),
-            "incidents": self.digest(incidents.incident(i) for c in kept for i in c.incidents),
-            "alarms": self.digest(incidents.alarm(one) for change in kept for one in change.alarms),
+            "events": self.digest(
+                events.event(one, UNNAMED) for change in kept for one in change.events
+            ),
+            "incidents": self.digest(
+                incidents.incident(i, UNNAMED) for c in kept for i in c.incidents
+            ),
+            "alarms": self.digest(
+                incidents.alarm(one, UNNAMED) for change in kept for one in change.alarms
+            ),
             "experiments": self.digest(
-                experiments.experiment(one) for change in kept for one in change.experiments
+                experiments.experiment(one, UNNAMED)
+                for change in kept
+                for one in change.experiments
             ),
             "predictions": self.digest([Predictions(latest, forecast).answer(ask)]),
         }

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import socket
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import grpc
@@ -21,24 +23,23 @@ from server.credentials import (
     server_credentials,
     token,
 )
+from server.experiments.kill_switch import KillSwitch
+from server.hosting import Host, check_ids, entries_of, only_entry, open_systems
 from server.learning.learning import Learning
 from server.loop_lag import LoopLag
-from server.pipeline.budgets import SloSettings
-from server.pipeline.clock import Clock
 from server.ports import SourceFactory
+from server.records.systems import EVERY_SYSTEM
 from server.rpc.access import TokenInterceptor
-from server.rpc.broadcast import Broadcaster
+from server.rpc.administration import Administration
 from server.rpc.call_metrics import CallMetrics
-from server.rpc.event_feed import EventFeed
 from server.rpc.health_service import MAX_WATCHERS, HealthServicer
+from server.rpc.hosted_system import HostedSystem, Systems
 from server.rpc.registration import HEALTH, SERVICES, register
 from server.rpc.server_info import ServerInfo
-from server.settings import MAX_MESSAGE_BYTES, Settings, SettingsError, host_and_port
-from server.sources.simulation import simulation
-from server.store import Store, locate, open_store
-from server.systems.repository import Repository
-from server.systems.system import System
-from server.systems.ticker import Ticker
+from server.settings import MAX_TOPOLOGY_BYTES, Settings, SettingsError, host_and_port
+from server.sources.entries import read_call
+from server.store import Store, kill_switch, locate, open_store, systems
+from server.systems.entry import SystemEntry
 from server.web.port import HttpPort
 
 GRACE_S = 3.0
@@ -46,9 +47,11 @@ HEALTH_TIMEOUT_S = 2.0
 EXTRA_CALLS = 100
 """Calls beyond the limits that are refused with a reason; gRPC refuses further ones itself."""
 
+_log = logging.getLogger(__name__)
+
 _OPTIONS = (
     ("grpc.so_reuseport", 0),
-    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_receive_message_length", MAX_TOPOLOGY_BYTES),
     ("grpc.keepalive_time_ms", 60_000),
     ("grpc.keepalive_timeout_ms", 20_000),
     ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
@@ -62,8 +65,8 @@ class App:
 
     Attributes
     ----------
-    system, broadcaster, feed, ticker
-        The system, its subscribers and its clock.
+    systems, administration
+        All systems, and what changes them.
     store, learning
         Database, and learning mode.
     health
@@ -72,35 +75,59 @@ class App:
         Addresses that it listens on, with the actual ports.
     """
 
-    system: System
-    broadcaster: Broadcaster
-    feed: EventFeed
-    ticker: Ticker
+    systems: Systems
+    administration: Administration
     store: Store
     learning: Learning
     health: HealthServicer
     address: str
     metrics_address: str
+    _settings: Settings
+    _host: Host
     _server: grpc.aio.Server
-    _tasks: tuple[asyncio.Task[None], ...]
+    _lag: asyncio.Task[None]
     _http: HttpPort
+
+    @property
+    def only(self) -> HostedSystem:
+        """The default system, or the only one."""
+        return self.systems.get("")
+
+    async def reload(self) -> None:
+        """Read the systems file again; one that cannot be used changes nothing, and is logged."""
+
+        def read() -> list[SystemEntry]:
+            entries = entries_of(self._settings) or []
+            check_ids(entries, self.systems)
+            return entries
+
+        try:
+            count = await self.administration.apply(read)
+            _log.info("the systems file was read again: %d systems", count)
+        except SettingsError as error:
+            _log.error("the systems file cannot be used, so nothing has changed: %s", error)
+        except Exception:
+            _log.exception("the systems file was not read again as a whole")
 
     async def stop(self) -> None:
         """Shut down gracefully: report unhealthy, end streams, finish calls, close everything."""
         self.health.serving = False
-        for task in self._tasks:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
-        self.broadcaster.end()
-        self.feed.end()
+        self._lag.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._lag
+        await self.systems.stop()
+        self._host.close()
         await self._server.stop(GRACE_S)
         await asyncio.to_thread(self._http.close)
         await asyncio.to_thread(self.learning.close)
         await asyncio.to_thread(self.store.close)
 
 
-async def start(settings: Settings, factory: SourceFactory | None = None) -> App:
+async def start(
+    settings: Settings,
+    factory: SourceFactory | None = None,
+    entries: Sequence[SystemEntry] | None = None,
+) -> App:
     """Start a server.
 
     Parameters
@@ -108,7 +135,9 @@ async def start(settings: Settings, factory: SourceFactory | None = None) -> App
     settings
         Settings of the server.
     factory
-        Opens the source of each run; None: the simulation of the settings.
+        Opens the source of each run of the only system.
+    entries
+        Systems to watch. Without these and a factory: the systems of the settings.
 
     Raises
     ------
@@ -116,29 +145,37 @@ async def start(settings: Settings, factory: SourceFactory | None = None) -> App
         If the server cannot start with these settings; the message says what to do.
     """
     settings.check()
-    factory = factory or simulation(settings.topology, settings.seed)
+    if factory is None and entries is None:
+        entries = entries_of(settings)
+    only = only_entry(settings, factory) if entries is None else None
     read_manifest(settings.model)
     store = await asyncio.to_thread(open_store, locate(settings.data, settings.store))
     try:
-        return await _start(settings, factory, store)
+        return await _start(settings, only, entries, store)
     except BaseException:
         await asyncio.to_thread(store.close)
         raise
 
 
-async def _start(settings: Settings, factory: SourceFactory, store: Store) -> App:
-    learning, repository = await asyncio.to_thread(Learning, settings, store), Repository(store)
-    system = await asyncio.to_thread(_system, settings, factory, learning, repository)
-    learning.serve(system)
-    broadcaster = Broadcaster(system.history, settings.max_streams, system.clock)
-    feed = EventFeed(system.events, settings.max_streams)
+async def _start(
+    settings: Settings,
+    only: SystemEntry | None,
+    entries: Sequence[SystemEntry] | None,
+    store: Store,
+) -> App:
+    await asyncio.to_thread(_end_runs, store)
+    learning = await asyncio.to_thread(Learning, settings, store)
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
-    ticker = Ticker(system, broadcaster, metrics.tick_seconds(registry))
-    registry.register(metrics.SystemCollector(system, broadcaster, feed, ticker, store))
+    engaged = await asyncio.to_thread(store.read, lambda c: kill_switch.engaged(c, EVERY_SYSTEM))
+    for_all = KillSwitch(engaged)
+    host = Host(settings, store, learning, for_all, metrics.tick_seconds(registry))
+    fleet = Systems(host)
+    administration = Administration(fleet, store, for_all, read_call)
     lag = LoopLag(registry)
-    info = ServerInfo(settings, system, broadcaster, feed, ticker, lag, store, time.monotonic())
+    registry.register(metrics.SystemCollector(fleet, store))
+    info = ServerInfo(settings, fleet, lag, store, time.monotonic())
     watched_certificates, client_token = certificates(settings), token(settings)
     call_metrics = CallMetrics(registry)
     server = grpc.aio.server(
@@ -153,48 +190,43 @@ async def _start(settings: Settings, factory: SourceFactory, store: Store) -> Ap
     )
     names = [service.full_name for service in SERVICES]
     health = HealthServicer(names, settings.write_timeout_s)
-    register(
-        server, health, system, broadcaster, ticker, info, learning, call_metrics, repository, feed,
-        settings,
-    )  # fmt: skip
+    register(server, health, fleet, administration, info, learning, call_metrics, settings)
     reflected = [*names, HEALTH.full_name, reflection.SERVICE_NAME]
     reflection.enable_server_reflection(reflected, server)
-    address = _bind(server, settings, watched_certificates)
-    loop = asyncio.get_running_loop()
-    http = HttpPort(
-        settings, registry, lambda: _serving(health, loop), watched_certificates, client_token
-    )
+    try:
+        await open_systems(fleet, only, entries, store)
+        address = _bind(server, settings, watched_certificates)
+        loop = asyncio.get_running_loop()
+        http = HttpPort(
+            settings, registry, lambda: _serving(health, loop), watched_certificates, client_token
+        )
+    except BaseException:
+        await fleet.stop()
+        host.close()
+        await asyncio.to_thread(learning.close)
+        raise
     await server.start()
     health.serving = True
     return App(
-        system=system,
-        broadcaster=broadcaster,
-        feed=feed,
-        ticker=ticker,
+        systems=fleet,
+        administration=administration,
         store=store,
         learning=learning,
         address=address,
         metrics_address=http.address,
+        _settings=settings,
+        _host=host,
         _server=server,
         health=health,
-        _tasks=(asyncio.create_task(ticker.run()), asyncio.create_task(lag.run())),
+        _lag=asyncio.create_task(lag.run()),
         _http=http,
     )
 
 
-def _system(
-    settings: Settings, factory: SourceFactory, learning: Learning, repository: Repository
-) -> System:
-    """Make the system, with the stored state of earlier runs; may take seconds."""
-    return System(
-        factory,
-        learning.predictor(),
-        history=settings.history,
-        max_faults=settings.max_faults,
-        persistence=repository.open(SloSettings(settings.slo_scale, settings.slo_min_rps)),
-        clock=Clock(speed=settings.speed),
-        observer=learning.recorder.observe,
-    )
+def _end_runs(store: Store) -> None:
+    """Close what an earlier server left open."""
+    if left := store.ask(systems.end_runs):
+        _log.info("%d incidents, alarms and experiments ended with the run before", left)
 
 
 def _bind(

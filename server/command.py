@@ -16,7 +16,7 @@ from typing import Any
 import click
 
 from ml.serving.artefact import ArtefactError
-from server.app import start
+from server.app import App, start
 from server.logs import LogFormat, configure
 from server.ports import SourceError
 from server.settings import Settings, SettingsError
@@ -60,6 +60,12 @@ def _option(flag: str, **options: Any) -> Callable[[Callable[..., None]], Callab
     help="CA of the certificates that clients must then present (mutual TLS), PEM file.",
 )
 @_option("--token-file", type=_FILE, help="File with the token that clients must send.")
+@_option(
+    "--systems",
+    type=_FILE,
+    show_default="one simulated system",
+    help="Systems file: which systems to watch; SIGHUP reads it again.",
+)
 @_option("--topology", metavar="FILE", help="Topology file, or name of a built-in topology.")
 @_option("--seed", type=click.IntRange(min=0, max=2**64 - 1), help="Seed of the simulation.")
 @_option("--speed", help="Simulated seconds per second, 0.1 to 100.")
@@ -125,7 +131,18 @@ async def _serve(settings: Settings) -> None:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop)
+    started: list[App] = []
+    reloading: set[asyncio.Task[None]] = set()  # the loop itself keeps no task alive
+
+    def reload() -> None:
+        if started:  # until then the file is being read anyway
+            reloading.add(task := asyncio.create_task(started[0].reload()))
+            task.add_done_callback(reloading.discard)
+
+    if settings.systems is not None:
+        loop.add_signal_handler(signal.SIGHUP, reload)
     app = await start(settings)
+    started.append(app)
     fields = {
         "address": app.address,
         "metrics": app.metrics_address,
@@ -134,8 +151,9 @@ async def _serve(settings: Settings) -> None:
     }
     gc.freeze()  # everything loaded so far stays; collecting it takes up to 70 ms each time
     _log.info("started", extra={"fields": fields})
-    for warning in app.system.warnings:
-        click.echo(f"warning: {warning}", err=True)
+    for hosted in app.systems.hosted():
+        for warning in hosted.system.warnings:
+            click.echo(f"warning: {warning}", err=True)
     grpc, http = ("grpcs", "https") if settings.tls_cert else ("grpc", "http")
     click.echo(
         f"server     {grpc}://{app.address}  (metrics: {http}://{app.metrics_address}/metrics)"

@@ -36,6 +36,14 @@ class Reason(Enum):
     KILL_SWITCH_ENGAGED = auto()
     REQUEST_ID_REUSED = auto()
     NOT_SUPPORTED_BY_SOURCE = auto()
+    UNKNOWN_SYSTEM = auto()
+    WHICH_SYSTEM = auto()
+    SYSTEM_NOT_READY = auto()
+    SYSTEM_EXISTS = auto()
+    TOO_MANY_SYSTEMS = auto()
+    SYSTEM_OF_FILE = auto()
+    SYSTEM_IN_USE = auto()
+    REQUEST_TOO_LARGE = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +96,67 @@ def _listed(names: list[str]) -> str:
     return f"{listed} and {more} more" if more > 0 else listed
 
 
+def unknown_system(system: str, known: Iterable[str]) -> ServerError:
+    """Report that no system has this id."""
+    names = list(known)
+    return ServerError(
+        Reason.UNKNOWN_SYSTEM,
+        f"no system has the id {system!r}; known: {_listed(names) or 'none'}",
+        {"system": system, "known": ",".join(names[:MAX_KNOWN_NAMES])},
+    )
+
+
+def which_system(known: Iterable[str]) -> ServerError:
+    """Report that a request names no system, and none is the default."""
+    names = list(known)
+    return ServerError(
+        Reason.WHICH_SYSTEM,
+        f"system: expected the id of a system, because none is the default: {_listed(names)}",
+        {"known": ",".join(names[:MAX_KNOWN_NAMES])},
+        [Violation("system", f"expected one of {_listed(names)}")],
+    )
+
+
+def system_not_ready(system: str, problem: str) -> ServerError:
+    """Report that a system has no data yet."""
+    return ServerError(Reason.SYSTEM_NOT_READY, f"system {system} {problem}", {"system": system})
+
+
+def system_exists(system: str) -> ServerError:
+    """Report that there is a system with this id."""
+    return ServerError(
+        Reason.SYSTEM_EXISTS, f"there is a system with the id {system!r}", {"system": system}
+    )
+
+
+def too_many_systems(limit: int) -> ServerError:
+    """Report that no more systems are watched."""
+    return ServerError(
+        Reason.TOO_MANY_SYSTEMS,
+        f"{limit} systems are watched, which is the limit; remove one first",
+        {"limit": str(limit)},
+    )
+
+
+def system_of_file(system: str) -> ServerError:
+    """Report that a system does not come from a call."""
+    return ServerError(
+        Reason.SYSTEM_OF_FILE,
+        f"system {system} was not added by a call: remove it from the systems file, "
+        "and send SIGHUP to the server",
+        {"system": system},
+    )
+
+
+def system_in_use(system: str) -> ServerError:
+    """Report that the records of a watched system are not deleted."""
+    return ServerError(
+        Reason.SYSTEM_IN_USE,
+        f"system {system} is watched; remove it before its records are deleted",
+        {"system": system},
+    )
+
+
 def unknown_service(name: str, known: Iterable[str]) -> ServerError:
     """Report that no service has this name."""
     names = list(known)
@@ -126,11 +195,14 @@ def not_supported_by_source(what: str) -> ServerError:
     )
 
 
-def kill_switch_engaged() -> ServerError:
-    """Report that faults are refused."""
+def kill_switch_engaged(*, for_all: bool) -> ServerError:
+    """Report that faults are refused, of this system or of all systems."""
+    which = "for all systems " if for_all else ""
+    how = " with every_system" if for_all else ""
     return ServerError(
         Reason.KILL_SWITCH_ENGAGED,
-        "the kill switch is engaged, so faults are refused; ChaosService/LiftKillSwitch lifts it",
+        f"the kill switch {which}is engaged, so faults are refused; "
+        f"ChaosService/LiftKillSwitch{how} lifts it",
     )
 
 
@@ -166,6 +238,15 @@ def too_many_calls(limit: int) -> ServerError:
     return ServerError(
         Reason.TOO_MANY_CALLS,
         f"{limit} calls are already in progress, which is the limit; try again soon",
+        {"limit": str(limit)},
+    )
+
+
+def request_too_large(size: int, limit: int) -> ServerError:
+    """Report that a request is larger than its call allows."""
+    return ServerError(
+        Reason.REQUEST_TOO_LARGE,
+        f"expected a request of at most {limit:,} bytes, got {size:,}",
         {"limit": str(limit)},
     )
 

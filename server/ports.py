@@ -144,6 +144,10 @@ class Source:
         Random seed; 0 if there is none.
     warnings
         Warnings about the description of the system.
+    has_clock
+        Whether its time can be paused, and pass at another speed.
+    has_reset
+        Whether another run can begin, from the start.
     """
 
     frames: FrameSource
@@ -151,6 +155,8 @@ class Source:
     labels: LabelSource | None = None
     seed: int = 0
     warnings: tuple[str, ...] = ()
+    has_clock: bool = True
+    has_reset: bool = True
 
 
 class SourceFactory(Protocol):
@@ -166,7 +172,7 @@ class SourceFactory(Protocol):
         Parameters
         ----------
         topology
-            YAML or JSON; "": the same topology.
+            YAML or JSON, or a name that the source knows; "": the same topology.
         seed
             None: the same seed.
 

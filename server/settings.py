@@ -14,6 +14,9 @@ from server.pipeline.clock import MAX_SPEED, MIN_SPEED
 LISTEN = "127.0.0.1:50051"
 METRICS_LISTEN = "127.0.0.1:9464"
 MAX_MESSAGE_BYTES = 1 << 20
+"""Maximum size of a request, except for those that hold a topology."""
+MAX_TOPOLOGY_BYTES = 32 << 20
+"""Maximum size of a request with a topology: one of `MAX_SERVICES` takes half of it."""
 MAX_SERVICES, MAX_DEPENDENCIES = 10_000, 50_000
 """Maximum size of a system."""
 
@@ -45,6 +48,8 @@ class Settings:
         PEM file of the CA of client certificates; None: clients need no certificate.
     token_file
         File with the token that clients must send; None: no token is needed.
+    systems
+        The systems file; None: one simulated system, of the three settings that follow.
     topology
         A topology file, or the name of a built-in topology.
     seed
@@ -78,6 +83,7 @@ class Settings:
     tls_key: Path | None = None
     client_ca: Path | None = None
     token_file: Path | None = None
+    systems: Path | None = None
     topology: str = "default"
     seed: int = 1
     speed: float = 1.0

@@ -19,13 +19,13 @@ from simulator.importers import FORMATS
 from simulator.simulation import Simulation
 from simulator.statistics import RunStatistics
 from simulator.topologies import SHIPPED, shipped
-from simulator.topology.document import DocumentError, read
 from simulator.topology.file import load_topology, parse_topology
 from simulator.topology.generator import random_document
-from simulator.topology.keys import Checker
 from simulator.topology.resolved import Topology
+from telemetry.document import DocumentError, read
 from telemetry.faults import Fault
 from telemetry.frame import FRAME_INTERVAL_S, Frame
+from telemetry.keys import Checker
 from telemetry.metrics import SERVICE_METRICS
 
 FAULT_FORM = "TARGET:KIND:START_S:DURATION_S[:INTENSITY[:RAMP_S]]"
@@ -118,6 +118,10 @@ def run(
     except DocumentError as error:
         _fail(str(error))
     length = scenario.seconds if seconds is None else seconds
+    for fault in faults:
+        if fault.start_s >= length:
+            _fail(f"fault {fault.kind} on {fault.target}: expected to begin before the end of the "
+                  f"run, {length:g} s, got {fault.start_s:g}")  # fmt: skip
     if warmup >= length:
         _fail(f"--warmup: expected less than the {length:g} s of the run, got {warmup:g}")
     simulation = Simulation(topology, copies=copies, seed=seed, loads=[scenario.load] * copies)

@@ -15,7 +15,16 @@ from sre_edge.calls.stream import Item, Stream
 from sre_edge.client import TIMEOUT_S
 from sre_edge.connection import TARGET, Connection
 from sre_edge.errors import from_rpc
-from sre_edge.exchange import Ask, Exchange, Following, Pause, Stubs, Update, copy_signature
+from sre_edge.exchange import (
+    Ask,
+    Exchange,
+    Following,
+    Pause,
+    Stubs,
+    Update,
+    addressed,
+    copy_signature,
+)
 from sre_edge.methods import Methods
 from sre_edge.watch import Connected, Disconnected, Progress
 
@@ -62,6 +71,9 @@ class AsyncClient(Methods, call=_calling, follow=_following, subscribe=_streamin
         host:port of the server, for plain traffic; or a `Connection`, for TLS and a token.
     timeout_s
         Timeout of calls with one answer, seconds.
+    system
+        Id of the system that all calls are about; "": that of the connection, and by default the
+        server's default system or its only one.
 
     Examples
     --------
@@ -72,9 +84,15 @@ class AsyncClient(Methods, call=_calling, follow=_following, subscribe=_streamin
     ...             print(event)
     """
 
-    def __init__(self, target: str | Connection = TARGET, *, timeout_s: float = TIMEOUT_S) -> None:
+    def __init__(
+        self,
+        target: str | Connection = TARGET,
+        *,
+        timeout_s: float = TIMEOUT_S,
+        system: str = "",
+    ) -> None:
         connection = Connection(target) if isinstance(target, str) else target
-        self.target = connection.target
+        self.target, self.system_id = connection.target, system or connection.system
         self._timeout_s = timeout_s
         self._channel = connection.aio_channel()
         self._stubs = Stubs(self._channel)
@@ -110,7 +128,7 @@ class AsyncClient(Methods, call=_calling, follow=_following, subscribe=_streamin
 
     def subscribe(self, wanted: Stream[Item]) -> AsyncSubscription[Item]:
         """Open a stream from its description."""
-        progress = Progress(wanted, self.target)
+        progress = Progress(wanted, self.target, self.system_id)
         opened = AsyncSubscription(wanted.method(self._stubs), progress)
         self._subscriptions.add(opened)
         return opened
@@ -133,7 +151,9 @@ class AsyncClient(Methods, call=_calling, follow=_following, subscribe=_streamin
     async def _ask(self, ask: Ask) -> Any:
         try:
             method = ask.method(self._stubs)
-            return await method(ask.request, timeout=ask.timeout_s or self._timeout_s)
+            return await method(
+                addressed(ask.request, self.system_id), timeout=ask.timeout_s or self._timeout_s
+            )
         except grpc.RpcError as error:
             raise from_rpc(error, self.target) from error
 

@@ -15,7 +15,16 @@ import grpc
 from sre_edge.calls.stream import Item, Stream
 from sre_edge.connection import TARGET, Connection
 from sre_edge.errors import from_rpc
-from sre_edge.exchange import Ask, Exchange, Following, Pause, Stubs, Update, copy_signature
+from sre_edge.exchange import (
+    Ask,
+    Exchange,
+    Following,
+    Pause,
+    Stubs,
+    Update,
+    addressed,
+    copy_signature,
+)
 from sre_edge.methods import Methods
 from sre_edge.watch import Connected, Disconnected, Progress
 
@@ -64,6 +73,9 @@ class Client(Methods, call=_calling, follow=_following, subscribe=_streaming):
         host:port of the server, for plain traffic; or a `Connection`, for TLS and a token.
     timeout_s
         Timeout of calls with one answer, seconds.
+    system
+        Id of the system that all calls are about; "": that of the connection, and by default the
+        server's default system or its only one.
 
     Raises
     ------
@@ -78,9 +90,15 @@ class Client(Methods, call=_calling, follow=_following, subscribe=_streaming):
     ...         print(event)
     """
 
-    def __init__(self, target: str | Connection = TARGET, *, timeout_s: float = TIMEOUT_S) -> None:
+    def __init__(
+        self,
+        target: str | Connection = TARGET,
+        *,
+        timeout_s: float = TIMEOUT_S,
+        system: str = "",
+    ) -> None:
         connection = Connection(target) if isinstance(target, str) else target
-        self.target = connection.target
+        self.target, self.system_id = connection.target, system or connection.system
         self._timeout_s = timeout_s
         self._channel = connection.channel()
         self._stubs = Stubs(self._channel)
@@ -116,7 +134,7 @@ class Client(Methods, call=_calling, follow=_following, subscribe=_streaming):
 
     def subscribe(self, wanted: Stream[Item]) -> Subscription[Item]:
         """Open a stream from its description."""
-        progress = Progress(wanted, self.target)
+        progress = Progress(wanted, self.target, self.system_id)
         opened = Subscription(wanted.method(self._stubs), progress)
         self._subscriptions.add(opened)
         return opened
@@ -139,7 +157,9 @@ class Client(Methods, call=_calling, follow=_following, subscribe=_streaming):
     def _ask(self, ask: Ask) -> Any:
         try:
             method = ask.method(self._stubs)
-            return method(ask.request, timeout=ask.timeout_s or self._timeout_s)
+            return method(
+                addressed(ask.request, self.system_id), timeout=ask.timeout_s or self._timeout_s
+            )
         except grpc.RpcError as error:
             raise from_rpc(error, self.target) from error
 

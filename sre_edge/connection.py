@@ -17,18 +17,23 @@ from sre_edge.v1 import (
     incident_service_pb2,
     prediction_service_pb2,
     simulation_service_pb2,
+    system_service_pb2,
 )
 
 TARGET = "127.0.0.1:50051"
 SYSTEM = "system"
 
 # Sent twice, these would do something twice or answer something else.
-_ONCE = ("Reset", "StopChaos", "LiftKillSwitch", "StartTraining", "StreamMetrics", "StreamEvents")
+_ONCE = (
+    "Reset", "StopChaos", "LiftKillSwitch", "StartTraining", "StreamMetrics", "StreamEvents",
+    "AddSystem", "RemoveSystem", "DeleteRecords",
+)  # fmt: skip
 _SERVICES = {
     "SimulationService": simulation_service_pb2,
     "ChaosService": chaos_service_pb2,
     "PredictionService": prediction_service_pb2,
     "IncidentService": incident_service_pb2,
+    "SystemService": system_service_pb2,
 }
 
 
@@ -79,6 +84,8 @@ class Connection:
         File with the server's token, read again for each call; None: no token.
     certificate, key
         PEM files of the client's own certificate and key, for mutual TLS.
+    system
+        Id of the system that calls are about; "": the server's default system, or its only one.
     """
 
     target: str = TARGET
@@ -86,6 +93,7 @@ class Connection:
     token_file: str | None = None
     certificate: str | None = None
     key: str | None = None
+    system: str = ""
 
     def channel(self) -> grpc.Channel:
         """Open a channel for threads; the connection itself comes with the first call.

@@ -21,6 +21,7 @@ from sre_edge.v1 import (
     incident_service_pb2_grpc,
     prediction_service_pb2_grpc,
     simulation_service_pb2_grpc,
+    system_service_pb2_grpc,
 )
 
 Request = TypeVar("Request", bound=Message)
@@ -43,6 +44,9 @@ class Stubs:
         )
         self.incident: incident_service_pb2_grpc.IncidentServiceStub = (
             incident_service_pb2_grpc.IncidentServiceStub(channel)
+        )
+        self.system: system_service_pb2_grpc.SystemServiceStub = (
+            system_service_pb2_grpc.SystemServiceStub(channel)
         )
 
 
@@ -82,6 +86,16 @@ Exchange = Generator[Ask, Any, Result]
 
 Following = Generator[Ask | Pause | Update[Result], Any, None]
 """A call that is repeated: yields intermediate results."""
+
+
+def addressed(request: Request, system: str) -> Request:
+    """Name a system in a request that could name one and does not."""
+    if not system or "system" not in request.DESCRIPTOR.fields_by_name:
+        return request
+    message: Any = request
+    if not (message.system or getattr(message, "every_system", False)):
+        message.system = system
+    return request
 
 
 def ask(

@@ -12,9 +12,17 @@ from sre_edge.calls.incident import IncidentMethods
 from sre_edge.calls.prediction import PredictionMethods
 from sre_edge.calls.simulation import SimulationMethods
 from sre_edge.calls.stream import StreamMethods
+from sre_edge.calls.system import SystemMethods
 
 
-class Methods(SimulationMethods, ChaosMethods, PredictionMethods, IncidentMethods, StreamMethods):
+class Methods(
+    SimulationMethods,
+    ChaosMethods,
+    PredictionMethods,
+    IncidentMethods,
+    SystemMethods,
+    StreamMethods,
+):
     """Makes the methods of a client.
 
     Parameters

@@ -18,6 +18,7 @@ from sre_edge.errors import (
     Unavailable,
     from_rpc,
 )
+from sre_edge.exchange import addressed
 from sre_edge.v1 import clock_pb2, snapshot_pb2
 
 FIRST_BACKOFF_S, MAX_BACKOFF_S = 0.2, 2.0
@@ -54,18 +55,20 @@ class Progress(Generic[Item]):
         Description of the stream.
     target
         Address of the server, for error messages.
+    system
+        Id of the system; "": the default one, or the only one.
     """
 
-    def __init__(self, stream: Stream[Item], target: str) -> None:
+    def __init__(self, stream: Stream[Item], target: str, system: str = "") -> None:
         self._stream = stream
-        self._target = target
+        self._target, self._system = target, system
         self._cursor = stream.begin_after
         self._connected = False
         self._backoff_s = FIRST_BACKOFF_S
 
     def request(self) -> Any:
         """Ask for what follows the last item."""
-        return self._stream.request(self._cursor)
+        return addressed(self._stream.request(self._cursor), self._system)
 
     def received(self, message: Any) -> Iterator[Connected | Item]:
         """Take a message; yield what to pass on."""

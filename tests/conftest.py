@@ -6,7 +6,7 @@ import os
 import shutil
 import signal
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -16,6 +16,7 @@ import pytest_asyncio
 from server.app import App, start
 from server.ports import SourceFactory
 from server.settings import Settings
+from server.systems.entry import SystemEntry
 from simulator.dynamics.load import Load
 
 MISSING = "is not installed"
@@ -76,7 +77,11 @@ async def servers(folder: Path) -> AsyncIterator[StartServer]:
     afternoon = Load(diurnal=True, hour=15.0, day=2)
     apps: list[App] = []
 
-    async def starting(factory: SourceFactory | None = None, **settings: object) -> App:
+    async def starting(
+        factory: SourceFactory | None = None,
+        entries: Sequence[SystemEntry] | None = None,
+        **settings: object,
+    ) -> App:
         chosen = {
             "listen": "127.0.0.1:0",
             "metrics_listen": "127.0.0.1:0",
@@ -84,7 +89,7 @@ async def servers(folder: Path) -> AsyncIterator[StartServer]:
             "data": folder / f"data-{len(apps)}",
             **settings,
         }
-        app = await start(Settings(**chosen), factory)  # type: ignore[arg-type]
+        app = await start(Settings(**chosen), factory, entries)  # type: ignore[arg-type]
         apps.append(app)
         return app
 

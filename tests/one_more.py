@@ -55,7 +55,7 @@ def used(address: str, metrics_address: str) -> dict[str, object]:
         "fault": fault.kind,
         "snapshot": getattr(service, METRIC),
         "history": series.last[-1],
-        "exported": f'sre_edge_service_{METRIC}{{service="database"}}' in exported,
+        "exported": f'sre_edge_service_{METRIC}{{service="database",system="default"}}' in exported,
         "watched": command("watch", "database", "--count", "1"),
         "listed": command("faults"),
         "charted": [panel.metric for panel in panels(catalog)],

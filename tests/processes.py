@@ -12,8 +12,12 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TypeVar
+
+Found = TypeVar("Found")
 
 QUIET = {key: value for key, value in os.environ.items() if not key.startswith("SRE_EDGE_")}
 """An environment without settings."""
@@ -112,6 +116,15 @@ class Program:
                 self._changed.notify_all()
         with self._changed:
             self._changed.notify_all()
+
+
+def wait_until(condition: Callable[[], Found], seconds: float = 60.0) -> Found:
+    """Ask again and again until the answer is not empty; give it."""
+    ends = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < ends, "it did not come true"
+        time.sleep(0.05)
+    return found
 
 
 @contextlib.contextmanager

@@ -12,7 +12,16 @@ from tests.documents import COMMANDS, ROOT, Run, follows
 from tests.server.store import postgres
 
 DOCS = ROOT / "docs"
-HOW_TOS = ("grpcurl", "import-topology", "own-topology", "secure", "stubs", "train")
+HOW_TOS = (
+    "back-up",
+    "grpcurl",
+    "import-topology",
+    "own-topology",
+    "secure",
+    "several-systems",
+    "stubs",
+    "train",
+)
 SPEED = {"tutorial.md": "8"}
 """Simulated seconds per second, where a reader has time and a test has not."""
 

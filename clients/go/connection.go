@@ -33,7 +33,7 @@ const serviceConfig = `{"methodConfig": [{
 
 // connection says where the server is, and what it takes to be let in.
 type connection struct {
-	target, ca, tokenFile string
+	target, ca, tokenFile, system string
 }
 
 func (c *connection) register(flags *flag.FlagSet) {
@@ -49,6 +49,8 @@ func (c *connection) register(flags *flag.FlagSet) {
 		"PEM `FILE` of who signed the server's certificate; none: no TLS (SRE_EDGE_CA)")
 	flags.StringVar(&c.tokenFile, "token-file", or("SRE_EDGE_TOKEN_FILE", ""),
 		"`FILE` with the server's token (SRE_EDGE_TOKEN_FILE)")
+	flags.StringVar(&c.system, "system", or("SRE_EDGE_SYSTEM", ""),
+		"`ID` of the system; none: the default one, or the only one (SRE_EDGE_SYSTEM)")
 }
 
 func (c *connection) dial() (*grpc.ClientConn, error) {

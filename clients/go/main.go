@@ -75,11 +75,11 @@ func run(ctx context.Context, arguments []string, in io.Reader, out io.Writer) e
 	defer channel.Close()
 	switch command {
 	case "watch":
-		err = watch(ctx, channel, names, *count, out)
+		err = watch(ctx, channel, server.system, names, *count, out)
 	case "predict":
-		err = predict(ctx, channel, names, out)
+		err = predict(ctx, channel, server.system, names, out)
 	case "inject":
-		err = inject(ctx, channel, names, out)
+		err = inject(ctx, channel, server.system, names, out)
 	case "call":
 		err = callAll(ctx, channel, in, out)
 	default:
@@ -88,11 +88,13 @@ func run(ctx context.Context, arguments []string, in io.Reader, out io.Writer) e
 	return explain(err, server.target)
 }
 
-func predict(ctx context.Context, channel *grpc.ClientConn, services []string, out io.Writer) error {
+func predict(
+	ctx context.Context, channel *grpc.ClientConn, system string, services []string, out io.Writer,
+) error {
 	ctx, cancel := context.WithTimeout(ctx, deadline)
 	defer cancel()
 	answer, err := sreedgev1.NewPredictionServiceClient(channel).Predict(
-		ctx, &sreedgev1.PredictRequest{Services: services})
+		ctx, &sreedgev1.PredictRequest{Services: services, System: system})
 	if err != nil {
 		return err
 	}
@@ -104,7 +106,9 @@ func predict(ctx context.Context, channel *grpc.ClientConn, services []string, o
 	return nil
 }
 
-func inject(ctx context.Context, channel *grpc.ClientConn, words []string, out io.Writer) error {
+func inject(
+	ctx context.Context, channel *grpc.ClientConn, system string, words []string, out io.Writer,
+) error {
 	if len(words) != 3 {
 		return errors.New("expected TARGET KIND DURATION")
 	}
@@ -123,6 +127,7 @@ func inject(ctx context.Context, channel *grpc.ClientConn, words []string, out i
 			Target:   words[0],
 			Kind:     sreedgev1.FaultKind(kind),
 			Duration: durationpb.New(lasting),
+			System:   system,
 		})
 	if err != nil {
 		return err

@@ -18,7 +18,10 @@ const firstBackoff, maxBackoff = 200 * time.Millisecond, 2 * time.Second
 
 // watch prints snapshots until the context ends or count of them came. A stream that is lost is
 // opened again after the last snapshot; what the server cannot make up for is printed as a gap.
-func watch(ctx context.Context, channel *grpc.ClientConn, services []string, count int, out io.Writer) error {
+func watch(
+	ctx context.Context, channel *grpc.ClientConn, system string, services []string, count int,
+	out io.Writer,
+) error {
 	client := sreedgev1.NewSimulationServiceClient(channel)
 	ctx, cancel := context.WithCancel(ctx) // whatever happens, the server's side ends with ours
 	defer cancel()
@@ -26,7 +29,7 @@ func watch(ctx context.Context, channel *grpc.ClientConn, services []string, cou
 	connected, wait := false, firstBackoff
 	for taken := 0; ; {
 		stream, err := client.StreamMetrics(ctx, &sreedgev1.StreamMetricsRequest{
-			Services: services, ResumeAfter: cursor,
+			System: system, Services: services, ResumeAfter: cursor,
 		})
 		for err == nil {
 			var message *sreedgev1.StreamMetricsResponse

@@ -5,7 +5,6 @@ from __future__ import annotations
 from sre_edge.v1 import (
     alarm_pb2,
     event_pb2,
-    experiment_pb2,
     fault_pb2,
     incident_pb2,
     model_pb2,
@@ -113,11 +112,6 @@ def objective_name(objective: slo_pb2.Objective.ValueType) -> str:
 def severity_name(severity: slo_pb2.AlertSeverity.ValueType) -> str:
     """Name a severity: "ticket" or "page"."""
     return _enum_label(slo_pb2.AlertSeverity.Name(severity), "ALERT_SEVERITY_")
-
-
-def experiment_state(state: experiment_pb2.ExperimentState.ValueType) -> str:
-    """Name the state of an experiment, such as "running"."""
-    return _enum_label(experiment_pb2.ExperimentState.Name(state), "EXPERIMENT_STATE_")
 
 
 def incident_state(incident: incident_pb2.Incident) -> str:

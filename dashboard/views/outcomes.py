@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from dashboard.markup import Node, action, h
 from dashboard.text import faults
-from dashboard.text.names import experiment_state
 from dashboard.text.numbers import MISSING, duration, number
 from dashboard.text.times import clock, length, moment
 from dashboard.views import parts
 from dashboard.views.scene import Scene
+from sre_edge import outcomes
 from sre_edge.v1 import experiment_pb2
 
 MAX_ROWS = 50
@@ -63,7 +63,7 @@ def _row(scene: Scene, one: experiment_pb2.Experiment) -> Node:
         h("td", box),
         h("td", h("a", one.name, href=scene.address.link(compare=(one.id,)))),
         h("td", _moment(scene, one)),
-        h("td.number", str(outcome.broken) if outcome.broken else "nothing"),
+        h("td.number", outcomes.broken(one)),
         h("td.number", _length(outcome, "time_to_first_alarm")),
         h("td.number", _foretold(outcome) if outcome.broken else MISSING),
         h("td.number", _length(outcome, "time_to_recover")),
@@ -117,7 +117,7 @@ def _outcome(scene: Scene, one: experiment_pb2.Experiment) -> Node:
     return h(
         "article.outcome",
         h("h3", one.name),
-        h("p.muted", experiment_state(one.state), " · began ", _moment(scene, one)),
+        h("p.muted", outcomes.state(one).capitalize(), " · began ", _moment(scene, one)),
         h("ul.plain", [
             h("li.faulty", f"⚡ {description}, {length(fault.duration)}")
             for fault in one.faults
@@ -130,6 +130,8 @@ def _outcome(scene: Scene, one: experiment_pb2.Experiment) -> Node:
           parts.fact("Error budget spent", number(100.0 * outcome.error_budget_spent, "%"),
                      "Largest share of a whole period that one service spent")),
         h("h4", "What broke, in order"),
-        h("ol.broke", broke) if broke else parts.empty("Nothing broke."),
+        h("ol.broke", broke) if broke else parts.empty(f"Broke: {outcomes.broken(one)}."),
+        h("p.muted", "Its run ended first: this was seen until then.")
+        if outcomes.cut_short(one) else "",
         key=one.id,
     )  # fmt: skip

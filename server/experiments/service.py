@@ -145,14 +145,24 @@ class FaultService:
         time
             Time on the clock of the system.
         """
-        was_engaged, self._kill_switch.engaged = self._kill_switch.engaged, engaged
-        stopped = self.stop() if engaged else []
-        if engaged and self._injector is not None:
-            self._injector.stop_all()
-        if engaged is not was_engaged:
-            kind = EventKind.KILL_SWITCH_ENGAGED if engaged else EventKind.KILL_SWITCH_LIFTED
-            self._events.append(Event(kind, time, (), text.of_kill_switch(engaged)))
+        was_on, self._kill_switch.on = self._kill_switch.on, engaged
+        if engaged is was_on:
+            return self._stop_all() if engaged else []
+        if engaged:
+            return self.stop_for_kill_switch(time)
+        self.note_kill_switch(time, engaged=False)
+        return []
+
+    def stop_for_kill_switch(self, time: datetime) -> list[InjectedFault]:
+        """Stop all faults, because a kill switch was engaged; return the stopped ones."""
+        stopped = self._stop_all()
+        self.note_kill_switch(time, engaged=True)
         return stopped
+
+    def note_kill_switch(self, time: datetime, *, engaged: bool) -> None:
+        """Add the event that a kill switch was engaged or lifted."""
+        kind = EventKind.KILL_SWITCH_ENGAGED if engaged else EventKind.KILL_SWITCH_LIFTED
+        self._events.append(Event(kind, time, (), text.of_kill_switch(engaged)))
 
     def active(self) -> tuple[InjectedFault, ...]:
         """Faults that are active now or from the next step on, by start."""
@@ -208,13 +218,20 @@ class FaultService:
         self._changed, self._events = {}, []
         return changed, events
 
+    def _stop_all(self) -> list[InjectedFault]:
+        stopped = self.stop()
+        if self._injector is not None:
+            self._injector.stop_all()
+        return stopped
+
     def _check_accepting(self, kinds: Set[FaultKind]) -> None:
         if self._injector is None:
             raise not_supported_by_source("faults")
         if missing := kinds - self._injector.kinds:
             raise not_supported_by_source(", ".join(sorted(missing)))
         if self._kill_switch.engaged:
-            raise kill_switch_engaged()
+            above = self._kill_switch.above
+            raise kill_switch_engaged(for_all=above is not None and above.engaged)
 
     def _begin(
         self, faults: tuple[Fault, ...], scenario: str = "", until_s: float = 0.0

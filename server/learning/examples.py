@@ -29,19 +29,19 @@ class ExampleWriter:
     store
         Database of the examples.
     added
-        Called after each new experiment.
+        Called after each new experiment, with the id of its system.
     """
 
-    def __init__(self, store: Store, added: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, store: Store, added: Callable[[str], None] = lambda _: None) -> None:
         self._store = store
         self.added = added
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="examples")
         self._slots = threading.BoundedSemaphore(MAX_WAITING)
 
-    def write(self, experiment: RecordedExperiment) -> None:
-        """Store an experiment soon; it is lost if too many are waiting already."""
+    def write(self, system: str, experiment: RecordedExperiment) -> None:
+        """Store an experiment on a system soon; it is lost if too many are waiting already."""
         if self._slots.acquire(blocking=False):
-            self._thread.submit(self._write, experiment)
+            self._thread.submit(self._write, system, experiment)
         else:
             _log.error(
                 "an experiment is lost to learning mode: %d are waiting already", MAX_WAITING
@@ -51,7 +51,7 @@ class ExampleWriter:
         """Finish the waiting experiments."""
         self._thread.shutdown()
 
-    def _write(self, experiment: RecordedExperiment) -> None:
+    def _write(self, system: str, experiment: RecordedExperiment) -> None:
         try:
             recording = labelled(experiment.window)
             if recording is None:
@@ -60,6 +60,7 @@ class ExampleWriter:
             content = to_bytes(recording)
             first, frames = experiment.first, len(recording.label)
             row = LearnedExperiment(
+                system=system,
                 run_id=first.run.id,
                 topology=first.run.name,
                 first_sequence=first.sequence,
@@ -76,7 +77,7 @@ class ExampleWriter:
                 "experiment %d on %s recorded: %d frames of %d services, %d incidents",
                 number, row.topology, frames, row.services, row.incidents,
             )  # fmt: skip
-            self.added()
+            self.added(system)
         except Exception:
             _log.exception("an experiment is lost to learning mode")
         finally:

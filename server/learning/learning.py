@@ -1,8 +1,9 @@
-"""Assembles learning mode: recorder, examples, models, trainer."""
+"""Assembles learning mode: recorders, examples, models, trainer."""
 
 from __future__ import annotations
 
-from ml.serving.predictor import Predictor
+from functools import partial
+
 from server.learning.examples import ExampleWriter
 from server.learning.model_registry import ModelRegistry
 from server.learning.recorder import ExperimentRecorder
@@ -15,12 +16,10 @@ WORK = "trainings"
 
 
 class Learning:
-    """The parts of learning mode; made before the system that it observes.
+    """The parts of learning mode, for all systems; made before the first of them.
 
     Attributes
     ----------
-    recorder
-        Records experiments on the system.
     models, trainer
         The models, and the trainer of new ones.
     """
@@ -30,24 +29,27 @@ class Learning:
         work = store.location.data / WORK
         self.trainer = Trainer(store, self.models, work, settings.learn_after)
         self._examples = ExampleWriter(store, self.trainer.example_added)
-        self.recorder = ExperimentRecorder(self._examples.write)
+        self._recorders: dict[str, ExperimentRecorder] = {}
 
-    def predictor(self) -> Predictor:
-        """Load the model that is live at startup.
+    def recorder(self, system_id: str) -> ExperimentRecorder:
+        """Make what records experiments on a system."""
+        recorder = ExperimentRecorder(partial(self._examples.write, system_id))
+        self._recorders[system_id] = recorder
+        return recorder
 
-        Raises
-        ------
-        ArtefactError
-            If the model of the settings cannot be used.
-        """
-        return self.models.live_at_start()
+    def serve(self, system_id: str, system: System) -> None:
+        """Add a system that models are activated for."""
+        self.models.serve(system_id, system)
 
-    def serve(self, system: System) -> None:
-        """Set the system that models are activated for."""
-        self.models.serve(system)
+    def forget(self, system_id: str) -> None:
+        """Remove a system; the recording of an unfinished experiment is stored."""
+        self.models.forget(system_id)
+        if recorder := self._recorders.pop(system_id, None):
+            recorder.close()
 
     def close(self) -> None:
-        """End a running training, and store the recording of an unfinished experiment."""
+        """End a running training, and store the recordings of unfinished experiments."""
         self.trainer.close()
-        self.recorder.close()
+        for recorder in tuple(self._recorders.values()):
+            recorder.close()
         self._examples.close()

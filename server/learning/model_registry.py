@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
+from weakref import WeakValueDictionary
 
 from ml.serving.artefact import (
     CARD,
@@ -21,7 +22,7 @@ from ml.serving.artefact import (
     Manifest,
 )
 from ml.serving.predictor import Predictor, read_usable
-from server.errors import unknown_model, unusable_model
+from server.errors import system_not_ready, unknown_model, unusable_model
 from server.store import Store, activations
 from server.store.activations import Activation
 from server.systems.system import System
@@ -100,7 +101,7 @@ class ModelSwitch(NamedTuple):
 
 
 class ModelRegistry:
-    """All models and the live one; safe to use from any thread.
+    """All models, and which one is live for each system; safe to use from any thread.
 
     Parameters
     ----------
@@ -109,7 +110,7 @@ class ModelRegistry:
     directory
         Directory of trained models, with one directory per version.
     store
-        Stores which model is live.
+        Stores which models are live.
     """
 
     def __init__(self, built_in: Path, directory: Path, store: Store) -> None:
@@ -118,39 +119,42 @@ class ModelRegistry:
         self._store = store
         self._lock = threading.Lock()
         self._cache: dict[tuple[Path, int], RegisteredModel] = {}
-        self._system: System | None = None
+        self._systems: dict[str, System] = {}
+        self._predictors: WeakValueDictionary[str, Predictor] = WeakValueDictionary()
         for leftover in directory.glob(f"{UNFINISHED}*"):
             _log.warning("%s was not finished and is removed", leftover)
             shutil.rmtree(leftover, ignore_errors=True)
 
-    def live_at_start(self) -> Predictor:
-        """Load the model that went live last, or the model of the settings.
+    def live_at_start(self, system: str) -> Predictor:
+        """Load the model that went live last for a system, or the model of the settings.
 
         Raises
         ------
         ArtefactError
             If the model of the settings cannot be used.
         """
-        built_in = Predictor(self._built_in)
-        last = self._store.read(activations.latest)
+        built_in = self._load(self._built_in)
+        last = self._store.read(lambda c: activations.latest(c, system))
         if last is None or last.version == built_in.manifest.version:
             return built_in
         try:
-            return Predictor(self._find(last.version).directory)
+            return self._load(self._find(last.version).directory)
         except Exception as error:
             _log.error("model %s was live and cannot be used: %s; %s is live instead",
                        last.version, error, built_in.manifest.version)  # fmt: skip
             return built_in
 
-    def serve(self, system: System) -> None:
-        """Set the system that models are activated for."""
-        self._system = system
+    def serve(self, system_id: str, system: System) -> None:
+        """Add a system that models are activated for."""
+        self._systems[system_id] = system
 
-    @property
-    def live(self) -> str:
-        """Version of the live model."""
-        assert self._system is not None  # noqa: S101 - `serve` comes first
-        return self._system.model_version
+    def forget(self, system_id: str) -> None:
+        """Remove a system."""
+        self._systems.pop(system_id, None)
+
+    def live(self, system_id: str) -> str:
+        """Version of the live model of a system."""
+        return self._watched(system_id).model_version
 
     def all_models(self) -> list[RegisteredModel]:
         """List all models, the newest first, the one of the settings last."""
@@ -161,17 +165,17 @@ class ModelRegistry:
         return [*sorted(others, key=lambda m: (m.created, m.version), reverse=True), built_in]
 
     def get(self, version: str) -> RegisteredModel:
-        """Get a model; an empty version means the live one.
+        """Get a model.
 
         Raises
         ------
         ServerError
             UNKNOWN_MODEL.
         """
-        return self._find(version or self.live)
+        return self._find(version)
 
-    def activate(self, version: str, reason: str) -> ModelSwitch:
-        """Activate a model, from the next tick on; the others stay.
+    def activate(self, system_id: str, version: str, reason: str) -> ModelSwitch:
+        """Activate a model for a system, from the next tick on; the others stay.
 
         Raises
         ------
@@ -181,18 +185,17 @@ class ModelRegistry:
             If the activation cannot be stored; the live model stays live then.
         """
         with self._lock:
-            model = self._find(version)
+            system, model = self._watched(system_id), self._find(version)
             try:
-                predictor = Predictor(model.directory)
+                predictor = self._load(model.directory)
             except ArtefactError as error:
                 raise unusable_model(version, error.problem) from error
             now = datetime.now(UTC)
-            activation = Activation(version, now, reason)
+            activation = Activation(system_id, version, now, reason)
             self._store.ask(lambda c: activations.add(c, activation))
-            assert self._system is not None  # noqa: S101 - `serve` comes first
-            previous = self.live
-            self._system.use(predictor)
-        _log.info("model %s is live: %s", version, reason)
+            previous = system.model_version
+            system.use(predictor)
+        _log.info("model %s is live for system %s: %s", version, system_id, reason)
         return ModelSwitch(model, previous)
 
     def unfinished(self, name: str) -> Path:
@@ -222,13 +225,28 @@ class ModelRegistry:
 
     def _remove_unused(self, added: str) -> None:
         """Remove the oldest candidates that never went live, beyond `MAX_UNUSED` of them."""
-        needed = {added, self.live, *self._store.read(activations.versions)}
+        live = {system.model_version for system in tuple(self._systems.values())}
+        needed = {added, *live, *self._store.read(activations.versions)}
         unused = [m for m in self.all_models() if m.version not in needed and LEARNING in m.config]
         for model in unused[MAX_UNUSED:]:
             _log.info(
                 "model %s never went live and is removed in favour of newer ones", model.version
             )
             shutil.rmtree(model.directory, ignore_errors=True)
+
+    def _watched(self, system_id: str) -> System:
+        system = self._systems.get(system_id)
+        if system is None:
+            raise system_not_ready(system_id, "is no longer watched")
+        return system
+
+    def _load(self, directory: Path) -> Predictor:
+        """Load a model; systems that use the same one share it."""
+        version = read_usable(directory).version
+        predictor = self._predictors.get(version)
+        if predictor is None:
+            self._predictors[version] = predictor = Predictor(directory)
+        return predictor
 
     def _find(self, version: str) -> RegisteredModel:
         models = self.all_models()

@@ -66,8 +66,8 @@ class Trainer:
         if count := store.ask(lambda c: trainings.interrupt(c, ended)):
             _log.warning("%d training was interrupted when the server ended", count)
 
-    def start(self, request: TrainingRequest) -> Training:
-        """Start a training.
+    def start(self, system: str, request: TrainingRequest) -> Training:
+        """Start a training for a system; one runs at a time, of all systems.
 
         Raises
         ------
@@ -81,12 +81,12 @@ class Trainer:
                 raise shutting_down()
             if self._running is not None:
                 raise training_runs(self._running.id)
-            experiments = self._store.read(learned_examples.newest)
+            experiments = self._store.read(lambda c: learned_examples.newest(c, system))
             if len(experiments) < MIN_EXPERIMENTS:
                 raise nothing_to_learn(len(experiments), MIN_EXPERIMENTS)
             options = {**request.options(), "newest_experiment": experiments[0].id}
-            base, now = self._models.live, datetime.now(UTC)
-            training = self._store.ask(lambda c: trainings.begin(c, base, now, options))
+            base, now = self._models.live(system), datetime.now(UTC)
+            training = self._store.ask(lambda c: trainings.begin(c, system, base, now, options))
             self._running = training
             self._thread = threading.Thread(
                 target=self._run,
@@ -96,8 +96,8 @@ class Trainer:
             self._thread.start()
         return training
 
-    def get(self, number: int | None) -> Training:
-        """Get a training, or the latest one with None.
+    def get(self, system: str, number: int | None) -> Training:
+        """Get a training for a system, or its latest one with None.
 
         Raises
         ------
@@ -105,30 +105,33 @@ class Trainer:
             UNKNOWN_TRAINING.
         """
         for recent in (self._running, self._ended):
-            if recent is not None and number in (None, recent.id):
+            if recent is not None and recent.system == system and number in (None, recent.id):
                 return recent
         if number is None:
-            found = self._store.read(trainings.latest)
+            found = self._store.read(lambda c: trainings.latest(c, system))
         else:
             found = self._store.read(lambda c: trainings.get(c, number))
-        if found is None:
+        if found is None or found.system != system:
             raise unknown_training(number)
         return found
 
-    def example_added(self) -> None:
-        """React to a new experiment: start a training if there are enough new ones.
+    def example_added(self, system: str) -> None:
+        """React to a new experiment on a system: start a training if there are enough new ones.
 
         The experiments of an interrupted training count again.
         """
         if self._learn_after is None or self._stopping:
             return
         try:
-            last = self._store.read(trainings.latest_uninterrupted)
+            last = self._store.read(lambda c: trainings.latest_uninterrupted(c, system))
             after = last.options.get("newest_experiment", 0) if last else 0
-            new = self._store.read(lambda c: learned_examples.count(c, after))
+            new = self._store.read(lambda c: learned_examples.count(c, system, after))
             if new >= self._learn_after:
-                training = self.start(TrainingRequest())
-                _log.info("training %d begins after %d new experiments", training.id, new)
+                training = self.start(system, TrainingRequest())
+                _log.info(
+                    "training %d for system %s begins after %d new experiments",
+                    training.id, system, new,
+                )  # fmt: skip
         except (ServerError, StoreError) as error:
             _log.info("no training yet: %s", error)
 
@@ -222,13 +225,14 @@ class Trainer:
         )
         if not outcome["better"]:
             return replace(last, state=TrainingState.KEPT)
-        if self._models.live != training.base_version:
+        if self._models.live(training.system) != training.base_version:
             return replace(
                 last,
                 state=TrainingState.KEPT,
                 message=f"kept, not made live: another model went live meanwhile. {last.message}",
             )
-        self._models.activate(model.version, f"training {training.id}: {outcome['reason']}")
+        reason = f"training {training.id}: {outcome['reason']}"
+        self._models.activate(training.system, model.version, reason)
         return replace(last, state=TrainingState.PROMOTED)
 
     def _prepare(

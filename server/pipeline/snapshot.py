@@ -33,12 +33,15 @@ class Run:
         Seed of the randomness behind its frames; 0 if there is none.
     start_time
         Time of second 0 of its frames.
+    system
+        Id of the system.
     """
 
     id: str
     name: str
     seed: int
     start_time: datetime
+    system: str
 
     def at(self, seconds: float) -> datetime:
         """Time of a second of the run."""

@@ -7,10 +7,11 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from server.errors import ServerError, Violation, invalid, shutting_down, too_many_streams
+from server.errors import ServerError, Violation, invalid, shutting_down
 from server.pipeline.clock import NORMAL, Clock
 from server.pipeline.snapshot import Snapshot
 from server.rpc.snapshot_encoder import ENCODER
+from server.rpc.stream_slots import StreamSlots
 from server.rpc.subscriber import Gap, SnapshotFilter, Subscriber
 from sre_edge.v1 import snapshot_pb2
 
@@ -45,8 +46,8 @@ class Broadcaster:
     ----------
     history
         Returns the recent snapshots of the present run, oldest first, without waiting.
-    max_streams
-        Maximum number of subscribers.
+    slots
+        Limit of open streams.
     clock
         The simulated clock.
 
@@ -59,14 +60,14 @@ class Broadcaster:
     def __init__(
         self,
         history: Callable[[], Sequence[Snapshot]],
-        max_streams: int,
+        slots: StreamSlots,
         clock: Clock = NORMAL,
     ) -> None:
         self._history = history
-        self._max_streams = max_streams
+        self._slots = slots
         self._clock = clock
         self._subscribers: set[Subscriber] = set()
-        self._ended = False
+        self._ended: ServerError | None = None
         self.dropped = 0
         # A thread of its own: many subscribers that catch up must not delay new snapshots.
         self._encoder = ThreadPoolExecutor(1, thread_name_prefix="encode")
@@ -92,10 +93,8 @@ class Broadcaster:
         """
         latest = self._history()[-1]
         latest.indices(criteria.services)
-        if self._ended:
-            raise shutting_down()
-        if len(self._subscribers) >= self._max_streams:
-            raise too_many_streams(self._max_streams)
+        if self._ended is not None:
+            raise self._ended
         before_latest = (latest.run.id, latest.sequence - 1)
         if not run_id:
             subscriber = Subscriber(criteria, self._history, before_latest)
@@ -107,6 +106,7 @@ class Broadcaster:
             raise invalid([Violation("resume_after.sequence", expected)])
         else:
             subscriber = Subscriber(criteria, self._history, (run_id, sequence))
+        self._slots.take()
         subscriber.set_clock(self._clock)
         self._subscribers.add(subscriber)
         return subscriber
@@ -123,7 +123,9 @@ class Broadcaster:
 
     def unsubscribe(self, subscriber: Subscriber) -> None:
         """Close a stream."""
-        self._subscribers.discard(subscriber)
+        if subscriber in self._subscribers:
+            self._subscribers.remove(subscriber)
+            self._slots.give_back()
 
     async def publish(self, snapshot: Snapshot) -> None:
         """Send a snapshot to every subscriber; it is encoded off the event loop."""
@@ -148,11 +150,11 @@ class Broadcaster:
         for subscriber in self._subscribers:
             subscriber.set_clock(clock)
 
-    def end(self) -> None:
-        """End every stream, and accept no more."""
-        self._ended = True
+    def end(self, error: ServerError | None = None) -> None:
+        """End every stream, and accept no more; without an error because the server stops."""
+        self._ended = error or shutting_down()
         for subscriber in self._subscribers:
-            subscriber.end(shutting_down())
+            subscriber.end(self._ended)
         self._encoder.shutdown(wait=False)
 
     def _end_matching(self, criteria: SnapshotFilter, error: ServerError) -> None:

@@ -24,8 +24,9 @@ def call_pipeline(
 ) -> Behaviour:
     """Wrap a method of a servicer in limits, metrics and the translation of errors.
 
-    The request is None if it could not be decoded. One function does it all, because each further
-    layer, or an interceptor, would cost a twentieth of the time of a call.
+    The request is None if it could not be decoded, or the error if it was too large. One function
+    does it all, because each further layer, or an interceptor, would cost a twentieth of the time
+    of a call.
     """
     stream = method.server_streaming
     begin = limits.begin_stream if stream else limits.begin_call
@@ -40,6 +41,8 @@ def call_pipeline(
         try:
             if request is None:
                 raise invalid([Violation("", expected)])
+            if isinstance(request, ServerError):
+                raise request
             begin(context)
             try:
                 result = await behaviour(request, context)

@@ -8,101 +8,134 @@ from server.errors import Violation, invalid, unknown_experiment
 from server.records.experiments import Experiment, ExperimentState, InjectedFault
 from server.rpc import experiments, faults, paging
 from server.rpc.access import Context
-from server.systems.repository import Repository
+from server.rpc.administration import Administration
+from server.rpc.hosted_system import HostedSystem, Systems
 from server.systems.system import System
 from sre_edge.v1 import chaos_service_pb2 as pb
 
 
 class ChaosServicer:
-    """Injects faults into one system, and answers from its experiments."""
+    """Injects faults into systems, and answers from their experiments."""
 
-    def __init__(self, system: System, repository: Repository) -> None:
-        self._system, self._repository = system, repository
+    def __init__(self, systems: Systems, administration: Administration) -> None:
+        self._systems, self._administration = systems, administration
 
     async def InjectChaos(
         self, request: pb.InjectChaosRequest, context: Context
     ) -> pb.InjectChaosResponse:
         """Inject a fault."""
-        fault = faults.requested(request)
-        experiment = await asyncio.to_thread(self._system.inject, fault, request.request_id)
-        await self._repository.flush_async()
+        hosted, fault = self._systems.get(request.system), faults.requested(request)
+        experiment = await asyncio.to_thread(hosted.system.inject, fault, request.request_id)
+        await hosted.repository.flush_async()
         return pb.InjectChaosResponse(fault=faults.fault(experiment.faults[0]))
 
     async def StopChaos(
         self, request: pb.StopChaosRequest, context: Context
     ) -> pb.StopChaosResponse:
-        """End one fault, those of an experiment, or all."""
-        stopped = await asyncio.to_thread(self._stop, request)
-        if request.kill_switch:
-            await self._repository.flush_async()
+        """End one fault, those of an experiment, or all, of one system or of all."""
+        if request.every_system:
+            _check_unnamed(request.system)
+            stopped = await self._stop_everywhere(request)
+        else:
+            hosted = self._systems.get(request.system)
+            stopped = await asyncio.to_thread(_stop, hosted.system, request)
+            if request.kill_switch:
+                await hosted.repository.flush_async()
         return pb.StopChaosResponse(stopped=[faults.fault(fault) for fault in stopped])
 
     async def LiftKillSwitch(
         self, request: pb.LiftKillSwitchRequest, context: Context
     ) -> pb.LiftKillSwitchResponse:
-        """Accept faults again."""
-        engaged = self._system.kill_switch
-        await asyncio.to_thread(self._system.set_kill_switch, False)
-        await self._repository.flush_async()
-        return pb.LiftKillSwitchResponse(lifted=engaged)
+        """Accept faults again, of one system or of all."""
+        if request.every_system:
+            _check_unnamed(request.system)
+            lifted = await self._administration.lift_kill_switch()
+            return pb.LiftKillSwitchResponse(lifted=lifted)
+        hosted = self._systems.get(request.system)
+        lifted = hosted.system.kill_switch.on
+        await asyncio.to_thread(hosted.system.set_kill_switch, False)
+        await hosted.repository.flush_async()
+        return pb.LiftKillSwitchResponse(lifted=lifted)
 
     async def RunScenario(
         self, request: pb.RunScenarioRequest, context: Context
     ) -> pb.RunScenarioResponse:
         """Run a scenario, starting now."""
+        hosted = self._systems.get(request.system)
         experiment = await asyncio.to_thread(
-            self._system.run_scenario, request.document, request.request_id
+            hosted.system.run_scenario, request.document, request.request_id
         )
-        await self._repository.flush_async()
-        return pb.RunScenarioResponse(experiment=experiments.experiment(experiment))
+        await hosted.repository.flush_async()
+        return pb.RunScenarioResponse(experiment=experiments.experiment(experiment, hosted.id))
 
     async def ListExperiments(
         self, request: pb.ListExperimentsRequest, context: Context
     ) -> pb.ListExperimentsResponse:
         """List experiments, the newest first."""
-        return await self._repository.run_blocking(self._list, request)
+        hosted = self._systems.get(request.system)
+        return await hosted.repository.run_blocking(_list, hosted, request)
 
     async def GetExperiment(
         self, request: pb.GetExperimentRequest, context: Context
     ) -> pb.GetExperimentResponse:
         """Describe an experiment and its outcome."""
-        found = await self._repository.run_blocking(self._get, request.experiment_id)
-        return pb.GetExperimentResponse(experiment=experiments.experiment(found))
+        hosted = self._systems.get(request.system)
+        found = await hosted.repository.run_blocking(_get, hosted, request.experiment_id)
+        return pb.GetExperimentResponse(experiment=experiments.experiment(found, hosted.id))
 
-    def _stop(self, request: pb.StopChaosRequest) -> list[InjectedFault]:
+    async def _stop_everywhere(self, request: pb.StopChaosRequest) -> list[InjectedFault]:
         match request.WhichOneof("which"):
-            case "fault_id":
-                return self._system.stop(fault_id=request.fault_id)
-            case "experiment_id":
-                return self._system.stop(experiment_id=request.experiment_id)
             case "all" if request.all:
-                return self._system.stop()
+                return await self._administration.stop_faults()
             case "kill_switch" if request.kill_switch:
-                return self._system.set_kill_switch(True)
-        expected = "expected a fault_id, an experiment_id, all = true, or kill_switch = true"
+                return await self._administration.engage_kill_switch()
+        expected = "expected all = true or kill_switch = true, because every_system is true"
         raise invalid([Violation("which", expected)])
 
-    def _list(self, request: pb.ListExperimentsRequest) -> pb.ListExperimentsResponse:
-        page = self._repository.experiments(
-            paging.position(request.page_token), paging.size(request.page_size)
-        )
-        live = self._live() if any(map(_is_live, page.records)) else {}
-        return pb.ListExperimentsResponse(
-            experiments=[
-                experiments.experiment(live.get(found.id, found), broke=False)
-                for found in page.records
-            ],
-            next_page_token=paging.token(page.next_before),
-        )
 
-    def _get(self, experiment_id: str) -> Experiment:
-        found = self._live().get(experiment_id) or self._repository.experiment(experiment_id)
-        if found is None:
-            raise unknown_experiment(experiment_id)
-        return found
+def _stop(system: System, request: pb.StopChaosRequest) -> list[InjectedFault]:
+    match request.WhichOneof("which"):
+        case "fault_id":
+            return system.stop(fault_id=request.fault_id)
+        case "experiment_id":
+            return system.stop(experiment_id=request.experiment_id)
+        case "all" if request.all:
+            return system.stop()
+        case "kill_switch" if request.kill_switch:
+            return system.set_kill_switch(True)
+    expected = "expected a fault_id, an experiment_id, all = true, or kill_switch = true"
+    raise invalid([Violation("which", expected)])
 
-    def _live(self) -> dict[str, Experiment]:
-        return {found.id: found for found in self._system.unfinished_experiments()}
+
+def _check_unnamed(system: str) -> None:
+    if system:
+        raise invalid([Violation("system", "expected none, because every_system is true")])
+
+
+def _list(hosted: HostedSystem, request: pb.ListExperimentsRequest) -> pb.ListExperimentsResponse:
+    page = hosted.repository.experiments(
+        paging.position(request.page_token), paging.size(request.page_size)
+    )
+    live = _live(hosted.system) if any(map(_is_live, page.records)) else {}
+    return pb.ListExperimentsResponse(
+        experiments=[
+            experiments.experiment(live.get(found.id, found), hosted.id, broke=False)
+            for found in page.records
+        ],
+        next_page_token=paging.token(page.next_before),
+    )
+
+
+def _get(hosted: HostedSystem, experiment_id: str) -> Experiment:
+    live = _live(hosted.system).get(experiment_id)
+    found = live or hosted.repository.experiment(experiment_id)
+    if found is None:
+        raise unknown_experiment(experiment_id)
+    return found
+
+
+def _live(system: System) -> dict[str, Experiment]:
+    return {found.id: found for found in system.unfinished_experiments()}
 
 
 def _is_live(experiment: Experiment) -> bool:

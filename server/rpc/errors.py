@@ -42,6 +42,14 @@ CODES: dict[Reason, grpc.StatusCode] = {
     Reason.KILL_SWITCH_ENGAGED: grpc.StatusCode.FAILED_PRECONDITION,
     Reason.REQUEST_ID_REUSED: grpc.StatusCode.ALREADY_EXISTS,
     Reason.NOT_SUPPORTED_BY_SOURCE: grpc.StatusCode.FAILED_PRECONDITION,
+    Reason.UNKNOWN_SYSTEM: grpc.StatusCode.NOT_FOUND,
+    Reason.WHICH_SYSTEM: grpc.StatusCode.INVALID_ARGUMENT,
+    Reason.SYSTEM_NOT_READY: grpc.StatusCode.UNAVAILABLE,
+    Reason.SYSTEM_EXISTS: grpc.StatusCode.ALREADY_EXISTS,
+    Reason.TOO_MANY_SYSTEMS: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    Reason.SYSTEM_OF_FILE: grpc.StatusCode.FAILED_PRECONDITION,
+    Reason.SYSTEM_IN_USE: grpc.StatusCode.FAILED_PRECONDITION,
+    Reason.REQUEST_TOO_LARGE: grpc.StatusCode.RESOURCE_EXHAUSTED,
 }
 
 _log = logging.getLogger(__name__)

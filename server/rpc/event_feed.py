@@ -7,9 +7,10 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from server.errors import Violation, invalid, shutting_down, too_many_streams
+from server.errors import ServerError, Violation, invalid, shutting_down
 from server.records.events import EventKind, LoggedEvent
 from server.rpc import events
+from server.rpc.stream_slots import StreamSlots
 from server.systems.event_log import EventLog
 from sre_edge.v1 import incident_service_pb2
 
@@ -39,14 +40,16 @@ class EventReader:
     def __init__(
         self,
         log: EventLog,
+        system: str,
         criteria: EventFilter,
         position: int,
         first: Iterable[incident_service_pb2.StreamEventsResponse],
     ) -> None:
-        self._log, self._criteria, self._position = log, criteria, position
+        self._log, self._system = log, system
+        self._criteria, self._position = criteria, position
         self._waiting = deque(message.SerializeToString() for message in first)
         self.changed = asyncio.Event()
-        self.ended = False
+        self.ended: ServerError | None = None
 
     async def next(self) -> bytes:
         """Wait for the next message.
@@ -54,11 +57,11 @@ class EventReader:
         Raises
         ------
         ServerError
-            SHUTTING_DOWN.
+            The error that the stream was ended with.
         """
         while True:
-            if self.ended:
-                raise shutting_down()
+            if self.ended is not None:
+                raise self.ended
             if self._waiting:
                 return self._waiting.popleft()
             self.changed.clear()
@@ -70,7 +73,9 @@ class EventReader:
     def _read(self) -> list[bytes]:
         found, self._position, lost = self._log.read(self._position, BATCH_EVENTS)
         messages = [events.gap(lost, slow=True)] if lost is not None else []
-        messages += [events.event(event) for event in found if self._criteria.passes(event)]
+        messages += [
+            events.event(event, self._system) for event in found if self._criteria.passes(event)
+        ]
         return [message.SerializeToString() for message in messages]
 
 
@@ -81,14 +86,16 @@ class EventFeed:
     ----------
     log
         Log of events.
-    max_streams
-        Maximum number of open streams.
+    slots
+        Limit of open streams.
+    system
+        Id of the system.
     """
 
-    def __init__(self, log: EventLog, max_streams: int) -> None:
-        self._log, self._max_streams = log, max_streams
+    def __init__(self, log: EventLog, slots: StreamSlots, system: str) -> None:
+        self._log, self._slots, self._system = log, slots, system
         self._readers: set[EventReader] = set()
-        self._ended = False
+        self._ended: ServerError | None = None
         self._loop = asyncio.get_running_loop()
         log.listen(self.wake)
 
@@ -105,10 +112,8 @@ class EventFeed:
         ServerError
             TOO_MANY_STREAMS, SHUTTING_DOWN, or INVALID_FIELD for a cursor in the future.
         """
-        if self._ended:
-            raise shutting_down()
-        if len(self._readers) >= self._max_streams:
-            raise too_many_streams(self._max_streams)
+        if self._ended is not None:
+            raise self._ended
         if run_id:
             try:
                 position, lost = self._log.position(run_id, sequence)
@@ -120,23 +125,26 @@ class EventFeed:
         first = [events.position(run_id, sequence)]
         if lost is not None:
             first.append(events.gap(lost))
-        reader = EventReader(self._log, criteria, position, first)
+        self._slots.take()
+        reader = EventReader(self._log, self._system, criteria, position, first)
         self._readers.add(reader)
         return reader
 
     def unsubscribe(self, reader: EventReader) -> None:
         """Close a stream."""
-        self._readers.discard(reader)
+        if reader in self._readers:
+            self._readers.remove(reader)
+            self._slots.give_back()
 
     def wake(self) -> None:
         """Wake all streams; may be called from any thread."""
         self._loop.call_soon_threadsafe(self._wake)
 
-    def end(self) -> None:
-        """End every stream, and accept no more."""
-        self._ended = True
+    def end(self, error: ServerError | None = None) -> None:
+        """End every stream, and accept no more; without an error because the server stops."""
+        self._ended = error or shutting_down()
         for reader in self._readers:
-            reader.ended = True
+            reader.ended = self._ended
             reader.changed.set()
 
     def _wake(self) -> None:

@@ -25,8 +25,8 @@ from sre_edge.v1 import event_pb2, incident_service_pb2, snapshot_pb2
 KINDS = EnumMap(EventKind, event_pb2.EventKind, "EVENT_KIND")
 
 
-def event(record: LoggedEvent) -> incident_service_pb2.StreamEventsResponse:
-    """Convert an event to a message of the stream."""
+def event(record: LoggedEvent, system: str) -> incident_service_pb2.StreamEventsResponse:
+    """Convert an event of a system to a message of the stream."""
     message = event_pb2.Event(
         cursor=event_pb2.EventCursor(run_id=record.run_id, sequence=record.sequence),
         time=times.timestamp(record.time),
@@ -34,8 +34,9 @@ def event(record: LoggedEvent) -> incident_service_pb2.StreamEventsResponse:
         kind=KINDS.value[record.kind],
         services=record.services,
         text=record.text,
+        system=system,
     )
-    _add_subject(message, record.detail)
+    _add_subject(message, record.detail, system)
     return incident_service_pb2.StreamEventsResponse(event=message)
 
 
@@ -58,7 +59,7 @@ def gap(lost: LostEvents, *, slow: bool = False) -> incident_service_pb2.StreamE
     return incident_service_pb2.StreamEventsResponse(gap=message)
 
 
-def _add_subject(message: event_pb2.Event, detail: Detail) -> None:
+def _add_subject(message: event_pb2.Event, detail: Detail, system: str) -> None:
     match detail:
         case InjectedFault():
             message.fault.CopyFrom(fault(detail))
@@ -66,11 +67,11 @@ def _add_subject(message: event_pb2.Event, detail: Detail) -> None:
             message.status_change.before = STATUSES.value[detail.before]
             message.status_change.after = STATUSES.value[detail.after]
         case Alarm():
-            message.alarm.CopyFrom(alarm(detail))
+            message.alarm.CopyFrom(alarm(detail, system))
         case SloAlert():
             message.slo_alert.CopyFrom(alert(detail))
         case Incident():
-            message.incident.CopyFrom(incident(detail))
+            message.incident.CopyFrom(incident(detail, system))
         case RunStart():
             message.run_start.topology = detail.topology
             message.run_start.seed = detail.seed

@@ -13,8 +13,8 @@ _STATES = EnumMap(ExperimentState, experiment_pb2.ExperimentState, "EXPERIMENT_S
 _ENDS = EnumMap(ExperimentEnd, experiment_pb2.ExperimentEnd, "EXPERIMENT_END")
 
 
-def experiment(record: Experiment, *, broke: bool = True) -> experiment_pb2.Experiment:
-    """Convert an experiment, with the list of what broke or without."""
+def experiment(record: Experiment, system: str, *, broke: bool = True) -> experiment_pb2.Experiment:
+    """Convert an experiment on a system, with the list of what broke or without."""
     message = experiment_pb2.Experiment(
         id=record.id,
         run_id=record.run_id,
@@ -25,6 +25,7 @@ def experiment(record: Experiment, *, broke: bool = True) -> experiment_pb2.Expe
         start_time=times.timestamp(record.start),
         faults=[fault(one) for one in record.faults],
         outcome=_outcome(record, broke=broke),
+        system=system,
     )
     if record.end is not None:
         message.end_time.CopyFrom(times.timestamp(record.end))

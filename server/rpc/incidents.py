@@ -25,8 +25,8 @@ _ENDS = EnumMap(IncidentEnd, incident_pb2.IncidentEnd, "INCIDENT_END")
 _OUTCOMES = EnumMap(AlarmOutcome, alarm_pb2.AlarmOutcome, "ALARM_OUTCOME")
 
 
-def incident(record: Incident) -> incident_pb2.Incident:
-    """Convert an incident."""
+def incident(record: Incident, system: str) -> incident_pb2.Incident:
+    """Convert an incident of a system."""
     message = incident_pb2.Incident(
         id=record.id,
         run_id=record.run_id,
@@ -37,6 +37,7 @@ def incident(record: Incident) -> incident_pb2.Incident:
         probable_origin=record.origin,
         foretold=record.lead_s is not None,
         services=[_service(one) for one in record.services],
+        system=system,
     )
     if record.end is not None:
         message.end_time.CopyFrom(times.timestamp(record.end))
@@ -45,8 +46,8 @@ def incident(record: Incident) -> incident_pb2.Incident:
     return message
 
 
-def alarm(record: Alarm) -> alarm_pb2.Alarm:
-    """Convert an alarm."""
+def alarm(record: Alarm, system: str) -> alarm_pb2.Alarm:
+    """Convert an alarm of a system."""
     message = alarm_pb2.Alarm(
         id=record.id,
         run_id=record.run_id,
@@ -56,6 +57,7 @@ def alarm(record: Alarm) -> alarm_pb2.Alarm:
         highest_probability=record.highest_probability,
         model_version=record.model_version,
         outcome=_OUTCOMES.value[record.outcome],
+        system=system,
     )
     if record.incident_type:
         message.incident_type = INCIDENT_TYPE_NAMES.value[IncidentType(record.incident_type)]

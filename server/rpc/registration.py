@@ -11,27 +11,27 @@ from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import DecodeError
 from grpc_health.v1 import health_pb2
 
+from server.errors import request_too_large
 from server.learning.learning import Learning
 from server.rpc.access import CallLimits
-from server.rpc.broadcast import Broadcaster
+from server.rpc.administration import Administration
 from server.rpc.call_metrics import CallMetrics
 from server.rpc.call_pipeline import Behaviour, call_pipeline
 from server.rpc.chaos_service import ChaosServicer
-from server.rpc.event_feed import EventFeed
 from server.rpc.health_service import HealthServicer
+from server.rpc.hosted_system import Systems
 from server.rpc.incident_service import IncidentServicer
 from server.rpc.prediction_service import PredictionServicer
 from server.rpc.server_info import ServerInfo
 from server.rpc.simulation_service import SimulationServicer
-from server.settings import Settings
-from server.systems.repository import Repository
-from server.systems.system import System
-from server.systems.ticker import Ticker
+from server.rpc.system_service import SystemServicer
+from server.settings import MAX_MESSAGE_BYTES, MAX_TOPOLOGY_BYTES, Settings
 from sre_edge.v1 import (
     chaos_service_pb2,
     incident_service_pb2,
     prediction_service_pb2,
     simulation_service_pb2,
+    system_service_pb2,
 )
 
 SERVICES: tuple[ServiceDescriptor, ...] = (
@@ -39,8 +39,11 @@ SERVICES: tuple[ServiceDescriptor, ...] = (
     chaos_service_pb2.DESCRIPTOR.services_by_name["ChaosService"],
     prediction_service_pb2.DESCRIPTOR.services_by_name["PredictionService"],
     incident_service_pb2.DESCRIPTOR.services_by_name["IncidentService"],
+    system_service_pb2.DESCRIPTOR.services_by_name["SystemService"],
 )
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"  # at run time it takes no parameters
+WITH_TOPOLOGY = ("Reset",)
+"""Calls whose requests may hold a topology, and so be larger than those of others."""
 ENCODED = ("GetMetrics",)
 """Unary calls whose servicer encodes the response itself."""
 
@@ -50,23 +53,21 @@ HEALTH: ServiceDescriptor = health_pb2.DESCRIPTOR.services_by_name["Health"]
 def register(
     server: grpc.aio.Server,
     health: HealthServicer,
-    system: System,
-    broadcaster: Broadcaster,
-    ticker: Ticker,
+    systems: Systems,
+    administration: Administration,
     info: ServerInfo,
     learning: Learning,
     metrics: CallMetrics,
-    repository: Repository,
-    feed: EventFeed,
     settings: Settings,
 ) -> None:
     """Add all services to a server."""
     write_timeout_s = settings.write_timeout_s
     servicers: tuple[Any, ...] = (
-        SimulationServicer(system, broadcaster, ticker, info, write_timeout_s),
-        ChaosServicer(system, repository),
-        PredictionServicer(system, learning, repository),
-        IncidentServicer(system, repository, feed, write_timeout_s),
+        SimulationServicer(systems, info, write_timeout_s),
+        ChaosServicer(systems, administration),
+        PredictionServicer(systems, learning),
+        IncidentServicer(systems, write_timeout_s),
+        SystemServicer(systems, administration),
     )
     limits = CallLimits(settings.max_calls, settings.max_streams_per_connection)
     handlers = _Handlers()
@@ -98,23 +99,30 @@ def _handler(
     method: MethodDescriptor, behaviour: Behaviour, limits: CallLimits, metrics: CallMetrics
 ) -> Handler:
     request = message_factory.GetMessageClass(method.input_type)
+    limit = MAX_TOPOLOGY_BYTES if method.name in WITH_TOPOLOGY else MAX_MESSAGE_BYTES
+    decode = _decoder(request, limit)
     answer = call_pipeline(method, behaviour, limits, metrics)
     if method.server_streaming:
         return grpc.unary_stream_rpc_method_handler(
-            answer, request_deserializer=_decoder(request), response_serializer=bytes
+            answer, request_deserializer=decode, response_serializer=bytes
         )
     response = message_factory.GetMessageClass(method.output_type)
     return grpc.unary_unary_rpc_method_handler(
         answer,
-        request_deserializer=_decoder(request),
+        request_deserializer=decode,
         response_serializer=None if method.name in ENCODED else response.SerializeToString,
     )
 
 
-def _decoder(request: Any) -> Callable[[bytes], Any]:
-    """Make a decoder that returns None for malformed requests: gRPC would answer UNKNOWN."""
+def _decoder(request: Any, limit: int) -> Callable[[bytes], Any]:
+    """Make a decoder that returns None for malformed requests: gRPC would answer UNKNOWN.
+
+    It returns the error for those that are too large.
+    """
 
     def decode(data: bytes) -> Any:
+        if len(data) > limit:
+            return request_too_large(len(data), limit)
         try:
             return request.FromString(data)
         except DecodeError:

@@ -8,48 +8,40 @@ from server.errors import Violation, invalid, slow_subscriber
 from server.rpc import convert, times
 from server.rpc import history as history_messages
 from server.rpc.access import Context
-from server.rpc.broadcast import Broadcaster
 from server.rpc.catalog import catalog
+from server.rpc.hosted_system import Systems
 from server.rpc.server_info import ServerInfo
 from server.rpc.snapshot_encoder import ENCODER
 from server.rpc.subscriber import SnapshotFilter
 from server.systems import history
-from server.systems.system import System
-from server.systems.ticker import Ticker
 from sre_edge.v1 import simulation_service_pb2 as pb
+
+MAX_PREPARING = 2
+"""Runs that are prepared at a time, of all systems: other calls need threads, too."""
 
 
 class SimulationServicer:
-    """Answers for one system.
+    """Answers for systems.
 
     Parameters
     ----------
-    system, broadcaster, ticker, info
-        The system, its subscribers, its clock, and facts about the server.
+    systems, info
+        All systems, and facts about the server.
     write_timeout_s
         How long a write to a subscriber may block, seconds.
     """
 
-    def __init__(
-        self,
-        system: System,
-        broadcaster: Broadcaster,
-        ticker: Ticker,
-        info: ServerInfo,
-        write_timeout_s: float,
-    ) -> None:
-        self._system = system
-        self._broadcaster = broadcaster
-        self._ticker = ticker
+    def __init__(self, systems: Systems, info: ServerInfo, write_timeout_s: float) -> None:
+        self._systems = systems
         self._info = info
         self._write_timeout_s = write_timeout_s
-        self._resetting = asyncio.Lock()
+        self._preparing = asyncio.Semaphore(MAX_PREPARING)
 
     async def GetTopology(
         self, request: pb.GetTopologyRequest, context: Context
     ) -> pb.GetTopologyResponse:
         """Return the topology of the present run."""
-        latest = self._system.latest
+        latest = self._systems.get(request.system).system.latest
         topology = await asyncio.to_thread(convert.topology, latest.graph)
         return pb.GetTopologyResponse(
             topology=topology, run_id=latest.run.id, topology_sequence=latest.graph_since
@@ -57,9 +49,10 @@ class SimulationServicer:
 
     async def GetMetrics(self, request: pb.GetMetricsRequest, context: Context) -> bytes:
         """Return the latest snapshot, or the one at a past time; already encoded."""
-        snapshot = self._system.latest
+        system = self._systems.get(request.system).system
+        snapshot = system.latest
         if request.HasField("time"):
-            snapshot = history.at(self._system.history(), times.time(request.time, "time"))
+            snapshot = history.at(system.history(), times.time(request.time, "time"))
         indices = snapshot.indices(request.services)
         return await asyncio.to_thread(ENCODER.encode, snapshot, indices)
 
@@ -70,24 +63,25 @@ class SimulationServicer:
             edges=not request.without_edges,
             predictions=not request.without_predictions,
         )
-        after = request.resume_after
-        subscriber = self._broadcaster.subscribe(criteria, after.run_id, after.sequence)
+        after, broadcaster = request.resume_after, self._systems.get(request.system).broadcaster
+        subscriber = broadcaster.subscribe(criteria, after.run_id, after.sequence)
         try:
             while True:
-                message = await self._broadcaster.next(subscriber)
+                message = await broadcaster.next(subscriber)
                 try:
                     async with asyncio.timeout(self._write_timeout_s):
                         await context.write(message)
                 except TimeoutError as error:
                     raise slow_subscriber(self._write_timeout_s) from error
         finally:
-            self._broadcaster.unsubscribe(subscriber)
+            broadcaster.unsubscribe(subscriber)
 
     async def QueryHistory(
         self, request: pb.QueryHistoryRequest, context: Context
     ) -> pb.QueryHistoryResponse:
         """Query the history."""
-        query, snapshots = history_messages.query(request), self._system.history()
+        snapshots = self._systems.get(request.system).system.history()
+        query = history_messages.query(request)
         found = await asyncio.to_thread(history.series, snapshots, query)
         return await asyncio.to_thread(history_messages.response, found)
 
@@ -97,15 +91,17 @@ class SimulationServicer:
         speed = request.speed if request.HasField("speed") else None
         if paused is None and speed is None:
             raise invalid([Violation("paused", "expected paused, speed, or both")])
-        clock, latest = await self._ticker.set_clock(paused, speed)
+        ticker = self._systems.get(request.system).ticker
+        clock, latest = await ticker.set_clock(paused, speed)
         return pb.SetClockResponse(clock=convert.clock(clock), cursor=convert.cursor(latest))
 
     async def Reset(self, request: pb.ResetRequest, context: Context) -> pb.ResetResponse:
         """Begin a new run, unless the caller has gone in the meantime."""
         seed = request.seed if request.HasField("seed") else None
-        async with self._resetting:
-            live = await asyncio.to_thread(self._system.prepare, request.topology, seed)
-            run = await self._ticker.begin(live)
+        hosted = self._systems.get(request.system)
+        async with hosted.resetting, self._preparing:
+            live = await asyncio.to_thread(hosted.system.prepare, request.topology, seed)
+            run = await hosted.ticker.begin(live)
         return pb.ResetResponse(
             run_id=run.id,
             start_time=times.timestamp(run.start_time),
@@ -122,4 +118,4 @@ class SimulationServicer:
         self, request: pb.GetServerInfoRequest, context: Context
     ) -> pb.GetServerInfoResponse:
         """Describe the server and its state."""
-        return self._info.message()
+        return self._info.message(self._systems.get(request.system))

@@ -90,6 +90,7 @@ class SnapshotEncoder:
             clock=convert.clock(snapshot.clock),
             kill_switch=snapshot.kill_switch,
             topology_sequence=snapshot.graph_since,
+            system_id=snapshot.run.system,
         )
         if snapshot.forecast is not None:
             message.system.CopyFrom(convert.system_prediction(snapshot, snapshot.forecast))

@@ -56,6 +56,7 @@ def training(record: Training) -> training_pb2.Training:
     """Convert a training."""
     message = training_pb2.Training(
         id=record.id,
+        system=record.system,
         state=_STATE[record.state],
         stage=record.stage,
         share_done=record.share_done,

@@ -22,6 +22,7 @@ from telemetry.graph import ServiceGraph
 
 WARM_UP_FRAMES = 60
 """Frames simulated before the first snapshot, so that the model has a baseline."""
+SHIPPED_TOPOLOGIES = SHIPPED
 TOPOLOGY, SCENARIO = "topology", "document"
 """Fields of the requests that hold a document."""
 
@@ -133,8 +134,12 @@ class SimulationFactory:
 
     def altered(self, topology: str, seed: int | None) -> SourceFactory:
         """Simulate another system, or the same one with another seed."""
+        if topology in SHIPPED:
+            chosen = shipped(topology)
+        else:
+            chosen = read_topology(topology) if topology else self.topology
         return SimulationFactory(
-            read_topology(topology) if topology else self.topology,
+            chosen,
             self.seed if seed is None else seed,
         )
 

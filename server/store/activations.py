@@ -17,6 +17,8 @@ class Activation:
 
     Attributes
     ----------
+    system
+        System that it predicts for.
     version
         Version of the model.
     time
@@ -25,6 +27,7 @@ class Activation:
         Why it went live.
     """
 
+    system: str
     version: str
     time: datetime
     reason: str
@@ -34,16 +37,19 @@ def add(connection: Connection, activation: Activation) -> None:
     """Store that a model went live."""
     connection.execute(
         insert(activations).values(
-            version=activation.version, time=activation.time, reason=activation.reason
+            system=activation.system,
+            version=activation.version,
+            time=activation.time,
+            reason=activation.reason,
         )
     )
 
 
-def latest(connection: Connection) -> Activation | None:
-    """Read the latest activation; None if there is none."""
-    query = select(activations).order_by(activations.c.id.desc()).limit(1)
-    row = connection.execute(query).one_or_none()
-    return None if row is None else Activation(row.version, row.time, row.reason)
+def latest(connection: Connection, system: str) -> Activation | None:
+    """Read the latest activation for a system; None if there is none."""
+    query = select(activations).where(activations.c.system == system)
+    row = connection.execute(query.order_by(activations.c.id.desc()).limit(1)).one_or_none()
+    return None if row is None else Activation(row.system, row.version, row.time, row.reason)
 
 
 def versions(connection: Connection) -> set[str]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.engine import Connection
 
 from server.records.findings import Alarm, AlarmOutcome
-from server.store.documents import parsed, plain, prune, save
+from server.store.documents import drop_oldest, parsed, plain, readable, save
 from server.store.pages import Page, newest
 from server.store.schema import alarms
 
@@ -36,22 +37,22 @@ class AlarmFilter:
     until: datetime | None = None
 
 
-def put(connection: Connection, alarm: Alarm) -> None:
-    """Store an alarm, or update it."""
+def put(connection: Connection, system: str, alarm: Alarm, stored: Any = None) -> None:
+    """Store an alarm, or update it; `stored` is its document as it was read."""
     values = {
         "service": alarm.service,
         "outcome": alarm.outcome.value,
         "raised": alarm.raised,
-        "document": plain(alarm),
+        "document": plain(alarm, stored),
     }
-    save(connection, alarms, alarm.id, values)
+    save(connection, alarms, system, alarm.id, values)
 
 
 def page(
-    connection: Connection, criteria: AlarmFilter, before: int | None, size: int
+    connection: Connection, system: str, criteria: AlarmFilter, before: int | None, size: int
 ) -> Page[Alarm]:
     """Read alarms, the newest first, that are older than a position."""
-    query = select(alarms)
+    query = select(alarms).where(alarms.c.system == system)
     if criteria.service:
         query = query.where(alarms.c.service == criteria.service)
     if criteria.outcome is not None:
@@ -65,13 +66,14 @@ def page(
 
 def end_run(connection: Connection) -> int:
     """Close the alarms that were pending when a server ended; return how many."""
-    query = select(alarms.c.document).where(alarms.c.outcome == AlarmOutcome.PENDING.value)
-    rows = connection.execute(query).all()
-    for row in rows:
-        put(connection, replace(parsed(Alarm, row.document), outcome=AlarmOutcome.RUN_ENDED))
-    return len(rows)
+    query = select(alarms).where(alarms.c.outcome == AlarmOutcome.PENDING.value)
+    pending = readable(connection.execute(query), lambda row: (row, parsed(Alarm, row.document)))
+    for row, alarm in pending:
+        ended = replace(alarm, outcome=AlarmOutcome.RUN_ENDED)
+        put(connection, row.system, ended, row.document)
+    return len(pending)
 
 
-def drop_old(connection: Connection) -> None:
-    """Delete all but the newest alarms."""
-    prune(connection, alarms, MAX_RECORDS)
+def drop_old(connection: Connection, system: str) -> None:
+    """Delete all but the newest alarms of a system."""
+    drop_oldest(connection, alarms, system, MAX_RECORDS)

@@ -13,12 +13,16 @@ from typing import Any, ParamSpec, TypeVar
 
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
 from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
+from server.store.documents import check_versions
 from server.store.location import LOCK, StoreError, StoreLocation, StoreLocationError, lock_file
+from server.store.sqlite_copy import copy_database
 from server.store.writer import ANSWER_TIMEOUT_S, Writer
 
 BUSY_TIMEOUT_S = 5.0
@@ -151,8 +155,10 @@ def open_store(location: StoreLocation) -> Store:
                 resources.enter_context(_server_lock(engine))
             else:
                 _check_file(location.file, engine)
+            with engine.connect() as connection:
+                check_versions(connection)
             with engine.begin() as connection:
-                _migrate(connection)
+                _migrate(connection, location.file)
         except StoreLocationError as error:
             raise StoreLocationError(f"{location}: {error}") from error
         except SQLAlchemyError as error:
@@ -225,13 +231,18 @@ def _server_lock(engine: Engine) -> Iterator[None]:
             connection.execute(text("SELECT pg_advisory_unlock(:key)"), key)
 
 
-def _migrate(connection: Connection) -> None:
+def _migrate(connection: Connection, file: Path | None) -> None:
+    """Migrate to the present schema; an SQLite database is copied before, to go back to."""
     logging.getLogger("alembic").setLevel(logging.WARNING)
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+    before = MigrationContext.configure(connection).get_current_revision()
+    head = ScriptDirectory.from_config(config).get_current_head()
+    if file is not None and before not in (None, head):
+        copy_database(file, file.with_name(f"{file.name}.before-{head}"))
     command.upgrade(config, "head")
 
 

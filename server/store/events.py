@@ -19,7 +19,15 @@ from server.records.events import (
 )
 from server.records.experiments import InjectedFault
 from server.records.findings import Alarm, Incident, SloAlert
-from server.store.documents import parsed, plain, prune
+from server.store.documents import (
+    DOCUMENT_VERSION,
+    RecordError,
+    drop_oldest,
+    field,
+    parsed,
+    plain,
+    readable,
+)
 from server.store.schema import events
 
 _DETAILS: dict[EventKind, type[Any]] = {
@@ -40,12 +48,14 @@ _DETAILS: dict[EventKind, type[Any]] = {
 }
 
 
-def add(connection: Connection, logged: Sequence[LoggedEvent]) -> None:
-    """Store events, in their order."""
+def add(connection: Connection, system: str, logged: Sequence[LoggedEvent]) -> None:
+    """Store events of a system, in their order."""
     if not logged:
         return
     rows = [
         {
+            "system": system,
+            "version": DOCUMENT_VERSION,
             "run_id": event.run_id,
             "sequence": event.sequence,
             "kind": event.kind.value,
@@ -62,27 +72,37 @@ def add(connection: Connection, logged: Sequence[LoggedEvent]) -> None:
     connection.execute(insert(events), rows)
 
 
-def latest(connection: Connection, limit: int = MAX_RECORDS) -> list[LoggedEvent]:
-    """Read the latest events, oldest first."""
-    query = select(events).order_by(events.c.id.desc()).limit(limit)
-    return [_event(row) for row in reversed(connection.execute(query).all())]
+def latest(connection: Connection, system: str, limit: int = MAX_RECORDS) -> list[LoggedEvent]:
+    """Read the latest events of a system, oldest first; those that cannot be read are left out."""
+    query = select(events).where(events.c.system == system)
+    newest = query.order_by(events.c.id.desc()).limit(limit)
+    return readable(reversed(connection.execute(newest).all()), _event)
 
 
-def drop_old(connection: Connection) -> None:
-    """Delete all but the newest events, as many as the log has in memory."""
-    prune(connection, events, MAX_RECORDS)
+def drop_old(connection: Connection, system: str) -> None:
+    """Delete all but the newest events of a system, as many as the log has in memory."""
+    drop_oldest(connection, events, system, MAX_RECORDS)
 
 
 def _event(row: Row[Any]) -> LoggedEvent:
-    kind = EventKind(row.kind)
-    detail, record_type = row.document["detail"], _DETAILS.get(kind)
+    kind = _kind(row.kind)
+    detail, record_type = row.document.get("detail"), _DETAILS.get(kind)
     return LoggedEvent(
         run_id=row.run_id,
         sequence=row.sequence,
         produced=row.produced,
         kind=kind,
         time=row.time,
-        services=tuple(row.document["services"]),
-        text=row.document["text"],
+        services=tuple(field(row.document, "services")),
+        text=field(row.document, "text"),
         detail=None if record_type is None or detail is None else parsed(record_type, detail),
     )
+
+
+def _kind(stored: str) -> EventKind:
+    try:
+        return EventKind(stored)
+    except ValueError as error:
+        raise RecordError(
+            f"expected a kind of event that this version knows, got {stored!r}"
+        ) from error

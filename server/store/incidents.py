@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import or_, select
 from sqlalchemy.engine import Connection
 
 from server.records.findings import Incident, IncidentEnd, IncidentState
-from server.store.documents import parsed, plain, prune, save
+from server.store.documents import drop_oldest, parsed, plain, readable, save
 from server.store.pages import Page, newest
 from server.store.schema import incidents
 
@@ -36,24 +37,24 @@ class IncidentFilter:
     until: datetime | None = None
 
 
-def put(connection: Connection, incident: Incident) -> None:
-    """Store an incident, or update it."""
+def put(connection: Connection, system: str, incident: Incident, stored: Any = None) -> None:
+    """Store an incident, or update it; `stored` is its document as it was read."""
     values = {
         "open": incident.state is IncidentState.OPEN,
         # Names are DNS labels: with bars around it, a name is not found inside another one.
         "services": f"|{'|'.join(incident.names)}|",
         "onset": incident.onset,
         "ended": incident.end,
-        "document": plain(incident),
+        "document": plain(incident, stored),
     }
-    save(connection, incidents, incident.id, values)
+    save(connection, incidents, system, incident.id, values)
 
 
 def page(
-    connection: Connection, criteria: IncidentFilter, before: int | None, size: int
+    connection: Connection, system: str, criteria: IncidentFilter, before: int | None, size: int
 ) -> Page[Incident]:
     """Read incidents, the newest first, that are older than a position."""
-    query = select(incidents)
+    query = select(incidents).where(incidents.c.system == system)
     if criteria.service:
         query = query.where(incidents.c.services.contains(f"|{criteria.service}|", autoescape=True))
     if criteria.state is not None:
@@ -68,21 +69,19 @@ def page(
 
 def end_run(connection: Connection) -> int:
     """Close the incidents that were open when a server ended; return how many."""
-    rows = connection.execute(select(incidents.c.document).where(incidents.c.open)).all()
-    for row in rows:
-        incident = parsed(Incident, row.document)
-        put(
-            connection,
-            replace(
-                incident,
-                state=IncidentState.CLOSED,
-                closed_by=IncidentEnd.RUN_ENDED,
-                end=max(found.last_breach for found in incident.services),
-            ),
+    rows = connection.execute(select(incidents).where(incidents.c.open))
+    still_open = readable(rows, lambda row: (row, parsed(Incident, row.document)))
+    for row, incident in still_open:
+        ended = replace(
+            incident,
+            state=IncidentState.CLOSED,
+            closed_by=IncidentEnd.RUN_ENDED,
+            end=max(found.last_breach for found in incident.services),
         )
-    return len(rows)
+        put(connection, row.system, ended, row.document)
+    return len(still_open)
 
 
-def drop_old(connection: Connection) -> None:
-    """Delete all but the newest incidents."""
-    prune(connection, incidents, MAX_RECORDS)
+def drop_old(connection: Connection, system: str) -> None:
+    """Delete all but the newest incidents of a system."""
+    drop_oldest(connection, incidents, system, MAX_RECORDS)

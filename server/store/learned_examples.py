@@ -22,6 +22,8 @@ class LearnedExperiment:
 
     Attributes
     ----------
+    system
+        System that it was recorded on.
     run_id, topology
         Its run, and the name of the system.
     first_sequence
@@ -38,6 +40,7 @@ class LearnedExperiment:
         Assigned by the database, ascending.
     """
 
+    system: str
     run_id: str
     topology: str
     first_sequence: int
@@ -71,22 +74,25 @@ def add(
     number = int(added[0])
     connection.execute(insert(learned_examples).values(experiment_id=number, content=content))
     total = 0
-    for index, row in enumerate(connection.execute(_NEWEST).all()):
+    own = learned_experiments.c.system == experiment.system
+    for index, row in enumerate(connection.execute(_NEWEST.where(own)).all()):
         total += row.bytes
         if index and (index >= max_experiments or total > max_bytes):
+            old = select(learned_experiments.c.id).where(own, learned_experiments.c.id <= row.id)
             connection.execute(
-                delete(learned_examples).where(learned_examples.c.experiment_id <= row.id)
+                delete(learned_examples).where(learned_examples.c.experiment_id.in_(old))
             )
             connection.execute(
-                delete(learned_experiments).where(learned_experiments.c.id <= row.id)
+                delete(learned_experiments).where(own, learned_experiments.c.id <= row.id)
             )
             break
     return number
 
 
-def newest(connection: Connection) -> list[LearnedExperiment]:
-    """Read all experiments, newest first."""
-    rows = connection.execute(select(learned_experiments).order_by(learned_experiments.c.id.desc()))
+def newest(connection: Connection, system: str) -> list[LearnedExperiment]:
+    """Read all experiments of a system, newest first."""
+    own = select(learned_experiments).where(learned_experiments.c.system == system)
+    rows = connection.execute(own.order_by(learned_experiments.c.id.desc()))
     return [
         LearnedExperiment(id=row.id, **{name: getattr(row, name) for name in _NAMES})
         for row in rows
@@ -100,12 +106,12 @@ def content(connection: Connection, number: int) -> bytes | None:
     return None if found is None else bytes(found)
 
 
-def count(connection: Connection, after: int = 0) -> int:
-    """Count the experiments with identifiers above `after`."""
+def count(connection: Connection, system: str, after: int = 0) -> int:
+    """Count the experiments of a system with identifiers above `after`."""
     query = (
         select(func.count())
         .select_from(learned_experiments)
-        .where(learned_experiments.c.id > after)
+        .where(learned_experiments.c.system == system, learned_experiments.c.id > after)
     )
     return int(connection.execute(query).scalar_one())
 

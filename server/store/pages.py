@@ -9,6 +9,8 @@ from typing import Any, Generic, TypeVar
 from sqlalchemy import Select, Table
 from sqlalchemy.engine import Connection
 
+from server.store.documents import readable
+
 Record = TypeVar("Record")
 
 
@@ -45,6 +47,6 @@ def newest(
     rows = connection.execute(query.order_by(table.c.id.desc()).limit(size + 1)).all()
     shown = rows[:size]
     return Page(
-        tuple(read(row.document) for row in shown),
+        tuple(readable(shown, lambda row: read(row.document))),
         int(shown[-1].id) if len(rows) > size else None,
     )

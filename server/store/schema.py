@@ -11,6 +11,7 @@ from sqlalchemy import (
     DateTime,
     Float,
     ForeignKey,
+    Index,
     Integer,
     LargeBinary,
     MetaData,
@@ -20,6 +21,8 @@ from sqlalchemy import (
     TypeDecorator,
 )
 from sqlalchemy.engine import Dialect
+
+from server.records.systems import DEFAULT_SYSTEM
 
 
 class UtcTime(TypeDecorator[datetime]):
@@ -46,6 +49,17 @@ metadata = MetaData(
     }
 )
 
+
+def _system() -> Column[str]:
+    """Make the column with the id of the system that a record belongs to."""
+    return Column("system", String(63), nullable=False, server_default=DEFAULT_SYSTEM)
+
+
+def _version() -> Column[str]:
+    """Make the column with the version of a document's form."""
+    return Column("version", String(16), nullable=False, server_default="1.0")
+
+
 # Trainings of learning mode, also those that failed or were interrupted.
 trainings = Table(
     "trainings",
@@ -61,6 +75,8 @@ trainings = Table(
     Column("candidate_version", String(64)),
     Column("options", JSON, nullable=False),
     Column("comparison", JSON),
+    _system(),
+    Index("ix_trainings_system", "system", "id"),
 )
 
 # Activations of models; the last one is live.
@@ -71,6 +87,8 @@ activations = Table(
     Column("version", String(64), nullable=False),
     Column("time", UtcTime, nullable=False),
     Column("reason", Text, nullable=False),
+    _system(),
+    Index("ix_activations_system", "system", "id"),
 )
 
 # Recorded experiments that models learn from.
@@ -88,6 +106,8 @@ learned_experiments = Table(
     Column("frames", Integer, nullable=False),
     Column("incidents", Integer, nullable=False),
     Column("bytes", Integer, nullable=False),
+    _system(),
+    Index("ix_learned_experiments_system", "system", "id"),
 )
 
 # Labelled rows of each of them: a compressed NumPy archive without pickles.
@@ -114,6 +134,9 @@ incidents = Table(
     Column("onset", UtcTime, nullable=False),
     Column("ended", UtcTime),
     Column("document", JSON, nullable=False),
+    _system(),
+    _version(),
+    Index("ix_incidents_system", "system", "id"),
 )
 
 # Alarms, likewise.
@@ -126,6 +149,9 @@ alarms = Table(
     Column("outcome", String(16), nullable=False),
     Column("raised", UtcTime, nullable=False),
     Column("document", JSON, nullable=False),
+    _system(),
+    _version(),
+    Index("ix_alarms_system", "system", "id"),
 )
 
 # Experiments, likewise.
@@ -136,6 +162,9 @@ chaos_experiments = Table(
     Column("key", String(64), nullable=False, unique=True),
     Column("finished", Boolean, nullable=False),
     Column("document", JSON, nullable=False),
+    _system(),
+    _version(),
+    Index("ix_chaos_experiments_system", "system", "id"),
 )
 
 # When the kill switch was engaged and lifted; the last row is valid.
@@ -145,6 +174,8 @@ kill_switch = Table(
     Column("id", Integer, primary_key=True),
     Column("engaged", Boolean, nullable=False),
     Column("time", UtcTime, nullable=False),
+    _system(),
+    Index("ix_kill_switch_system", "system", "id"),
 )
 
 # The latest events.
@@ -158,4 +189,24 @@ events = Table(
     Column("time", UtcTime, nullable=False),
     Column("produced", UtcTime, nullable=False),
     Column("document", JSON, nullable=False),
+    _system(),
+    _version(),
+    Index("ix_events_system", "system", "id"),
 )
+
+# Systems that were added by a call.
+systems = Table(
+    "systems",
+    metadata,
+    Column("id", String(63), primary_key=True),
+    Column("entry", JSON, nullable=False),
+    Column("added", UtcTime, nullable=False),
+)
+
+OF_A_SYSTEM = (
+    incidents, alarms, chaos_experiments, events, trainings, activations, learned_experiments,
+    kill_switch,
+)  # fmt: skip
+"""Tables of records that belong to a system."""
+DOCUMENTS = (incidents, alarms, chaos_experiments, events)
+"""Tables of documents with a version."""

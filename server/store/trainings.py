@@ -34,6 +34,8 @@ class Training:
     ----------
     id
         Ascending from 1.
+    system
+        System that it is for.
     state
         State or result.
     stage, share_done, message
@@ -49,6 +51,7 @@ class Training:
     """
 
     id: int
+    system: str
     state: TrainingState
     stage: str
     share_done: float
@@ -62,13 +65,17 @@ class Training:
 
 
 def begin(
-    connection: Connection, base_version: str, started: datetime, options: dict[str, Any]
+    connection: Connection,
+    system: str,
+    base_version: str,
+    started: datetime,
+    options: dict[str, Any],
 ) -> Training:
     """Store that a training begins."""
     added = connection.execute(
         insert(trainings).values(
-            state=TrainingState.RUNNING.value, stage="waiting", share_done=0.0, message="",
-            started=started, base_version=base_version, options=options,
+            system=system, state=TrainingState.RUNNING.value, stage="waiting", share_done=0.0,
+            message="", started=started, base_version=base_version, options=options,
         )
     ).inserted_primary_key  # fmt: skip
     assert added is not None  # noqa: S101 - a table with a primary key gives one
@@ -95,22 +102,23 @@ def save(connection: Connection, training: Training) -> None:
 
 
 def get(connection: Connection, number: int) -> Training | None:
-    """Read a training; None if there is none with this number."""
+    """Read a training of any system; None if there is none with this number."""
     if number > MAX_ID:
         return None  # PostgreSQL refuses such a value
     row = connection.execute(select(trainings).where(trainings.c.id == number)).one_or_none()
     return None if row is None else _training(row)
 
 
-def latest(connection: Connection) -> Training | None:
-    """Read the latest training; None if there is none."""
-    return _newest(connection, select(trainings))
+def latest(connection: Connection, system: str) -> Training | None:
+    """Read the latest training for a system; None if there is none."""
+    return _newest(connection, select(trainings).where(trainings.c.system == system))
 
 
-def latest_uninterrupted(connection: Connection) -> Training | None:
-    """Read the latest training that was not interrupted; None if there is none."""
+def latest_uninterrupted(connection: Connection, system: str) -> Training | None:
+    """Read the latest training for a system that was not interrupted; None if there is none."""
     interrupted = TrainingState.INTERRUPTED.value
-    return _newest(connection, select(trainings).where(trainings.c.state != interrupted))
+    own = select(trainings).where(trainings.c.system == system)
+    return _newest(connection, own.where(trainings.c.state != interrupted))
 
 
 def interrupt(connection: Connection, ended: datetime) -> int:

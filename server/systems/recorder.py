@@ -24,7 +24,7 @@ class Changes:
     incidents, alarms, experiments, events
         Records that are new or have changed, and events.
     kill_switch
-        Whether the kill switch is engaged.
+        Whether the kill switch of the system itself is on.
     """
 
     incidents: tuple[Incident, ...]
@@ -87,7 +87,7 @@ class RunRecorder:
             tuple(alarms),
             tuple(experiments),
             tuple(logged),
-            self._persistence.kill_switch.engaged,
+            self._persistence.kill_switch.on,
         )
         if changes.incidents or changes.alarms or changes.experiments or changes.events:
             self._persistence.save(changes)

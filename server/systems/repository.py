@@ -25,6 +25,7 @@ from server.store import (
     kill_switch,
 )
 from server.store.alarms import AlarmFilter
+from server.store.documents import RecordError
 from server.store.incidents import IncidentFilter
 from server.store.pages import Page
 from server.systems.event_log import EventLog
@@ -44,20 +45,31 @@ class Repository:
     ----------
     store
         Database of the records.
+    system
+        Id of the system that the records belong to.
 
     Attributes
     ----------
+    system
+        Id of the system.
     run_blocking
         See `Store.run_blocking`.
     """
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, store: Store, system: str) -> None:
+        self._store, self.system = store, system
         self.run_blocking = store.run_blocking
         self._writes = 0
 
-    def open(self, slos: SloSettings) -> Persistence:
-        """Close what an earlier server left open; return the state that outlived it.
+    def open(self, slos: SloSettings, for_all: KillSwitch | None = None) -> Persistence:
+        """Return the state that outlived earlier runs.
+
+        Parameters
+        ----------
+        slos
+            Settings of error budgets.
+        for_all
+            The kill switch for all systems; None: there is none.
 
         Raises
         ------
@@ -65,38 +77,38 @@ class Repository:
             If the database does not respond.
         """
 
-        def begin(connection: Connection) -> tuple[int, EventLog, bool]:
-            left = sum(kind.end_run(connection) for kind in (incidents, alarms, experiments))
-            log = EventLog(events.latest(connection))
-            return left, log, kill_switch.engaged(connection)
+        def begin(connection: Connection) -> tuple[EventLog, bool]:
+            log = EventLog(events.latest(connection, self.system))
+            return log, kill_switch.engaged(connection, self.system)
 
-        left, log, engaged = self._store.ask(begin)
-        if left:
-            _log.info("%d incidents, alarms and experiments ended with the run before", left)
+        log, engaged = self._store.ask(begin)
         if engaged:
-            _log.warning("the kill switch is engaged: faults are refused until it is lifted")
-        return Persistence(log, self.save, KillSwitch(engaged), slos)
+            _log.warning(
+                "the kill switch of system %s is engaged: faults are refused until it is lifted",
+                self.system,
+            )
+        return Persistence(log, self.save, KillSwitch(engaged, for_all), slos)
 
     def save(self, changes: Changes) -> None:
         """Save changes soon; the store logs and counts those that cannot be written."""
         self._writes += 1
-        now = datetime.now(UTC)
+        now, system = datetime.now(UTC), self.system
         prunes = self._writes % WRITES_BETWEEN_PRUNING == 0
 
         def write(connection: Connection) -> None:
             for incident in changes.incidents:
-                incidents.put(connection, incident)
+                incidents.put(connection, system, incident)
             for alarm in changes.alarms:
-                alarms.put(connection, alarm)
+                alarms.put(connection, system, alarm)
             for experiment in changes.experiments:
-                experiments.put(connection, experiment)
-            events.add(connection, changes.events)
+                experiments.put(connection, system, experiment)
+            events.add(connection, system, changes.events)
             # Read each time, because an earlier write may have been lost.
-            if kill_switch.engaged(connection) is not changes.kill_switch:
-                kill_switch.set_engaged(connection, changes.kill_switch, now)
+            if kill_switch.engaged(connection, system) is not changes.kill_switch:
+                kill_switch.set_engaged(connection, system, changes.kill_switch, now)
             if prunes:
                 for kind in (incidents, alarms, experiments, events):
-                    kind.drop_old(connection)
+                    kind.drop_old(connection, system)
 
         self._store.offer(write)
 
@@ -117,24 +129,24 @@ class Repository:
         ServerError
             STORE_UNAVAILABLE.
         """
-        return self._read(lambda connection: incidents.page(connection, criteria, before, size))
+        return self._read(lambda c: incidents.page(c, self.system, criteria, before, size))
 
     def alarms(self, criteria: AlarmFilter, before: int | None, size: int) -> Page[Alarm]:
         """Read a page of alarms, the newest first; raises as `incidents`."""
-        return self._read(lambda connection: alarms.page(connection, criteria, before, size))
+        return self._read(lambda c: alarms.page(c, self.system, criteria, before, size))
 
     def experiments(self, before: int | None, size: int) -> Page[Experiment]:
         """Read a page of experiments, the newest first; raises as `incidents`."""
-        return self._read(lambda connection: experiments.page(connection, before, size))
+        return self._read(lambda c: experiments.page(c, self.system, before, size))
 
     def experiment(self, experiment_id: str) -> Experiment | None:
         """Read an experiment; None if there is none; raises as `incidents`."""
-        return self._read(lambda connection: experiments.get(connection, experiment_id))
+        return self._read(lambda c: experiments.get(c, self.system, experiment_id))
 
     def _read(self, work: Callable[[Connection], Result]) -> Result:
         # After the waiting writes, so that a client sees its own changes.
         try:
             return self._store.ask(work)
-        except StoreError as error:
+        except (StoreError, RecordError) as error:
             _log.exception("records cannot be read")
             raise store_unavailable() from error

@@ -17,6 +17,8 @@ class LiveRun:
 
     Parameters
     ----------
+    system
+        Id of the system.
     factory
         Opens the source.
     predictor
@@ -35,12 +37,18 @@ class LiveRun:
     """
 
     def __init__(
-        self, factory: SourceFactory, predictor: Predictor, slos: SloSettings, now: datetime
+        self,
+        system: str,
+        factory: SourceFactory,
+        predictor: Predictor,
+        slos: SloSettings,
+        now: datetime,
     ) -> None:
         self.factory = factory
         self.source = factory.open(now)
         frames = self.source.frames
-        run = Run(uuid.uuid4().hex[:12], frames.graph.name, self.source.seed, frames.start_time)
+        run_id, name = uuid.uuid4().hex[:12], frames.graph.name
+        run = Run(run_id, name, self.source.seed, frames.start_time, system)
         self.pipeline = Pipeline(run, frames.graph, frames.interval_s, predictor, slos)
         for frame in frames.backfill():
             self.pipeline.warm_up(frame)

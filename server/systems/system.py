@@ -8,10 +8,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from ml.serving.predictor import Predictor
-from server.errors import no_prediction_yet, not_supported_by_source
+from server.errors import no_prediction_yet, not_supported_by_source, system_not_ready
+from server.experiments.kill_switch import KillSwitch
 from server.experiments.service import FaultService
 from server.experiments.validation import check_document
 from server.pipeline.clock import NORMAL, Clock
@@ -21,6 +23,7 @@ from server.ports import SourceError, SourceFactory
 from server.records.events import Event, EventKind, ModelChange, RunStart
 from server.records.experiments import Experiment, InjectedFault
 from server.records.findings import Alarm, Incident
+from server.records.systems import DEFAULT_SYSTEM
 from server.systems.event_log import EventLog
 from server.systems.recorder import Persistence, RunRecorder
 from server.systems.run import LiveRun
@@ -31,6 +34,16 @@ from telemetry.graph import ServiceGraph
 
 Observer = Callable[[Snapshot, Findings, tuple[InjectedFault, ...], Truth], None]
 """Called with each tick: snapshot, findings, active faults, and the truth."""
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a system supports: faults, the truth, a clock that can be set, a reset."""
+
+    faults: bool
+    labels: bool
+    clock: bool
+    reset: bool
 
 
 class System:
@@ -54,6 +67,13 @@ class System:
         Returns the wall clock. It may jump: it only dates runs and snapshots.
     observer
         Called with each tick if the source knows the truth; must be quick.
+    system_id
+        Id of the system.
+
+    Attributes
+    ----------
+    id
+        Id of the system.
     """
 
     def __init__(
@@ -67,7 +87,9 @@ class System:
         clock: Clock = NORMAL,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         observer: Observer | None = None,
+        system_id: str = DEFAULT_SYSTEM,
     ) -> None:
+        self.id, self._ended = system_id, False
         self._observer = observer
         self.clock = clock
         self._predictor = predictor
@@ -126,18 +148,31 @@ class System:
         return self._live.source.warnings
 
     @property
-    def kill_switch(self) -> bool:
-        """Whether faults are refused."""
-        return self._persistence.kill_switch.engaged
+    def capabilities(self) -> Capabilities:
+        """What the source of the present run supports."""
+        source = self._live.source
+        return Capabilities(
+            faults=source.faults is not None,
+            labels=source.labels is not None,
+            clock=source.has_clock,
+            reset=source.has_reset,
+        )
+
+    @property
+    def kill_switch(self) -> KillSwitch:
+        """The kill switch of the system, with the one above it."""
+        return self._persistence.kill_switch
 
     def tick(self) -> Snapshot:
         """Observe one further interval."""
         with self._lock:
+            self._check_watched()
             return self._tick()
 
     def use(self, predictor: Predictor) -> None:
         """Predict with another model, from the next tick on."""
         with self._lock:
+            self._check_watched()
             self._predictor = predictor
             self._live.pipeline.use(predictor)
             version, time = predictor.manifest.version, self.latest.end_time
@@ -222,11 +257,30 @@ class System:
     def begin(self, live: LiveRun) -> Run:
         """Begin a prepared run, without faults."""
         with self._lock:
+            self._check_watched()
             return self._begin(live)
 
     def reset(self, topology: str = "", seed: int | None = None) -> Run:
         """Begin a new run at once: `prepare` and `begin`."""
         return self.begin(self.prepare(topology, seed))
+
+    def end(self) -> None:
+        """End the run with its faults and experiments; nothing follows."""
+        with self._lock:
+            now = self._now()
+            self._close(now)
+            self._recorder.record(now)
+            self._ended = True
+
+    def stop_for_all(self) -> list[InjectedFault]:
+        """Stop all faults, because the kill switch above was engaged; return the stopped ones."""
+        with self._recording_faults() as faults:
+            return faults.stop_for_kill_switch(self.latest.end_time)
+
+    def accept_for_all(self) -> None:
+        """Note that the kill switch above was lifted."""
+        with self._recording_faults() as faults:
+            faults.note_kill_switch(self.latest.end_time, engaged=False)
 
     def forecast(self) -> tuple[Snapshot, Forecast]:
         """Get the latest snapshot and its predictions.
@@ -241,8 +295,12 @@ class System:
             raise no_prediction_yet()
         return latest, latest.forecast
 
+    def _check_watched(self) -> None:
+        if self._ended:
+            raise system_not_ready(self.id, "is no longer watched")
+
     def _new_run(self, factory: SourceFactory) -> LiveRun:
-        return LiveRun(factory, self._predictor, self._persistence.slos, self._now())
+        return LiveRun(self.id, factory, self._predictor, self._persistence.slos, self._now())
 
     def _begin(self, live: LiveRun) -> Run:
         live.pipeline.use(self._predictor)  # it may be another one since the run was prepared
@@ -250,7 +308,7 @@ class System:
         frame = source.frames.next_frame()
         now = self._now()
         first, findings = live.pipeline.update(
-            frame, 1, self.clock, now, kill_switch=self.kill_switch
+            frame, 1, self.clock, now, kill_switch=self.kill_switch.engaged
         )
         if self._snapshots.all:
             self._close(now)
@@ -275,7 +333,7 @@ class System:
         self._follow_graph(frames.graph, number, now)
         self._faults.advance(frames.time_s)
         snapshot, findings = self._live.pipeline.update(
-            frame, number, self.clock, now, self._faults.active(), self.kill_switch
+            frame, number, self.clock, now, self._faults.active(), self.kill_switch.engaged
         )
         self._snapshots.append(snapshot)
         self._faults.update(findings)
@@ -310,5 +368,6 @@ class System:
     @contextmanager
     def _recording_faults(self) -> Iterator[FaultService]:
         with self._lock:
+            self._check_watched()
             yield self._faults
             self._recorder.record(self._now())

@@ -11,12 +11,16 @@ from typing import Protocol
 
 from prometheus_client import Histogram
 
+from server.errors import not_supported_by_source
 from server.pipeline.clock import Clock
 from server.pipeline.snapshot import Run, Snapshot
+from server.ports import SourceError
 from server.systems.run import LiveRun
 from server.systems.system import System
 
 MAX_DURATIONS = 100
+STALE_INTERVALS, MIN_STALE_S = 3.0, 5.0
+INTERNAL = "internal error; the server's log has details"
 
 _log = logging.getLogger(__name__)
 
@@ -52,15 +56,32 @@ class Ticker:
         Number of ticks, and of failed ones.
     durations_s
         Durations of the latest ticks, seconds.
+    problem
+        Why the latest tick failed, for people; "" if it did not.
     """
 
     def __init__(self, system: System, publisher: Publisher, seconds: Histogram) -> None:
         self.ticks = self.failed = 0
+        self.problem = ""
+        self._latest_s = time.monotonic()
         self.durations_s: deque[float] = deque(maxlen=MAX_DURATIONS)
         self._system, self._publisher = system, publisher
         self._seconds = seconds
         self._ticking = asyncio.Lock()
         self._changed = asyncio.Event()
+
+    @property
+    def frame_age_s(self) -> float:
+        """Time since the latest frame, wall clock, seconds."""
+        return time.monotonic() - self._latest_s
+
+    @property
+    def stale(self) -> bool:
+        """Whether frames are overdue: three intervals, and 5 s at least; never while paused."""
+        clock = self._system.clock
+        period_s = self._system.latest.frame.interval_s / clock.speed
+        overdue_s = max(STALE_INTERVALS * period_s, MIN_STALE_S)
+        return not clock.paused and self.frame_age_s > overdue_s
 
     async def run(self) -> None:
         """Tick until cancelled. A tick that fails is logged, and the next one is tried."""
@@ -92,13 +113,16 @@ class Ticker:
         Raises
         ------
         ServerError
-            INVALID_FIELD, for a speed out of range.
+            INVALID_FIELD, for a speed out of range, or NOT_SUPPORTED_BY_SOURCE.
         """
+        if not self._system.capabilities.clock:
+            raise not_supported_by_source("a clock that can be set")
         self._system.clock.with_changes(paused, speed)
         async with self._ticking:
             clock = self._system.clock.with_changes(paused, speed)
             if clock != self._system.clock:
                 self._system.clock = clock
+                self._latest_s = time.monotonic()  # frames are due from now on
                 self._publisher.set_clock(clock)
                 self._changed.set()
             return clock, self._system.latest
@@ -113,6 +137,7 @@ class Ticker:
     async def _begin(self, live: LiveRun) -> Run:
         async with self._ticking:
             run = await asyncio.to_thread(self._system.begin, live)
+            self._latest_s = time.monotonic()
             await self._publisher.publish(self._system.latest)
             return run
 
@@ -121,9 +146,11 @@ class Ticker:
         self.ticks += 1
         try:
             snapshot = await asyncio.get_running_loop().run_in_executor(thread, self._system.tick)
+            self._latest_s, self.problem = time.monotonic(), ""
             await self._publisher.publish(snapshot)
-        except Exception:
+        except Exception as error:
             self.failed += 1
+            self.problem = str(error) if isinstance(error, SourceError) else INTERNAL
             _log.exception("a tick failed")
         duration_s = time.perf_counter() - start
         self.durations_s.append(duration_s)

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from simulator.dynamics.load import Load
-from simulator.topology.document import DocumentError, listed, parse, read, shown
-from simulator.topology.keys import Checker, Key, Place, Stated
+from telemetry.document import DocumentError, listed, parse, read, shown
 from telemetry.faults import Fault, FaultError, FaultKind, check
 from telemetry.graph import ServiceGraph
+from telemetry.keys import Checker, Key, Place, Stated
 
 MAX_SECONDS = 7 * 86_400.0
 
@@ -119,6 +119,12 @@ def parse_scenarios(
             read_fault(checker, fault, graph, (i, "faults", j))
             for j, fault in enumerate(listed(value, "faults"))
         ]
+        if stated:
+            for j, fault in enumerate(faults):
+                if fault and fault.start_s >= stated.seconds:
+                    expected = f"expected less than the {stated.seconds:g} s of the run"
+                    place = (i, "faults", j, "start_s")
+                    checker.problem(place, f"{expected}, got {fault.start_s:g}")
         if stated and all(faults):
             name, load = stated.name or f"[{i}]", stated.load.into(Load)
             scenarios.append(Scenario(name, stated.seconds, load, tuple(filter(None, faults))))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from simulator.importers.imported import Builder, ForeignFileError, Imported, number
-from simulator.topology.document import parse
+from telemetry.document import parse
 
 _KINDS = {
     "database": ("postgres", "mysql", "mariadb", "mongo", "cassandra", "cockroach", "mssql"),

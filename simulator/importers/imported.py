@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from simulator.topology.document import DocumentError
+from telemetry.document import DocumentError
 
 MAX_NAME = 63
 

@@ -10,7 +10,7 @@ import re
 from typing import Any
 
 from simulator.importers.imported import Builder, ForeignFileError, Imported, mappings, number
-from simulator.topology.document import parse
+from telemetry.document import parse
 
 _UNITS_MS = {"ns": 1e-6, "us": 1e-3, "µs": 1e-3, "ms": 1.0, "s": 1e3, "m": 6e4, "h": 3.6e6}
 

@@ -12,7 +12,7 @@ from simulator.importers.imported import (
     number,
     rates,
 )
-from simulator.topology.document import parse
+from telemetry.document import parse
 
 _REQUESTS = ("http", "grpc")
 

@@ -12,7 +12,7 @@ from simulator.importers.imported import (
     number,
     rates,
 )
-from simulator.topology.document import parse
+from telemetry.document import parse
 
 
 def read_jaeger(text: str, source: str) -> Imported:

@@ -6,7 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from simulator.topology.document import (
+from simulator.topology.resolved import Topology
+from simulator.topology.sizing import UnboundedLoadError, resolve
+from simulator.topology.specification import TopologySpec
+from telemetry.document import (
     MAX_PROBLEMS,
     DocumentError,
     listed,
@@ -14,10 +17,7 @@ from simulator.topology.document import (
     read,
     suggestion,
 )
-from simulator.topology.keys import Checker
-from simulator.topology.resolved import Topology
-from simulator.topology.sizing import UnboundedLoadError, resolve
-from simulator.topology.specification import TopologySpec
+from telemetry.keys import Checker
 
 MAX_SERVICES = 20_000
 

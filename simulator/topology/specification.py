@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
 from simulator.topology import defaults
-from simulator.topology.keys import Key, Stated
+from telemetry.keys import Key, Stated
 
 MAX_REPLICAS = 10_000
 HOUR_S, DAY_S, HOUR_MS = 3600.0, 86_400.0, 3_600_000.0

@@ -83,17 +83,25 @@ def stop_experiment(experiment_id: str) -> Exchange[list[fault_pb2.Fault]]:
     return list((yield from ask(lambda stubs: stubs.chaos.StopChaos, request)).stopped)
 
 
-def stop_all(*, kill_switch: bool = False) -> Exchange[list[fault_pb2.Fault]]:
-    """End all faults; with the kill switch, no new ones are accepted until it is lifted."""
-    request = chaos_service_pb2.StopChaosRequest(all=True)
+def stop_all(
+    *, kill_switch: bool = False, every_system: bool = False
+) -> Exchange[list[fault_pb2.Fault]]:
+    """End all faults, of one system or of all.
+
+    With the kill switch, no new ones are accepted until it is lifted.
+    """
+    request = chaos_service_pb2.StopChaosRequest(all=True, every_system=every_system)
     if kill_switch:
-        request = chaos_service_pb2.StopChaosRequest(kill_switch=True)
+        request.kill_switch = True
     return list((yield from ask(lambda stubs: stubs.chaos.StopChaos, request)).stopped)
 
 
-def lift_kill_switch() -> Exchange[bool]:
-    """Have the server accept faults again; return whether the kill switch was on."""
-    request = chaos_service_pb2.LiftKillSwitchRequest()
+def lift_kill_switch(*, every_system: bool = False) -> Exchange[bool]:
+    """Have the server accept faults again; return whether the kill switch was on.
+
+    `every_system`: the kill switch for all systems, not the one of a system.
+    """
+    request = chaos_service_pb2.LiftKillSwitchRequest(every_system=every_system)
     return (yield from ask(lambda stubs: stubs.chaos.LiftKillSwitch, request)).lifted
 
 

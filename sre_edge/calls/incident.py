@@ -8,7 +8,7 @@ from sre_edge.calls.descriptors import Call
 from sre_edge.exchange import Exchange, ask
 from sre_edge.v1 import incident_pb2, incident_service_pb2
 
-MAX_SERVICES = 500
+MAX_PAGE = 500
 
 
 def incidents(
@@ -24,11 +24,17 @@ def incidents(
 def slos(
     services: Iterable[str] = (), *, firing: bool = False
 ) -> Exchange[incident_service_pb2.ListSlosResponse]:
-    """Get the error budgets of all services or some, at most 500, or of those that alert."""
+    """Get the error budgets of all services or some, or of those that alert."""
     request = incident_service_pb2.ListSlosRequest(
-        services=services, firing=firing, page_size=MAX_SERVICES
+        services=services, firing=firing, page_size=MAX_PAGE
     )
-    return (yield from ask(lambda stubs: stubs.incident.ListSlos, request))
+    whole = yield from ask(lambda stubs: stubs.incident.ListSlos, request)
+    while whole.next_page_token:
+        request.page_token = whole.next_page_token
+        page = yield from ask(lambda stubs: stubs.incident.ListSlos, request)
+        whole.services.extend(page.services)
+        whole.next_page_token = page.next_page_token
+    return whole
 
 
 class IncidentMethods:

@@ -21,6 +21,7 @@ EXIT_CODES = (
     "Exit codes: 0 success, 1 bad outcome, 2 refused, 3 no server found, 4 token refused, "
     "5 server too old."
 )
+NOT_READY = "SYSTEM_NOT_READY"
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _EXITS = ((Unavailable, EXIT_UNAVAILABLE), (Unauthenticated, EXIT_UNAUTHENTICATED),
@@ -69,9 +70,12 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 def _text(error: SreEdgeError, code: int) -> str:
     known = error.metadata.get("known", "").split(",")
-    name = error.metadata.get("service") or error.metadata.get("version") or ""
-    hints = (did_you_mean(name, known), _HINTS.get(code, ""))
-    return "\n".join(filter(None, (str(error), *hints)))
+    metadata = error.metadata
+    name = metadata.get("service") or metadata.get("version") or metadata.get("system") or ""
+    hint = _HINTS.get(code, "")
+    if error.reason and code == EXIT_UNAVAILABLE:  # there is a server, and it says what is wrong
+        hint = "All systems: sre-edge systems" if error.reason == NOT_READY else ""
+    return "\n".join(filter(None, (str(error), did_you_mean(name, known), hint)))
 
 
 def _json(error: SreEdgeError) -> str:

@@ -37,6 +37,13 @@ def connecting(function: Command) -> Command:
         metavar="HOST:PORT",
         help="Address of the server.",
     )
+    @click.option(
+        "--system",
+        envvar="SRE_EDGE_SYSTEM",
+        show_envvar=True,
+        metavar="ID",
+        help="System to ask about; default: the server's default or only one.",
+    )
     @functools.wraps(function)
     def command(
         address: str,
@@ -44,9 +51,10 @@ def connecting(function: Command) -> Command:
         token_file: str | None,
         cert: str | None,
         key: str | None,
+        system: str | None,
         **arguments: Any,
     ) -> Any:
-        connection = Connection(address, ca, token_file, cert, key)
+        connection = Connection(address, ca, token_file, cert, key, system or "")
         return function(connection=connection, **arguments)
 
     for name, variable, text in reversed(_FILES):

@@ -6,12 +6,13 @@ import json
 import sys
 
 import click
+from click.core import ParameterSource
 from click.shell_completion import get_completion_class
 
 from sre_edge.calls.chaos import fault_kinds
-from sre_edge.cli import catalog, learning, output, records, scenario, watching
+from sre_edge.cli import backup, catalog, learning, output, records, scenario, systems, watching
 from sre_edge.cli.command import EXIT_CODES, Commands, connected
-from sre_edge.cli.values import DOCUMENT, DURATION, FAULT_KIND, SERVICE
+from sre_edge.cli.values import DURATION, FAULT_KIND, SERVICE, TOPOLOGY
 from sre_edge.client import Client
 
 EXPERIMENT_PREFIX = "x-"
@@ -107,17 +108,23 @@ def inject(
     "--kill-switch", "way", flag_value="kill", help="End all faults and accept no new ones."
 )
 @click.option("--lift", "way", flag_value="lift", help="Accept faults again.")
+@click.option("--every-system", is_flag=True, help="With the other options: of all systems.")
 @connected
-def stop(client: Client, identifier: str | None, way: str | None, as_json: bool) -> None:
+def stop(
+    client: Client, identifier: str | None, way: str | None, every_system: bool, as_json: bool
+) -> None:
     """End the fault or the experiment IDENTIFIER, or all; the kill switch also blocks new ones."""
     if (way is None) == (identifier is None):
         raise click.UsageError("expected either IDENTIFIER, --all, --kill-switch or --lift")
+    named = click.get_current_context().get_parameter_source("system")
+    if every_system and (way is None or named is ParameterSource.COMMANDLINE):
+        raise click.UsageError("--every-system: expected no IDENTIFIER and no --system with it")
     if way == "lift":
-        lifted = client.lift_kill_switch()
+        lifted = client.lift_kill_switch(every_system=every_system)
         click.echo(json.dumps({"lifted": lifted}) if as_json else "faults are accepted again")
         return
     if identifier is None:
-        stopped = client.stop_all(kill_switch=way == "kill")
+        stopped = client.stop_all(kill_switch=way == "kill", every_system=every_system)
     elif identifier.startswith(EXPERIMENT_PREFIX):
         stopped = client.stop_experiment(identifier)
     else:
@@ -128,7 +135,8 @@ def stop(client: Client, identifier: str | None, way: str | None, as_json: bool)
         else:
             click.echo(f"stopped {output.fault(fault)}")
     if way == "kill" and not as_json:
-        click.echo("no fault is accepted until: sre-edge stop --lift")
+        everywhere = " --every-system" if every_system else ""
+        click.echo(f"no fault is accepted until: sre-edge stop --lift{everywhere}")
     elif not stopped and not as_json:
         click.echo("no fault is active")
 
@@ -166,9 +174,9 @@ def info(client: Client, as_json: bool) -> None:
 )
 @click.option(
     "--topology",
-    type=DOCUMENT,
+    type=TOPOLOGY,
     metavar="FILE",
-    help="Topology file; default: the present topology.",
+    help="Topology file, or name of a shipped one; default: the present topology.",
 )
 @connected
 def reset(client: Client, seed: int | None, topology: str | None, as_json: bool) -> None:
@@ -177,7 +185,7 @@ def reset(client: Client, seed: int | None, topology: str | None, as_json: bool)
     click.echo(json.dumps({"run_id": run_id}) if as_json else f"new run {run_id}")
 
 
-for module in (watching, catalog, scenario, learning, records):
+for module in (watching, catalog, scenario, learning, records, systems, backup):
     for command in module.COMMANDS:
         main.add_command(command)
 

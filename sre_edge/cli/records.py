@@ -8,6 +8,7 @@ import click
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from sre_edge import outcomes
 from sre_edge.cli import output
 from sre_edge.cli.command import connected
 from sre_edge.cli.values import SERVICE
@@ -47,8 +48,8 @@ def experiments(client: Client, experiment_id: str | None, count: int, as_json: 
     for one in listed:
         outcome = one.outcome
         table.add_row(
-            one.id, one.name, enum_label(experiment_pb2.ExperimentState.Name(one.state)),
-            str(outcome.broken), _lead(outcome.foretold, outcome.lead),
+            one.id, one.name, outcomes.state(one), outcomes.broken(one),
+            _lead(outcome.foretold, outcome.lead),
             _after(outcome, "time_to_first_alarm"), _after(outcome, "time_to_recover"),
         )  # fmt: skip
     output.console.print(table)
@@ -110,8 +111,6 @@ def slo(client: Client, services: tuple[str, ...], firing: bool, as_json: bool) 
                 number(100.0 * one.budget_left, "%"), *rates, ", ".join(alerts),
             )  # fmt: skip
     output.console.print(table)
-    if answer.next_page_token:
-        output.console.print("there are more services; name some, or use --firing")
 
 
 COMMANDS: tuple[click.Command, ...] = (experiments, incidents, slo)
@@ -120,8 +119,9 @@ COMMANDS: tuple[click.Command, ...] = (experiments, incidents, slo)
 def show_experiment(found: experiment_pb2.Experiment) -> None:
     """Show the faults of an experiment and its outcome."""
     outcome = found.outcome
-    state = enum_label(experiment_pb2.ExperimentState.Name(found.state))
-    output.console.print(f"{found.id}: {found.name}, {state}")
+    output.console.print(f"{found.id}: {found.name}, {outcomes.state(found)}")
+    if outcomes.cut_short(found):
+        output.console.print("its run ended first: what follows was seen until then")
     for fault in found.faults:
         output.console.print(f"  {_time(fault.start_time)}  {output.fault(fault)}")
     heads = ("broke", "at", "foretold", "last breach", "budget spent", "also under")
@@ -136,7 +136,7 @@ def show_experiment(found: experiment_pb2.Experiment) -> None:
     if outcome.broke:
         output.console.print(table)
     else:
-        output.console.print("nothing broke")
+        output.console.print(f"broke: {outcomes.broken(found)}")
     output.console.print(f"first alarm after: {_after(outcome, 'time_to_first_alarm')}")
     output.console.print(f"foretold: {_lead(outcome.foretold, outcome.lead)}")
     output.console.print(f"recovered after: {_after(outcome, 'time_to_recover')}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import click
 from click.shell_completion import CompletionItem
@@ -67,6 +68,49 @@ class DocumentType(click.ParamType[str]):
             self.fail(f"{path}: expected text in UTF-8", param, ctx)
 
 
+def _asked(ctx: click.Context) -> Client:
+    """Make the client of a command whose values are being completed."""
+    given = ctx.params
+    connection = Connection(
+        given.get("address") or TARGET, given.get("ca"), given.get("token_file"),
+        given.get("cert"), given.get("key"), given.get("system") or "",
+    )  # fmt: skip
+    return Client(connection, timeout_s=COMPLETION_TIMEOUT_S)
+
+
+class SystemType(click.ParamType[str]):
+    """Id of a system; the server's ids complete it."""
+
+    name = "system"
+
+    def shell_complete(
+        self,
+        ctx: click.Context,
+        param: click.Parameter,  # noqa: ARG002
+        incomplete: str,
+    ) -> list[CompletionItem]:
+        """Ask the server for its systems; none if it does not answer at once."""
+        try:
+            with _asked(ctx) as client:
+                ids = [system.id for system in client.systems()]
+        except SreEdgeError:
+            return []
+        return [CompletionItem(one) for one in ids if one.startswith(incomplete)]
+
+
+class TopologyType(DocumentType):
+    """Text of a topology file, or the name of a topology that the server knows."""
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> str:
+        """Read the file; what looks like a name and is no file stands for itself."""
+        name = str(value)
+        if re.fullmatch(r"[a-z0-9][a-z0-9-]*", name) and not Path(name).exists():
+            return name
+        return super().convert(value, param, ctx)
+
+
 class ServiceType(click.ParamType[str]):
     """Name of a service; the server's names complete it."""
 
@@ -79,13 +123,8 @@ class ServiceType(click.ParamType[str]):
         incomplete: str,
     ) -> list[CompletionItem]:
         """Ask the server for its services; none if it does not answer at once."""
-        given = ctx.params
-        connection = Connection(
-            given.get("address") or TARGET, given.get("ca"), given.get("token_file"),
-            given.get("cert"), given.get("key"),
-        )  # fmt: skip
         try:
-            with Client(connection, timeout_s=COMPLETION_TIMEOUT_S) as client:
+            with _asked(ctx) as client:
                 names = [service.name for service in client.topology().services]
         except SreEdgeError:
             return []
@@ -96,3 +135,5 @@ DOCUMENT = DocumentType()
 DURATION = DurationType()
 FAULT_KIND = FaultKindType()
 SERVICE = ServiceType()
+SYSTEM = SystemType()
+TOPOLOGY = TopologyType()

@@ -16,9 +16,13 @@ from sre_edge.v1 import (
     incident_service_pb2,
     prediction_service_pb2,
     simulation_service_pb2,
+    system_service_pb2,
 )
 
-_FILES = (simulation_service_pb2, chaos_service_pb2, prediction_service_pb2, incident_service_pb2)
+_FILES = (
+    simulation_service_pb2, chaos_service_pb2, prediction_service_pb2, incident_service_pb2,
+    system_service_pb2,
+)  # fmt: skip
 _METHODS = {
     f"/{service.full_name}/{method.name}": method
     for file in _FILES

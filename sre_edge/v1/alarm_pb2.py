@@ -27,7 +27,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from sre_edge.v1 import prediction_pb2 as sre__edge_dot_v1_dot_prediction__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17sre_edge/v1/alarm.proto\x12\x0bsre_edge.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1csre_edge/v1/prediction.proto\"\xe2\x02\n\x05\x41larm\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06run_id\x18\x02 \x01(\t\x12\x0f\n\x07service\x18\x03 \x01(\t\x12.\n\nraise_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0bprobability\x18\x06 \x01(\x01\x12\x1b\n\x13highest_probability\x18\x07 \x01(\x01\x12\x30\n\rincident_type\x18\x08 \x01(\x0e\x32\x19.sre_edge.v1.IncidentType\x12\x15\n\rmodel_version\x18\t \x01(\t\x12*\n\x07outcome\x18\n \x01(\x0e\x32\x19.sre_edge.v1.AlarmOutcome\x12\'\n\x04lead\x18\x0b \x01(\x0b\x32\x19.google.protobuf.Duration*\xd5\x01\n\x0c\x41larmOutcome\x12\x1d\n\x19\x41LARM_OUTCOME_UNSPECIFIED\x10\x00\x12\x19\n\x15\x41LARM_OUTCOME_PENDING\x10\x01\x12\x1a\n\x16\x41LARM_OUTCOME_FORETOLD\x10\x02\x12\x17\n\x13\x41LARM_OUTCOME_FALSE\x10\x03\x12\x16\n\x12\x41LARM_OUTCOME_LATE\x10\x04\x12\x1b\n\x17\x41LARM_OUTCOME_RUN_ENDED\x10\x05\x12!\n\x1d\x41LARM_OUTCOME_SERVICE_REMOVED\x10\x06\x42O\n\x0e\x64\x65v.sreedge.v1P\x01Z;github.com/sre-edge/sre-edge/clients/go/sreedgev1;sreedgev1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17sre_edge/v1/alarm.proto\x12\x0bsre_edge.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1csre_edge/v1/prediction.proto\"\xf2\x02\n\x05\x41larm\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06run_id\x18\x02 \x01(\t\x12\x0f\n\x07service\x18\x03 \x01(\t\x12.\n\nraise_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0bprobability\x18\x06 \x01(\x01\x12\x1b\n\x13highest_probability\x18\x07 \x01(\x01\x12\x30\n\rincident_type\x18\x08 \x01(\x0e\x32\x19.sre_edge.v1.IncidentType\x12\x15\n\rmodel_version\x18\t \x01(\t\x12*\n\x07outcome\x18\n \x01(\x0e\x32\x19.sre_edge.v1.AlarmOutcome\x12\'\n\x04lead\x18\x0b \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0e\n\x06system\x18\x0c \x01(\t*\xd5\x01\n\x0c\x41larmOutcome\x12\x1d\n\x19\x41LARM_OUTCOME_UNSPECIFIED\x10\x00\x12\x19\n\x15\x41LARM_OUTCOME_PENDING\x10\x01\x12\x1a\n\x16\x41LARM_OUTCOME_FORETOLD\x10\x02\x12\x17\n\x13\x41LARM_OUTCOME_FALSE\x10\x03\x12\x16\n\x12\x41LARM_OUTCOME_LATE\x10\x04\x12\x1b\n\x17\x41LARM_OUTCOME_RUN_ENDED\x10\x05\x12!\n\x1d\x41LARM_OUTCOME_SERVICE_REMOVED\x10\x06\x42O\n\x0e\x64\x65v.sreedge.v1P\x01Z;github.com/sre-edge/sre-edge/clients/go/sreedgev1;sreedgev1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,8 +35,8 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'sre_edge.v1.alarm_pb2', _gl
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\016dev.sreedge.v1P\001Z;github.com/sre-edge/sre-edge/clients/go/sreedgev1;sreedgev1'
-  _globals['_ALARMOUTCOME']._serialized_start=493
-  _globals['_ALARMOUTCOME']._serialized_end=706
+  _globals['_ALARMOUTCOME']._serialized_start=509
+  _globals['_ALARMOUTCOME']._serialized_end=722
   _globals['_ALARM']._serialized_start=136
-  _globals['_ALARM']._serialized_end=490
+  _globals['_ALARM']._serialized_end=506
 # @@protoc_insertion_point(module_scope)

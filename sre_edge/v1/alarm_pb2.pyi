@@ -91,6 +91,7 @@ class Alarm(_message.Message):
     MODEL_VERSION_FIELD_NUMBER: _builtins.int
     OUTCOME_FIELD_NUMBER: _builtins.int
     LEAD_FIELD_NUMBER: _builtins.int
+    SYSTEM_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Identifier, unique over all runs."""
     run_id: _builtins.str
@@ -107,6 +108,8 @@ class Alarm(_message.Message):
     """Version of the model that raised it."""
     outcome: Global___AlarmOutcome.ValueType
     """How the alarm turned out."""
+    system: _builtins.str
+    """Id of the system that it belongs to."""
     @_builtins.property
     def raise_time(self) -> _timestamp_pb2.Timestamp:
         """When it was raised, the end of the interval whose prediction raised it, simulated clock."""
@@ -135,10 +138,11 @@ class Alarm(_message.Message):
         model_version: _builtins.str = ...,
         outcome: Global___AlarmOutcome.ValueType = ...,
         lead: _duration_pb2.Duration | None = ...,
+        system: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "lead", b"lead", "raise_time", b"raise_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "highest_probability", b"highest_probability", "id", b"id", "incident_type", b"incident_type", "lead", b"lead", "model_version", b"model_version", "outcome", b"outcome", "probability", b"probability", "raise_time", b"raise_time", "run_id", b"run_id", "service", b"service"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "highest_probability", b"highest_probability", "id", b"id", "incident_type", b"incident_type", "lead", b"lead", "model_version", b"model_version", "outcome", b"outcome", "probability", b"probability", "raise_time", b"raise_time", "run_id", b"run_id", "service", b"service", "system", b"system"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -27,7 +27,7 @@ from sre_edge.v1 import experiment_pb2 as sre__edge_dot_v1_dot_experiment__pb2
 from sre_edge.v1 import fault_pb2 as sre__edge_dot_v1_dot_fault__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fsre_edge/v1/chaos_service.proto\x12\x0bsre_edge.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1csre_edge/v1/experiment.proto\x1a\x17sre_edge/v1/fault.proto\"\xf8\x01\n\x12InjectChaosRequest\x12\x0e\n\x06target\x18\x01 \x01(\t\x12$\n\x04kind\x18\x02 \x01(\x0e\x32\x16.sre_edge.v1.FaultKind\x12+\n\x08\x64uration\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x16\n\tintensity\x18\x04 \x01(\x01H\x00\x88\x01\x01\x12\'\n\x04ramp\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\x05share\x18\x06 \x01(\x01H\x01\x88\x01\x01\x12\x12\n\nrequest_id\x18\x07 \x01(\tB\x0c\n\n_intensityB\x08\n\x06_share\"8\n\x13InjectChaosResponse\x12!\n\x05\x66\x61ult\x18\x01 \x01(\x0b\x32\x12.sre_edge.v1.Fault\"n\n\x10StopChaosRequest\x12\x12\n\x08\x66\x61ult_id\x18\x01 \x01(\tH\x00\x12\r\n\x03\x61ll\x18\x02 \x01(\x08H\x00\x12\x17\n\rexperiment_id\x18\x03 \x01(\tH\x00\x12\x15\n\x0bkill_switch\x18\x04 \x01(\x08H\x00\x42\x07\n\x05which\"8\n\x11StopChaosResponse\x12#\n\x07stopped\x18\x01 \x03(\x0b\x32\x12.sre_edge.v1.Fault\"\x17\n\x15LiftKillSwitchRequest\"(\n\x16LiftKillSwitchResponse\x12\x0e\n\x06lifted\x18\x01 \x01(\x08\":\n\x12RunScenarioRequest\x12\x10\n\x08\x64ocument\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"B\n\x13RunScenarioResponse\x12+\n\nexperiment\x18\x01 \x01(\x0b\x32\x17.sre_edge.v1.Experiment\"?\n\x16ListExperimentsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"`\n\x17ListExperimentsResponse\x12,\n\x0b\x65xperiments\x18\x01 \x03(\x0b\x32\x17.sre_edge.v1.Experiment\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"-\n\x14GetExperimentRequest\x12\x15\n\rexperiment_id\x18\x01 \x01(\t\"D\n\x15GetExperimentResponse\x12+\n\nexperiment\x18\x01 \x01(\x0b\x32\x17.sre_edge.v1.Experiment2\x8f\x04\n\x0c\x43haosService\x12P\n\x0bInjectChaos\x12\x1f.sre_edge.v1.InjectChaosRequest\x1a .sre_edge.v1.InjectChaosResponse\x12J\n\tStopChaos\x12\x1d.sre_edge.v1.StopChaosRequest\x1a\x1e.sre_edge.v1.StopChaosResponse\x12Y\n\x0eLiftKillSwitch\x12\".sre_edge.v1.LiftKillSwitchRequest\x1a#.sre_edge.v1.LiftKillSwitchResponse\x12P\n\x0bRunScenario\x12\x1f.sre_edge.v1.RunScenarioRequest\x1a .sre_edge.v1.RunScenarioResponse\x12\\\n\x0fListExperiments\x12#.sre_edge.v1.ListExperimentsRequest\x1a$.sre_edge.v1.ListExperimentsResponse\x12V\n\rGetExperiment\x12!.sre_edge.v1.GetExperimentRequest\x1a\".sre_edge.v1.GetExperimentResponseBO\n\x0e\x64\x65v.sreedge.v1P\x01Z;github.com/sre-edge/sre-edge/clients/go/sreedgev1;sreedgev1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fsre_edge/v1/chaos_service.proto\x12\x0bsre_edge.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1csre_edge/v1/experiment.proto\x1a\x17sre_edge/v1/fault.proto\"\x88\x02\n\x12InjectChaosRequest\x12\x0e\n\x06target\x18\x01 \x01(\t\x12$\n\x04kind\x18\x02 \x01(\x0e\x32\x16.sre_edge.v1.FaultKind\x12+\n\x08\x64uration\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x16\n\tintensity\x18\x04 \x01(\x01H\x00\x88\x01\x01\x12\'\n\x04ramp\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\x05share\x18\x06 \x01(\x01H\x01\x88\x01\x01\x12\x12\n\nrequest_id\x18\x07 \x01(\t\x12\x0e\n\x06system\x18\x0f \x01(\tB\x0c\n\n_intensityB\x08\n\x06_share\"8\n\x13InjectChaosResponse\x12!\n\x05\x66\x61ult\x18\x01 \x01(\x0b\x32\x12.sre_edge.v1.Fault\"\x94\x01\n\x10StopChaosRequest\x12\x12\n\x08\x66\x61ult_id\x18\x01 \x01(\tH\x00\x12\r\n\x03\x61ll\x18\x02 \x01(\x08H\x00\x12\x17\n\rexperiment_id\x18\x03 \x01(\tH\x00\x12\x15\n\x0bkill_switch\x18\x04 \x01(\x08H\x00\x12\x14\n\x0c\x65very_system\x18\x05 \x01(\x08\x12\x0e\n\x06system\x18\x0f \x01(\tB\x07\n\x05which\"8\n\x11StopChaosResponse\x12#\n\x07stopped\x18\x01 \x03(\x0b\x32\x12.sre_edge.v1.Fault\"=\n\x15LiftKillSwitchRequest\x12\x14\n\x0c\x65very_system\x18\x01 \x01(\x08\x12\x0e\n\x06system\x18\x0f \x01(\t\"(\n\x16LiftKillSwitchResponse\x12\x0e\n\x06lifted\x18\x01 \x01(\x08\"J\n\x12RunScenarioRequest\x12\x10\n\x08\x64ocument\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\x0e\n\x06system\x18\x0f \x01(\t\"B\n\x13RunScenarioResponse\x12+\n\nexperiment\x18\x01 \x01(\x0b\x32\x17.sre_edge.v1.Experiment\"O\n\x16ListExperimentsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x0e\n\x06system\x18\x0f \x01(\t\"`\n\x17ListExperimentsResponse\x12,\n\x0b\x65xperiments\x18\x01 \x03(\x0b\x32\x17.sre_edge.v1.Experiment\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"=\n\x14GetExperimentRequest\x12\x15\n\rexperiment_id\x18\x01 \x01(\t\x12\x0e\n\x06system\x18\x0f \x01(\t\"D\n\x15GetExperimentResponse\x12+\n\nexperiment\x18\x01 \x01(\x0b\x32\x17.sre_edge.v1.Experiment2\x8f\x04\n\x0c\x43haosService\x12P\n\x0bInjectChaos\x12\x1f.sre_edge.v1.InjectChaosRequest\x1a .sre_edge.v1.InjectChaosResponse\x12J\n\tStopChaos\x12\x1d.sre_edge.v1.StopChaosRequest\x1a\x1e.sre_edge.v1.StopChaosResponse\x12Y\n\x0eLiftKillSwitch\x12\".sre_edge.v1.LiftKillSwitchRequest\x1a#.sre_edge.v1.LiftKillSwitchResponse\x12P\n\x0bRunScenario\x12\x1f.sre_edge.v1.RunScenarioRequest\x1a .sre_edge.v1.RunScenarioResponse\x12\\\n\x0fListExperiments\x12#.sre_edge.v1.ListExperimentsRequest\x1a$.sre_edge.v1.ListExperimentsResponse\x12V\n\rGetExperiment\x12!.sre_edge.v1.GetExperimentRequest\x1a\".sre_edge.v1.GetExperimentResponseBO\n\x0e\x64\x65v.sreedge.v1P\x01Z;github.com/sre-edge/sre-edge/clients/go/sreedgev1;sreedgev1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,29 +36,29 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\016dev.sreedge.v1P\001Z;github.com/sre-edge/sre-edge/clients/go/sreedgev1;sreedgev1'
   _globals['_INJECTCHAOSREQUEST']._serialized_start=136
-  _globals['_INJECTCHAOSREQUEST']._serialized_end=384
-  _globals['_INJECTCHAOSRESPONSE']._serialized_start=386
-  _globals['_INJECTCHAOSRESPONSE']._serialized_end=442
-  _globals['_STOPCHAOSREQUEST']._serialized_start=444
-  _globals['_STOPCHAOSREQUEST']._serialized_end=554
-  _globals['_STOPCHAOSRESPONSE']._serialized_start=556
-  _globals['_STOPCHAOSRESPONSE']._serialized_end=612
-  _globals['_LIFTKILLSWITCHREQUEST']._serialized_start=614
-  _globals['_LIFTKILLSWITCHREQUEST']._serialized_end=637
-  _globals['_LIFTKILLSWITCHRESPONSE']._serialized_start=639
-  _globals['_LIFTKILLSWITCHRESPONSE']._serialized_end=679
-  _globals['_RUNSCENARIOREQUEST']._serialized_start=681
-  _globals['_RUNSCENARIOREQUEST']._serialized_end=739
-  _globals['_RUNSCENARIORESPONSE']._serialized_start=741
-  _globals['_RUNSCENARIORESPONSE']._serialized_end=807
-  _globals['_LISTEXPERIMENTSREQUEST']._serialized_start=809
-  _globals['_LISTEXPERIMENTSREQUEST']._serialized_end=872
-  _globals['_LISTEXPERIMENTSRESPONSE']._serialized_start=874
-  _globals['_LISTEXPERIMENTSRESPONSE']._serialized_end=970
-  _globals['_GETEXPERIMENTREQUEST']._serialized_start=972
-  _globals['_GETEXPERIMENTREQUEST']._serialized_end=1017
-  _globals['_GETEXPERIMENTRESPONSE']._serialized_start=1019
-  _globals['_GETEXPERIMENTRESPONSE']._serialized_end=1087
-  _globals['_CHAOSSERVICE']._serialized_start=1090
-  _globals['_CHAOSSERVICE']._serialized_end=1617
+  _globals['_INJECTCHAOSREQUEST']._serialized_end=400
+  _globals['_INJECTCHAOSRESPONSE']._serialized_start=402
+  _globals['_INJECTCHAOSRESPONSE']._serialized_end=458
+  _globals['_STOPCHAOSREQUEST']._serialized_start=461
+  _globals['_STOPCHAOSREQUEST']._serialized_end=609
+  _globals['_STOPCHAOSRESPONSE']._serialized_start=611
+  _globals['_STOPCHAOSRESPONSE']._serialized_end=667
+  _globals['_LIFTKILLSWITCHREQUEST']._serialized_start=669
+  _globals['_LIFTKILLSWITCHREQUEST']._serialized_end=730
+  _globals['_LIFTKILLSWITCHRESPONSE']._serialized_start=732
+  _globals['_LIFTKILLSWITCHRESPONSE']._serialized_end=772
+  _globals['_RUNSCENARIOREQUEST']._serialized_start=774
+  _globals['_RUNSCENARIOREQUEST']._serialized_end=848
+  _globals['_RUNSCENARIORESPONSE']._serialized_start=850
+  _globals['_RUNSCENARIORESPONSE']._serialized_end=916
+  _globals['_LISTEXPERIMENTSREQUEST']._serialized_start=918
+  _globals['_LISTEXPERIMENTSREQUEST']._serialized_end=997
+  _globals['_LISTEXPERIMENTSRESPONSE']._serialized_start=999
+  _globals['_LISTEXPERIMENTSRESPONSE']._serialized_end=1095
+  _globals['_GETEXPERIMENTREQUEST']._serialized_start=1097
+  _globals['_GETEXPERIMENTREQUEST']._serialized_end=1158
+  _globals['_GETEXPERIMENTRESPONSE']._serialized_start=1160
+  _globals['_GETEXPERIMENTRESPONSE']._serialized_end=1228
+  _globals['_CHAOSSERVICE']._serialized_start=1231
+  _globals['_CHAOSSERVICE']._serialized_end=1758
 # @@protoc_insertion_point(module_scope)

@@ -34,6 +34,7 @@ class InjectChaosRequest(_message.Message):
     RAMP_FIELD_NUMBER: _builtins.int
     SHARE_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    SYSTEM_FIELD_NUMBER: _builtins.int
     target: _builtins.str
     """Service, or "caller->callee" for a partition of one edge. Required, except for
     FAULT_KIND_CASCADE_FAILURE, whose default is the service that most others depend on.
@@ -49,6 +50,8 @@ class InjectChaosRequest(_message.Message):
     identifier and content in the same run injects nothing and gets the same answer; with
     different content it is refused. Empty: every request is a new one.
     """
+    system: _builtins.str
+    """Id of the system that the request is for. Empty: the default system, or the only one."""
     @_builtins.property
     def duration(self) -> _duration_pb2.Duration:
         """How long the fault acts, ramp included, simulated time; greater than 0, at most 1 h. Required."""
@@ -69,10 +72,11 @@ class InjectChaosRequest(_message.Message):
         ramp: _duration_pb2.Duration | None = ...,
         share: _builtins.float | None = ...,
         request_id: _builtins.str = ...,
+        system: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_intensity", b"_intensity", "_share", b"_share", "duration", b"duration", "intensity", b"intensity", "ramp", b"ramp", "share", b"share"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_intensity", b"_intensity", "_share", b"_share", "duration", b"duration", "intensity", b"intensity", "kind", b"kind", "ramp", b"ramp", "request_id", b"request_id", "share", b"share", "target", b"target"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_intensity", b"_intensity", "_share", b"_share", "duration", b"duration", "intensity", b"intensity", "kind", b"kind", "ramp", b"ramp", "request_id", b"request_id", "share", b"share", "system", b"system", "target", b"target"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__intensity: _TypeAlias = _typing.Literal["intensity"]  # noqa: Y015
     _WhichOneofArgType__intensity: _TypeAlias = _typing.Literal["_intensity", b"_intensity"]  # noqa: Y015
@@ -119,6 +123,8 @@ class StopChaosRequest(_message.Message):
     ALL_FIELD_NUMBER: _builtins.int
     EXPERIMENT_ID_FIELD_NUMBER: _builtins.int
     KILL_SWITCH_FIELD_NUMBER: _builtins.int
+    EVERY_SYSTEM_FIELD_NUMBER: _builtins.int
+    SYSTEM_FIELD_NUMBER: _builtins.int
     fault_id: _builtins.str
     """Identifier of the fault."""
     all: _builtins.bool
@@ -129,6 +135,12 @@ class StopChaosRequest(_message.Message):
     """True: end all faults, and accept no new ones until LiftKillSwitch, even after a reset or a
     restart. False is refused with INVALID_ARGUMENT.
     """
+    every_system: _builtins.bool
+    """True, with `all` or `kill_switch`: of all systems. The kill switch for all systems stands above
+    their own ones, and also holds for systems that are added later. `system` must be empty then.
+    """
+    system: _builtins.str
+    """Id of the system that the request is for. Empty: the default system, or the only one."""
     def __init__(
         self,
         *,
@@ -136,10 +148,12 @@ class StopChaosRequest(_message.Message):
         all: _builtins.bool = ...,
         experiment_id: _builtins.str = ...,
         kill_switch: _builtins.bool = ...,
+        every_system: _builtins.bool = ...,
+        system: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["all", b"all", "experiment_id", b"experiment_id", "fault_id", b"fault_id", "kill_switch", b"kill_switch", "which", b"which"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["all", b"all", "experiment_id", b"experiment_id", "fault_id", b"fault_id", "kill_switch", b"kill_switch", "which", b"which"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["all", b"all", "every_system", b"every_system", "experiment_id", b"experiment_id", "fault_id", b"fault_id", "kill_switch", b"kill_switch", "system", b"system", "which", b"which"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_which: _TypeAlias = _typing.Literal["fault_id", "all", "experiment_id", "kill_switch"]  # noqa: Y015
     _WhichOneofArgType_which: _TypeAlias = _typing.Literal["which", b"which"]  # noqa: Y015
@@ -179,12 +193,23 @@ class LiftKillSwitchRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    EVERY_SYSTEM_FIELD_NUMBER: _builtins.int
+    SYSTEM_FIELD_NUMBER: _builtins.int
+    every_system: _builtins.bool
+    """True: lift the kill switch for all systems; those of single systems stay on. False: lift that
+    of one system. `system` must be empty with it.
+    """
+    system: _builtins.str
+    """Id of the system that the request is for. Empty: the default system, or the only one."""
     def __init__(
         self,
+        *,
+        every_system: _builtins.bool = ...,
+        system: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["every_system", b"every_system", "system", b"system"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -220,21 +245,25 @@ class RunScenarioRequest(_message.Message):
 
     DOCUMENT_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    SYSTEM_FIELD_NUMBER: _builtins.int
     document: _builtins.str
     """Scenario document, YAML or JSON, with one scenario, at most 65536 characters; the times of its
     faults count from now. A load is refused: a running system keeps its own. Required.
     """
     request_id: _builtins.str
     """As in InjectChaosRequest."""
+    system: _builtins.str
+    """Id of the system that the request is for. Empty: the default system, or the only one."""
     def __init__(
         self,
         *,
         document: _builtins.str = ...,
         request_id: _builtins.str = ...,
+        system: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["document", b"document", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["document", b"document", "request_id", b"request_id", "system", b"system"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -272,19 +301,23 @@ class ListExperimentsRequest(_message.Message):
 
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    SYSTEM_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """Experiments per page, at least 0; more than 500 counts as 500. Unset or 0: 50."""
     page_token: _builtins.str
     """`next_page_token` of the previous page. Empty: the first page."""
+    system: _builtins.str
+    """Id of the system that the request is for. Empty: the default system, or the only one."""
     def __init__(
         self,
         *,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        system: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "system", b"system"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -325,16 +358,20 @@ class GetExperimentRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     EXPERIMENT_ID_FIELD_NUMBER: _builtins.int
+    SYSTEM_FIELD_NUMBER: _builtins.int
     experiment_id: _builtins.str
     """Identifier of the experiment. Required."""
+    system: _builtins.str
+    """Id of the system that the request is for. Empty: the default system, or the only one."""
     def __init__(
         self,
         *,
         experiment_id: _builtins.str = ...,
+        system: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["experiment_id", b"experiment_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["experiment_id", b"experiment_id", "system", b"system"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

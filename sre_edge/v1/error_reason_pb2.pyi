@@ -118,6 +118,39 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The source of this system cannot do what was asked for. FAILED_PRECONDITION.
     Example: {"reason":"NOT_SUPPORTED_BY_SOURCE","domain":"sre-edge","metadata":{"what":"faults"}}
     """
+    ERROR_REASON_UNKNOWN_SYSTEM: _ErrorReason.ValueType  # 24
+    """No system has this id; the metadata holds the id asked for and the known ones. NOT_FOUND.
+    Example: {"reason":"UNKNOWN_SYSTEM","domain":"sre-edge","metadata":{"system":"shop-us","known":"rehearsal,shop-eu"}}
+    """
+    ERROR_REASON_WHICH_SYSTEM: _ErrorReason.ValueType  # 25
+    """The request names no system, there are several, and none of them is the default; the metadata
+    holds their ids. INVALID_ARGUMENT.
+    Example: {"reason":"WHICH_SYSTEM","domain":"sre-edge","metadata":{"known":"rehearsal,shop-eu"}}
+    """
+    ERROR_REASON_SYSTEM_NOT_READY: _ErrorReason.ValueType  # 26
+    """The system is starting or has failed, so it has no data yet; the message says why. UNAVAILABLE.
+    Example: {"reason":"SYSTEM_NOT_READY","domain":"sre-edge","metadata":{"system":"shop-eu"}}
+    """
+    ERROR_REASON_SYSTEM_EXISTS: _ErrorReason.ValueType  # 27
+    """A system has this id already. ALREADY_EXISTS.
+    Example: {"reason":"SYSTEM_EXISTS","domain":"sre-edge","metadata":{"system":"shop-eu"}}
+    """
+    ERROR_REASON_TOO_MANY_SYSTEMS: _ErrorReason.ValueType  # 28
+    """The server watches no more systems. RESOURCE_EXHAUSTED.
+    Example: {"reason":"TOO_MANY_SYSTEMS","domain":"sre-edge","metadata":{"limit":"500"}}
+    """
+    ERROR_REASON_SYSTEM_OF_FILE: _ErrorReason.ValueType  # 29
+    """The system comes from the systems file or the settings, and is removed there. FAILED_PRECONDITION.
+    Example: {"reason":"SYSTEM_OF_FILE","domain":"sre-edge","metadata":{"system":"shop-eu"}}
+    """
+    ERROR_REASON_SYSTEM_IN_USE: _ErrorReason.ValueType  # 30
+    """The system is watched, so its records are not deleted. FAILED_PRECONDITION.
+    Example: {"reason":"SYSTEM_IN_USE","domain":"sre-edge","metadata":{"system":"shop-eu"}}
+    """
+    ERROR_REASON_REQUEST_TOO_LARGE: _ErrorReason.ValueType  # 31
+    """The request is larger than this call allows. RESOURCE_EXHAUSTED.
+    Example: {"reason":"REQUEST_TOO_LARGE","domain":"sre-edge","metadata":{"limit":"1048576"}}
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason is the `reason` of the `google.rpc.ErrorInfo` in every error, by its name
@@ -219,5 +252,38 @@ Example: {"reason":"REQUEST_ID_REUSED","domain":"sre-edge","metadata":{"request_
 ERROR_REASON_NOT_SUPPORTED_BY_SOURCE: ErrorReason.ValueType  # 23
 """The source of this system cannot do what was asked for. FAILED_PRECONDITION.
 Example: {"reason":"NOT_SUPPORTED_BY_SOURCE","domain":"sre-edge","metadata":{"what":"faults"}}
+"""
+ERROR_REASON_UNKNOWN_SYSTEM: ErrorReason.ValueType  # 24
+"""No system has this id; the metadata holds the id asked for and the known ones. NOT_FOUND.
+Example: {"reason":"UNKNOWN_SYSTEM","domain":"sre-edge","metadata":{"system":"shop-us","known":"rehearsal,shop-eu"}}
+"""
+ERROR_REASON_WHICH_SYSTEM: ErrorReason.ValueType  # 25
+"""The request names no system, there are several, and none of them is the default; the metadata
+holds their ids. INVALID_ARGUMENT.
+Example: {"reason":"WHICH_SYSTEM","domain":"sre-edge","metadata":{"known":"rehearsal,shop-eu"}}
+"""
+ERROR_REASON_SYSTEM_NOT_READY: ErrorReason.ValueType  # 26
+"""The system is starting or has failed, so it has no data yet; the message says why. UNAVAILABLE.
+Example: {"reason":"SYSTEM_NOT_READY","domain":"sre-edge","metadata":{"system":"shop-eu"}}
+"""
+ERROR_REASON_SYSTEM_EXISTS: ErrorReason.ValueType  # 27
+"""A system has this id already. ALREADY_EXISTS.
+Example: {"reason":"SYSTEM_EXISTS","domain":"sre-edge","metadata":{"system":"shop-eu"}}
+"""
+ERROR_REASON_TOO_MANY_SYSTEMS: ErrorReason.ValueType  # 28
+"""The server watches no more systems. RESOURCE_EXHAUSTED.
+Example: {"reason":"TOO_MANY_SYSTEMS","domain":"sre-edge","metadata":{"limit":"500"}}
+"""
+ERROR_REASON_SYSTEM_OF_FILE: ErrorReason.ValueType  # 29
+"""The system comes from the systems file or the settings, and is removed there. FAILED_PRECONDITION.
+Example: {"reason":"SYSTEM_OF_FILE","domain":"sre-edge","metadata":{"system":"shop-eu"}}
+"""
+ERROR_REASON_SYSTEM_IN_USE: ErrorReason.ValueType  # 30
+"""The system is watched, so its records are not deleted. FAILED_PRECONDITION.
+Example: {"reason":"SYSTEM_IN_USE","domain":"sre-edge","metadata":{"system":"shop-eu"}}
+"""
+ERROR_REASON_REQUEST_TOO_LARGE: ErrorReason.ValueType  # 31
+"""The request is larger than this call allows. RESOURCE_EXHAUSTED.
+Example: {"reason":"REQUEST_TOO_LARGE","domain":"sre-edge","metadata":{"limit":"1048576"}}
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

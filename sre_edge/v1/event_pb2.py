@@ -30,7 +30,7 @@ from sre_edge.v1 import slo_pb2 as sre__edge_dot_v1_dot_slo__pb2
 from sre_edge.v1 import snapshot_pb2 as sre__edge_dot_v1_dot_snapshot__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17sre_edge/v1/event.proto\x12\x0bsre_edge.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17sre_edge/v1/alarm.proto\x1a\x17sre_edge/v1/fault.proto\x1a\x1asre_edge/v1/incident.proto\x1a\x15sre_edge/v1/slo.proto\x1a\x1asre_edge/v1/snapshot.proto\"/\n\x0b\x45ventCursor\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x10\n\x08sequence\x18\x02 \x01(\x04\"\xca\x04\n\x05\x45vent\x12(\n\x06\x63ursor\x18\x01 \x01(\x0b\x32\x18.sre_edge.v1.EventCursor\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rproduced_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12$\n\x04kind\x18\x04 \x01(\x0e\x32\x16.sre_edge.v1.EventKind\x12\x10\n\x08services\x18\x05 \x03(\t\x12\x0c\n\x04text\x18\x06 \x01(\t\x12#\n\x05\x66\x61ult\x18\x07 \x01(\x0b\x32\x12.sre_edge.v1.FaultH\x00\x12\x32\n\rstatus_change\x18\x08 \x01(\x0b\x32\x19.sre_edge.v1.StatusChangeH\x00\x12#\n\x05\x61larm\x18\t \x01(\x0b\x32\x12.sre_edge.v1.AlarmH\x00\x12*\n\tslo_alert\x18\n \x01(\x0b\x32\x15.sre_edge.v1.SloAlertH\x00\x12)\n\x08incident\x18\x0b \x01(\x0b\x32\x15.sre_edge.v1.IncidentH\x00\x12*\n\trun_start\x18\x0c \x01(\x0b\x32\x15.sre_edge.v1.RunStartH\x00\x12\x30\n\x0cmodel_change\x18\r \x01(\x0b\x32\x18.sre_edge.v1.ModelChangeH\x00\x12\x36\n\x0ftopology_change\x18\x0e \x01(\x0b\x32\x1b.sre_edge.v1.TopologyChangeH\x00\x42\t\n\x07subject\"W\n\x0cStatusChange\x12#\n\x06\x62\x65\x66ore\x18\x01 \x01(\x0e\x32\x13.sre_edge.v1.Status\x12\"\n\x05\x61\x66ter\x18\x02 \x01(\x0e\x32\x13.sre_edge.v1.Status\"*\n\x08RunStart\x12\x10\n\x08topology\x18\x01 \x01(\t\x12\x0c\n\x04seed\x18\x02 \x01(\x04\"0\n\x0eTopologyChange\x12\r\n\x05\x61\x64\x64\x65\x64\x18\x01 \x03(\t\x12\x0f\n\x07removed\x18\x02 \x03(\t\"$\n\x0bModelChange\x12\x15\n\rmodel_version\x18\x01 \x01(\t*\x9d\x04\n\tEventKind\x12\x1a\n\x16\x45VENT_KIND_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x45VENT_KIND_RUN_STARTED\x10\x01\x12\x1c\n\x18\x45VENT_KIND_FAULT_STARTED\x10\x02\x12\x1a\n\x16\x45VENT_KIND_FAULT_ENDED\x10\x03\x12\x1c\n\x18\x45VENT_KIND_FAULT_STOPPED\x10\x04\x12\"\n\x1e\x45VENT_KIND_KILL_SWITCH_ENGAGED\x10\x05\x12!\n\x1d\x45VENT_KIND_KILL_SWITCH_LIFTED\x10\x06\x12\x1d\n\x19\x45VENT_KIND_STATUS_CHANGED\x10\x07\x12\x1b\n\x17\x45VENT_KIND_ALARM_RAISED\x10\x08\x12\x1a\n\x16\x45VENT_KIND_ALARM_ENDED\x10\t\x12\x1e\n\x1a\x45VENT_KIND_SLO_ALERT_FIRED\x10\n\x12 \n\x1c\x45VENT_KIND_SLO_ALERT_CLEARED\x10\x0b\x12\x1e\n\x1a\x45VENT_KIND_INCIDENT_OPENED\x10\x0c\x12\x1e\n\x1a\x45VENT_KIND_INCIDENT_SPREAD\x10\r\x12\x1e\n\x1a\x45VENT_KIND_INCIDENT_CLOSED\x10\x0e\x12\x1e\n\x1a\x45VENT_KIND_MODEL_ACTIVATED\x10\x0f\x12\x1f\n\x1b\x45VENT_KIND_TOPOLOGY_CHANGED\x10\x10\x42O\n\x0e\x64\x65v.sreedge.v1P\x01Z;github.com/sre-edge/sre-edge/clients/go/sreedgev1;sreedgev1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17sre_edge/v1/event.proto\x12\x0bsre_edge.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17sre_edge/v1/alarm.proto\x1a\x17sre_edge/v1/fault.proto\x1a\x1asre_edge/v1/incident.proto\x1a\x15sre_edge/v1/slo.proto\x1a\x1asre_edge/v1/snapshot.proto\"/\n\x0b\x45ventCursor\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x10\n\x08sequence\x18\x02 \x01(\x04\"\xda\x04\n\x05\x45vent\x12(\n\x06\x63ursor\x18\x01 \x01(\x0b\x32\x18.sre_edge.v1.EventCursor\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rproduced_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12$\n\x04kind\x18\x04 \x01(\x0e\x32\x16.sre_edge.v1.EventKind\x12\x10\n\x08services\x18\x05 \x03(\t\x12\x0c\n\x04text\x18\x06 \x01(\t\x12#\n\x05\x66\x61ult\x18\x07 \x01(\x0b\x32\x12.sre_edge.v1.FaultH\x00\x12\x32\n\rstatus_change\x18\x08 \x01(\x0b\x32\x19.sre_edge.v1.StatusChangeH\x00\x12#\n\x05\x61larm\x18\t \x01(\x0b\x32\x12.sre_edge.v1.AlarmH\x00\x12*\n\tslo_alert\x18\n \x01(\x0b\x32\x15.sre_edge.v1.SloAlertH\x00\x12)\n\x08incident\x18\x0b \x01(\x0b\x32\x15.sre_edge.v1.IncidentH\x00\x12*\n\trun_start\x18\x0c \x01(\x0b\x32\x15.sre_edge.v1.RunStartH\x00\x12\x30\n\x0cmodel_change\x18\r \x01(\x0b\x32\x18.sre_edge.v1.ModelChangeH\x00\x12\x36\n\x0ftopology_change\x18\x0e \x01(\x0b\x32\x1b.sre_edge.v1.TopologyChangeH\x00\x12\x0e\n\x06system\x18\x0f \x01(\tB\t\n\x07subject\"W\n\x0cStatusChange\x12#\n\x06\x62\x65\x66ore\x18\x01 \x01(\x0e\x32\x13.sre_edge.v1.Status\x12\"\n\x05\x61\x66ter\x18\x02 \x01(\x0e\x32\x13.sre_edge.v1.Status\"*\n\x08RunStart\x12\x10\n\x08topology\x18\x01 \x01(\t\x12\x0c\n\x04seed\x18\x02 \x01(\x04\"0\n\x0eTopologyChange\x12\r\n\x05\x61\x64\x64\x65\x64\x18\x01 \x03(\t\x12\x0f\n\x07removed\x18\x02 \x03(\t\"$\n\x0bModelChange\x12\x15\n\rmodel_version\x18\x01 \x01(\t*\x9d\x04\n\tEventKind\x12\x1a\n\x16\x45VENT_KIND_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x45VENT_KIND_RUN_STARTED\x10\x01\x12\x1c\n\x18\x45VENT_KIND_FAULT_STARTED\x10\x02\x12\x1a\n\x16\x45VENT_KIND_FAULT_ENDED\x10\x03\x12\x1c\n\x18\x45VENT_KIND_FAULT_STOPPED\x10\x04\x12\"\n\x1e\x45VENT_KIND_KILL_SWITCH_ENGAGED\x10\x05\x12!\n\x1d\x45VENT_KIND_KILL_SWITCH_LIFTED\x10\x06\x12\x1d\n\x19\x45VENT_KIND_STATUS_CHANGED\x10\x07\x12\x1b\n\x17\x45VENT_KIND_ALARM_RAISED\x10\x08\x12\x1a\n\x16\x45VENT_KIND_ALARM_ENDED\x10\t\x12\x1e\n\x1a\x45VENT_KIND_SLO_ALERT_FIRED\x10\n\x12 \n\x1c\x45VENT_KIND_SLO_ALERT_CLEARED\x10\x0b\x12\x1e\n\x1a\x45VENT_KIND_INCIDENT_OPENED\x10\x0c\x12\x1e\n\x1a\x45VENT_KIND_INCIDENT_SPREAD\x10\r\x12\x1e\n\x1a\x45VENT_KIND_INCIDENT_CLOSED\x10\x0e\x12\x1e\n\x1a\x45VENT_KIND_MODEL_ACTIVATED\x10\x0f\x12\x1f\n\x1b\x45VENT_KIND_TOPOLOGY_CHANGED\x10\x10\x42O\n\x0e\x64\x65v.sreedge.v1P\x01Z;github.com/sre-edge/sre-edge/clients/go/sreedgev1;sreedgev1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,18 +38,18 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'sre_edge.v1.event_pb2', _gl
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\016dev.sreedge.v1P\001Z;github.com/sre-edge/sre-edge/clients/go/sreedgev1;sreedgev1'
-  _globals['_EVENTKIND']._serialized_start=1062
-  _globals['_EVENTKIND']._serialized_end=1603
+  _globals['_EVENTKIND']._serialized_start=1078
+  _globals['_EVENTKIND']._serialized_end=1619
   _globals['_EVENTCURSOR']._serialized_start=202
   _globals['_EVENTCURSOR']._serialized_end=249
   _globals['_EVENT']._serialized_start=252
-  _globals['_EVENT']._serialized_end=838
-  _globals['_STATUSCHANGE']._serialized_start=840
-  _globals['_STATUSCHANGE']._serialized_end=927
-  _globals['_RUNSTART']._serialized_start=929
-  _globals['_RUNSTART']._serialized_end=971
-  _globals['_TOPOLOGYCHANGE']._serialized_start=973
-  _globals['_TOPOLOGYCHANGE']._serialized_end=1021
-  _globals['_MODELCHANGE']._serialized_start=1023
-  _globals['_MODELCHANGE']._serialized_end=1059
+  _globals['_EVENT']._serialized_end=854
+  _globals['_STATUSCHANGE']._serialized_start=856
+  _globals['_STATUSCHANGE']._serialized_end=943
+  _globals['_RUNSTART']._serialized_start=945
+  _globals['_RUNSTART']._serialized_end=987
+  _globals['_TOPOLOGYCHANGE']._serialized_start=989
+  _globals['_TOPOLOGYCHANGE']._serialized_end=1037
+  _globals['_MODELCHANGE']._serialized_start=1039
+  _globals['_MODELCHANGE']._serialized_end=1075
 # @@protoc_insertion_point(module_scope)

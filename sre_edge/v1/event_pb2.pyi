@@ -151,10 +151,13 @@ class Event(_message.Message):
     RUN_START_FIELD_NUMBER: _builtins.int
     MODEL_CHANGE_FIELD_NUMBER: _builtins.int
     TOPOLOGY_CHANGE_FIELD_NUMBER: _builtins.int
+    SYSTEM_FIELD_NUMBER: _builtins.int
     kind: Global___EventKind.ValueType
     """What happened."""
     text: _builtins.str
     """Text of the event for people: one sentence."""
+    system: _builtins.str
+    """Id of the system that it belongs to."""
     @_builtins.property
     def cursor(self) -> Global___EventCursor:
         """Place of this event in the stream."""
@@ -220,10 +223,11 @@ class Event(_message.Message):
         run_start: Global___RunStart | None = ...,
         model_change: Global___ModelChange | None = ...,
         topology_change: Global___TopologyChange | None = ...,
+        system: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["alarm", b"alarm", "cursor", b"cursor", "fault", b"fault", "incident", b"incident", "model_change", b"model_change", "produced_time", b"produced_time", "run_start", b"run_start", "slo_alert", b"slo_alert", "status_change", b"status_change", "subject", b"subject", "time", b"time", "topology_change", b"topology_change"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alarm", b"alarm", "cursor", b"cursor", "fault", b"fault", "incident", b"incident", "kind", b"kind", "model_change", b"model_change", "produced_time", b"produced_time", "run_start", b"run_start", "services", b"services", "slo_alert", b"slo_alert", "status_change", b"status_change", "subject", b"subject", "text", b"text", "time", b"time", "topology_change", b"topology_change"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alarm", b"alarm", "cursor", b"cursor", "fault", b"fault", "incident", b"incident", "kind", b"kind", "model_change", b"model_change", "produced_time", b"produced_time", "run_start", b"run_start", "services", b"services", "slo_alert", b"slo_alert", "status_change", b"status_change", "subject", b"subject", "system", b"system", "text", b"text", "time", b"time", "topology_change", b"topology_change"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_subject: _TypeAlias = _typing.Literal["fault", "status_change", "alarm", "slo_alert", "incident", "run_start", "model_change", "topology_change"]  # noqa: Y015
     _WhichOneofArgType_subject: _TypeAlias = _typing.Literal["subject", b"subject"]  # noqa: Y015

@@ -28,7 +28,7 @@ from sre_edge.v1 import fault_pb2 as sre__edge_dot_v1_dot_fault__pb2
 from sre_edge.v1 import slo_pb2 as sre__edge_dot_v1_dot_slo__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1csre_edge/v1/experiment.proto\x12\x0bsre_edge.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17sre_edge/v1/fault.proto\x1a\x15sre_edge/v1/slo.proto\"\xd6\x02\n\nExperiment\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06run_id\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x10\n\x08scenario\x18\x04 \x01(\x08\x12+\n\x05state\x18\x05 \x01(\x0e\x32\x1c.sre_edge.v1.ExperimentState\x12,\n\x08\x65nded_by\x18\x06 \x01(\x0e\x32\x1a.sre_edge.v1.ExperimentEnd\x12.\n\nstart_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\"\n\x06\x66\x61ults\x18\t \x03(\x0b\x32\x12.sre_edge.v1.Fault\x12/\n\x07outcome\x18\n \x01(\x0b\x32\x1e.sre_edge.v1.ExperimentOutcome\"\x9f\x02\n\x11\x45xperimentOutcome\x12$\n\x05\x62roke\x18\x01 \x03(\x0b\x32\x15.sre_edge.v1.Breakage\x12\x0e\n\x06\x62roken\x18\x02 \x01(\x05\x12\x11\n\talarm_ids\x18\x03 \x03(\t\x12\x36\n\x13time_to_first_alarm\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x10\n\x08\x66oretold\x18\x05 \x01(\x08\x12\'\n\x04lead\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x32\n\x0ftime_to_recover\x18\x07 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x1a\n\x12\x65rror_budget_spent\x18\x08 \x01(\x01\"\xa7\x02\n\x08\x42reakage\x12\x0f\n\x07service\x18\x01 \x01(\t\x12.\n\nonset_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x34\n\x10last_breach_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\trecovered\x18\x04 \x01(\x08\x12\x11\n\tfault_ids\x18\x05 \x03(\t\x12\x12\n\nalso_under\x18\x06 \x03(\t\x12\x10\n\x08\x61larm_id\x18\x07 \x01(\t\x12\'\n\x04lead\x18\x08 \x01(\x0b\x32\x19.google.protobuf.Duration\x12/\n\rerror_budgets\x18\t \x03(\x0b\x32\x18.sre_edge.v1.BudgetSpent\"G\n\x0b\x42udgetSpent\x12)\n\tobjective\x18\x01 \x01(\x0e\x32\x16.sre_edge.v1.Objective\x12\r\n\x05share\x18\x02 \x01(\x01*\x91\x01\n\x0f\x45xperimentState\x12 \n\x1c\x45XPERIMENT_STATE_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x45XPERIMENT_STATE_RUNNING\x10\x01\x12\x1f\n\x1b\x45XPERIMENT_STATE_RECOVERING\x10\x02\x12\x1d\n\x19\x45XPERIMENT_STATE_FINISHED\x10\x03*\xa9\x01\n\rExperimentEnd\x12\x1e\n\x1a\x45XPERIMENT_END_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x45XPERIMENT_END_COMPLETED\x10\x01\x12\x1a\n\x16\x45XPERIMENT_END_STOPPED\x10\x02\x12 \n\x1c\x45XPERIMENT_END_NOT_RECOVERED\x10\x03\x12\x1c\n\x18\x45XPERIMENT_END_RUN_ENDED\x10\x04\x42O\n\x0e\x64\x65v.sreedge.v1P\x01Z;github.com/sre-edge/sre-edge/clients/go/sreedgev1;sreedgev1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1csre_edge/v1/experiment.proto\x12\x0bsre_edge.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17sre_edge/v1/fault.proto\x1a\x15sre_edge/v1/slo.proto\"\xe6\x02\n\nExperiment\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06run_id\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x10\n\x08scenario\x18\x04 \x01(\x08\x12+\n\x05state\x18\x05 \x01(\x0e\x32\x1c.sre_edge.v1.ExperimentState\x12,\n\x08\x65nded_by\x18\x06 \x01(\x0e\x32\x1a.sre_edge.v1.ExperimentEnd\x12.\n\nstart_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\"\n\x06\x66\x61ults\x18\t \x03(\x0b\x32\x12.sre_edge.v1.Fault\x12/\n\x07outcome\x18\n \x01(\x0b\x32\x1e.sre_edge.v1.ExperimentOutcome\x12\x0e\n\x06system\x18\x0b \x01(\t\"\x9f\x02\n\x11\x45xperimentOutcome\x12$\n\x05\x62roke\x18\x01 \x03(\x0b\x32\x15.sre_edge.v1.Breakage\x12\x0e\n\x06\x62roken\x18\x02 \x01(\x05\x12\x11\n\talarm_ids\x18\x03 \x03(\t\x12\x36\n\x13time_to_first_alarm\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x10\n\x08\x66oretold\x18\x05 \x01(\x08\x12\'\n\x04lead\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x32\n\x0ftime_to_recover\x18\x07 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x1a\n\x12\x65rror_budget_spent\x18\x08 \x01(\x01\"\xa7\x02\n\x08\x42reakage\x12\x0f\n\x07service\x18\x01 \x01(\t\x12.\n\nonset_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x34\n\x10last_breach_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\trecovered\x18\x04 \x01(\x08\x12\x11\n\tfault_ids\x18\x05 \x03(\t\x12\x12\n\nalso_under\x18\x06 \x03(\t\x12\x10\n\x08\x61larm_id\x18\x07 \x01(\t\x12\'\n\x04lead\x18\x08 \x01(\x0b\x32\x19.google.protobuf.Duration\x12/\n\rerror_budgets\x18\t \x03(\x0b\x32\x18.sre_edge.v1.BudgetSpent\"G\n\x0b\x42udgetSpent\x12)\n\tobjective\x18\x01 \x01(\x0e\x32\x16.sre_edge.v1.Objective\x12\r\n\x05share\x18\x02 \x01(\x01*\x91\x01\n\x0f\x45xperimentState\x12 \n\x1c\x45XPERIMENT_STATE_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x45XPERIMENT_STATE_RUNNING\x10\x01\x12\x1f\n\x1b\x45XPERIMENT_STATE_RECOVERING\x10\x02\x12\x1d\n\x19\x45XPERIMENT_STATE_FINISHED\x10\x03*\xa9\x01\n\rExperimentEnd\x12\x1e\n\x1a\x45XPERIMENT_END_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x45XPERIMENT_END_COMPLETED\x10\x01\x12\x1a\n\x16\x45XPERIMENT_END_STOPPED\x10\x02\x12 \n\x1c\x45XPERIMENT_END_NOT_RECOVERED\x10\x03\x12\x1c\n\x18\x45XPERIMENT_END_RUN_ENDED\x10\x04\x42O\n\x0e\x64\x65v.sreedge.v1P\x01Z;github.com/sre-edge/sre-edge/clients/go/sreedgev1;sreedgev1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,16 +36,16 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'sre_edge.v1.experiment_pb2'
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\016dev.sreedge.v1P\001Z;github.com/sre-edge/sre-edge/clients/go/sreedgev1;sreedgev1'
-  _globals['_EXPERIMENTSTATE']._serialized_start=1165
-  _globals['_EXPERIMENTSTATE']._serialized_end=1310
-  _globals['_EXPERIMENTEND']._serialized_start=1313
-  _globals['_EXPERIMENTEND']._serialized_end=1482
+  _globals['_EXPERIMENTSTATE']._serialized_start=1181
+  _globals['_EXPERIMENTSTATE']._serialized_end=1326
+  _globals['_EXPERIMENTEND']._serialized_start=1329
+  _globals['_EXPERIMENTEND']._serialized_end=1498
   _globals['_EXPERIMENT']._serialized_start=159
-  _globals['_EXPERIMENT']._serialized_end=501
-  _globals['_EXPERIMENTOUTCOME']._serialized_start=504
-  _globals['_EXPERIMENTOUTCOME']._serialized_end=791
-  _globals['_BREAKAGE']._serialized_start=794
-  _globals['_BREAKAGE']._serialized_end=1089
-  _globals['_BUDGETSPENT']._serialized_start=1091
-  _globals['_BUDGETSPENT']._serialized_end=1162
+  _globals['_EXPERIMENT']._serialized_end=517
+  _globals['_EXPERIMENTOUTCOME']._serialized_start=520
+  _globals['_EXPERIMENTOUTCOME']._serialized_end=807
+  _globals['_BREAKAGE']._serialized_start=810
+  _globals['_BREAKAGE']._serialized_end=1105
+  _globals['_BUDGETSPENT']._serialized_start=1107
+  _globals['_BUDGETSPENT']._serialized_end=1178
 # @@protoc_insertion_point(module_scope)

@@ -105,6 +105,7 @@ class Experiment(_message.Message):
     END_TIME_FIELD_NUMBER: _builtins.int
     FAULTS_FIELD_NUMBER: _builtins.int
     OUTCOME_FIELD_NUMBER: _builtins.int
+    SYSTEM_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Identifier, unique over all runs."""
     run_id: _builtins.str
@@ -117,6 +118,8 @@ class Experiment(_message.Message):
     """State of the experiment."""
     ended_by: Global___ExperimentEnd.ValueType
     """Why the experiment is finished. EXPERIMENT_END_UNSPECIFIED until then."""
+    system: _builtins.str
+    """Id of the system that it belongs to."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
         """When the first fault begins, simulated clock."""
@@ -146,10 +149,11 @@ class Experiment(_message.Message):
         end_time: _timestamp_pb2.Timestamp | None = ...,
         faults: _abc.Iterable[_fault_pb2.Fault] | None = ...,
         outcome: Global___ExperimentOutcome | None = ...,
+        system: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "outcome", b"outcome", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "ended_by", b"ended_by", "faults", b"faults", "id", b"id", "name", b"name", "outcome", b"outcome", "run_id", b"run_id", "scenario", b"scenario", "start_time", b"start_time", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "ended_by", b"ended_by", "faults", b"faults", "id", b"id", "name", b"name", "outcome", b"outcome", "run_id", b"run_id", "scenario", b"scenario", "start_time", b"start_time", "state", b"state", "system", b"system"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

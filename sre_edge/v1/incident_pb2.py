@@ -26,7 +26,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1asre_edge/v1/incident.proto\x12\x0bsre_edge.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf4\x02\n\x08Incident\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06run_id\x18\x02 \x01(\t\x12)\n\x05state\x18\x03 \x01(\x0e\x32\x1a.sre_edge.v1.IncidentState\x12*\n\x08\x65nded_by\x18\x04 \x01(\x0e\x32\x18.sre_edge.v1.IncidentEnd\x12\x13\n\x0bmerged_into\x18\x05 \x01(\t\x12.\n\nonset_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0fprobable_origin\x18\x08 \x01(\t\x12\x10\n\x08\x66oretold\x18\t \x01(\x08\x12\'\n\x04lead\x18\n \x01(\x0b\x32\x19.google.protobuf.Duration\x12.\n\x08services\x18\x0b \x03(\x0b\x32\x1c.sre_edge.v1.ServiceIncident\"\xcb\x02\n\x0fServiceIncident\x12\x0f\n\x07service\x18\x01 \x01(\t\x12.\n\nonset_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x34\n\x10last_breach_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\x12\x65rror_rate_percent\x18\x05 \x01(\x0b\x32\x11.sre_edge.v1.Peak\x12)\n\x0elatency_p95_ms\x18\x06 \x01(\x0b\x32\x11.sre_edge.v1.Peak\x12\x10\n\x08\x61larm_id\x18\x07 \x01(\t\x12\'\n\x04lead\x18\x08 \x01(\x0b\x32\x19.google.protobuf.Duration\"?\n\x04Peak\x12\r\n\x05value\x18\x01 \x01(\x01\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*c\n\rIncidentState\x12\x1e\n\x1aINCIDENT_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13INCIDENT_STATE_OPEN\x10\x01\x12\x19\n\x15INCIDENT_STATE_CLOSED\x10\x02*\x9e\x01\n\x0bIncidentEnd\x12\x1c\n\x18INCIDENT_END_UNSPECIFIED\x10\x00\x12\x1a\n\x16INCIDENT_END_RECOVERED\x10\x01\x12\x17\n\x13INCIDENT_END_MERGED\x10\x02\x12\x1a\n\x16INCIDENT_END_RUN_ENDED\x10\x03\x12 \n\x1cINCIDENT_END_SERVICE_REMOVED\x10\x04\x42O\n\x0e\x64\x65v.sreedge.v1P\x01Z;github.com/sre-edge/sre-edge/clients/go/sreedgev1;sreedgev1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1asre_edge/v1/incident.proto\x12\x0bsre_edge.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x84\x03\n\x08Incident\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06run_id\x18\x02 \x01(\t\x12)\n\x05state\x18\x03 \x01(\x0e\x32\x1a.sre_edge.v1.IncidentState\x12*\n\x08\x65nded_by\x18\x04 \x01(\x0e\x32\x18.sre_edge.v1.IncidentEnd\x12\x13\n\x0bmerged_into\x18\x05 \x01(\t\x12.\n\nonset_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0fprobable_origin\x18\x08 \x01(\t\x12\x10\n\x08\x66oretold\x18\t \x01(\x08\x12\'\n\x04lead\x18\n \x01(\x0b\x32\x19.google.protobuf.Duration\x12.\n\x08services\x18\x0b \x03(\x0b\x32\x1c.sre_edge.v1.ServiceIncident\x12\x0e\n\x06system\x18\x0c \x01(\t\"\xcb\x02\n\x0fServiceIncident\x12\x0f\n\x07service\x18\x01 \x01(\t\x12.\n\nonset_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x34\n\x10last_breach_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\x12\x65rror_rate_percent\x18\x05 \x01(\x0b\x32\x11.sre_edge.v1.Peak\x12)\n\x0elatency_p95_ms\x18\x06 \x01(\x0b\x32\x11.sre_edge.v1.Peak\x12\x10\n\x08\x61larm_id\x18\x07 \x01(\t\x12\'\n\x04lead\x18\x08 \x01(\x0b\x32\x19.google.protobuf.Duration\"?\n\x04Peak\x12\r\n\x05value\x18\x01 \x01(\x01\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*c\n\rIncidentState\x12\x1e\n\x1aINCIDENT_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13INCIDENT_STATE_OPEN\x10\x01\x12\x19\n\x15INCIDENT_STATE_CLOSED\x10\x02*\x9e\x01\n\x0bIncidentEnd\x12\x1c\n\x18INCIDENT_END_UNSPECIFIED\x10\x00\x12\x1a\n\x16INCIDENT_END_RECOVERED\x10\x01\x12\x17\n\x13INCIDENT_END_MERGED\x10\x02\x12\x1a\n\x16INCIDENT_END_RUN_ENDED\x10\x03\x12 \n\x1cINCIDENT_END_SERVICE_REMOVED\x10\x04\x42O\n\x0e\x64\x65v.sreedge.v1P\x01Z;github.com/sre-edge/sre-edge/clients/go/sreedgev1;sreedgev1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,14 +34,14 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'sre_edge.v1.incident_pb2', 
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\016dev.sreedge.v1P\001Z;github.com/sre-edge/sre-edge/clients/go/sreedgev1;sreedgev1'
-  _globals['_INCIDENTSTATE']._serialized_start=882
-  _globals['_INCIDENTSTATE']._serialized_end=981
-  _globals['_INCIDENTEND']._serialized_start=984
-  _globals['_INCIDENTEND']._serialized_end=1142
+  _globals['_INCIDENTSTATE']._serialized_start=898
+  _globals['_INCIDENTSTATE']._serialized_end=997
+  _globals['_INCIDENTEND']._serialized_start=1000
+  _globals['_INCIDENTEND']._serialized_end=1158
   _globals['_INCIDENT']._serialized_start=109
-  _globals['_INCIDENT']._serialized_end=481
-  _globals['_SERVICEINCIDENT']._serialized_start=484
-  _globals['_SERVICEINCIDENT']._serialized_end=815
-  _globals['_PEAK']._serialized_start=817
-  _globals['_PEAK']._serialized_end=880
+  _globals['_INCIDENT']._serialized_end=497
+  _globals['_SERVICEINCIDENT']._serialized_start=500
+  _globals['_SERVICEINCIDENT']._serialized_end=831
+  _globals['_PEAK']._serialized_start=833
+  _globals['_PEAK']._serialized_end=896
 # @@protoc_insertion_point(module_scope)

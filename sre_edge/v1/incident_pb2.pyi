@@ -101,6 +101,7 @@ class Incident(_message.Message):
     FORETOLD_FIELD_NUMBER: _builtins.int
     LEAD_FIELD_NUMBER: _builtins.int
     SERVICES_FIELD_NUMBER: _builtins.int
+    SYSTEM_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Identifier, unique over all runs."""
     run_id: _builtins.str
@@ -119,6 +120,8 @@ class Incident(_message.Message):
     """Whether an alarm was raised at least 4 s before the onset and foretold the incident of one of the
     affected services.
     """
+    system: _builtins.str
+    """Id of the system that it belongs to."""
     @_builtins.property
     def onset_time(self) -> _timestamp_pb2.Timestamp:
         """Onset of the first affected service, simulated clock."""
@@ -153,10 +156,11 @@ class Incident(_message.Message):
         foretold: _builtins.bool = ...,
         lead: _duration_pb2.Duration | None = ...,
         services: _abc.Iterable[Global___ServiceIncident] | None = ...,
+        system: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "lead", b"lead", "onset_time", b"onset_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "ended_by", b"ended_by", "foretold", b"foretold", "id", b"id", "lead", b"lead", "merged_into", b"merged_into", "onset_time", b"onset_time", "probable_origin", b"probable_origin", "run_id", b"run_id", "services", b"services", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "ended_by", b"ended_by", "foretold", b"foretold", "id", b"id", "lead", b"lead", "merged_into", b"merged_into", "onset_time", b"onset_time", "probable_origin", b"probable_origin", "run_id", b"run_id", "services", b"services", "state", b"state", "system", b"system"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -36,6 +36,7 @@ class ListIncidentsRequest(_message.Message):
     END_TIME_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    SYSTEM_FIELD_NUMBER: _builtins.int
     service: _builtins.str
     """Only incidents that affected this service, of any run. Empty: all."""
     state: _incident_pb2.IncidentState.ValueType
@@ -44,6 +45,8 @@ class ListIncidentsRequest(_message.Message):
     """Incidents per page, at least 0; more than 500 counts as 500. Unset or 0: 50."""
     page_token: _builtins.str
     """`next_page_token` of the previous page, with the same filters. Empty: the first page."""
+    system: _builtins.str
+    """Id of the system that the request is for. Empty: the default system, or the only one."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
         """Only incidents that had not ended by this time, simulated clock. Unset: all."""
@@ -61,10 +64,11 @@ class ListIncidentsRequest(_message.Message):
         end_time: _timestamp_pb2.Timestamp | None = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        system: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "page_size", b"page_size", "page_token", b"page_token", "service", b"service", "start_time", b"start_time", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "page_size", b"page_size", "page_token", b"page_token", "service", b"service", "start_time", b"start_time", "state", b"state", "system", b"system"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -107,6 +111,9 @@ class StreamEventsRequest(_message.Message):
     KINDS_FIELD_NUMBER: _builtins.int
     SERVICES_FIELD_NUMBER: _builtins.int
     RESUME_AFTER_FIELD_NUMBER: _builtins.int
+    SYSTEM_FIELD_NUMBER: _builtins.int
+    system: _builtins.str
+    """Id of the system that the request is for. Empty: the default system, or the only one."""
     @_builtins.property
     def kinds(self) -> _containers.RepeatedScalarFieldContainer[_event_pb2.EventKind.ValueType]:
         """Kinds of events to send. Empty: all."""
@@ -130,10 +137,11 @@ class StreamEventsRequest(_message.Message):
         kinds: _abc.Iterable[_event_pb2.EventKind.ValueType] | None = ...,
         services: _abc.Iterable[_builtins.str] | None = ...,
         resume_after: _event_pb2.EventCursor | None = ...,
+        system: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["resume_after", b"resume_after"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["kinds", b"kinds", "resume_after", b"resume_after", "services", b"services"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kinds", b"kinds", "resume_after", b"resume_after", "services", b"services", "system", b"system"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -189,12 +197,15 @@ class ListSlosRequest(_message.Message):
     FIRING_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    SYSTEM_FIELD_NUMBER: _builtins.int
     firing: _builtins.bool
     """Only services with a firing alert."""
     page_size: _builtins.int
     """Services per page, at least 0; more than 500 counts as 500. Unset or 0: 50."""
     page_token: _builtins.str
     """`next_page_token` of the previous page, with the same filters. Empty: the first page."""
+    system: _builtins.str
+    """Id of the system that the request is for. Empty: the default system, or the only one."""
     @_builtins.property
     def services(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Names of the services. Empty: all."""
@@ -206,10 +217,11 @@ class ListSlosRequest(_message.Message):
         firing: _builtins.bool = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        system: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["firing", b"firing", "page_size", b"page_size", "page_token", b"page_token", "services", b"services"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["firing", b"firing", "page_size", b"page_size", "page_token", b"page_token", "services", b"services", "system", b"system"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -32,7 +32,7 @@ from sre_edge.v1 import snapshot_pb2 as sre__edge_dot_v1_dot_snapshot__pb2
 from sre_edge.v1 import training_pb2 as sre__edge_dot_v1_dot_training__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$sre_edge/v1/prediction_service.proto\x12\x0bsre_edge.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17sre_edge/v1/alarm.proto\x1a\x1asre_edge/v1/analysis.proto\x1a\x17sre_edge/v1/model.proto\x1a\x1csre_edge/v1/prediction.proto\x1a\x1asre_edge/v1/snapshot.proto\x1a\x1asre_edge/v1/training.proto\"M\n\x0ePredictRequest\x12\x10\n\x08services\x18\x01 \x03(\t\x12\x18\n\x10include_features\x18\x02 \x01(\x08\x12\x0f\n\x07\x65xplain\x18\x03 \x01(\x08\"\xbd\x01\n\x0fPredictResponse\x12,\n\x0bpredictions\x18\x01 \x03(\x0b\x32\x17.sre_edge.v1.Prediction\x12-\n\x06system\x18\x02 \x01(\x0b\x32\x1d.sre_edge.v1.SystemPrediction\x12#\n\x06\x63ursor\x18\x03 \x01(\x0b\x32\x13.sre_edge.v1.Cursor\x12(\n\x04time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"&\n\x12GetAnalysisRequest\x12\x10\n\x08services\x18\x01 \x03(\t\"\xf0\x01\n\x13GetAnalysisResponse\x12.\n\x08services\x18\x01 \x03(\x0b\x32\x1c.sre_edge.v1.ServiceAnalysis\x12\x31\n\x0e\x63ritical_paths\x18\x02 \x03(\x0b\x32\x19.sre_edge.v1.CriticalPath\x12\'\n\tanomalies\x18\x03 \x03(\x0b\x32\x14.sre_edge.v1.Anomaly\x12#\n\x06\x63ursor\x18\x04 \x01(\x0b\x32\x13.sre_edge.v1.Cursor\x12(\n\x04time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\":\n\x11ListModelsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\"Q\n\x12ListModelsResponse\x12\"\n\x06models\x18\x01 \x03(\x0b\x32\x12.sre_edge.v1.Model\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\"\n\x0fGetModelRequest\x12\x0f\n\x07version\x18\x01 \x01(\t\"\x97\x01\n\x10GetModelResponse\x12!\n\x05model\x18\x01 \x01(\x0b\x32\x12.sre_edge.v1.Model\x12\x0c\n\x04\x63\x61rd\x18\x02 \x01(\t\x12(\n\x07metrics\x18\x03 \x01(\x0b\x32\x17.google.protobuf.Struct\x12(\n\x06\x63urves\x18\x04 \x01(\x0b\x32\x18.sre_edge.v1.ModelCurves\"\'\n\x14\x41\x63tivateModelRequest\x12\x0f\n\x07version\x18\x01 \x01(\t\"T\n\x15\x41\x63tivateModelResponse\x12!\n\x05model\x18\x01 \x01(\x0b\x32\x12.sre_edge.v1.Model\x12\x18\n\x10previous_version\x18\x02 \x01(\t\"\xb0\x01\n\x14StartTrainingRequest\x12\x14\n\x07systems\x18\x01 \x01(\rH\x00\x88\x01\x01\x12\x15\n\x08\x65pisodes\x18\x02 \x01(\rH\x01\x88\x01\x01\x12\x1d\n\x10held_out_systems\x18\x03 \x01(\rH\x02\x88\x01\x01\x12\x13\n\x06rounds\x18\x04 \x01(\rH\x03\x88\x01\x01\x42\n\n\x08_systemsB\x0b\n\t_episodesB\x13\n\x11_held_out_systemsB\t\n\x07_rounds\"@\n\x15StartTrainingResponse\x12\'\n\x08training\x18\x01 \x01(\x0b\x32\x15.sre_edge.v1.Training\" \n\x12GetTrainingRequest\x12\n\n\x02id\x18\x01 \x01(\r\">\n\x13GetTrainingResponse\x12\'\n\x08training\x18\x01 \x01(\x0b\x32\x15.sre_edge.v1.Training\"\xd5\x01\n\x11ListAlarmsRequest\x12\x0f\n\x07service\x18\x01 \x01(\t\x12*\n\x07outcome\x18\x02 \x01(\x0e\x32\x19.sre_edge.v1.AlarmOutcome\x12.\n\nstart_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tpage_size\x18\x05 \x01(\x05\x12\x12\n\npage_token\x18\x06 \x01(\t\"Q\n\x12ListAlarmsResponse\x12\"\n\x06\x61larms\x18\x01 \x03(\x0b\x32\x12.sre_edge.v1.Alarm\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\x94\x05\n\x11PredictionService\x12\x44\n\x07Predict\x12\x1b.sre_edge.v1.PredictRequest\x1a\x1c.sre_edge.v1.PredictResponse\x12P\n\x0bGetAnalysis\x12\x1f.sre_edge.v1.GetAnalysisRequest\x1a .sre_edge.v1.GetAnalysisResponse\x12M\n\nListModels\x12\x1e.sre_edge.v1.ListModelsRequest\x1a\x1f.sre_edge.v1.ListModelsResponse\x12G\n\x08GetModel\x12\x1c.sre_edge.v1.GetModelRequest\x1a\x1d.sre_edge.v1.GetModelResponse\x12V\n\rActivateModel\x12!.sre_edge.v1.ActivateModelRequest\x1a\".sre_edge.v1.ActivateModelResponse\x12V\n\rStartTraining\x12!.sre_edge.v1.StartTrainingRequest\x1a\".sre_edge.v1.StartTrainingResponse\x12P\n\x0bGetTraining\x12\x1f.sre_edge.v1.GetTrainingRequest\x1a .sre_edge.v1.GetTrainingResponse\x12M\n\nListAlarms\x12\x1e.sre_edge.v1.ListAlarmsRequest\x1a\x1f.sre_edge.v1.ListAlarmsResponseBO\n\x0e\x64\x65v.sreedge.v1P\x01Z;github.com/sre-edge/sre-edge/clients/go/sreedgev1;sreedgev1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$sre_edge/v1/prediction_service.proto\x12\x0bsre_edge.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17sre_edge/v1/alarm.proto\x1a\x1asre_edge/v1/analysis.proto\x1a\x17sre_edge/v1/model.proto\x1a\x1csre_edge/v1/prediction.proto\x1a\x1asre_edge/v1/snapshot.proto\x1a\x1asre_edge/v1/training.proto\"]\n\x0ePredictRequest\x12\x10\n\x08services\x18\x01 \x03(\t\x12\x18\n\x10include_features\x18\x02 \x01(\x08\x12\x0f\n\x07\x65xplain\x18\x03 \x01(\x08\x12\x0e\n\x06system\x18\x0f \x01(\t\"\xbd\x01\n\x0fPredictResponse\x12,\n\x0bpredictions\x18\x01 \x03(\x0b\x32\x17.sre_edge.v1.Prediction\x12-\n\x06system\x18\x02 \x01(\x0b\x32\x1d.sre_edge.v1.SystemPrediction\x12#\n\x06\x63ursor\x18\x03 \x01(\x0b\x32\x13.sre_edge.v1.Cursor\x12(\n\x04time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"6\n\x12GetAnalysisRequest\x12\x10\n\x08services\x18\x01 \x03(\t\x12\x0e\n\x06system\x18\x0f \x01(\t\"\xf0\x01\n\x13GetAnalysisResponse\x12.\n\x08services\x18\x01 \x03(\x0b\x32\x1c.sre_edge.v1.ServiceAnalysis\x12\x31\n\x0e\x63ritical_paths\x18\x02 \x03(\x0b\x32\x19.sre_edge.v1.CriticalPath\x12\'\n\tanomalies\x18\x03 \x03(\x0b\x32\x14.sre_edge.v1.Anomaly\x12#\n\x06\x63ursor\x18\x04 \x01(\x0b\x32\x13.sre_edge.v1.Cursor\x12(\n\x04time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"J\n\x11ListModelsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x0e\n\x06system\x18\x0f \x01(\t\"Q\n\x12ListModelsResponse\x12\"\n\x06models\x18\x01 \x03(\x0b\x32\x12.sre_edge.v1.Model\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"2\n\x0fGetModelRequest\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x0e\n\x06system\x18\x0f \x01(\t\"\x97\x01\n\x10GetModelResponse\x12!\n\x05model\x18\x01 \x01(\x0b\x32\x12.sre_edge.v1.Model\x12\x0c\n\x04\x63\x61rd\x18\x02 \x01(\t\x12(\n\x07metrics\x18\x03 \x01(\x0b\x32\x17.google.protobuf.Struct\x12(\n\x06\x63urves\x18\x04 \x01(\x0b\x32\x18.sre_edge.v1.ModelCurves\"7\n\x14\x41\x63tivateModelRequest\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x0e\n\x06system\x18\x0f \x01(\t\"T\n\x15\x41\x63tivateModelResponse\x12!\n\x05model\x18\x01 \x01(\x0b\x32\x12.sre_edge.v1.Model\x12\x18\n\x10previous_version\x18\x02 \x01(\t\"\xc0\x01\n\x14StartTrainingRequest\x12\x14\n\x07systems\x18\x01 \x01(\rH\x00\x88\x01\x01\x12\x15\n\x08\x65pisodes\x18\x02 \x01(\rH\x01\x88\x01\x01\x12\x1d\n\x10held_out_systems\x18\x03 \x01(\rH\x02\x88\x01\x01\x12\x13\n\x06rounds\x18\x04 \x01(\rH\x03\x88\x01\x01\x12\x0e\n\x06system\x18\x0f \x01(\tB\n\n\x08_systemsB\x0b\n\t_episodesB\x13\n\x11_held_out_systemsB\t\n\x07_rounds\"@\n\x15StartTrainingResponse\x12\'\n\x08training\x18\x01 \x01(\x0b\x32\x15.sre_edge.v1.Training\"0\n\x12GetTrainingRequest\x12\n\n\x02id\x18\x01 \x01(\r\x12\x0e\n\x06system\x18\x0f \x01(\t\">\n\x13GetTrainingResponse\x12\'\n\x08training\x18\x01 \x01(\x0b\x32\x15.sre_edge.v1.Training\"\xe5\x01\n\x11ListAlarmsRequest\x12\x0f\n\x07service\x18\x01 \x01(\t\x12*\n\x07outcome\x18\x02 \x01(\x0e\x32\x19.sre_edge.v1.AlarmOutcome\x12.\n\nstart_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tpage_size\x18\x05 \x01(\x05\x12\x12\n\npage_token\x18\x06 \x01(\t\x12\x0e\n\x06system\x18\x0f \x01(\t\"Q\n\x12ListAlarmsResponse\x12\"\n\x06\x61larms\x18\x01 \x03(\x0b\x32\x12.sre_edge.v1.Alarm\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\x94\x05\n\x11PredictionService\x12\x44\n\x07Predict\x12\x1b.sre_edge.v1.PredictRequest\x1a\x1c.sre_edge.v1.PredictResponse\x12P\n\x0bGetAnalysis\x12\x1f.sre_edge.v1.GetAnalysisRequest\x1a .sre_edge.v1.GetAnalysisResponse\x12M\n\nListModels\x12\x1e.sre_edge.v1.ListModelsRequest\x1a\x1f.sre_edge.v1.ListModelsResponse\x12G\n\x08GetModel\x12\x1c.sre_edge.v1.GetModelRequest\x1a\x1d.sre_edge.v1.GetModelResponse\x12V\n\rActivateModel\x12!.sre_edge.v1.ActivateModelRequest\x1a\".sre_edge.v1.ActivateModelResponse\x12V\n\rStartTraining\x12!.sre_edge.v1.StartTrainingRequest\x1a\".sre_edge.v1.StartTrainingResponse\x12P\n\x0bGetTraining\x12\x1f.sre_edge.v1.GetTrainingRequest\x1a .sre_edge.v1.GetTrainingResponse\x12M\n\nListAlarms\x12\x1e.sre_edge.v1.ListAlarmsRequest\x1a\x1f.sre_edge.v1.ListAlarmsResponseBO\n\x0e\x64\x65v.sreedge.v1P\x01Z;github.com/sre-edge/sre-edge/clients/go/sreedgev1;sreedgev1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,37 +41,37 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\016dev.sreedge.v1P\001Z;github.com/sre-edge/sre-edge/clients/go/sreedgev1;sreedgev1'
   _globals['_PREDICTREQUEST']._serialized_start=280
-  _globals['_PREDICTREQUEST']._serialized_end=357
-  _globals['_PREDICTRESPONSE']._serialized_start=360
-  _globals['_PREDICTRESPONSE']._serialized_end=549
-  _globals['_GETANALYSISREQUEST']._serialized_start=551
-  _globals['_GETANALYSISREQUEST']._serialized_end=589
-  _globals['_GETANALYSISRESPONSE']._serialized_start=592
-  _globals['_GETANALYSISRESPONSE']._serialized_end=832
-  _globals['_LISTMODELSREQUEST']._serialized_start=834
-  _globals['_LISTMODELSREQUEST']._serialized_end=892
-  _globals['_LISTMODELSRESPONSE']._serialized_start=894
-  _globals['_LISTMODELSRESPONSE']._serialized_end=975
-  _globals['_GETMODELREQUEST']._serialized_start=977
-  _globals['_GETMODELREQUEST']._serialized_end=1011
-  _globals['_GETMODELRESPONSE']._serialized_start=1014
-  _globals['_GETMODELRESPONSE']._serialized_end=1165
-  _globals['_ACTIVATEMODELREQUEST']._serialized_start=1167
-  _globals['_ACTIVATEMODELREQUEST']._serialized_end=1206
-  _globals['_ACTIVATEMODELRESPONSE']._serialized_start=1208
-  _globals['_ACTIVATEMODELRESPONSE']._serialized_end=1292
-  _globals['_STARTTRAININGREQUEST']._serialized_start=1295
-  _globals['_STARTTRAININGREQUEST']._serialized_end=1471
-  _globals['_STARTTRAININGRESPONSE']._serialized_start=1473
-  _globals['_STARTTRAININGRESPONSE']._serialized_end=1537
-  _globals['_GETTRAININGREQUEST']._serialized_start=1539
-  _globals['_GETTRAININGREQUEST']._serialized_end=1571
-  _globals['_GETTRAININGRESPONSE']._serialized_start=1573
-  _globals['_GETTRAININGRESPONSE']._serialized_end=1635
-  _globals['_LISTALARMSREQUEST']._serialized_start=1638
-  _globals['_LISTALARMSREQUEST']._serialized_end=1851
-  _globals['_LISTALARMSRESPONSE']._serialized_start=1853
-  _globals['_LISTALARMSRESPONSE']._serialized_end=1934
-  _globals['_PREDICTIONSERVICE']._serialized_start=1937
-  _globals['_PREDICTIONSERVICE']._serialized_end=2597
+  _globals['_PREDICTREQUEST']._serialized_end=373
+  _globals['_PREDICTRESPONSE']._serialized_start=376
+  _globals['_PREDICTRESPONSE']._serialized_end=565
+  _globals['_GETANALYSISREQUEST']._serialized_start=567
+  _globals['_GETANALYSISREQUEST']._serialized_end=621
+  _globals['_GETANALYSISRESPONSE']._serialized_start=624
+  _globals['_GETANALYSISRESPONSE']._serialized_end=864
+  _globals['_LISTMODELSREQUEST']._serialized_start=866
+  _globals['_LISTMODELSREQUEST']._serialized_end=940
+  _globals['_LISTMODELSRESPONSE']._serialized_start=942
+  _globals['_LISTMODELSRESPONSE']._serialized_end=1023
+  _globals['_GETMODELREQUEST']._serialized_start=1025
+  _globals['_GETMODELREQUEST']._serialized_end=1075
+  _globals['_GETMODELRESPONSE']._serialized_start=1078
+  _globals['_GETMODELRESPONSE']._serialized_end=1229
+  _globals['_ACTIVATEMODELREQUEST']._serialized_start=1231
+  _globals['_ACTIVATEMODELREQUEST']._serialized_end=1286
+  _globals['_ACTIVATEMODELRESPONSE']._serialized_start=1288
+  _globals['_ACTIVATEMODELRESPONSE']._serialized_end=1372
+  _globals['_STARTTRAININGREQUEST']._serialized_start=1375
+  _globals['_STARTTRAININGREQUEST']._serialized_end=1567
+  _globals['_STARTTRAININGRESPONSE']._serialized_start=1569
+  _globals['_STARTTRAININGRESPONSE']._serialized_end=1633
+  _globals['_GETTRAININGREQUEST']._serialized_start=1635
+  _globals['_GETTRAININGREQUEST']._serialized_end=1683
+  _globals['_GETTRAININGRESPONSE']._serialized_start=1685
+  _globals['_GETTRAININGRESPONSE']._serialized_end=1747
+  _globals['_LISTALARMSREQUEST']._serialized_start=1750
+  _globals['_LISTALARMSREQUEST']._serialized_end=1979
+  _globals['_LISTALARMSRESPONSE']._serialized_start=1981
+  _globals['_LISTALARMSRESPONSE']._serialized_end=2062
+  _globals['_PREDICTIONSERVICE']._serialized_start=2065
+  _globals['_PREDICTIONSERVICE']._serialized_end=2725
 # @@protoc_insertion_point(module_scope)

@@ -35,10 +35,13 @@ class PredictRequest(_message.Message):
     SERVICES_FIELD_NUMBER: _builtins.int
     INCLUDE_FEATURES_FIELD_NUMBER: _builtins.int
     EXPLAIN_FIELD_NUMBER: _builtins.int
+    SYSTEM_FIELD_NUMBER: _builtins.int
     include_features: _builtins.bool
     """True: each prediction includes the inputs of the model."""
     explain: _builtins.bool
     """True: each prediction includes its strongest factors. For at most 64 services at a time."""
+    system: _builtins.str
+    """Id of the system that the request is for. Empty: the default system, or the only one."""
     @_builtins.property
     def services(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Names of the services. Empty: all."""
@@ -49,10 +52,11 @@ class PredictRequest(_message.Message):
         services: _abc.Iterable[_builtins.str] | None = ...,
         include_features: _builtins.bool = ...,
         explain: _builtins.bool = ...,
+        system: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["explain", b"explain", "include_features", b"include_features", "services", b"services"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["explain", b"explain", "include_features", b"include_features", "services", b"services", "system", b"system"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -107,6 +111,9 @@ class GetAnalysisRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     SERVICES_FIELD_NUMBER: _builtins.int
+    SYSTEM_FIELD_NUMBER: _builtins.int
+    system: _builtins.str
+    """Id of the system that the request is for. Empty: the default system, or the only one."""
     @_builtins.property
     def services(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Names of the services. Empty: all. Critical paths are returned for all entries in any case."""
@@ -115,10 +122,11 @@ class GetAnalysisRequest(_message.Message):
         self,
         *,
         services: _abc.Iterable[_builtins.str] | None = ...,
+        system: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["services", b"services"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["services", b"services", "system", b"system"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -180,19 +188,23 @@ class ListModelsRequest(_message.Message):
 
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    SYSTEM_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """Models per page; more than 200 counts as 200. Unset or 0: 50."""
     page_token: _builtins.str
     """`next_page_token` of the previous page. Empty: the first page."""
+    system: _builtins.str
+    """Id of the system that the request is for. Empty: the default system, or the only one."""
     def __init__(
         self,
         *,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        system: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "system", b"system"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -233,16 +245,20 @@ class GetModelRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     VERSION_FIELD_NUMBER: _builtins.int
+    SYSTEM_FIELD_NUMBER: _builtins.int
     version: _builtins.str
     """Version of the model. Empty: the live one."""
+    system: _builtins.str
+    """Id of the system that the request is for. Empty: the default system, or the only one."""
     def __init__(
         self,
         *,
         version: _builtins.str = ...,
+        system: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["system", b"system", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -297,16 +313,20 @@ class ActivateModelRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     VERSION_FIELD_NUMBER: _builtins.int
+    SYSTEM_FIELD_NUMBER: _builtins.int
     version: _builtins.str
     """Version of the model. Required."""
+    system: _builtins.str
+    """Id of the system that the request is for. Empty: the default system, or the only one."""
     def __init__(
         self,
         *,
         version: _builtins.str = ...,
+        system: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["system", b"system", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -352,6 +372,7 @@ class StartTrainingRequest(_message.Message):
     EPISODES_FIELD_NUMBER: _builtins.int
     HELD_OUT_SYSTEMS_FIELD_NUMBER: _builtins.int
     ROUNDS_FIELD_NUMBER: _builtins.int
+    SYSTEM_FIELD_NUMBER: _builtins.int
     systems: _builtins.int
     """Simulated systems to learn from in addition to the live experiments, 1 to 200. Unset: 24."""
     episodes: _builtins.int
@@ -362,6 +383,8 @@ class StartTrainingRequest(_message.Message):
     """
     rounds: _builtins.int
     """Maximum number of trees to add to the live model, 1 to 1000. Unset: 100."""
+    system: _builtins.str
+    """Id of the system that the request is for. Empty: the default system, or the only one."""
     def __init__(
         self,
         *,
@@ -369,10 +392,11 @@ class StartTrainingRequest(_message.Message):
         episodes: _builtins.int | None = ...,
         held_out_systems: _builtins.int | None = ...,
         rounds: _builtins.int | None = ...,
+        system: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_episodes", b"_episodes", "_held_out_systems", b"_held_out_systems", "_rounds", b"_rounds", "_systems", b"_systems", "episodes", b"episodes", "held_out_systems", b"held_out_systems", "rounds", b"rounds", "systems", b"systems"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_episodes", b"_episodes", "_held_out_systems", b"_held_out_systems", "_rounds", b"_rounds", "_systems", b"_systems", "episodes", b"episodes", "held_out_systems", b"held_out_systems", "rounds", b"rounds", "systems", b"systems"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_episodes", b"_episodes", "_held_out_systems", b"_held_out_systems", "_rounds", b"_rounds", "_systems", b"_systems", "episodes", b"episodes", "held_out_systems", b"held_out_systems", "rounds", b"rounds", "system", b"system", "systems", b"systems"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__episodes: _TypeAlias = _typing.Literal["episodes"]  # noqa: Y015
     _WhichOneofArgType__episodes: _TypeAlias = _typing.Literal["_episodes", b"_episodes"]  # noqa: Y015
@@ -424,16 +448,20 @@ class GetTrainingRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
+    SYSTEM_FIELD_NUMBER: _builtins.int
     id: _builtins.int
     """Number of the training. Unset or 0: the latest one."""
+    system: _builtins.str
+    """Id of the system that the request is for. Empty: the default system, or the only one."""
     def __init__(
         self,
         *,
         id: _builtins.int = ...,
+        system: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "system", b"system"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -475,6 +503,7 @@ class ListAlarmsRequest(_message.Message):
     END_TIME_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    SYSTEM_FIELD_NUMBER: _builtins.int
     service: _builtins.str
     """Only alarms of this service, of any run. Empty: all."""
     outcome: _alarm_pb2.AlarmOutcome.ValueType
@@ -483,6 +512,8 @@ class ListAlarmsRequest(_message.Message):
     """Alarms per page, at least 0; more than 500 counts as 500. Unset or 0: 50."""
     page_token: _builtins.str
     """`next_page_token` of the previous page, with the same filters. Empty: the first page."""
+    system: _builtins.str
+    """Id of the system that the request is for. Empty: the default system, or the only one."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
         """Only alarms raised at or after this time, simulated clock. Unset: all."""
@@ -500,10 +531,11 @@ class ListAlarmsRequest(_message.Message):
         end_time: _timestamp_pb2.Timestamp | None = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        system: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "outcome", b"outcome", "page_size", b"page_size", "page_token", b"page_token", "service", b"service", "start_time", b"start_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "outcome", b"outcome", "page_size", b"page_size", "page_token", b"page_token", "service", b"service", "start_time", b"start_time", "system", b"system"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

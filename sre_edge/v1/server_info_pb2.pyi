@@ -31,8 +31,9 @@ class ServerLimits(_message.Message):
     HISTORY_FIELD_NUMBER: _builtins.int
     WRITE_TIMEOUT_FIELD_NUMBER: _builtins.int
     STREAMS_PER_CONNECTION_FIELD_NUMBER: _builtins.int
+    TOPOLOGY_BYTES_FIELD_NUMBER: _builtins.int
     request_bytes: _builtins.int
-    """Maximum size of a request in bytes."""
+    """Maximum size of a request in bytes, except for Reset."""
     streams: _builtins.int
     """Maximum number of open streams."""
     calls: _builtins.int
@@ -45,6 +46,8 @@ class ServerLimits(_message.Message):
     """Number of snapshots of the present topology that the history holds."""
     streams_per_connection: _builtins.int
     """Maximum number of open streams of one connection."""
+    topology_bytes: _builtins.int
+    """Maximum size of a request of Reset, which may hold a topology, in bytes."""
     @_builtins.property
     def write_timeout(self) -> _duration_pb2.Duration:
         """How long a subscriber may take to read before its stream is ended."""
@@ -60,10 +63,11 @@ class ServerLimits(_message.Message):
         history: _builtins.int = ...,
         write_timeout: _duration_pb2.Duration | None = ...,
         streams_per_connection: _builtins.int = ...,
+        topology_bytes: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["write_timeout", b"write_timeout"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["calls", b"calls", "faults", b"faults", "history", b"history", "request_bytes", b"request_bytes", "services", b"services", "streams", b"streams", "streams_per_connection", b"streams_per_connection", "write_timeout", b"write_timeout"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calls", b"calls", "faults", b"faults", "history", b"history", "request_bytes", b"request_bytes", "services", b"services", "streams", b"streams", "streams_per_connection", b"streams_per_connection", "topology_bytes", b"topology_bytes", "write_timeout", b"write_timeout"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

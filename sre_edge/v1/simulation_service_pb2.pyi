@@ -31,12 +31,17 @@ class GetTopologyRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    SYSTEM_FIELD_NUMBER: _builtins.int
+    system: _builtins.str
+    """Id of the system that the request is for. Empty: the default system, or the only one."""
     def __init__(
         self,
+        *,
+        system: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["system", b"system"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -84,6 +89,9 @@ class GetMetricsRequest(_message.Message):
 
     SERVICES_FIELD_NUMBER: _builtins.int
     TIME_FIELD_NUMBER: _builtins.int
+    SYSTEM_FIELD_NUMBER: _builtins.int
+    system: _builtins.str
+    """Id of the system that the request is for. Empty: the default system, or the only one."""
     @_builtins.property
     def services(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Names of the services. Empty: all."""
@@ -97,10 +105,11 @@ class GetMetricsRequest(_message.Message):
         *,
         services: _abc.Iterable[_builtins.str] | None = ...,
         time: _timestamp_pb2.Timestamp | None = ...,
+        system: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["services", b"services", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["services", b"services", "system", b"system", "time", b"time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -140,10 +149,13 @@ class StreamMetricsRequest(_message.Message):
     RESUME_AFTER_FIELD_NUMBER: _builtins.int
     WITHOUT_EDGES_FIELD_NUMBER: _builtins.int
     WITHOUT_PREDICTIONS_FIELD_NUMBER: _builtins.int
+    SYSTEM_FIELD_NUMBER: _builtins.int
     without_edges: _builtins.bool
     """True: snapshots come without `edges`."""
     without_predictions: _builtins.bool
     """True: services come without `prediction`; the prediction of the system stays."""
+    system: _builtins.str
+    """Id of the system that the request is for. Empty: the default system, or the only one."""
     @_builtins.property
     def services(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Names of the services. Empty: all."""
@@ -161,10 +173,11 @@ class StreamMetricsRequest(_message.Message):
         resume_after: _snapshot_pb2.Cursor | None = ...,
         without_edges: _builtins.bool = ...,
         without_predictions: _builtins.bool = ...,
+        system: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["resume_after", b"resume_after"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["resume_after", b"resume_after", "services", b"services", "without_edges", b"without_edges", "without_predictions", b"without_predictions"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["resume_after", b"resume_after", "services", b"services", "system", b"system", "without_edges", b"without_edges", "without_predictions", b"without_predictions"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -218,21 +231,25 @@ class ResetRequest(_message.Message):
 
     SEED_FIELD_NUMBER: _builtins.int
     TOPOLOGY_FIELD_NUMBER: _builtins.int
+    SYSTEM_FIELD_NUMBER: _builtins.int
     seed: _builtins.int
     """Seed of the simulation of the new run. Unset: the seed of the present run."""
     topology: _builtins.str
     """Topology document of the new run, YAML or JSON text as in a topology file, of at most 10,000
-    services. Unset or empty: the topology of the present run.
+    services; or the name of a shipped topology. Unset or empty: the topology of the present run.
     """
+    system: _builtins.str
+    """Id of the system that the request is for. Empty: the default system, or the only one."""
     def __init__(
         self,
         *,
         seed: _builtins.int | None = ...,
         topology: _builtins.str = ...,
+        system: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_seed", b"_seed", "seed", b"seed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_seed", b"_seed", "seed", b"seed", "topology", b"topology"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_seed", b"_seed", "seed", b"seed", "system", b"system", "topology", b"topology"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__seed: _TypeAlias = _typing.Literal["seed"]  # noqa: Y015
     _WhichOneofArgType__seed: _TypeAlias = _typing.Literal["_seed", b"_seed"]  # noqa: Y015
@@ -285,10 +302,13 @@ class QueryHistoryRequest(_message.Message):
     START_TIME_FIELD_NUMBER: _builtins.int
     END_TIME_FIELD_NUMBER: _builtins.int
     MAX_POINTS_FIELD_NUMBER: _builtins.int
+    SYSTEM_FIELD_NUMBER: _builtins.int
     max_points: _builtins.int
     """Maximum number of points of each series, 1 to 2,000. Unset or 0: 300. Services x metrics x points
     may not exceed 200,000.
     """
+    system: _builtins.str
+    """Id of the system that the request is for. Empty: the default system, or the only one."""
     @_builtins.property
     def services(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Names of the services. Empty: all."""
@@ -315,10 +335,11 @@ class QueryHistoryRequest(_message.Message):
         start_time: _timestamp_pb2.Timestamp | None = ...,
         end_time: _timestamp_pb2.Timestamp | None = ...,
         max_points: _builtins.int = ...,
+        system: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "max_points", b"max_points", "metrics", b"metrics", "services", b"services", "start_time", b"start_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "max_points", b"max_points", "metrics", b"metrics", "services", b"services", "start_time", b"start_time", "system", b"system"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -374,19 +395,23 @@ class SetClockRequest(_message.Message):
 
     PAUSED_FIELD_NUMBER: _builtins.int
     SPEED_FIELD_NUMBER: _builtins.int
+    SYSTEM_FIELD_NUMBER: _builtins.int
     paused: _builtins.bool
     """True: pause the clock. False: resume it. Unset: leave it as it is."""
     speed: _builtins.float
     """Simulated seconds per second, 0.1 to 100. Unset: leave it as it is."""
+    system: _builtins.str
+    """Id of the system that the request is for. Empty: the default system, or the only one."""
     def __init__(
         self,
         *,
         paused: _builtins.bool | None = ...,
         speed: _builtins.float | None = ...,
+        system: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_paused", b"_paused", "_speed", b"_speed", "paused", b"paused", "speed", b"speed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_paused", b"_paused", "_speed", b"_speed", "paused", b"paused", "speed", b"speed"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_paused", b"_paused", "_speed", b"_speed", "paused", b"paused", "speed", b"speed", "system", b"system"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__paused: _TypeAlias = _typing.Literal["paused"]  # noqa: Y015
     _WhichOneofArgType__paused: _TypeAlias = _typing.Literal["_paused", b"_paused"]  # noqa: Y015
@@ -435,12 +460,17 @@ class GetCatalogRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    SYSTEM_FIELD_NUMBER: _builtins.int
+    system: _builtins.str
+    """Id of the system that the request is for. Empty: the default system, or the only one."""
     def __init__(
         self,
+        *,
+        system: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["system", b"system"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -476,12 +506,17 @@ class GetServerInfoRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    SYSTEM_FIELD_NUMBER: _builtins.int
+    system: _builtins.str
+    """Id of the system that the request is for. Empty: the default system, or the only one."""
     def __init__(
         self,
+        *,
+        system: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["system", b"system"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

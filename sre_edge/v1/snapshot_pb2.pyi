@@ -126,6 +126,7 @@ class Snapshot(_message.Message):
     CLOCK_FIELD_NUMBER: _builtins.int
     KILL_SWITCH_FIELD_NUMBER: _builtins.int
     TOPOLOGY_SEQUENCE_FIELD_NUMBER: _builtins.int
+    SYSTEM_ID_FIELD_NUMBER: _builtins.int
     interval_seconds: _builtins.float
     """Length of the interval in seconds of simulated time, greater than 0."""
     kill_switch: _builtins.bool
@@ -135,6 +136,8 @@ class Snapshot(_message.Message):
     has not changed since the run began. A client whose topology has another number must call
     GetTopology again.
     """
+    system_id: _builtins.str
+    """Id of the observed system."""
     @_builtins.property
     def cursor(self) -> Global___Cursor:
         """Place of this snapshot in the stream."""
@@ -183,10 +186,11 @@ class Snapshot(_message.Message):
         clock: _clock_pb2.Clock | None = ...,
         kill_switch: _builtins.bool = ...,
         topology_sequence: _builtins.int = ...,
+        system_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["clock", b"clock", "cursor", b"cursor", "produced_time", b"produced_time", "system", b"system", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["active_faults", b"active_faults", "clock", b"clock", "cursor", b"cursor", "edges", b"edges", "interval_seconds", b"interval_seconds", "kill_switch", b"kill_switch", "produced_time", b"produced_time", "services", b"services", "system", b"system", "time", b"time", "topology_sequence", b"topology_sequence"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["active_faults", b"active_faults", "clock", b"clock", "cursor", b"cursor", "edges", b"edges", "interval_seconds", b"interval_seconds", "kill_switch", b"kill_switch", "produced_time", b"produced_time", "services", b"services", "system", b"system", "system_id", b"system_id", "time", b"time", "topology_sequence", b"topology_sequence"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

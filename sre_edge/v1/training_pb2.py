@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1asre_edge/v1/training.proto\x12\x0bsre_edge.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb2\x02\n\x08Training\x12\n\n\x02id\x18\x01 \x01(\r\x12)\n\x05state\x18\x02 \x01(\x0e\x32\x1a.sre_edge.v1.TrainingState\x12\r\n\x05stage\x18\x03 \x01(\t\x12\x12\n\nshare_done\x18\x04 \x01(\x01\x12\x0f\n\x07message\x18\x05 \x01(\t\x12.\n\nstart_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0c\x62\x61se_version\x18\x08 \x01(\t\x12\x19\n\x11\x63\x61ndidate_version\x18\t \x01(\t\x12,\n\x0b\x63omparisons\x18\n \x03(\x0b\x32\x17.sre_edge.v1.Comparison\"\xde\x01\n\nComparison\x12,\n\x0b\x63ompared_on\x18\x01 \x01(\x0e\x32\x17.sre_edge.v1.ComparedOn\x12\x10\n\x08\x65pisodes\x18\x02 \x01(\r\x12\x11\n\tincidents\x18\x03 \x01(\r\x12%\n\x06recall\x18\x04 \x01(\x0b\x32\x15.sre_edge.v1.Compared\x12$\n\x05\x62rier\x18\x05 \x01(\x0b\x32\x15.sre_edge.v1.Compared\x12\x30\n\x11\x63\x61libration_error\x18\x06 \x01(\x0b\x32\x15.sre_edge.v1.Compared\"s\n\x08\x43ompared\x12\x0f\n\x07\x63urrent\x18\x01 \x01(\x01\x12\x11\n\tcandidate\x18\x02 \x01(\x01\x12\x12\n\ndifference\x18\x03 \x01(\x01\x12\x16\n\x0e\x64ifference_low\x18\x04 \x01(\x01\x12\x17\n\x0f\x64ifference_high\x18\x05 \x01(\x01*\xbc\x01\n\rTrainingState\x12\x1e\n\x1aTRAINING_STATE_UNSPECIFIED\x10\x00\x12\x1a\n\x16TRAINING_STATE_RUNNING\x10\x01\x12\x1b\n\x17TRAINING_STATE_PROMOTED\x10\x02\x12\x17\n\x13TRAINING_STATE_KEPT\x10\x03\x12\x19\n\x15TRAINING_STATE_FAILED\x10\x04\x12\x1e\n\x1aTRAINING_STATE_INTERRUPTED\x10\x05*o\n\nComparedOn\x12\x1b\n\x17\x43OMPARED_ON_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x43OMPARED_ON_ALL\x10\x01\x12\x19\n\x15\x43OMPARED_ON_SIMULATED\x10\x02\x12\x14\n\x10\x43OMPARED_ON_LIVE\x10\x03\x42O\n\x0e\x64\x65v.sreedge.v1P\x01Z;github.com/sre-edge/sre-edge/clients/go/sreedgev1;sreedgev1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1asre_edge/v1/training.proto\x12\x0bsre_edge.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc2\x02\n\x08Training\x12\n\n\x02id\x18\x01 \x01(\r\x12)\n\x05state\x18\x02 \x01(\x0e\x32\x1a.sre_edge.v1.TrainingState\x12\r\n\x05stage\x18\x03 \x01(\t\x12\x12\n\nshare_done\x18\x04 \x01(\x01\x12\x0f\n\x07message\x18\x05 \x01(\t\x12.\n\nstart_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0c\x62\x61se_version\x18\x08 \x01(\t\x12\x19\n\x11\x63\x61ndidate_version\x18\t \x01(\t\x12,\n\x0b\x63omparisons\x18\n \x03(\x0b\x32\x17.sre_edge.v1.Comparison\x12\x0e\n\x06system\x18\x0b \x01(\t\"\xde\x01\n\nComparison\x12,\n\x0b\x63ompared_on\x18\x01 \x01(\x0e\x32\x17.sre_edge.v1.ComparedOn\x12\x10\n\x08\x65pisodes\x18\x02 \x01(\r\x12\x11\n\tincidents\x18\x03 \x01(\r\x12%\n\x06recall\x18\x04 \x01(\x0b\x32\x15.sre_edge.v1.Compared\x12$\n\x05\x62rier\x18\x05 \x01(\x0b\x32\x15.sre_edge.v1.Compared\x12\x30\n\x11\x63\x61libration_error\x18\x06 \x01(\x0b\x32\x15.sre_edge.v1.Compared\"s\n\x08\x43ompared\x12\x0f\n\x07\x63urrent\x18\x01 \x01(\x01\x12\x11\n\tcandidate\x18\x02 \x01(\x01\x12\x12\n\ndifference\x18\x03 \x01(\x01\x12\x16\n\x0e\x64ifference_low\x18\x04 \x01(\x01\x12\x17\n\x0f\x64ifference_high\x18\x05 \x01(\x01*\xbc\x01\n\rTrainingState\x12\x1e\n\x1aTRAINING_STATE_UNSPECIFIED\x10\x00\x12\x1a\n\x16TRAINING_STATE_RUNNING\x10\x01\x12\x1b\n\x17TRAINING_STATE_PROMOTED\x10\x02\x12\x17\n\x13TRAINING_STATE_KEPT\x10\x03\x12\x19\n\x15TRAINING_STATE_FAILED\x10\x04\x12\x1e\n\x1aTRAINING_STATE_INTERRUPTED\x10\x05*o\n\nComparedOn\x12\x1b\n\x17\x43OMPARED_ON_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x43OMPARED_ON_ALL\x10\x01\x12\x19\n\x15\x43OMPARED_ON_SIMULATED\x10\x02\x12\x14\n\x10\x43OMPARED_ON_LIVE\x10\x03\x42O\n\x0e\x64\x65v.sreedge.v1P\x01Z;github.com/sre-edge/sre-edge/clients/go/sreedgev1;sreedgev1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,14 +33,14 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'sre_edge.v1.training_pb2', 
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\016dev.sreedge.v1P\001Z;github.com/sre-edge/sre-edge/clients/go/sreedgev1;sreedgev1'
-  _globals['_TRAININGSTATE']._serialized_start=728
-  _globals['_TRAININGSTATE']._serialized_end=916
-  _globals['_COMPAREDON']._serialized_start=918
-  _globals['_COMPAREDON']._serialized_end=1029
+  _globals['_TRAININGSTATE']._serialized_start=744
+  _globals['_TRAININGSTATE']._serialized_end=932
+  _globals['_COMPAREDON']._serialized_start=934
+  _globals['_COMPAREDON']._serialized_end=1045
   _globals['_TRAINING']._serialized_start=77
-  _globals['_TRAINING']._serialized_end=383
-  _globals['_COMPARISON']._serialized_start=386
-  _globals['_COMPARISON']._serialized_end=608
-  _globals['_COMPARED']._serialized_start=610
-  _globals['_COMPARED']._serialized_end=725
+  _globals['_TRAINING']._serialized_end=399
+  _globals['_COMPARISON']._serialized_start=402
+  _globals['_COMPARISON']._serialized_end=624
+  _globals['_COMPARED']._serialized_start=626
+  _globals['_COMPARED']._serialized_end=741
 # @@protoc_insertion_point(module_scope)

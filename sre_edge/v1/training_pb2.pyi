@@ -100,6 +100,7 @@ class Training(_message.Message):
     BASE_VERSION_FIELD_NUMBER: _builtins.int
     CANDIDATE_VERSION_FIELD_NUMBER: _builtins.int
     COMPARISONS_FIELD_NUMBER: _builtins.int
+    SYSTEM_FIELD_NUMBER: _builtins.int
     id: _builtins.int
     """Number of the training, starting at 1."""
     state: Global___TrainingState.ValueType
@@ -114,6 +115,8 @@ class Training(_message.Message):
     """Version of the model that it continues from: the live one when it began."""
     candidate_version: _builtins.str
     """Version of the candidate. Empty until there is one."""
+    system: _builtins.str
+    """Id of the system that it belongs to."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
         """When the training began, wall clock."""
@@ -141,10 +144,11 @@ class Training(_message.Message):
         base_version: _builtins.str = ...,
         candidate_version: _builtins.str = ...,
         comparisons: _abc.Iterable[Global___Comparison] | None = ...,
+        system: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_version", b"base_version", "candidate_version", b"candidate_version", "comparisons", b"comparisons", "end_time", b"end_time", "id", b"id", "message", b"message", "share_done", b"share_done", "stage", b"stage", "start_time", b"start_time", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_version", b"base_version", "candidate_version", b"candidate_version", "comparisons", b"comparisons", "end_time", b"end_time", "id", b"id", "message", b"message", "share_done", b"share_done", "stage", b"stage", "start_time", b"start_time", "state", b"state", "system", b"system"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

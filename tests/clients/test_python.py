@@ -20,6 +20,7 @@ from tests.clients.contract import ORDERS, check
 STUBS = {
     "SimulationService": "simulation", "ChaosService": "chaos",
     "PredictionService": "prediction", "IncidentService": "incident",
+    "SystemService": "system",
 }  # fmt: skip
 
 

@@ -22,7 +22,7 @@ LEAK = """
 
 def tick(app: App, seconds: float) -> None:
     for _ in range(round(seconds / 2.0)):
-        app.system.tick()
+        app.only.system.tick()
 
 
 async def experiment(calls: Stubs, experiment_id: str) -> experiment_pb2.Experiment:

@@ -30,6 +30,7 @@ from ml.serving.artefact import (
 from ml.serving.predictor import Predictor
 from ml.training.export import export, trees
 from server.learning.recorder import ExperimentRecorder, RecordedExperiment
+from server.records.systems import DEFAULT_SYSTEM
 from server.sources.simulation import simulation
 from server.store import learned_examples, locate, open_store
 from server.store.learned_examples import LearnedExperiment
@@ -101,7 +102,7 @@ def fill(data: Path, known: Sequence[RecordedExperiment], packed: bytes | None =
         content = to_bytes(recording) if packed is None else packed
         now = datetime.now(UTC)
         row = LearnedExperiment(
-            run_id=experiment.first.run.id, topology="default",
+            system=DEFAULT_SYSTEM, run_id=experiment.first.run.id, topology="default",
             first_sequence=experiment.first.sequence, started=now, ended=now + timedelta(minutes=3),
             faults=[], services=4, frames=len(recording.label),
             incidents=len(recording.incidents), bytes=len(content),

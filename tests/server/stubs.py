@@ -21,6 +21,7 @@ from sre_edge.v1 import (
     simulation_service_pb2,
     simulation_service_pb2_grpc,
     snapshot_pb2,
+    system_service_pb2_grpc,
 )
 
 SERVICES = ["api-gateway", "auth-service", "user-service", "database"]
@@ -37,6 +38,7 @@ class Stubs:
         self.chaos = chaos_service_pb2_grpc.ChaosServiceStub(channel)
         self.prediction = prediction_service_pb2_grpc.PredictionServiceStub(channel)
         self.incident = incident_service_pb2_grpc.IncidentServiceStub(channel)
+        self.system = system_service_pb2_grpc.SystemServiceStub(channel)
 
     async def snapshot(self) -> snapshot_pb2.Snapshot:
         answer = await self.simulation.GetMetrics(simulation_service_pb2.GetMetricsRequest())

@@ -58,8 +58,8 @@ async def calls(app: App) -> AsyncIterator[Stubs]:
 
 async def tick(app: App, until: int) -> None:
     """Go on until a frame of the script was shown."""
-    while app.system.latest.frame.t_s < 2.0 * until:
-        await app.broadcaster.publish(app.system.tick())
+    while app.only.system.latest.frame.t_s < 2.0 * until:
+        await app.only.broadcaster.publish(app.only.system.tick())
 
 
 async def incidents(calls: Stubs) -> dict[str, incident_pb2.Incident]:
@@ -83,7 +83,7 @@ async def test_the_run_goes_on_and_says_what_it_is_of(app: App, calls: Stubs) ->
     assert [service.name for service in answer.topology.services] == list(AFTER.names)
     calls_of = {s.name: [d.service for d in s.dependencies] for s in answer.topology.services}
     assert calls_of["cart"] == ["store", "price"]
-    events = app.system.events.read(0, 1000)[0]
+    events = app.only.system.events.read(0, 1000)[0]
     (change,) = [one for one in events if one.kind == "topology_changed"]
     assert (change.services, change.text) == (
         ("price", "mail"),
@@ -109,10 +109,10 @@ async def test_what_is_open_goes_on_and_what_is_gone_is_closed(app: App, calls: 
 
 async def test_budgets_and_alarms_go_with_their_services(app: App, calls: Stubs) -> None:
     await tick(app, CHANGE - 1)
-    spent = app.system.findings.budgets.counted[0, 1, BEFORE.index["store"]]
+    spent = app.only.system.findings.budgets.counted[0, 1, BEFORE.index["store"]]
     assert spent > 0.0
     await tick(app, CHANGE)
-    counted = app.system.findings.budgets.counted[0, 1]
+    counted = app.only.system.findings.budgets.counted[0, 1]
     assert counted[AFTER.index["store"]] == spent + FAILING["failed_count"]
     assert counted[AFTER.index["price"]] == 0.0
     request = prediction_service_pb2.ListAlarmsRequest()
@@ -141,7 +141,7 @@ async def test_streams_go_on_but_for_who_wants_what_is_gone(app: App, calls: Stu
         assert (await stream.read()).HasField("snapshot")
     read: list[snapshot_pb2.Snapshot] = []
     while not read or read[-1].topology_sequence == 0:
-        await app.broadcaster.publish(app.system.tick())
+        await app.only.broadcaster.publish(app.only.system.tick())
         message = await everything.read()
         if message.HasField("snapshot"):
             read.append(message.snapshot)
@@ -157,7 +157,7 @@ async def test_an_experiment_goes_on_and_keeps_what_broke(app: App, calls: Stubs
     fault = await calls.inject(target="store", **kill)
     await calls.inject(target="mail", **kill)
     await tick(app, CHANGE + 3)
-    (first, second) = app.system.unfinished_experiments()
+    (first, second) = app.only.system.unfinished_experiments()
     assert fault.experiment_id == first.id
     going = await experiment(calls, first.id)
     assert [one.service for one in going.outcome.broke] == ["store"]

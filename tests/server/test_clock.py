@@ -15,6 +15,7 @@ from server import metrics
 from server.app import App
 from server.pipeline.clock import Clock
 from server.rpc.broadcast import Broadcaster
+from server.rpc.stream_slots import StreamSlots
 from server.sources.simulation import simulation
 from server.systems.system import System
 from server.systems.ticker import Ticker
@@ -85,10 +86,10 @@ async def test_asking_for_nothing_is_refused(shared: Stubs) -> None:
 
 async def test_a_new_speed_counts_at_once(start_server: StartServer) -> None:
     app = await start_server(speed=0.1)  # the next tick would come in 20 s
-    before = app.system.latest.sequence
-    await app.ticker.set_clock(None, 100.0)
+    before = app.only.system.latest.sequence
+    await app.only.ticker.set_clock(None, 100.0)
     async with asyncio.timeout(10):
-        while app.system.latest.sequence < before + 5:
+        while app.only.system.latest.sequence < before + 5:
             await asyncio.sleep(0.02)
 
 
@@ -105,7 +106,7 @@ class WallClock:
 async def test_a_wall_clock_that_jumps_moves_no_tick_and_no_simulated_time(hours: float) -> None:
     wall = WallClock()
     system = System(simulation("default", 1), Predictor(), clock=Clock(speed=100.0), now=wall.now)
-    broadcaster = Broadcaster(system.history, 1)
+    broadcaster = Broadcaster(system.history, StreamSlots(1))
     ticker = Ticker(system, broadcaster, metrics.tick_seconds(CollectorRegistry()))
     running = asyncio.create_task(ticker.run())
     await asyncio.sleep(0.2)
@@ -124,14 +125,14 @@ async def test_a_wall_clock_that_jumps_moves_no_tick_and_no_simulated_time(hours
 @pytest.mark.parametrize("jump_s", [3600.0, 1e6])
 async def test_a_machine_that_slept_does_not_make_up_for_it(app: App, jump_s: float) -> None:
     """The loop's clock jumps forward as after a suspended machine: one tick, not thousands."""
-    await app.ticker.set_clock(None, 0.1)
+    await app.only.ticker.set_clock(None, 0.1)
     loop = asyncio.get_running_loop()
     real = loop.time
-    before = app.system.latest.sequence
+    before = app.only.system.latest.sequence
     loop.time = lambda: real() + jump_s  # type: ignore[method-assign]
     async with asyncio.timeout(10):
-        while app.system.latest.sequence == before:
+        while app.only.system.latest.sequence == before:
             await asyncio.sleep(0.02)
     for _ in range(20):
         await asyncio.sleep(0.02)
-    assert app.system.latest.sequence == before + 1
+    assert app.only.system.latest.sequence == before + 1

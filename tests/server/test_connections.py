@@ -60,9 +60,9 @@ class Watcher:
 
 async def advanced(app: App, ticks: int) -> int:
     """Wait until the server has made so many more snapshots; gives the latest number."""
-    goal = app.system.latest.sequence + ticks
+    goal = app.only.system.latest.sequence + ticks
     async with asyncio.timeout(60):
-        while app.system.latest.sequence < goal:
+        while app.only.system.latest.sequence < goal:
             await asyncio.sleep(0.02)
     return goal
 
@@ -101,13 +101,13 @@ async def test_a_connection_that_trickles_is_told_what_it_loses(start_server: St
     async def trickles(proxy: FaultProxy) -> None:
         proxy.trickling = True
         async with asyncio.timeout(60):
-            while not app.broadcaster.dropped:
+            while not app.only.broadcaster.dropped:
                 await advanced(app, 20)
 
     watcher = await suffering(app, trickles)
     found = watcher.account()
     assert found.lost > 0
-    assert app.broadcaster.dropped >= found.lost
+    assert app.only.broadcaster.dropped >= found.lost
 
 
 async def test_a_connection_that_breaks_again_and_again_loses_nothing(
@@ -152,7 +152,7 @@ async def test_200_connections_that_come_and_go_leave_nothing(start_server: Star
         await asyncio.gather(*(visit(number) for number in range(start, start + 25)))
     gc.collect()
     async with asyncio.timeout(30):
-        while app.broadcaster.streams:
+        while app.only.broadcaster.streams:
             await asyncio.sleep(0.02)
     async with grpc.aio.insecure_channel(app.address) as channel:
         assert await Stubs(channel).snapshot()

@@ -49,14 +49,14 @@ async def test_a_call_that_goes_on_is_answered_before_the_server_is_gone(
     start_server: StartServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app = await start_server(speed=0.1)
-    prepare, started, released = app.system.prepare, threading.Event(), threading.Event()
+    prepare, started, released = app.only.system.prepare, threading.Event(), threading.Event()
 
     def slowly(*arguments: Any) -> LiveRun:
         started.set()
         released.wait(30.0)
         return prepare(*arguments)
 
-    monkeypatch.setattr(app.system, "prepare", slowly)
+    monkeypatch.setattr(app.only.system, "prepare", slowly)
     async with grpc.aio.insecure_channel(app.address) as channel:
         calls = Stubs(channel)
         resetting = calls.simulation.Reset(simulation_service_pb2.ResetRequest(seed=7))

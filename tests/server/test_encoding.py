@@ -22,7 +22,6 @@ from server.rpc.predictions import MAX_ONE_BY_ONE, Predictions
 from server.rpc.snapshot_encoder import SnapshotEncoder
 from server.sources.simulation import SimulationFactory, simulation
 from server.systems.system import System
-from simulator.topology.document import parse
 from simulator.topology.file import parse_topology
 from sre_edge.v1 import (
     prediction_pb2,
@@ -30,6 +29,7 @@ from sre_edge.v1 import (
     simulation_service_pb2,
     snapshot_pb2,
 )
+from telemetry.document import parse
 from telemetry.faults import FaultKind
 from telemetry.metrics import EDGE_METRICS, SERVICE_METRICS
 
@@ -45,6 +45,7 @@ def field_by_field(snapshot: Snapshot, indices: tuple[int, ...] | None) -> snaps
         clock=convert.clock(snapshot.clock),
         kill_switch=snapshot.kill_switch,
         topology_sequence=snapshot.graph_since,
+        system_id=snapshot.run.system,
     )
     for i, name in enumerate(graph.names):
         if indices is None or i in indices:

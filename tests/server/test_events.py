@@ -44,7 +44,7 @@ async def read(stream: Any, count: int) -> list[event_pb2.Event]:
 
 
 async def test_events_tell_what_happens_in_order_without_holes(still: App, calls: Stubs) -> None:
-    begin = Cursor(run_id=still.system.run.id)
+    begin = Cursor(run_id=still.only.system.run.id)
     stream = calls.incident.StreamEvents(StreamEvents(resume_after=begin))
     assert await opened(stream) == begin
     (start,) = await read(stream, 1)
@@ -52,7 +52,7 @@ async def test_events_tell_what_happens_in_order_without_holes(still: App, calls
     assert start.run_start.topology == "default"
     fault = await calls.inject(**RAMPED)
     tick(still, 160)
-    found = [start, *await read(stream, len(still.system.events.read(0, 10_000)[0]) - 1)]
+    found = [start, *await read(stream, len(still.only.system.events.read(0, 10_000)[0]) - 1)]
     stream.cancel()
     assert [e.cursor.sequence for e in found] == list(range(1, len(found) + 1))
     kinds = [e.kind for e in found]
@@ -76,7 +76,7 @@ async def test_events_tell_what_happens_in_order_without_holes(still: App, calls
 
 
 async def test_events_are_filtered_by_kind_and_service(still: App, calls: Stubs) -> None:
-    begin = Cursor(run_id=still.system.run.id)
+    begin = Cursor(run_id=still.only.system.run.id)
     stream = calls.incident.StreamEvents(
         StreamEvents(
             kinds=[event_pb2.EVENT_KIND_STATUS_CHANGED, event_pb2.EVENT_KIND_RUN_STARTED],
@@ -127,7 +127,7 @@ async def test_events_go_on_after_the_cursor_through_reset_and_restart(
         calls = Stubs(channel)
         await calls.inject(**KILL)
         tick(app, 20)
-        begin = Cursor(run_id=app.system.run.id)
+        begin = Cursor(run_id=app.only.system.run.id)
         stream = calls.incident.StreamEvents(StreamEvents(resume_after=begin))
         await opened(stream)
         first, second = await read(stream, 2)
@@ -138,7 +138,7 @@ async def test_events_go_on_after_the_cursor_through_reset_and_restart(
     async with grpc.aio.insecure_channel(app.address) as channel:
         stream = Stubs(channel).incident.StreamEvents(StreamEvents(resume_after=second.cursor))
         assert await opened(stream) == second.cursor
-        found = await read(stream, len(app.system.events.read(0, 10_000)[0]) - 2)
+        found = await read(stream, len(app.only.system.events.read(0, 10_000)[0]) - 2)
         stream.cancel()
     assert [first.cursor.sequence, second.cursor.sequence] == [1, 2]
     by_run: dict[str, list[int]] = {}
@@ -155,13 +155,15 @@ async def test_events_that_are_gone_are_said_with_a_gap(
     start_server: StartServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app = await start_server(speed=0.1)
-    monkeypatch.setattr(app.system.events, "_events", type(app.system.events._events)(maxlen=5))
+    monkeypatch.setattr(
+        app.only.system.events, "_events", type(app.only.system.events._events)(maxlen=5)
+    )
     async with grpc.aio.insecure_channel(app.address) as channel:
         calls = Stubs(channel)
         await calls.inject(**KILL)
         tick(app, 100)
-        run = app.system.run.id
-        last = app.system.events._sequence
+        run = app.only.system.run.id
+        last = app.only.system.events._sequence
         stream = calls.incident.StreamEvents(
             StreamEvents(resume_after=Cursor(run_id=run, sequence=2))
         )
@@ -187,7 +189,7 @@ async def test_streams_of_events_are_limited_and_end_with_the_server(
     app = await start_server(speed=0.1, max_streams=1)
     async with grpc.aio.insecure_channel(app.address) as channel:
         calls = Stubs(channel)
-        begin = Cursor(run_id=app.system.run.id)
+        begin = Cursor(run_id=app.only.system.run.id)
         stream = calls.incident.StreamEvents(StreamEvents(resume_after=begin))
         await opened(stream)
         with pytest.raises(grpc.aio.AioRpcError) as caught:
@@ -220,15 +222,15 @@ async def test_a_new_model_is_an_event(start_server: StartServer, tmp_path: Path
 
 async def test_a_reader_of_events_that_never_reads_is_ended(start_server: StartServer) -> None:
     app = await start_server(speed=0.1, write_timeout_s=1.0)
-    run, now = app.system.run.id, app.system.latest.end_time
+    run, now = app.only.system.run.id, app.only.system.latest.end_time
     many = [Event(EventKind.STATUS_CHANGED, now, (), "x" * 1000) for _ in range(MAX_RECORDS // 2)]
-    app.system.events.add(run, many, now)
+    app.only.system.events.add(run, many, now)
     options = [("grpc.http2.bdp_probe", 0), ("grpc.http2.lookahead_bytes", 65_536)]
     async with grpc.aio.insecure_channel(app.address, options=options) as channel:
         request = StreamEvents(resume_after=Cursor(run_id=run))
         stream = Stubs(channel).incident.StreamEvents(request)
         await opened(stream)
-        await wait_for(lambda: app.feed.streams == 0, 30.0)
+        await wait_for(lambda: app.only.feed.streams == 0, 30.0)
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await drained(stream)
     assert caught.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
@@ -244,4 +246,4 @@ async def test_abandoned_and_cancelled_streams_of_events_leave_nothing(
             stream.cancel()
         del stream
     gc.collect()
-    await wait_for(lambda: still.feed.streams == 0)
+    await wait_for(lambda: still.only.feed.streams == 0)

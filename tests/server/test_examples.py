@@ -14,6 +14,7 @@ from ml.serving.artefact import SHIPPED
 from ml.serving.predictor import Predictor
 from server.learning.examples import MAX_WAITING, ExampleWriter
 from server.learning.recorder import PRE_FAULT_FRAMES, ExperimentRecorder, RecordedExperiment
+from server.records.systems import DEFAULT_SYSTEM
 from server.sources.simulation import simulation
 from server.store import learned_examples, locate, open_store
 from server.systems.system import System
@@ -23,6 +24,7 @@ from tests.server.model_calls import (
     called,
     until,
 )
+from tests.server.store.test_store import newest
 
 
 async def test_an_experiment_becomes_examples_that_survive_a_restart(
@@ -35,10 +37,10 @@ async def test_an_experiment_becomes_examples_that_survive_a_restart(
         fault = await stubs.inject(
             target="database", kind="FAULT_KIND_SERVICE_KILL", duration="40s", ramp="20s"
         )
-        await until(lambda: app.store.read(learned_examples.newest))
+        await until(lambda: app.store.read(newest))
     await app.stop()
     again = await start_server(data=data)
-    (kept,) = again.store.read(learned_examples.newest)
+    (kept,) = again.store.read(newest)
     content = again.store.read(lambda c: learned_examples.content(c, kept.id))
     assert content is not None
     recording = from_bytes(content)
@@ -59,10 +61,10 @@ def test_experiments_that_wait_for_the_database_are_limited(tmp_path: Path) -> N
     first = System(simulation("default", 1), Predictor()).latest
     examples = ExampleWriter(store)
     for _ in range(MAX_WAITING + 3):
-        examples.write(RecordedExperiment(first, (), seen))
+        examples.write(DEFAULT_SYSTEM, RecordedExperiment(first, (), seen))
     released.set()
     examples.close()
-    assert len(store.read(learned_examples.newest)) == MAX_WAITING
+    assert len(store.read(newest)) == MAX_WAITING
     store.close()
 
 

@@ -76,14 +76,14 @@ class Server:
 
     def state(self) -> tuple[Any, ...]:
         """Give all that a call could change, while the clock stands still."""
-        system = self.app.system
+        system = self.app.only.system
         self.app.store.ask(lambda _: None)  # after what waits to be written
         (written,) = self._records.execute("PRAGMA data_version").fetchone()
         return (
-            system.run.id, system.latest.sequence, system.clock, system.kill_switch,
+            system.run.id, system.latest.sequence, system.clock, system.kill_switch.engaged,
             system.unfinished_experiments(), system.events.latest,
             system._faults.active(), system.model_version, id(system.findings),
-            self.app.ticker.ticks, written,
+            self.app.only.ticker.ticks, written,
         )  # fmt: skip
 
 
@@ -101,7 +101,7 @@ def check(server: Server, make: Make, examples: int) -> None:
     assert not unknown, f"there are no such calls: {unknown}"
     for method in [method for method in methods if method.name in ASKED or not ASKED]:
         refused = _check_call(server, method, make(method), examples)
-        assert server.app.ticker.failed == 0
+        assert server.app.only.ticker.failed == 0
         print(f"{method.full_name}: {examples} requests, {refused} refused")
 
 
@@ -119,7 +119,7 @@ def _check_call(
     def sent(data: bytes) -> None:
         nonlocal refused, known
         if known is None:
-            server.do(server.app.ticker.set_clock(True, None))
+            server.do(server.app.only.ticker.set_clock(True, None))
         before = server.state() if known is None else known
         code = server.send(method, data)
         assert code not in DEFECTS, f"{method.full_name} answered {code.name} to {data!r}"

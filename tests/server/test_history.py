@@ -47,8 +47,8 @@ def test_buckets_are_those_of_the_slow_way_with_gaps(ticks: int, per_bucket: int
 async def test_a_peak_survives_whatever_the_number_of_points(start_server: StartServer) -> None:
     app = await start_server(speed=0.1)
     for _ in range(120):
-        app.system.tick()
-    history = app.system.history()
+        app.only.system.tick()
+    history = app.only.system.history()
     peak = max(taken.frame.latency_ms[0, 3] for taken in history)
     async with grpc.aio.insecure_channel(app.address) as channel:
         for points in (1, 7, 2000):
@@ -67,8 +67,8 @@ async def test_a_time_range_is_half_open_and_series_come_in_order(
 ) -> None:
     app = await start_server(speed=0.1)
     for _ in range(20):
-        app.system.tick()
-    history = app.system.history()
+        app.only.system.tick()
+    history = app.only.system.history()
     query = HistoryQuery(("user-service", "api-gateway"), ("cpu_percent", "incident_probability"),
                   history[5].time, history[9].time)  # fmt: skip
     found = series(history, query)
@@ -125,10 +125,10 @@ async def test_metrics_of_a_past_time_are_those_that_were_sent(start_server: Sta
     async with grpc.aio.insecure_channel(app.address) as channel:
         stubs = Stubs(channel)
         for _ in range(4):
-            app.system.tick()
+            app.only.system.tick()
         then = await stubs.snapshot()
         for _ in range(6):
-            app.system.tick()
+            app.only.system.tick()
         request = pb.GetMetricsRequest(time=then.time)
         assert (await stubs.simulation.GetMetrics(request)).snapshot == then
         request.time.FromDatetime(then.time.ToDatetime() + timedelta(seconds=1.999))
@@ -140,7 +140,7 @@ async def test_metrics_of_a_past_time_are_those_that_were_sent(start_server: Sta
             assert caught.value.code() == grpc.StatusCode.NOT_FOUND
             name, metadata, _ = reason(caught.value)
             assert name == "NOT_IN_HISTORY"
-            assert metadata["oldest"] == app.system.history()[0].time.isoformat()
+            assert metadata["oldest"] == app.only.system.history()[0].time.isoformat()
 
 
 async def test_the_past_keeps_what_is_shown_and_not_what_the_model_saw(
@@ -148,8 +148,8 @@ async def test_the_past_keeps_what_is_shown_and_not_what_the_model_saw(
 ) -> None:
     app = await start_server(speed=0.1, history=5)
     for _ in range(8):
-        app.system.tick()
-    *past, latest = app.system.history()
+        app.only.system.tick()
+    *past, latest = app.only.system.history()
     assert len(past) == 4
     assert latest.forecast is not None
     assert len(latest.forecast.features) == len(SERVICES)

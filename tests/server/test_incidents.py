@@ -138,7 +138,7 @@ async def test_a_burn_alerts_and_calm_clears(still: App, calls: Stubs) -> None:
     tick(still, 1200)
     after = await calls.incident.ListSlos(ListSlos(firing=True))
     assert not after.services
-    kinds = [event.kind for event in still.system.events.read(0, 10_000)[0]]
+    kinds = [event.kind for event in still.only.system.events.read(0, 10_000)[0]]
     fired = kinds.count(events.EventKind.SLO_ALERT_FIRED)
     assert fired == kinds.count(events.EventKind.SLO_ALERT_CLEARED) > 0
 
@@ -201,7 +201,7 @@ async def test_what_is_impossible_names_the_field(
 
 
 async def test_an_unknown_service_is_not_found(still: App, calls: Stubs) -> None:
-    run = still.system.run.id
+    run = still.only.system.run.id
     future = StreamEvents(resume_after=Cursor(run_id=run, sequence=900))
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await calls.incident.StreamEvents(future).read()

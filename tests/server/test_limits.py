@@ -224,6 +224,6 @@ async def test_a_stuck_server_says_so_on_the_http_port(
 
 async def test_a_message_that_is_too_large_is_refused(stubs: Stubs) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await stubs.simulation.Reset(pb.ResetRequest(topology="x" * (2 << 20)))
+        await stubs.simulation.Reset(pb.ResetRequest(topology="x" * (33 << 20)))
     assert caught.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
     assert await stubs.snapshot()

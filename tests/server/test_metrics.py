@@ -27,22 +27,27 @@ async def test_services_predictions_and_the_server_itself(still: App, calls: Stu
     await calls.snapshot()
     text = await scraped(still)
     for service in SERVICES:
-        assert f'sre_edge_service_cpu_percent{{service="{service}"}}' in text
-        assert f'sre_edge_incident_probability{{service="{service}"}}' in text
+        assert f'sre_edge_service_cpu_percent{{service="{service}",system="default"}}' in text
+        assert f'sre_edge_incident_probability{{service="{service}",system="default"}}' in text
     assert 'method="/sre_edge.v1.SimulationService/GetMetrics"' in text
     for series in (
-        "grpc_calls_total", "grpc_call_seconds_bucket", "tick_seconds_bucket", "streams 0.0",
-        "event_streams 0.0", "dropped_snapshots_total 0.0", "lost_records_total 0.0",
-        "failed_ticks_total 0.0", "loop_lag_seconds_bucket", "kill_switch 0.0",
+        "grpc_calls_total", "grpc_call_seconds_bucket", "tick_seconds_bucket",
+        "lost_records_total 0.0", "loop_lag_seconds_bucket",
     ):  # fmt: skip
         assert f"\nsre_edge_{series}" in text, series
+    for series, value in (
+        ("streams", 0), ("event_streams", 0), ("dropped_snapshots_total", 0),
+        ("failed_ticks_total", 0), ("kill_switch", 0), ("system_live", 1),
+    ):  # fmt: skip
+        assert f'\nsre_edge_{series}{{system="default"}} {value}.0\n' in text, series
 
 
 async def test_incidents_and_error_budgets(still: App, calls: Stubs) -> None:
     ill = (
-        'service_in_incident{service="database"} 1.0',
-        'slo_budget_spent_ratio{objective="error_rate",service="database"} (?!0[.]0\\n)',
-        'slo_alerts{severity="page"} [1-9]',
+        'service_in_incident{service="database",system="default"} 1.0',
+        'slo_budget_spent_ratio{objective="error_rate",service="database",system="default"} '
+        "(?!0[.]0\\n)",
+        'slo_alerts{severity="page",system="default"} [1-9]',
     )
     calm = await scraped(still)
     assert not any(re.search(f"\nsre_edge_{series}", calm) for series in ill)

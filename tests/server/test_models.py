@@ -22,6 +22,7 @@ from ml.serving.artefact import (
 )
 from ml.serving.predictor import Predictor
 from server.learning.model_registry import ModelRegistry
+from server.records.systems import DEFAULT_SYSTEM
 from server.sources.simulation import simulation
 from server.store import activations, locate, open_store
 from server.store.activations import Activation
@@ -142,7 +143,7 @@ def test_candidates_that_never_went_live_give_way_to_newer_ones(
     monkeypatch.setattr("server.learning.model_registry.MAX_UNUSED", 2)
     store = open_store(locate(tmp_path / "kept", None))
     models = ModelRegistry(SHIPPED, store.location.models, store)
-    models.serve(System(simulation("default", 1), Predictor(SHIPPED)))
+    models.serve(DEFAULT_SYSTEM, System(simulation("default", 1), Predictor(SHIPPED)))
     by_hand = another_model(store.location.models / "by-hand", 2)
     os.utime(by_hand, (1, 1))
     added = []
@@ -151,7 +152,7 @@ def test_candidates_that_never_went_live_give_way_to_newer_ones(
         added.append(models.add(made).version)
         os.utime(store.location.models / added[-1], (number + 2, number + 2))
         if number == 0:
-            gone_live = Activation(added[0], datetime.now(UTC), "asked for")
+            gone_live = Activation(DEFAULT_SYSTEM, added[0], datetime.now(UTC), "asked for")
             store.write(lambda c, gone_live=gone_live: activations.add(c, gone_live)).result()
     kept = [model.version for model in models.all_models()]
     assert kept == [

@@ -12,8 +12,8 @@ import pytest
 from server.app import App
 from simulator import topologies
 from simulator.topologies import SHIPPED
+from sre_edge.v1 import chaos_service_pb2, snapshot_pb2
 from sre_edge.v1 import simulation_service_pb2 as pb
-from sre_edge.v1 import snapshot_pb2
 from tests.server.stubs import Stubs, drained, reason, sharing, violations
 
 SHOP = """
@@ -114,7 +114,7 @@ async def test_every_shipped_topology_can_be_sent_as_text(stubs: Stubs) -> None:
 
 
 async def test_a_caller_who_gives_up_in_time_changes_nothing(app: App, stubs: Stubs) -> None:
-    run = app.system.run.id
+    run = app.only.system.run.id
     services = [{"name": f"s{i}", "dependencies": [f"s{i + 1}"]} for i in range(300)]
     text = json.dumps({"services": [*services, {"name": "s300"}]})  # takes seconds to prepare
     with pytest.raises(grpc.aio.AioRpcError) as caught:
@@ -122,3 +122,27 @@ async def test_a_caller_who_gives_up_in_time_changes_nothing(app: App, stubs: St
     assert caught.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
     seen = {(await stubs.snapshot()).cursor.run_id for _ in range(3)}
     assert seen == {run}
+
+
+async def test_a_large_topology_fits_and_other_requests_stay_small(stubs: Stubs) -> None:
+    services = [
+        {"name": f"service-{i}", "dependencies": [f"service-{i + 1}"] if i % 10 < 9 else []}
+        for i in range(1000)
+    ]
+    text = json.dumps({"name": "large", "services": services}, indent=90)
+    assert len(text) > 1 << 20
+    await stubs.simulation.Reset(pb.ResetRequest(topology=text))
+    assert len((await stubs.snapshot()).services) == 1000
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await stubs.chaos.RunScenario(chaos_service_pb2.RunScenarioRequest(document=text))
+    assert caught.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert reason(caught.value)[:2] == ("REQUEST_TOO_LARGE", {"limit": "1048576"})
+
+
+async def test_a_shipped_topology_is_known_by_its_name(stubs: Stubs) -> None:
+    await stubs.simulation.Reset(pb.ResetRequest(topology="deep-chain"))
+    answer = await stubs.simulation.GetTopology(pb.GetTopologyRequest())
+    assert answer.topology.name == "deep-chain"
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await stubs.simulation.Reset(pb.ResetRequest(topology="deep-chian"))
+    assert list(violations(caught.value)) == ["topology"]

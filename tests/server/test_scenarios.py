@@ -49,7 +49,7 @@ async def test_the_longer_an_answer_the_fewer_are_remembered(
     await calls.inject(**KILL, request_id="another")
     assert await calls.inject(**KILL, request_id="one") == one
     assert await calls.chaos.RunScenario(scenario) != first
-    assert still.system.unfinished_experiments()
+    assert still.only.system.unfinished_experiments()
 
 
 async def test_a_scenario_can_be_stopped_before_all_of_it_began(still: App, calls: Stubs) -> None:

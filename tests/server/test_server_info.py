@@ -23,10 +23,10 @@ async def test_it_says_what_it_is_what_it_allows_and_how_it_fares(
         info = await stubs.simulation.GetServerInfo(pb.GetServerInfoRequest())
         stream.cancel()
     assert info.version == version("sre-edge")
-    latest = app.system.latest.forecast
+    latest = app.only.system.latest.forecast
     assert latest is not None
     assert info.model_version == latest.model_version
-    assert info.cursor.run_id == app.system.run.id
+    assert info.cursor.run_id == app.only.system.run.id
     assert (info.limits.streams, info.limits.faults, info.limits.history) == (3, 7, 50)
     assert (info.figures.streams, info.figures.event_streams) == (1, 0)
     assert info.figures.lost_records == 0

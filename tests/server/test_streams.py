@@ -15,6 +15,7 @@ from ml.serving.predictor import Predictor
 from server.app import App
 from server.pipeline.snapshot import Snapshot
 from server.rpc.broadcast import Broadcaster
+from server.rpc.stream_slots import StreamSlots
 from server.rpc.subscriber import EVERYTHING, MAX_WAITING, SnapshotFilter
 from server.sources.simulation import simulation
 from server.systems.system import System
@@ -31,7 +32,7 @@ def stub(channel: grpc.aio.Channel) -> simulation_service_pb2_grpc.SimulationSer
 
 
 def snapshots(app: App, count: int) -> list[Snapshot]:
-    return [app.system.tick() for _ in range(count)]
+    return [app.only.system.tick() for _ in range(count)]
 
 
 async def test_snapshots_come_in_order_without_holes(start_server: StartServer) -> None:
@@ -49,20 +50,20 @@ async def test_a_tick_that_fails_once_it_is_published_leaves_no_hole(
     start_server: StartServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app = await start_server(speed=0.1)
-    subscriber = app.broadcaster.subscribe(EVERYTHING)
-    first = await app.broadcaster.next(subscriber)
+    subscriber = app.only.broadcaster.subscribe(EVERYTHING)
+    first = await app.only.broadcaster.next(subscriber)
     for _ in range(2):  # they wait to be read
-        await app.broadcaster.publish(app.system.tick())
+        await app.only.broadcaster.publish(app.only.system.tick())
     with monkeypatch.context() as patched:
-        patched.setattr(app.system, "_notify_observer", lambda *_: 1 / 0)
+        patched.setattr(app.only.system, "_notify_observer", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
-            app.system.tick()
+            app.only.system.tick()
     for _ in range(2):
-        await app.broadcaster.publish(app.system.tick())
-    got = [first, *[await app.broadcaster.next(subscriber) for _ in range(5)]]
+        await app.only.broadcaster.publish(app.only.system.tick())
+    got = [first, *[await app.only.broadcaster.next(subscriber) for _ in range(5)]]
     messages = map(simulation_service_pb2.StreamMetricsResponse.FromString, got)
     assert [message.snapshot.cursor.sequence for message in messages] == [1, 2, 3, 4, 5, 6]
-    app.broadcaster.unsubscribe(subscriber)
+    app.only.broadcaster.unsubscribe(subscriber)
 
 
 async def test_edges_and_predictions_can_be_left_out(start_server: StartServer) -> None:
@@ -84,7 +85,7 @@ async def test_edges_and_predictions_can_be_left_out(start_server: StartServer) 
 async def test_a_stream_resumes_after_its_cursor(start_server: StartServer) -> None:
     app = await start_server(speed=0.1)
     snapshots(app, 10)
-    run = app.system.run.id
+    run = app.only.system.run.id
     async with grpc.aio.insecure_channel(app.address) as channel:
         stream = stub(channel).StreamMetrics(Request(resume_after=Cursor(run_id=run, sequence=4)))
         got = [(await stream.read()).snapshot.cursor.sequence for _ in range(7)]
@@ -95,7 +96,7 @@ async def test_a_stream_resumes_after_its_cursor(start_server: StartServer) -> N
 async def test_what_the_history_no_longer_holds_is_said(start_server: StartServer) -> None:
     app = await start_server(speed=0.1, history=5)
     snapshots(app, 20)
-    run = app.system.run.id
+    run = app.only.system.run.id
     async with grpc.aio.insecure_channel(app.address) as channel:
         stream = stub(channel).StreamMetrics(Request(resume_after=Cursor(run_id=run, sequence=3)))
         gap = (await stream.read()).gap
@@ -113,14 +114,14 @@ async def test_a_cursor_of_another_run_gets_a_gap_and_the_latest(start_server: S
         gap = (await stream.read()).gap
         assert gap.reason == snapshot_pb2.GAP_REASON_RUN_ENDED
         assert gap.run_id == "long-gone"
-        assert (await stream.read()).snapshot.cursor.run_id == app.system.run.id
+        assert (await stream.read()).snapshot.cursor.run_id == app.only.system.run.id
         stream.cancel()
 
 
 async def test_a_cursor_from_the_future_is_refused(start_server: StartServer) -> None:
     app = await start_server(speed=0.1)
     async with grpc.aio.insecure_channel(app.address) as channel:
-        after = Cursor(run_id=app.system.run.id, sequence=2**63)
+        after = Cursor(run_id=app.only.system.run.id, sequence=2**63)
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await stub(channel).StreamMetrics(Request(resume_after=after)).read()
     assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
@@ -128,21 +129,21 @@ async def test_a_cursor_from_the_future_is_refused(start_server: StartServer) ->
 
 async def test_a_slow_subscriber_loses_the_oldest_and_is_told(start_server: StartServer) -> None:
     app = await start_server(speed=0.1)
-    subscriber = app.broadcaster.subscribe(EVERYTHING)
-    await app.broadcaster.next(subscriber)
+    subscriber = app.only.broadcaster.subscribe(EVERYTHING)
+    await app.only.broadcaster.next(subscriber)
     for snapshot in snapshots(app, MAX_WAITING + 3):
-        await app.broadcaster.publish(snapshot)
+        await app.only.broadcaster.publish(snapshot)
     message = simulation_service_pb2.StreamMetricsResponse.FromString(
-        await app.broadcaster.next(subscriber)
+        await app.only.broadcaster.next(subscriber)
     )
     assert message.gap.reason == snapshot_pb2.GAP_REASON_SLOW_SUBSCRIBER
     assert (message.gap.first_sequence, message.gap.last_sequence) == (2, 4)
     message = simulation_service_pb2.StreamMetricsResponse.FromString(
-        await app.broadcaster.next(subscriber)
+        await app.only.broadcaster.next(subscriber)
     )
     assert message.snapshot.cursor.sequence == 5
-    assert app.broadcaster.dropped == 3
-    app.broadcaster.unsubscribe(subscriber)
+    assert app.only.broadcaster.dropped == 3
+    app.only.broadcaster.unsubscribe(subscriber)
 
 
 async def test_a_subscriber_that_never_reads_is_ended(start_server: StartServer) -> None:
@@ -151,7 +152,7 @@ async def test_a_subscriber_that_never_reads_is_ended(start_server: StartServer)
     async with grpc.aio.insecure_channel(app.address, options=options) as channel:
         stream = stub(channel).StreamMetrics(Request())
         await stream.read()
-        await wait_for(lambda: app.broadcaster.streams == 0, 30.0)
+        await wait_for(lambda: app.only.broadcaster.streams == 0, 30.0)
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await drained(stream)
     assert caught.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
@@ -167,7 +168,7 @@ async def test_abandoned_and_cancelled_streams_leave_nothing(start_server: Start
                 stream.cancel()
             del stream
         gc.collect()
-        await wait_for(lambda: app.broadcaster.streams == 0)
+        await wait_for(lambda: app.only.broadcaster.streams == 0)
 
 
 async def test_streams_are_limited(start_server: StartServer) -> None:
@@ -186,20 +187,21 @@ async def test_streams_are_limited(start_server: StartServer) -> None:
 async def test_one_encoding_serves_all_streams_of_a_filter(start_server: StartServer) -> None:
     app = await start_server(speed=0.1)
     subscribers = [
-        app.broadcaster.subscribe(SnapshotFilter(frozenset(["auth-service"]))) for _ in range(3)
+        app.only.broadcaster.subscribe(SnapshotFilter(frozenset(["auth-service"])))
+        for _ in range(3)
     ]
-    first = await asyncio.gather(*map(app.broadcaster.next, subscribers))  # who come together
+    first = await asyncio.gather(*map(app.only.broadcaster.next, subscribers))  # who come together
     assert first[0] is first[1] is first[2]
-    await app.broadcaster.publish(app.system.tick())
-    messages = [await app.broadcaster.next(subscriber) for subscriber in subscribers]
+    await app.only.broadcaster.publish(app.only.system.tick())
+    messages = [await app.only.broadcaster.next(subscriber) for subscriber in subscribers]
     assert messages[0] is messages[1] is messages[2]
     for subscriber in subscribers:
-        app.broadcaster.unsubscribe(subscriber)
+        app.only.broadcaster.unsubscribe(subscriber)
 
 
 async def test_the_figures_are_read_from_other_threads_while_subscribers_come_and_go() -> None:
     system = System(simulation("default", 1), Predictor())
-    broadcaster = Broadcaster(system.history, 10_000)
+    broadcaster = Broadcaster(system.history, StreamSlots(10_000))
     waiting = [broadcaster.subscribe(EVERYTHING) for _ in range(2000)]
     ended = threading.Event()
     before = sys.getswitchinterval()
@@ -223,19 +225,19 @@ async def test_the_figures_are_read_from_other_threads_while_subscribers_come_an
 
 async def test_a_snapshot_of_a_run_that_is_over_is_not_sent(start_server: StartServer) -> None:
     app = await start_server(speed=0.1)
-    subscriber = app.broadcaster.subscribe(EVERYTHING)
-    await app.broadcaster.next(subscriber)
-    late = app.system.tick()
-    app.system.reset()
-    await app.broadcaster.publish(app.system.latest)
-    await app.broadcaster.publish(late)
-    await app.broadcaster.publish(app.system.tick())
+    subscriber = app.only.broadcaster.subscribe(EVERYTHING)
+    await app.only.broadcaster.next(subscriber)
+    late = app.only.system.tick()
+    app.only.system.reset()
+    await app.only.broadcaster.publish(app.only.system.latest)
+    await app.only.broadcaster.publish(late)
+    await app.only.broadcaster.publish(app.only.system.tick())
     decoded = simulation_service_pb2.StreamMetricsResponse.FromString
-    assert decoded(await app.broadcaster.next(subscriber)).gap.run_id == late.run.id
+    assert decoded(await app.only.broadcaster.next(subscriber)).gap.run_id == late.run.id
     for sequence in (1, 2):
-        cursor = decoded(await app.broadcaster.next(subscriber)).snapshot.cursor
-        assert (cursor.run_id, cursor.sequence) == (app.system.run.id, sequence)
-    app.broadcaster.unsubscribe(subscriber)
+        cursor = decoded(await app.only.broadcaster.next(subscriber)).snapshot.cursor
+        assert (cursor.run_id, cursor.sequence) == (app.only.system.run.id, sequence)
+    app.only.broadcaster.unsubscribe(subscriber)
 
 
 async def test_stopping_ends_open_streams_at_once_and_says_so(

@@ -51,6 +51,7 @@ def test_bad_input_is_named_without_a_stack_trace(tmp_path: Path) -> None:
         (("--fault", "database:cpu_spike:1"), "TARGET:KIND:START_S:DURATION_S"),
         (("--topology", str(broken)), "services[0].colour: expected one of the keys"),
         (("--warmup", "900"), "--warmup: expected less than"),
+        (("--seconds", "30", "--fault", "database:service_kill:500:20"), "the end of the run, 30"),
         (("--seconds", "nan"), "--seconds"),
     ):
         result = simulate(*arguments)

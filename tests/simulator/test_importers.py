@@ -12,9 +12,9 @@ import pytest
 from ml.definitions.breach import breached
 from simulator.importers import FORMATS
 from simulator.simulation import Simulation
-from simulator.topology.document import DocumentError
 from simulator.topology.file import load_topology, parse_topology
 from simulator.topology.resolved import Topology
+from telemetry.document import DocumentError
 
 FILES = Path(__file__).parent / "files"
 EXAMPLES = {

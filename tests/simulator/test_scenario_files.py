@@ -52,6 +52,10 @@ def test_a_scenario_has_the_defaults_of_load_and_fault() -> None:
             "[0].faults[0].ramp_s",
         ),
         ({"target": "database", "kind": "traffic_surge", "duration_s": 5}, "expected an entry"),
+        (
+            {"target": "database", "kind": "cpu_spike", "start_s": 60, "duration_s": 5},
+            "[0].faults[0].start_s: expected less than the 60 s of the run, got 60",
+        ),
         ({"target": 5, "kind": "cpu_spike", "duration_s": 5}, "target: expected a name, got 5"),
         ({"kind": "cascade_failure", "duration_s": 5, "share": "all"}, "expected a number, got 'a"),
     ],

@@ -33,6 +33,7 @@ from sre_edge.v1 import chaos_service_pb2, experiment_pb2, training_pb2
 NEEDED = {
     "metrics": ["cpu_percent"], "target": "database", "kind": "cpu_spike", "duration_s": 30,
     "document": "[]", "fault_id": "f-1", "experiment_id": "x-1", "version": "2-a",
+    "entry": "id: a", "system_id": "a",
 }  # fmt: skip
 """Values of the parameters that have no default."""
 

@@ -253,7 +253,10 @@ def test_a_file_of_something_else_is_said(
     assert "Traceback" not in done.stderr
 
 
-def test_ctrl_c_stops_the_faults_of_a_scenario(fake: FakeServer, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_who_ends_it_stops_the_faults_of_a_scenario(
+    fake: FakeServer, tmp_path: Path, number: signal.Signals
+) -> None:
     running = outcome(broken=0)
     running.experiment.state = experiment_pb2.EXPERIMENT_STATE_RUNNING
     accepted = chaos_service_pb2.RunScenarioResponse(experiment=running.experiment)
@@ -262,7 +265,7 @@ def test_ctrl_c_stops_the_faults_of_a_scenario(fake: FakeServer, tmp_path: Path)
     file.write_text("- name: leak\n")
     program = processes.Program("scenario", str(file), command=PROGRAM, SRE_EDGE_TARGET=fake.target)
     program.expect("x-1-1 running, broken so far: nothing")
-    assert program.stop(signal.SIGINT) == 130
+    assert program.stop(number) == 128 + number
     assert fake.requests("StopChaos")[0].experiment_id == "x-1-1"
 
 
@@ -284,3 +287,18 @@ def test_a_scenario_on_a_real_server(tmp_path: Path) -> None:
         with Client(address) as client:
             assert client.metrics().active_faults == []
         fake.target = ours
+
+
+def test_one_that_was_cut_short_is_not_told_as_finished(fake: FakeServer) -> None:
+    gone = outcome(ended_by=experiment_pb2.EXPERIMENT_END_RUN_ENDED)
+    fake.answers["GetExperiment"] = gone
+    fake.answers["ListExperiments"] = chaos_service_pb2.ListExperimentsResponse(
+        experiments=[gone.experiment]
+    )
+    listed = sre_edge(fake, "experiments").stdout
+    shown = sre_edge(fake, "experiments", "x-1-1").stdout
+    for said in (listed, shown):
+        assert "cut short" in said
+        assert "nothing until then" in said
+        assert "finished" not in said
+    assert "its run ended first" in shown

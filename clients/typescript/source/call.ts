@@ -17,10 +17,11 @@ import { file_sre_edge_v1_chaos_service as chaos } from "../generated/sre_edge/v
 import { file_sre_edge_v1_incident_service as incident } from "../generated/sre_edge/v1/incident_service_pb.js";
 import { file_sre_edge_v1_prediction_service as prediction } from "../generated/sre_edge/v1/prediction_service_pb.js";
 import { file_sre_edge_v1_simulation_service as simulation } from "../generated/sre_edge/v1/simulation_service_pb.js";
+import { file_sre_edge_v1_system_service as system } from "../generated/sre_edge/v1/system_service_pb.js";
 import type { Channel } from "./channel.js";
 import { isServiceError, read, type Failure } from "./failure.js";
 
-const SERVICES = createRegistry(chaos, incident, prediction, simulation);
+const SERVICES = createRegistry(chaos, incident, prediction, simulation, system);
 
 /** A call to make, such as {"call": "sre_edge.v1.ChaosService/InjectChaos", "request": {…}}. */
 interface Order {

@@ -30,6 +30,7 @@ options
   --target HOST:PORT   of the server (SRE_EDGE_TARGET); 127.0.0.1:50051
   --ca FILE            who signed the server's certificate, PEM; none: no TLS (SRE_EDGE_CA)
   --token-file FILE    the server's token (SRE_EDGE_TOKEN_FILE)
+  --system ID          system to ask about (SRE_EDGE_SYSTEM); the default one, or the only one
   --count N            watch: end after so many snapshots
 
 exit codes: 0 done, 2 refused, 3 no server there, 4 token refused, 5 server too old`;
@@ -43,6 +44,7 @@ async function run(): Promise<number> {
         target: { type: "string", default: target },
         ca: { type: "string", default: process.env.SRE_EDGE_CA },
         "token-file": { type: "string", default: process.env.SRE_EDGE_TOKEN_FILE },
+        system: { type: "string", default: process.env.SRE_EDGE_SYSTEM ?? "" },
         count: { type: "string", default: "0" },
         help: { type: "boolean", short: "h" },
       },
@@ -58,7 +60,7 @@ async function run(): Promise<number> {
       ...(values["token-file"] && { tokenFile: values["token-file"] }),
     });
     try {
-      await obey(channel, positionals, Number(values.count));
+      await obey(channel, values.system, positionals, Number(values.count));
     } finally {
       channel.close();
     }
@@ -70,20 +72,30 @@ async function run(): Promise<number> {
   }
 }
 
-async function obey(channel: Channel, words: string[], count: number): Promise<void> {
+async function obey(
+  channel: Channel,
+  system: string,
+  words: string[],
+  count: number,
+): Promise<void> {
   const [command, ...rest] = words;
-  if (command === "watch") return follow(channel, rest, count);
-  if (command === "predict") return predict(channel, rest);
-  if (command === "inject") return inject(channel, rest);
+  if (command === "watch") return follow(channel, system, rest, count);
+  if (command === "predict") return predict(channel, system, rest);
+  if (command === "inject") return inject(channel, system, rest);
   if (command === "call") return callAll(channel);
   throw new Error("expected a command; see --help");
 }
 
-async function follow(channel: Channel, services: string[], count: number): Promise<void> {
+async function follow(
+  channel: Channel,
+  system: string,
+  services: string[],
+  count: number,
+): Promise<void> {
   const ending = new AbortController();
   for (const name of ["SIGINT", "SIGTERM"]) process.once(name, () => ending.abort());
   let taken = 0;
-  for await (const message of watch(channel, services, ending.signal)) {
+  for await (const message of watch(channel, system, services, ending.signal)) {
     console.log(describe(message));
     if (message.message.case === "snapshot" && ++taken === count) return;
   }
@@ -107,8 +119,8 @@ function describe({ message }: StreamMetricsResponse): string {
   }
 }
 
-async function predict(channel: Channel, services: string[]): Promise<void> {
-  const answer = await channel.unary(PredictionService.method.predict, { services });
+async function predict(channel: Channel, system: string, services: string[]): Promise<void> {
+  const answer = await channel.unary(PredictionService.method.predict, { system, services });
   for (const { service, incidentProbability, riskLevel } of answer.predictions) {
     const level = RiskLevel[riskLevel].toLowerCase();
     console.log(`${service} ${incidentProbability.toFixed(4)} ${level}`);
@@ -116,7 +128,7 @@ async function predict(channel: Channel, services: string[]): Promise<void> {
   console.log(`system ${answer.system?.incidentProbability.toFixed(4)}`);
 }
 
-async function inject(channel: Channel, words: string[]): Promise<void> {
+async function inject(channel: Channel, system: string, words: string[]): Promise<void> {
   const [target, kind = "", lasting = ""] = words;
   const found = /^(\d+(?:\.\d+)?)(s|m|h)$/.exec(lasting);
   if (words.length !== 3 || !found) {
@@ -126,6 +138,7 @@ async function inject(channel: Channel, words: string[]): Promise<void> {
   if (known === undefined) throw new Error(`no kind of fault is named ${kind}`);
   const seconds = Number(found[1]) * { s: 1, m: 60, h: 3600 }[found[2] as "s" | "m" | "h"];
   const { fault } = await channel.unary(ChaosService.method.injectChaos, {
+    system,
     target: target!,
     kind: known,
     duration: durationFromMs(1000 * seconds),

@@ -24,6 +24,7 @@ const FINAL = new Set([
  */
 export async function* watch(
   channel: Channel,
+  system: string,
   services: string[],
   signal: AbortSignal,
 ): AsyncGenerator<StreamMetricsResponse> {
@@ -32,6 +33,7 @@ export async function* watch(
   let backoff = FIRST_BACKOFF_MS;
   while (!signal.aborted) {
     const stream = channel.stream(SimulationService.method.streamMetrics, {
+      system,
       services,
       ...(cursor && { resumeAfter: cursor }),
     });

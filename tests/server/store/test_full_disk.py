@@ -11,10 +11,10 @@ from pathlib import Path
 import grpc
 import pytest
 
-from server.store import Store, StoreError, learned_examples, locate, open_store
+from server.store import Store, StoreError, locate, open_store
 from sre_edge.v1 import simulation_service_pb2 as pb
 from tests.conftest import StartServer
-from tests.server.store.test_store import add
+from tests.server.store.test_store import add, newest
 from tests.server.stubs import Stubs
 
 SMALL = "4m"
@@ -61,13 +61,13 @@ def test_what_was_written_stays_and_writing_goes_on_when_there_is_room(small_dis
     filler.write_bytes(b"x" * (2 << 20))
     written = filled(store)
     assert written > 3
-    assert len(store.read(learned_examples.newest)) == written
+    assert len(store.read(newest)) == written
     filler.unlink()
     add(store, "after", CONTENT)
     store.close()
     store = open_store(locate(small_disk, None))
-    assert store.read(learned_examples.newest)[0].run_id == "after"
-    assert len(store.read(learned_examples.newest)) == written + 1
+    assert store.read(newest)[0].run_id == "after"
+    assert len(store.read(newest)) == written + 1
     store.close()
 
 
@@ -77,10 +77,10 @@ def test_the_same_with_a_database_that_may_not_grow(tmp_path: Path) -> None:
     store.write(lambda c: c.exec_driver_sql("PRAGMA max_page_count = 300").fetchall()).result()
     written = filled(store)
     assert written > 3
-    assert len(store.read(learned_examples.newest)) == written
+    assert len(store.read(newest)) == written
     store.write(lambda c: c.exec_driver_sql("PRAGMA max_page_count = 3000").fetchall()).result()
     add(store, "after", CONTENT)
-    assert len(store.read(learned_examples.newest)) == written + 1
+    assert len(store.read(newest)) == written + 1
     store.close()
 
 
@@ -100,7 +100,7 @@ async def test_the_server_goes_on_with_a_full_disk(
         await stubs.simulation.Reset(pb.ResetRequest())
         while (await stream.read()).snapshot.cursor.run_id == first.cursor.run_id:
             pass
-        assert app.ticker.failed == 0
+        assert app.only.ticker.failed == 0
         stream.cancel()
     filler.unlink()
 

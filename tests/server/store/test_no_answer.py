@@ -15,6 +15,7 @@ import pytest
 
 import server.systems.repository
 from server.app import App
+from server.records.systems import DEFAULT_SYSTEM
 from server.store import StoreError, StoreLocation, activations, database, open_store, writer
 from server.store.activations import Activation
 from sre_edge.v1 import (
@@ -113,11 +114,11 @@ def test_what_was_refused_since_it_took_too_long_is_not_done_later(
     store = open_store(where)
     released = threading.Event()
     store.offer(lambda _: released.wait(30.0))
-    activation = Activation("3-a", datetime(2030, 1, 1, tzinfo=UTC), "asked for")
+    activation = Activation(DEFAULT_SYSTEM, "3-a", datetime(2030, 1, 1, tzinfo=UTC), "asked for")
     with monkeypatch.context() as impatient:
         impatient.setattr(writer, "ANSWER_TIMEOUT_S", 0.2)
         with pytest.raises(StoreError, match="no answer"):
             store.ask(lambda connection: activations.add(connection, activation))
     released.set()
-    assert store.ask(activations.latest) is None
+    assert store.ask(lambda c: activations.latest(c, DEFAULT_SYSTEM)) is None
     store.close()

@@ -34,7 +34,16 @@ from server.records.findings import (
     Severity,
     SloAlert,
 )
-from server.store import Store, StoreLocation, events, experiments, incidents, open_store
+from server.records.systems import DEFAULT_SYSTEM
+from server.store import (
+    Store,
+    StoreLocation,
+    events,
+    experiments,
+    incidents,
+    open_store,
+    systems,
+)
 from server.store.alarms import AlarmFilter
 from server.store.documents import parsed, plain
 from server.store.incidents import IncidentFilter
@@ -133,7 +142,7 @@ def test_fields_that_are_not_known_are_passed_over_and_missing_ones_have_default
 
 
 def test_a_record_that_changes_is_kept_once_as_it_is_last(store: Store) -> None:
-    repository = Repository(store)
+    repository = Repository(store, DEFAULT_SYSTEM)
     keep(repository, incidents=(incident(1, "db"), incident(2, "web")))
     keep(repository, incidents=(incident(1, "db", "web", ended=True),))
     page = repository.incidents(IncidentFilter(), None, 10)
@@ -142,7 +151,7 @@ def test_a_record_that_changes_is_kept_once_as_it_is_last(store: Store) -> None:
 
 
 def test_incidents_are_found_by_service_state_and_time(store: Store) -> None:
-    repository = Repository(store)
+    repository = Repository(store, DEFAULT_SYSTEM)
     kept = (
         incident(1, "db", ended=True),
         incident(2, "my-db", "web", ended=True),
@@ -164,7 +173,7 @@ def test_incidents_are_found_by_service_state_and_time(store: Store) -> None:
 
 
 def test_alarms_are_found_by_service_outcome_and_time(store: Store) -> None:
-    repository = Repository(store)
+    repository = Repository(store, DEFAULT_SYSTEM)
     kept = (alarm(1, "db", AlarmOutcome.FALSE), alarm(2, "web", AlarmOutcome.PENDING))
     keep(repository, alarms=kept)
 
@@ -179,7 +188,7 @@ def test_alarms_are_found_by_service_outcome_and_time(store: Store) -> None:
 
 
 def test_pages_follow_one_another_whatever_is_added(store: Store) -> None:
-    repository = Repository(store)
+    repository = Repository(store, DEFAULT_SYSTEM)
     keep(repository, experiments=tuple(experiment(n) for n in range(1, 6)))
     found, before = [], None
     for added in (6, 7, 8):
@@ -194,13 +203,14 @@ def test_pages_follow_one_another_whatever_is_added(store: Store) -> None:
 def test_what_a_server_left_open_is_closed_by_the_next(where: StoreLocation) -> None:
     store = open_store(where)
     keep(
-        Repository(store), incidents=(incident(1, "db"),), experiments=(experiment(1),),
-        alarms=(alarm(1, "db", AlarmOutcome.PENDING),), events=(event(1), event(2)),
-        kill_switch=True,
+        Repository(store, DEFAULT_SYSTEM), incidents=(incident(1, "db"),),
+        experiments=(experiment(1),), alarms=(alarm(1, "db", AlarmOutcome.PENDING),),
+        events=(event(1), event(2)), kill_switch=True,
     )  # fmt: skip
     store.close()
     store = open_store(where)
-    repository = Repository(store)
+    assert store.ask(systems.end_runs) == 3
+    repository = Repository(store, DEFAULT_SYSTEM)
     keeping = repository.open(SloSettings())
     (left,) = repository.incidents(IncidentFilter(), None, 10).records
     assert (left.state, left.closed_by) == (IncidentState.CLOSED, IncidentEnd.RUN_ENDED)
@@ -221,26 +231,26 @@ def test_what_a_server_left_open_is_closed_by_the_next(where: StoreLocation) -> 
 def test_a_kill_switch_that_could_not_be_written_is_written_with_what_comes_next(
     store: Store,
 ) -> None:
-    repository = Repository(store)
+    repository = Repository(store, DEFAULT_SYSTEM)
     store.ask(lambda connection: connection.exec_driver_sql("ALTER TABLE kill_switch RENAME TO k"))
     keep(repository, events=(event(1),), kill_switch=True)
     assert store.lost == 1
     store.ask(lambda connection: connection.exec_driver_sql("ALTER TABLE k RENAME TO kill_switch"))
     keep(repository, events=(event(2),), kill_switch=True)
-    assert Repository(store).open(SloSettings()).kill_switch.engaged
+    assert Repository(store, DEFAULT_SYSTEM).open(SloSettings()).kill_switch.engaged
 
 
 def test_the_oldest_are_dropped_beyond_the_limit(store: Store, monkeypatch: object) -> None:
     for kind in (incidents, experiments, events):
         monkeypatch.setattr(kind, "MAX_RECORDS", 3)  # type: ignore[attr-defined]
-    repository = Repository(store)
+    repository = Repository(store, DEFAULT_SYSTEM)
     keep(repository, experiments=tuple(experiment(n) for n in range(1, 6)),
          incidents=tuple(incident(n, "db") for n in range(1, 6)),
          events=tuple(event(n) for n in range(1, 6)))  # fmt: skip
 
     def prune() -> None:
         for kind in (incidents, experiments, events):
-            store.write(kind.drop_old).result()
+            store.ask(lambda c, kind=kind: kind.drop_old(c, DEFAULT_SYSTEM))  # type: ignore[misc]
 
     prune()
     prune()
@@ -250,7 +260,11 @@ def test_the_oldest_are_dropped_beyond_the_limit(store: Store, monkeypatch: obje
         4,
         3,
     ]
-    assert [one.sequence for one in store.read(events.latest)] == [3, 4, 5]
+    assert [one.sequence for one in store.read(lambda c: events.latest(c, DEFAULT_SYSTEM))] == [
+        3,
+        4,
+        5,
+    ]
     again = replace(experiment(5), name="again")
     keep(repository, experiments=(again,))
     assert repository.experiments(None, 1).records == (again,)

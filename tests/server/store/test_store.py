@@ -14,6 +14,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
+from server.records.systems import DEFAULT_SYSTEM
 from server.store import (
     Store,
     StoreError,
@@ -35,6 +36,7 @@ NOW = datetime(2026, 3, 1, 12, 30, 15, 250_000, tzinfo=UTC)
 
 def experiment(run: str = "r1", size: int = 3) -> LearnedExperiment:
     return LearnedExperiment(
+        system=DEFAULT_SYSTEM,
         run_id=run, topology="shop", first_sequence=7, started=NOW,
         ended=NOW + timedelta(minutes=5), faults=[{"id": "f-1", "target": "database"}],
         services=4, frames=150, incidents=2, bytes=size,
@@ -46,6 +48,10 @@ def add(store: Store, run: str, content: bytes = b"abc", **limits: int) -> int:
     return store.write(lambda c: learned_examples.add(c, kept, content, **limits)).result()
 
 
+def newest(connection: Connection) -> list[LearnedExperiment]:
+    return learned_examples.newest(connection, DEFAULT_SYSTEM)
+
+
 def test_the_tables_are_those_that_the_migrations_make(store: Store) -> None:
     differences = store.read(lambda c: compare_metadata(MigrationContext.configure(c), metadata))
     assert differences == []
@@ -55,12 +61,14 @@ def test_records_survive_a_restart(where: StoreLocation) -> None:
     store = open_store(where)
     number = add(store, "r1", bytes(range(256)) * 1000)
     east = NOW.astimezone(timezone(timedelta(hours=9)))
-    store.write(lambda c: activations.add(c, Activation("2-abc", east, "asked for"))).result()
+    activation = Activation(DEFAULT_SYSTEM, "2-abc", east, "asked for")
+    store.ask(lambda c: activations.add(c, activation))
     store.close()
     store = open_store(where)
-    assert store.read(learned_examples.newest) == [replace(experiment("r1", 256_000), id=number)]
+    assert store.read(newest) == [replace(experiment("r1", 256_000), id=number)]
     assert store.read(lambda c: learned_examples.content(c, number)) == bytes(range(256)) * 1000
-    assert store.read(activations.latest) == Activation("2-abc", NOW, "asked for")
+    latest = store.read(lambda c: activations.latest(c, DEFAULT_SYSTEM))
+    assert latest == replace(activation, time=NOW)
     assert store.read(activations.versions) == {"2-abc"}
     store.close()
 
@@ -83,39 +91,41 @@ def test_a_server_that_is_killed_loses_nothing_that_was_written(where: StoreLoca
     )  # fmt: skip
     assert done.returncode == -9
     store = open_store(where)
-    assert [e.run_id for e in store.read(learned_examples.newest)] == ["r2", "r1", "r0"]
+    assert [e.run_id for e in store.read(newest)] == ["r2", "r1", "r0"]
     store.close()
 
 
 def test_the_oldest_experiments_give_way(store: Store) -> None:
     for number in range(5):
         add(store, f"r{number}", max_experiments=3)
-    assert [e.run_id for e in store.read(learned_examples.newest)] == ["r4", "r3", "r2"]
+    assert [e.run_id for e in store.read(newest)] == ["r4", "r3", "r2"]
     last = add(store, "large", b"x" * 90, max_bytes=95)
-    assert [e.run_id for e in store.read(learned_examples.newest)] == ["large", "r4"]
+    assert [e.run_id for e in store.read(newest)] == ["large", "r4"]
     only = add(store, "larger", b"x" * 500, max_bytes=95)
-    assert [e.run_id for e in store.read(learned_examples.newest)] == ["larger"]
+    assert [e.run_id for e in store.read(newest)] == ["larger"]
     assert store.read(lambda c: learned_examples.content(c, last)) is None
-    assert store.read(lambda c: learned_examples.count(c)) == 1
-    assert store.read(lambda c: learned_examples.count(c, after=only)) == 0
+    assert store.read(lambda c: learned_examples.count(c, DEFAULT_SYSTEM)) == 1
+    assert store.read(lambda c: learned_examples.count(c, DEFAULT_SYSTEM, after=only)) == 0
 
 
 def test_a_training_is_followed_and_one_that_ran_is_interrupted(store: Store) -> None:
-    first = store.write(lambda c: repository.begin(c, "2-abc", NOW, {"systems": 3})).result()
+    first = store.write(
+        lambda c: repository.begin(c, DEFAULT_SYSTEM, "2-abc", NOW, {"systems": 3})
+    ).result()
     assert (first.state, first.options) == (TrainingState.RUNNING, {"systems": 3})
     done = replace(
         first, state=TrainingState.KEPT, share_done=1.0, message="no better", ended=NOW,
         candidate_version="2-def", comparison={"improvement": 0.01},
     )  # fmt: skip
     store.write(lambda c: repository.save(c, done)).result()
-    second = store.write(lambda c: repository.begin(c, "2-abc", NOW, {})).result()
+    second = store.write(lambda c: repository.begin(c, DEFAULT_SYSTEM, "2-abc", NOW, {})).result()
     assert store.read(lambda c: repository.get(c, first.id)) == done
     assert store.write(lambda c: repository.interrupt(c, NOW)).result() == 1
-    latest = store.read(repository.latest)
+    latest = store.read(lambda c: repository.latest(c, DEFAULT_SYSTEM))
     assert latest is not None
     assert (latest.id, latest.state) == (second.id, TrainingState.INTERRUPTED)
     assert store.read(lambda c: repository.get(c, first.id)) == done
-    assert store.read(repository.latest_uninterrupted) == done
+    assert store.read(lambda c: repository.latest_uninterrupted(c, DEFAULT_SYSTEM)) == done
     assert store.read(lambda c: repository.get(c, 99)) is None
     assert store.read(lambda c: repository.get(c, 2**32 - 1)) is None
 
@@ -127,7 +137,7 @@ def test_a_write_that_fails_changes_nothing_and_says_why(store: Store) -> None:
 
     with pytest.raises(StoreError, match="nowhere"):
         store.write(half).result()
-    assert store.read(activations.latest) is None
+    assert store.read(lambda c: activations.latest(c, DEFAULT_SYSTEM)) is None
     assert store.lost == 0
     add(store, "later")
 
@@ -151,7 +161,7 @@ def test_writes_that_are_offered_never_wait_and_are_counted_when_lost(store: Sto
 
 
 def note(connection: Connection) -> None:
-    activations.add(connection, Activation("2-abc", NOW, ""))
+    activations.add(connection, Activation(DEFAULT_SYSTEM, "2-abc", NOW, ""))
 
 
 def test_two_servers_do_not_share_records(where: StoreLocation) -> None:

@@ -10,6 +10,7 @@ import dev.sreedge.v1.ChaosServiceGrpc;
 import dev.sreedge.v1.IncidentServiceGrpc;
 import dev.sreedge.v1.PredictionServiceGrpc;
 import dev.sreedge.v1.SimulationServiceGrpc;
+import dev.sreedge.v1.SystemServiceGrpc;
 import io.grpc.CallOptions;
 import io.grpc.Channel;
 import io.grpc.Context;
@@ -92,7 +93,8 @@ final class Calls {
             SimulationServiceGrpc.getServiceDescriptor(),
             ChaosServiceGrpc.getServiceDescriptor(),
             IncidentServiceGrpc.getServiceDescriptor(),
-            PredictionServiceGrpc.getServiceDescriptor())
+            PredictionServiceGrpc.getServiceDescriptor(),
+            SystemServiceGrpc.getServiceDescriptor())
         .flatMap(service -> service.getMethods().stream())
         .filter(method -> method.getFullMethodName().equals(path))
         .map(method -> (MethodDescriptor<Message, Message>) method)

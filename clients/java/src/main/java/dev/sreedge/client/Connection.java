@@ -63,6 +63,13 @@ final class Connection {
       description = "The server's token (SRE_EDGE_TOKEN_FILE).")
   Path tokenFile;
 
+  @Option(
+      names = "--system",
+      paramLabel = "ID",
+      defaultValue = "${SRE_EDGE_SYSTEM:-}",
+      description = "System to ask about; none: the default one, or the only one (SRE_EDGE_SYSTEM).")
+  String system;
+
   ManagedChannel channel() throws IOException {
     if (tokenFile != null && ca == null && !isLoopback()) {
       throw new IOException(

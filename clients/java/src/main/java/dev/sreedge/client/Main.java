@@ -86,7 +86,11 @@ final class Main {
           connection
               .authorized(PredictionServiceGrpc.newBlockingStub(channel))
               .withDeadlineAfter(Connection.DEADLINE_S, TimeUnit.SECONDS)
-              .predict(PredictRequest.newBuilder().addAllServices(names(services)).build());
+              .predict(
+                  PredictRequest.newBuilder()
+                      .setSystem(connection.system)
+                      .addAllServices(names(services))
+                      .build());
       for (var one : answer.getPredictionsList()) {
         var level = lower(one.getRiskLevel().name(), "RISK_LEVEL_");
         System.out.printf(
@@ -108,6 +112,7 @@ final class Main {
     try {
       var request =
           InjectChaosRequest.newBuilder()
+              .setSystem(connection.system)
               .setTarget(target)
               .setKind(kind(kind))
               .setDuration(Durations.fromMillis(Duration.parse("PT" + lasting).toMillis()))

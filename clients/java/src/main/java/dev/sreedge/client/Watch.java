@@ -53,7 +53,7 @@ final class Watch {
 
   /** Reads one stream; returns whether its taker wants more. */
   private boolean read(List<String> services, Predicate<StreamMetricsResponse> wantsMore) {
-    var request = StreamMetricsRequest.newBuilder().addAllServices(services);
+    var request = StreamMetricsRequest.newBuilder().setSystem(connection.system).addAllServices(services);
     if (cursor != null) {
       request.setResumeAfter(cursor);
     }

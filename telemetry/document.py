@@ -108,6 +108,8 @@ def parse(text: str, source: str, kind: type[DocumentError] = DocumentError) -> 
         raise kind([f"{source}: expected whole characters, got half of a pair"]) from error
     except (yaml.YAMLError, ValueError) as error:
         raise kind([f"{source}: {error}"]) from error
+    except (AttributeError, KeyError, TypeError) as error:  # of a tag that its value does not fit
+        raise kind([f"{source}: expected values that fit their tags"]) from error
     except RecursionError as error:
         raise kind([f"{source}: expected fewer levels of nesting"]) from error
 

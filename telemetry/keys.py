@@ -22,7 +22,7 @@ from typing import (
     get_type_hints,
 )
 
-from simulator.topology.document import MAX_PROBLEMS, DocumentError, shown, suggestion
+from telemetry.document import MAX_PROBLEMS, DocumentError, shown, suggestion
 
 if TYPE_CHECKING:
     from pydantic import GetCoreSchemaHandler, TypeAdapter, ValidationInfo

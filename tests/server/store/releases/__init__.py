@@ -1,0 +1,1 @@
+"""Databases as released versions wrote them; `record.py` writes one."""
