@@ -26,6 +26,8 @@ StartServer = Callable[..., Awaitable[App]]
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell starts what it puts in the background so, and programs under test would inherit it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # so does `nohup`
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def tool(*names: str) -> str:

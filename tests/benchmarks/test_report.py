@@ -121,7 +121,7 @@ def test_a_quick_run_of_everything(tmp_path: Path) -> None:
     assert pictures(text, tmp_path)
     parts = kept["parts"]
     assert isinstance(parts, list)
-    assert len(parts) == 8
+    assert len(parts) == 9
     for one in parts:
         assert one["figures"], one
     for peer in ("SimPy", "Ciw", "treelite", "Flask", "a bare echo call"):

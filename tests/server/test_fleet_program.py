@@ -76,9 +76,15 @@ def test_sighup_reads_the_file_again_and_what_is_unchanged_goes_on(
         assert [one.sequence for one in cursors] == list(range(first, first + len(cursors)))
 
         hup(changed.replace("speed: 20", "speed: 10"), "read again: 2 systems")
-        wait_until(lambda: set(live(client)) == {"stays", "comes", "called"})
-        again = live(client)  # what states otherwise is another
-        assert again["stays"].cursor.run_id != before["stays"].cursor.run_id
+
+        def begun_anew() -> bool:  # what states otherwise is another system
+            found = live(client)
+            return (
+                "stays" in found and found["stays"].cursor.run_id != before["stays"].cursor.run_id
+            )
+
+        wait_until(begun_anew)
+        assert set(wait_until(lambda: live(client))) == {"stays", "comes", "called"}
 
 
 def test_commands_name_a_system_and_list_them(server: Program) -> None:
