@@ -9,7 +9,7 @@ import numpy as np
 from google.protobuf.descriptor import Descriptor
 from numpy.typing import NDArray
 
-from ml.definitions.risk import MEDIUM_FROM, RISES_AT, RiskLevel
+from ml.definitions.risk import MEDIUM_FROM
 from ml.serving.recommendations import Recommendation
 from server.pipeline.advice import advice_for_most_at_risk
 from server.pipeline.snapshot import Forecast, Snapshot
@@ -22,8 +22,6 @@ from telemetry.metrics import Metric
 
 _PREDICTION = prediction_pb2.Prediction.DESCRIPTOR
 _STATUS = {status: place for place, status in enumerate(Status)}
-# In the ascending order of `RiskLevel`.
-_RISKS = np.array([convert.RISK[level] for level in RiskLevel], dtype=np.uint8)
 
 
 def encoded(
@@ -54,7 +52,7 @@ def _predictions(snapshot: Snapshot, forecast: Forecast, chosen: IntArray) -> li
     probability = forecast.probability[chosen]
     rows = np.repeat(_record(forecast.horizon_s, forecast.model_version), len(chosen))
     rows["incident_probability"] = probability
-    rows["risk_level"] = _RISKS[np.digitize(probability, RISES_AT)]
+    rows["risk_level"] = convert.risks(probability)
     rows["cascade_risk"] = forecast.cascade_risk[chosen]
     at_risk = np.flatnonzero(probability >= MEDIUM_FROM)
     advised = advice_for_most_at_risk(snapshot, forecast.probability, forecast.types, chosen)

@@ -5,8 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ml.definitions.incident_types import INCIDENT_TYPES, IncidentType
-from ml.definitions.risk import RiskLevel, risk_level
+from ml.definitions.risk import RISES_AT, RiskLevel, risk_level
 from ml.features import NAMES
 from ml.serving.factors import Factor
 from ml.serving.recommendations import Recommendation
@@ -27,6 +30,8 @@ STATUSES = EnumMap(Status, snapshot_pb2.Status, "STATUS")
 RISK: Mapping[RiskLevel, prediction_pb2.RiskLevel.ValueType] = {
     level: prediction_pb2.RiskLevel.Value(f"RISK_LEVEL_{level.name}") for level in RiskLevel
 }
+RISKS = np.array([RISK[level] for level in RiskLevel], dtype=np.uint8)
+"""The same as an array, in the ascending order of `RiskLevel`."""
 INCIDENT_TYPE_NAMES = EnumMap(IncidentType, prediction_pb2.IncidentType, "INCIDENT_TYPE")
 
 Indices = tuple[int, ...] | None
@@ -36,6 +41,11 @@ Indices = tuple[int, ...] | None
 def cursor(snapshot: Snapshot) -> snapshot_pb2.Cursor:
     """Make the cursor of a snapshot."""
     return snapshot_pb2.Cursor(run_id=snapshot.run.id, sequence=snapshot.sequence)
+
+
+def risks(probabilities: FloatArray) -> NDArray[np.uint8]:
+    """Classify calibrated probabilities, (N,), as values of the enum of risk levels."""
+    return RISKS[np.digitize(probabilities, RISES_AT)]
 
 
 def add_features(message: prediction_pb2.Prediction, row: FloatArray) -> None:

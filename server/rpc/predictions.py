@@ -22,8 +22,8 @@ MAX_EXPLAINED = 64
 MAX_ONE_BY_ONE = 8
 """Maximum number of services that are predicted one by one; a batch is faster beyond."""
 
-Expected = tuple[int, float, FloatArray | None]
-"""A service, the probability of its incident and, at risk, that of each type."""
+Expected = tuple[int, float, prediction_pb2.RiskLevel.ValueType, FloatArray | None]
+"""A service, the probability of its incident, its risk and, at risk, that of each type."""
 
 
 class Predictions:
@@ -58,12 +58,12 @@ class Predictions:
         reasons = self._reasons(services) if request.explain else {}
         response = self._without_inference(chosen)
         messages = response.predictions
-        for message, (service, probability, types) in zip(
+        for message, (service, probability, risk, types) in zip(
             messages, self.expect(services), strict=True
         ):
             factors = reasons.get(service, ())
             message.incident_probability = probability
-            message.risk_level = convert.RISK[risk_level(probability)]
+            message.risk_level = risk
             if factors:
                 message.top_factors.extend(map(convert.factor, factors))
             if types is not None:
@@ -77,15 +77,18 @@ class Predictions:
         """Predict for some services."""
         model, rows, known = self._forecast.predictor, self._forecast.rows, self._known
         if len(services) <= MAX_ONE_BY_ONE:
-            return [
-                (service, *predict_one(model, rows[service], known.item(service)))
-                for service in services
-            ]
+            return [self._expect_one(service) for service in services]
         chosen = np.array(services)
         expected = predict(model, rows[chosen], known[chosen])
         at_risk = expected.probability >= MEDIUM_FROM
         types = (row if risky else None for risky, row in zip(at_risk, expected.types, strict=True))
-        return zip(services, expected.probability.tolist(), types, strict=True)
+        risks = convert.risks(expected.probability).tolist()
+        return zip(services, expected.probability.tolist(), risks, types, strict=True)
+
+    def _expect_one(self, service: int) -> Expected:
+        model, rows = self._forecast.predictor, self._forecast.rows
+        probability, types = predict_one(model, rows[service], self._known.item(service))
+        return service, probability, convert.RISK[risk_level(probability)], types
 
     def _without_inference(self, chosen: convert.Indices) -> pb.PredictResponse:
         """Make the part of an answer that no inference changes; that for all services is kept."""

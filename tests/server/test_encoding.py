@@ -222,15 +222,17 @@ def test_each_prediction_asked_for_is_the_models_own_answer() -> None:
     )
     predictions = Predictions(latest, known)
     together = list(predictions.expect(everyone))
-    assert [service for service, _, _ in predictions.expect([3, 1])] == [3, 1]
+    assert [service for service, *_ in predictions.expect([3, 1])] == [3, 1]
     for service in everyone:
-        one, (_, probability, types) = next(iter(predictions.expect([service]))), together[service]
+        one = next(iter(predictions.expect([service])))
+        _, probability, risk, types = together[service]
         assert one[1] == pytest.approx(probability, rel=1e-6)
+        assert one[2] == risk
         if known.ongoing[service]:
             assert probability == 1.0
             assert types is not None
             assert types.sum() == pytest.approx(1.0, abs=1e-5)
-            np.testing.assert_allclose(one[2], types, rtol=1e-5)
+            np.testing.assert_allclose(one[3], types, rtol=1e-5)
         elif known.active[service] == forecast.active[service]:
             assert probability == pytest.approx(float(forecast.probability[service]), abs=1e-6)
 
@@ -249,7 +251,9 @@ def test_an_answer_is_the_message_that_anyone_would_make(at_once: int) -> None:
     for _ in range(2):  # what is fixed is made the first time, and copied
         response = predictions.answer(request)
         for message, answer in zip(response.predictions, answers, strict=True):
-            assert message == prediction(latest, known, *answer)
+            service, probability, risk, types = answer
+            assert message == prediction(latest, known, service, probability, types)
+            assert message.risk_level == risk
         assert response.system == convert.system_prediction(latest, known)
         assert response.cursor == convert.cursor(latest)
         assert response.time == times.timestamp(latest.end_time)
