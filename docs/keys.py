@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from simulator.faults.scenario import FaultSpec, ScenarioSpec
-from simulator.topology.specification import DependencySpec, ServiceSpec
 from telemetry.keys import Key, Stated, keys
+from telemetry.topology.specification import DependencySpec, ServiceSpec
 
 PAGE = Path(__file__).resolve().parent / "simulator.md"
 TABLES = {

@@ -86,6 +86,13 @@ def train(
     help="Topology file; repeatable. Default: random systems that no model has seen.",
 )
 @click.option(
+    "--recording",
+    "recordings",
+    multiple=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Directory of a recording, instead of --topology; repeatable.",
+)
+@click.option(
     "--scenarios",
     "scenario_files",
     multiple=True,
@@ -123,7 +130,8 @@ def train(
     "--oracle/--no-oracle",
     default=True,
     show_default=True,
-    help="Also evaluate the oracle, the practical upper bound; takes minutes per system.",
+    help="Also evaluate the oracle, the practical upper bound; takes minutes per system. Not on "
+    "recordings, whose future cannot be simulated.",
 )
 @click.option(
     "--plots",
@@ -139,6 +147,7 @@ def train(
 )
 def evaluate(
     topologies: tuple[str, ...],
+    recordings: tuple[Path, ...],
     scenario_files: tuple[str, ...],
     systems: int,
     episodes: int,
@@ -155,17 +164,24 @@ def evaluate(
         _fail(f"evaluating needs the 'train' extra: pip install 'sre-edge[train]' ({error.name})")
     if scenario_files and len(scenario_files) != len(topologies):
         _fail("--scenarios: expected as many as --topology")
+    if recordings and topologies:
+        _fail("expected --recording or --topology, not both: their figures are not of one kind")
     try:
-        figures = report.report(
-            topologies,
-            scenario_files,
-            systems,
-            episodes,
-            seed,
-            model,
-            with_oracle=oracle,
-            plot_directory=plot_directory,
-        )
+        if recordings:
+            figures = report.report_recordings(
+                recordings, seed, model, plot_directory=plot_directory
+            )
+        else:
+            figures = report.report(
+                topologies,
+                scenario_files,
+                systems,
+                episodes,
+                seed,
+                model,
+                with_oracle=oracle,
+                plot_directory=plot_directory,
+            )
     except (ValueError, ArtefactError) as error:
         _fail(str(error))
     if json_out:

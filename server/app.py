@@ -9,6 +9,7 @@ import socket
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import grpc
 from grpc_reflection.v1alpha import reflection
@@ -172,7 +173,8 @@ async def _start(
     for_all = KillSwitch(engaged)
     host = Host(settings, store, learning, for_all, metrics.tick_seconds(registry))
     fleet = Systems(host)
-    administration = Administration(fleet, store, for_all, read_call)
+    read_entry = partial(read_call, recordings=settings.recordings)
+    administration = Administration(fleet, store, for_all, read_entry)
     lag = LoopLag(registry)
     registry.register(metrics.SystemCollector(fleet, store))
     info = ServerInfo(settings, fleet, lag, store, time.monotonic())
@@ -194,7 +196,7 @@ async def _start(
     reflected = [*names, HEALTH.full_name, reflection.SERVICE_NAME]
     reflection.enable_server_reflection(reflected, server)
     try:
-        await open_systems(fleet, only, entries, store)
+        await open_systems(fleet, only, entries, store, settings.recordings)
         address = _bind(server, settings, watched_certificates)
         loop = asyncio.get_running_loop()
         http = HttpPort(

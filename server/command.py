@@ -66,9 +66,23 @@ def _option(flag: str, **options: Any) -> Callable[[Callable[..., None]], Callab
     show_default="one simulated system",
     help="Systems file: which systems to watch; SIGHUP reads it again.",
 )
+@_option(
+    "--recording",
+    type=_FILE,
+    show_default="none: simulate",
+    metavar="DIR",
+    help="Play a recording, made by `sre-edge record`, instead of a simulation.",
+)
+@_option(
+    "--recordings",
+    type=_FILE,
+    show_default="none",
+    metavar="DIR",
+    help="Folder of recordings that may be named when a system is added by a call.",
+)
 @_option("--topology", metavar="FILE", help="Topology file, or name of a built-in topology.")
 @_option("--seed", type=click.IntRange(min=0, max=2**64 - 1), help="Seed of the simulation.")
-@_option("--speed", help="Simulated seconds per second, 0.1 to 100.")
+@_option("--speed", help="Seconds of the system's time per second, 0.1 to 100.")
 @_option("--model", type=_FILE, show_default="the shipped one", help="Directory of the model.")
 @_option(
     "--data",

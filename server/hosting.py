@@ -7,6 +7,7 @@ import contextlib
 import logging
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from prometheus_client import Histogram
 
@@ -22,6 +23,7 @@ from server.rpc.hosted_system import HostedSystem, Systems
 from server.rpc.stream_slots import StreamSlots
 from server.settings import Settings, SettingsError
 from server.sources.entries import read_file, stored
+from server.sources.recording import recording
 from server.sources.simulation import simulation
 from server.store import Store, systems
 from server.systems.entry import SourceKind, SystemEntry
@@ -56,15 +58,23 @@ def only_entry(settings: Settings, factory: SourceFactory | None) -> SystemEntry
     Raises
     ------
     SourceError
-        If its topology cannot be used.
+        If its recording or its topology cannot be used.
     """
-    kind = SourceKind.SIMULATION if factory is None else SourceKind.OTHER
-    opened = simulation(settings.topology, settings.seed) if factory is None else factory
+    if factory is not None:
+        kind, opened = SourceKind.OTHER, factory
+    elif settings.recording is not None:
+        kind, opened = SourceKind.RECORDING, recording(settings.recording)
+    else:
+        kind, opened = SourceKind.SIMULATION, simulation(settings.topology, settings.seed)
     return SystemEntry(lambda: opened, kind=kind, speed=settings.speed, default=True)
 
 
 async def open_systems(
-    fleet: Systems, only: SystemEntry | None, entries: Sequence[SystemEntry] | None, store: Store
+    fleet: Systems,
+    only: SystemEntry | None,
+    entries: Sequence[SystemEntry] | None,
+    store: Store,
+    recordings: Path | None,
 ) -> None:
     """Begin to watch the systems of the settings, and those that were added by calls.
 
@@ -79,7 +89,7 @@ async def open_systems(
     chosen = list(entries or ())
     for stated in await asyncio.to_thread(store.read, systems.entries):
         try:
-            entry = stored(stated)
+            entry = stored(stated, recordings)
         except DocumentError as error:
             _log.error("a system that was added cannot be used and is left out: %s", error)
             continue

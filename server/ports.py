@@ -21,6 +21,10 @@ class SourceError(ValueError):
     """A source that cannot be opened; the message says what to do."""
 
 
+class SourceEndedError(SourceError):
+    """A source that has no further frame, such as a recording that was played to its end."""
+
+
 class FrameSource(Protocol):
     """Observes a system, interval by interval."""
 
@@ -52,7 +56,13 @@ class FrameSource(Protocol):
         ...
 
     def next_frame(self) -> Frame:
-        """Observe one further interval; an interval without any observation has NaN."""
+        """Observe one further interval; an interval without any observation has NaN.
+
+        Raises
+        ------
+        SourceEndedError
+            If none follows.
+        """
         ...
 
 
@@ -148,6 +158,8 @@ class Source:
         Whether its time can be paused, and pass at another speed.
     has_reset
         Whether another run can begin, from the start.
+    has_seek
+        Whether another run can begin at another time.
     """
 
     frames: FrameSource
@@ -157,6 +169,7 @@ class Source:
     warnings: tuple[str, ...] = ()
     has_clock: bool = True
     has_reset: bool = True
+    has_seek: bool = False
 
 
 class SourceFactory(Protocol):
@@ -175,6 +188,16 @@ class SourceFactory(Protocol):
             YAML or JSON, or a name that the source knows; "": the same topology.
         seed
             None: the same seed.
+
+        Raises
+        ------
+        ServerError
+            INVALID_FIELD, or NOT_SUPPORTED_BY_SOURCE.
+        """
+        ...
+
+    def sought(self, time: datetime) -> SourceFactory:
+        """Make a factory of the same system whose runs begin at another time.
 
         Raises
         ------

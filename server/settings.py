@@ -49,13 +49,18 @@ class Settings:
     token_file
         File with the token that clients must send; None: no token is needed.
     systems
-        The systems file; None: one simulated system, of the three settings that follow.
+        The systems file; None: one system, a recording or the simulation of the settings that
+        follow.
+    recording
+        Directory of a recording to play; None: a simulation.
+    recordings
+        Folder of the recordings that calls may name when they add a system; None: they may not.
     topology
         A topology file, or the name of a built-in topology.
     seed
         Seed of the simulation.
     speed
-        Simulated seconds per second, 0.1 to 100.
+        Seconds of the system's time per second, 0.1 to 100.
     model
         Model directory.
     data
@@ -84,6 +89,8 @@ class Settings:
     client_ca: Path | None = None
     token_file: Path | None = None
     systems: Path | None = None
+    recording: Path | None = None
+    recordings: Path | None = None
     topology: str = "default"
     seed: int = 1
     speed: float = 1.0
@@ -126,6 +133,11 @@ class Settings:
         if not MIN_SPEED <= self.speed <= MAX_SPEED:
             expected = f"expected {MIN_SPEED:g} to {MAX_SPEED:g}"
             raise SettingsError(f"SRE_EDGE_SPEED={self.speed:g}: {expected}")
+        if self.recording is not None and self.systems is not None:
+            raise SettingsError(
+                "expected SRE_EDGE_SYSTEMS or SRE_EDGE_RECORDING, not both: a systems file names "
+                "recordings itself, as sources of the kind recording"
+            )
         if not 0.0 < self.slo_scale <= 1.0:
             expected = "expected more than 0 and at most 1"
             raise SettingsError(f"SRE_EDGE_SLO_SCALE={self.slo_scale:g}: {expected}")

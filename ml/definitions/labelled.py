@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 from ml.definitions.incidents import BoolArray, Incident
 from telemetry.graph import ServiceGraph
 
+UNKNOWN_TYPE = -1
+"""Type of an incident where only its effects are known."""
+
 
 @dataclass(frozen=True, eq=False)
 class LabelledEpisodes:
@@ -30,7 +33,7 @@ class LabelledEpisodes:
     incidents
         Incidents with their onset in the scored frames, which are numbered from 0.
     types
-        Index of the type of each incident in `INCIDENT_TYPES`.
+        Index of the type of each incident in `INCIDENT_TYPES`, or `UNKNOWN_TYPE`.
     """
 
     name: str

@@ -123,9 +123,9 @@ class Counterfactuals:
         return any(abs(onset - incident.onset) <= NEAR_FRAMES for onset in onsets)
 
 
-def foreseeable(cause: Fault | None, onset_s: float) -> bool:
-    """Whether the cause had acted for at least 10 s before the onset, its ramp included."""
-    return cause is not None and cause.start_s <= onset_s - FORESEEABLE_S
+def foreseeable(start_s: float | None, onset_s: float) -> bool:
+    """Whether a cause that began then had acted for 10 s before the onset, its ramp included."""
+    return start_s is not None and start_s <= onset_s - FORESEEABLE_S
 
 
 def _smaller_sets(faults: Faults) -> set[Faults]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,33 +34,60 @@ LABELLED_TAIL_S = 90.0
 _MIDNIGHT = datetime(2026, 1, 5)
 
 
+class Cause(Protocol):
+    """A fault, simulated or of a recording."""
+
+    @property
+    def target(self) -> str:
+        """A service, or caller->callee."""
+        ...
+
+    @property
+    def kind(self) -> str:
+        """Kind of the fault."""
+        ...
+
+    @property
+    def start_s(self) -> float:
+        """When it began, seconds since the start of the episode."""
+        ...
+
+    @property
+    def intensity(self) -> float:
+        """Strength."""
+        ...
+
+
 @dataclass(frozen=True, eq=False)
 class Recording(LabelledEpisodes):
-    """Episodes with what only who simulated them knows.
+    """Episodes with what only who simulated or recorded them knows.
 
     Attributes
     ----------
     scenarios
-        Scenario of each episode; empty of a live system.
+        Scenario of each episode; empty of a live or recorded system.
     causes
         Fault that caused each incident, None for a spontaneous one; empty if not determined.
     counterfactuals
         Counterfactuals of the episodes; None if not simulated.
+    start_s
+        Start of the first scored frame, seconds since the start of the episode.
     """
 
     scenarios: tuple[Scenario, ...] = ()
-    causes: tuple[Fault | None, ...] = ()
+    causes: tuple[Cause | None, ...] = ()
     counterfactuals: Counterfactuals | None = None
+    start_s: float = FIRST_SCORED * FRAME_INTERVAL_S
 
     def foreseeable(self, number: int) -> bool:
         """Whether incident `number` had been caused for at least 10 s when it began."""
-        onset_s = seconds(self.incidents[number].onset)
-        return bool(self.causes) and foreseeable(self.causes[number], onset_s)
+        cause = self.causes[number] if self.causes else None
+        began_s = None if cause is None else cause.start_s
+        return foreseeable(began_s, self.seconds(self.incidents[number].onset))
 
-
-def seconds(frame: int) -> float:
-    """Start of a scored frame, seconds since the start of the simulation."""
-    return (FIRST_SCORED + frame) * FRAME_INTERVAL_S
+    def seconds(self, frame: int) -> float:
+        """Start of a scored frame, seconds since the start of the episode."""
+        return self.start_s + frame * FRAME_INTERVAL_S
 
 
 def scenarios(graph: ServiceGraph, count: int, seed: int) -> list[Scenario]:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ml.definitions.incident_types import INCIDENT_TYPES
+from ml.definitions.labelled import UNKNOWN_TYPE
 from ml.episodes.recording import Recording
 from ml.evaluation.baselines import baselines
 from ml.evaluation.cascade_events import cascade_figures
@@ -94,7 +95,7 @@ def evaluate(predictors: PredictorScores, directory: Path, seed: int) -> dict[st
         "horizon_s": predictor.manifest.horizon_s,
         "min_lead_s": MIN_LEAD_S,
         "seed": seed,
-        "episodes": sum(len(recording.scenarios) for recording in test),
+        "episodes": sum(recording.features.shape[1] for recording in test),
         "model": predictor.manifest.version,
         "thresholds": {name: float(f"{value:.6g}") for name, value in thresholds.items()},
         "per_topology": [_topology(i, scores, thresholds) for i in range(len(test))],
@@ -173,6 +174,8 @@ def _types(predictor: Predictor, recordings: Sequence[Recording]) -> dict[str, A
     confusion = np.zeros((count, count), dtype=int)
     for recording in recordings:
         for incident, kind in zip(recording.incidents, recording.types, strict=True):
+            if kind == UNKNOWN_TYPE:
+                continue
             row = recording.features[max(incident.onset - 3, 0), incident.copy, incident.service]
             types = predictor.types(row.reshape(1, len(NAMES)))[0]
             guess = int(types.argmax())

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ml.episodes.recording import Cause
 from ml.evaluation.pool import Pool
-from telemetry.faults import Fault
 
 INTENSITIES = _, _, _, _LAST = ((0.2, 0.5), (0.5, 1.0), (1.0, 2.0), (2.0, 3.0))
 
@@ -33,7 +33,7 @@ def incident_table(pool: Pool, threshold: float) -> pd.DataFrame:
     lead_s = pool.count(threshold).lead_s
     return pd.DataFrame(
         {
-            "kind": ["none" if cause is None else cause.kind.value for cause in causes],
+            "kind": ["none" if cause is None else str(cause.kind) for cause in causes],
             "intensity": [_intensity(cause) for cause in causes],
             "foreseeable": np.array([r.foreseeable(n) for r, n in pool.incidents], dtype=bool),
             "lead_s": lead_s,
@@ -58,7 +58,7 @@ def _figures(incidents: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def _intensity(cause: Fault | None) -> str | None:
+def _intensity(cause: Cause | None) -> str | None:
     if cause is None:
         return None
     low, high = next(pair for pair in INTENSITIES if cause.intensity < pair[1] or pair is _LAST)

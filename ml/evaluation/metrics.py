@@ -79,13 +79,13 @@ def rows(scored: Sequence[Scored], threshold: float) -> dict[str, Any]:
     positive = score >= threshold
     true = int((positive & label).sum())
     precision, recall = _ratio(true, positive.sum()), _ratio(true, label.sum())
-    prevalence = float(label.mean())
-    brier = float(np.mean((score - label) ** 2))
+    prevalence = float(label.mean()) if len(label) else float("nan")
+    brier = float(np.mean((score - label) ** 2)) if len(label) else float("nan")
     both = 0.0 < prevalence < 1.0
     return {
         "rows": len(label),
         "prevalence": _plain(prevalence),
-        "accuracy": _plain(float((positive == label).mean())),
+        "accuracy": _ratio((positive == label).sum(), len(label)),
         "precision": precision,
         "recall": recall,
         "f1": _ratio(2 * true, positive.sum() + label.sum()),

@@ -10,7 +10,7 @@ import numpy as np
 
 from ml.definitions.alarms import Alarm, alarms, match
 from ml.definitions.labels import HORIZON_S
-from ml.episodes.recording import Recording, seconds
+from ml.episodes.recording import Recording
 from telemetry.graph import FloatArray
 
 
@@ -66,13 +66,14 @@ class EventCounts(NamedTuple):
 class Pool:
     """Recordings side by side as one, so that alarms of all are raised in one pass.
 
-    Each episode of each recording is a row of series, N of them in all.
+    Each episode of each recording is a row of series, N of them in all. Those that are shorter
+    than the longest end quietly: nothing is expected of what they lack.
     """
 
     def __init__(self, scored: Sequence[Scored]) -> None:
         self.scored = tuple(scored)
-        frames = len(scored[0].score)
-        self._score = np.concatenate([s.score.reshape(frames, -1) for s in scored], axis=1)
+        frames = max(len(s.score) for s in scored)
+        self._score = np.concatenate([_lengthened(s.score, frames) for s in scored], axis=1)
         ends = np.cumsum([s.score.shape[1] for s in scored])
         self._episode = np.concatenate(
             [
@@ -111,7 +112,7 @@ class Pool:
             tally.foreseeable_hits[episode] += hit and expected
             cause = recording.causes[number] if recording.causes else None
             if hit and expected and cause is not None:
-                available = min(HORIZON_S, seconds(incident.onset) - cause.start_s)
+                available = min(HORIZON_S, recording.seconds(incident.onset) - cause.start_s)
                 lead_shares.append(min(1.0, float(lead) / available))
         for alarm in found:
             tally.alarms[self._episode[alarm.service]] += 1
@@ -136,6 +137,12 @@ class Pool:
         return self._known_justified[key]
 
 
+def _lengthened(score: FloatArray, frames: int) -> FloatArray:
+    """Give the scores of all series, (frames, N), zero beyond their end."""
+    series = score.reshape(len(score), -1)
+    return np.pad(series, ((0, frames - len(series)), (0, 0)))
+
+
 def _justified(recording: Recording, alarm: Alarm) -> bool:
     if recording.counterfactuals is None:
         return False
@@ -145,6 +152,6 @@ def _justified(recording: Recording, alarm: Alarm) -> bool:
         if (incident.copy, incident.service) == (alarm.copy, alarm.service)
         and incident.onset > alarm.raised
     ]
-    next_s = seconds(min(later)) if later else None
-    t_s = seconds(alarm.raised + 1)
+    next_s = recording.seconds(min(later)) if later else None
+    t_s = recording.seconds(alarm.raised + 1)
     return recording.counterfactuals.justified(alarm.copy, alarm.service, t_s, next_s)

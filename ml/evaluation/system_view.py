@@ -8,8 +8,8 @@ import numpy as np
 
 from ml.definitions.incidents import Incident
 from ml.definitions.labels import MIN_LEAD_FRAMES, labels, unscored
+from ml.episodes.recording import Cause
 from ml.evaluation.pool import Scored
-from telemetry.faults import Fault
 
 
 def of_system(scored: Scored) -> Scored:
@@ -17,7 +17,7 @@ def of_system(scored: Scored) -> Scored:
     recording = scored.recording
     entries = np.flatnonzero(recording.graph.entry)
     merged: list[Incident] = []
-    causes: list[Fault | None] = []
+    causes: list[Cause | None] = []
     order = sorted(range(len(recording.incidents)), key=lambda n: recording.incidents[n].onset)
     latest: dict[int, int] = {}
     for number in order:

@@ -7,7 +7,7 @@ calibrated; see `docs/evaluation.md`, "How learning mode decides".
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -76,8 +76,7 @@ def figures(pair: Pair) -> dict[str, Any]:
     score and the calibration error are better when they are smaller. A model that never predicts
     0.05 or more has no calibration error: `ece` is None then.
     """
-    frames = max(len(scored.score) for scored in pair.current)
-    curves = [curve(Pool([_padded(one, frames) for one in side])) for side in _sides(pair)]
+    curves = [curve(Pool(side)) for side in _sides(pair)]
     now, new = curves
     errors = [_errors(side) for side in _sides(pair)]
     chosen = np.random.default_rng(0).integers(
@@ -122,27 +121,6 @@ def _gain(group: dict[str, Any]) -> str:
         f"{recall['candidate']:.1%} of {group['incidents']} incidents, the live model "
         f"{recall['current']:.1%}: a difference of {100 * recall['difference']:+.1f} points, 95 % "
         f"interval {100 * low:+.1f} to {100 * high:+.1f}, over {group['episodes']} episodes"
-    )
-
-
-def _padded(scored: Scored, frames: int) -> Scored:
-    """Let a recording last as long as the longest: what is added is quiet, and not scored."""
-    missing = frames - len(scored.score)
-    if not missing:
-        return scored
-    recording = scored.recording
-
-    def longer(values: NDArray[Any]) -> NDArray[Any]:
-        return np.concatenate([values, np.zeros((missing, *values.shape[1:]), values.dtype)])
-
-    return Scored(
-        replace(
-            recording,
-            label=longer(recording.label),
-            timely=longer(recording.timely),
-            scored=longer(recording.scored),
-        ),
-        longer(scored.score),
     )
 
 

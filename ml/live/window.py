@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ml.definitions.incident_types import INCIDENT_TYPES, incident_type
 from ml.definitions.incidents import WINDOW_FRAMES, Incident
-from ml.definitions.labelled import LabelledEpisodes
+from ml.definitions.labelled import UNKNOWN_TYPE, LabelledEpisodes
 from ml.definitions.labels import HORIZON_FRAMES, MIN_LEAD_FRAMES, labels, unscored
 from telemetry.frame import Truth
 from telemetry.graph import LATENCY_PERCENTILE, ServiceGraph
@@ -37,7 +37,7 @@ class LiveWindow:
         Incidents of all services that overlap these frames or ended up to 30 s before, numbered
         from the first frame; those that are still open end with the last frame.
     truths
-        T truths of the kept services, which only the simulation knows. They determine the types of
+        T truths of the kept services, None where it is not known. They determine the types of
         incidents, nothing else.
     """
 
@@ -46,7 +46,7 @@ class LiveWindow:
     indices: NDArray[np.intp]
     features: NDArray[np.float32]
     incidents: tuple[Incident, ...]
-    truths: Sequence[Truth]
+    truths: Sequence[Truth | None]
 
 
 def labelled(window: LiveWindow) -> LabelledEpisodes | None:
@@ -65,7 +65,7 @@ def labelled(window: LiveWindow) -> LabelledEpisodes | None:
         (incident for incident in began if incident.onset < complete),
         key=lambda incident: (incident.service, incident.onset),
     )
-    shape, truths = (frames, 1, len(window.indices)), list(window.truths)
+    shape = (frames, 1, len(window.indices))
     return LabelledEpisodes(
         name=window.system,
         graph=discovered(window.system, window.names),
@@ -74,10 +74,16 @@ def labelled(window: LiveWindow) -> LabelledEpisodes | None:
         timely=labels(shape, began, MIN_LEAD_FRAMES + 1)[:complete],
         scored=~unscored(shape, [replace(i, onset=max(i.onset, 0)) for i in kept])[:complete],
         incidents=tuple(counted),
-        types=tuple(
-            INCIDENT_TYPES.index(incident_type(truths, 0, i.service, i.onset)) for i in counted
-        ),
+        types=tuple(_type(window.truths, incident) for incident in counted),
     )
+
+
+def _type(truths: Sequence[Truth | None], incident: Incident) -> int:
+    """Give the index of the type of an incident."""
+    known = [truth for truth in truths if truth is not None]
+    if len(known) < len(truths):
+        return UNKNOWN_TYPE
+    return INCIDENT_TYPES.index(incident_type(known, 0, incident.service, incident.onset))
 
 
 def neighbourhood(graph: ServiceGraph, names: Iterable[str], limit: int) -> NDArray[np.intp]:

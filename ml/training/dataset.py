@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.definitions.incidents import BoolArray
+from ml.definitions.labelled import UNKNOWN_TYPE
 from ml.definitions.labels import HORIZON_FRAMES
 from ml.episodes.recording import Recording, record_batch, scenarios
 from ml.episodes.systems import training_topology
@@ -99,7 +100,7 @@ def sample(recording: Recording, share: float, seed: int) -> Rows:
     """
     rng = np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, 0x5A])))
     draws = rng.random(recording.label.shape)
-    types = np.full(recording.label.shape, -1, dtype=np.intp)
+    types = np.full(recording.label.shape, UNKNOWN_TYPE, dtype=np.intp)
     begun = np.zeros(recording.label.shape, dtype=np.bool_)
     # The next incident counts, so later ones are written first.
     pairs = zip(recording.incidents, recording.types, strict=True)
@@ -118,7 +119,7 @@ def sample(recording: Recording, share: float, seed: int) -> Rows:
         label=label,
         timely=recording.timely[chosen] | ongoing,
         weight=np.where(ongoing, 1.0, 1.0 / shares[chosen]).astype(np.float32),
-        type=np.where(label, types[chosen], -1),
+        type=np.where(label, types[chosen], UNKNOWN_TYPE),
         ongoing=ongoing,
     )
 

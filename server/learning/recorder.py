@@ -1,11 +1,15 @@
-"""Records each experiment on the live system, from before its fault until it has recovered."""
+"""Records each experiment on the live system, from before its fault until it has recovered.
+
+Where nobody knows the truth, as in a recording, each incident is recorded, too: there it is all
+that there is to learn from, and has no type.
+"""
 
 from __future__ import annotations
 
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -21,6 +25,8 @@ from telemetry.frame import Truth
 
 PRE_FAULT_FRAMES, MAX_PRE_FAULT_ROWS = 15, 30_000
 """Recorded before the fault: 30 s, or fewer frames if they have too many rows, but 4 s."""
+PRE_INCIDENT_FRAMES = 60
+"""Recorded before an incident without a fault: what announced it, and as much before that."""
 MAX_SERVICES = 64
 MAX_FRAMES = 2700
 """An experiment that is not over after 90 minutes is cut off there."""
@@ -56,7 +62,7 @@ class _OpenRecording:
     number: int
     services: NDArray[np.intp]
     features: list[NDArray[np.float32]] = field(default_factory=list)
-    truths: list[Truth] = field(default_factory=list)
+    truths: list[Truth | None] = field(default_factory=list)
     faults: dict[str, InjectedFault] = field(default_factory=dict)
     quiet: int = 0
 
@@ -80,8 +86,10 @@ class ExperimentRecorder:
         self._latest: Snapshot | None = None
         self._recording: _OpenRecording | None = None
 
-    def observe(self, snapshot: Snapshot, findings: Findings, faults: Faults, truth: Truth) -> None:
-        """Process one tick: snapshot, findings, active faults, and the truth.
+    def observe(
+        self, snapshot: Snapshot, findings: Findings, faults: Faults, truth: Truth | None
+    ) -> None:
+        """Process one tick: snapshot, findings, active faults, and the truth if it is known.
 
         Errors are logged, and never stop the clock.
         """
@@ -105,7 +113,7 @@ class ExperimentRecorder:
             self._finish(self._recording)
 
     def _observe(
-        self, snapshot: Snapshot, states: ServiceStates, faults: Faults, truth: Truth
+        self, snapshot: Snapshot, states: ServiceStates, faults: Faults, truth: Truth | None
     ) -> None:
         latest = self._latest
         if latest is None or snapshot.run != latest.run:
@@ -116,8 +124,9 @@ class ExperimentRecorder:
             self._finish_open()
             self._ended: deque[Incident] = deque()
             before = MAX_PRE_FAULT_ROWS // snapshot.graph.services
-            self._before: deque[tuple[Snapshot, Truth]] = deque(
-                maxlen=1 + max(2, min(PRE_FAULT_FRAMES, before))
+            wanted = PRE_INCIDENT_FRAMES if truth is None else PRE_FAULT_FRAMES
+            self._before: deque[tuple[Snapshot, Truth | None]] = deque(
+                maxlen=1 + max(2, min(wanted, before))
             )
         self._latest, self._states = snapshot, states
         self._ended.extend(
@@ -130,15 +139,18 @@ class ExperimentRecorder:
         elif self._recording is not None:
             self._add(self._recording, snapshot, truth)
         elif any(fault.id not in self._known_ids for fault in faults):
-            self._recording = self._open_recording(snapshot, faults)
+            targets = [name for fault in faults for name in fault.target.split("->")]
+            self._recording = self._open_recording(snapshot, targets)
+        elif truth is None and len(states.began):
+            targets = [snapshot.graph.names[service] for service in states.began.tolist()]
+            self._recording = self._open_recording(snapshot, targets)
         if self._recording is not None:
             self._follow(self._recording, faults)
         else:
             self._drop_old_incidents()
 
-    def _open_recording(self, snapshot: Snapshot, faults: Faults) -> _OpenRecording:
+    def _open_recording(self, snapshot: Snapshot, targets: Sequence[str]) -> _OpenRecording:
         graph = snapshot.graph
-        targets = [name for fault in faults for name in fault.target.split("->")]
         recording = _OpenRecording(
             first=self._before[0][0],
             number=self._states.frame - len(self._before) + 1,
@@ -148,10 +160,10 @@ class ExperimentRecorder:
             self._add(recording, earlier, truth)
         return recording
 
-    def _add(self, to: _OpenRecording, snapshot: Snapshot, truth: Truth) -> None:
+    def _add(self, to: _OpenRecording, snapshot: Snapshot, truth: Truth | None) -> None:
         assert snapshot.forecast is not None  # noqa: S101 - the caller looked
         to.features.append(snapshot.forecast.features[to.services].astype(np.float32))
-        to.truths.append(truth.of(to.services))
+        to.truths.append(truth and truth.of(to.services))
 
     def _follow(self, experiment: _OpenRecording, faults: Faults) -> None:
         for fault in faults:
@@ -163,7 +175,7 @@ class ExperimentRecorder:
             self._finish(experiment)
 
     def _drop_old_incidents(self) -> None:
-        oldest = self._states.frame - PRE_FAULT_FRAMES - QUIET_FRAMES
+        oldest = self._states.frame - PRE_INCIDENT_FRAMES - QUIET_FRAMES
         while self._ended and self._ended[0].end < oldest:
             self._ended.popleft()
 
@@ -176,6 +188,8 @@ class ExperimentRecorder:
 
     def _finish(self, experiment: _OpenRecording) -> None:
         self._recording = None
+        while len(self._before) > COMPLETE_FRAMES:  # those before are rows of this one
+            self._before.popleft()
         first = experiment.number
         graph = experiment.first.graph
         self._finished(

@@ -22,6 +22,7 @@ from server.pipeline.clock import Clock
 from server.pipeline.events import EventStage, FrameChanges, of_alarms, of_closed
 from server.pipeline.forecast import ForecastStage
 from server.pipeline.incidents import IncidentStage
+from server.pipeline.past import PastFrame
 from server.pipeline.snapshot import Run, Snapshot
 from server.pipeline.state import FrameClock, ServiceStates, StateStage, statuses
 from server.records.events import Event, EventKind
@@ -111,7 +112,12 @@ class Pipeline:
         self._budgets = BudgetStage(graph, interval_s, scale=slos.scale, min_rps=slos.min_rps)
         self._events = EventStage(graph)
         self._shown_open = np.zeros(graph.services, dtype=np.bool_)
-        self._past: deque[tuple[ServiceGraph, Frame, datetime]] = deque(maxlen=PAST_FRAMES)
+        self._past: deque[PastFrame] = deque(maxlen=PAST_FRAMES)
+
+    @property
+    def past(self) -> tuple[PastFrame, ...]:
+        """The latest frames, oldest first."""
+        return tuple(self._past)
 
     def use(self, predictor: Predictor) -> None:
         """Predict with another model from the next frame on."""
@@ -224,15 +230,15 @@ class Pipeline:
         """Go through the stages that a frame of the past goes through, too."""
         bad = breached(frame, self.graph)
         features = self._forecast.observe(frame, time, bad)  # refuses what does not fit
-        self._past.append((self.graph, frame, time))
+        self._past.append(PastFrame(self.graph, frame, time))
         return features, self._states.update(frame, bad)
 
     def _past_of(self, graph: ServiceGraph) -> Iterator[tuple[Frame, datetime]]:
         """Give the latest frames as a graph shows them."""
         changes: dict[int, GraphChange] = {}
-        for before, frame, time in self._past:
-            change = changes.setdefault(id(before), GraphChange(before, graph))
-            yield change.of_frame(frame), time
+        for past in self._past:
+            change = changes.setdefault(id(past.graph), GraphChange(past.graph, graph))
+            yield change.of_frame(past.frame), past.time
 
     def open_incidents(self) -> list[Incident]:
         """Incidents that are open, as they are now."""

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from server.errors import Violation, invalid, slow_subscriber
+from server.pipeline.snapshot import Run, Snapshot
 from server.rpc import convert, times
 from server.rpc import history as history_messages
 from server.rpc.access import Context
+from server.rpc.broadcast import encode_past
 from server.rpc.catalog import catalog
-from server.rpc.hosted_system import Systems
+from server.rpc.hosted_system import HostedSystem, Systems
 from server.rpc.server_info import ServerInfo
 from server.rpc.snapshot_encoder import ENCODER
 from server.rpc.subscriber import SnapshotFilter
 from server.systems import history
+from server.systems.run import LiveRun
 from sre_edge.v1 import simulation_service_pb2 as pb
+from telemetry.topology.conversion import document_of
 
 MAX_PREPARING = 2
 """Runs that are prepared at a time, of all systems: other calls need threads, too."""
@@ -43,8 +48,14 @@ class SimulationServicer:
         """Return the topology of the present run."""
         latest = self._systems.get(request.system).system.latest
         topology = await asyncio.to_thread(convert.topology, latest.graph)
+        document = ""
+        if request.with_document:
+            document = await asyncio.to_thread(document_of, latest.graph)
         return pb.GetTopologyResponse(
-            topology=topology, run_id=latest.run.id, topology_sequence=latest.graph_since
+            topology=topology,
+            run_id=latest.run.id,
+            topology_sequence=latest.graph_since,
+            document=document,
         )
 
     async def GetMetrics(self, request: pb.GetMetricsRequest, context: Context) -> bytes:
@@ -63,16 +74,17 @@ class SimulationServicer:
             edges=not request.without_edges,
             predictions=not request.without_predictions,
         )
-        after, broadcaster = request.resume_after, self._systems.get(request.system).broadcaster
-        subscriber = broadcaster.subscribe(criteria, after.run_id, after.sequence)
+        after, hosted = request.resume_after, self._systems.get(request.system)
+        broadcaster, run_id = hosted.broadcaster, after.run_id
+        past: tuple[Snapshot, ...] = ()
+        if request.with_past and not after.sequence:
+            past, run_id = hosted.system.past(), hosted.system.run.id
+        subscriber = broadcaster.subscribe(criteria, run_id, after.sequence)
         try:
+            for snapshot in past:
+                await self._write(context, await asyncio.to_thread(encode_past, snapshot, criteria))
             while True:
-                message = await broadcaster.next(subscriber)
-                try:
-                    async with asyncio.timeout(self._write_timeout_s):
-                        await context.write(message)
-                except TimeoutError as error:
-                    raise slow_subscriber(self._write_timeout_s) from error
+                await self._write(context, await broadcaster.next(subscriber))
         finally:
             broadcaster.unsubscribe(subscriber)
 
@@ -89,19 +101,21 @@ class SimulationServicer:
         """Pause, resume, or set the speed."""
         paused = request.paused if request.HasField("paused") else None
         speed = request.speed if request.HasField("speed") else None
-        if paused is None and speed is None:
-            raise invalid([Violation("paused", "expected paused, speed, or both")])
-        ticker = self._systems.get(request.system).ticker
-        clock, latest = await ticker.set_clock(paused, speed)
+        hosted = self._systems.get(request.system)
+        if request.HasField("time"):
+            hosted.system.clock.with_changes(paused, speed)  # all of it is possible, or none
+            time = times.time(request.time, "time")
+            await self._begin(hosted, lambda: hosted.system.prepare_at(time))
+        elif paused is None and speed is None:
+            raise invalid([Violation("paused", "expected paused, speed, or time")])
+        clock, latest = await hosted.ticker.set_clock(paused, speed)
         return pb.SetClockResponse(clock=convert.clock(clock), cursor=convert.cursor(latest))
 
     async def Reset(self, request: pb.ResetRequest, context: Context) -> pb.ResetResponse:
         """Begin a new run, unless the caller has gone in the meantime."""
         seed = request.seed if request.HasField("seed") else None
         hosted = self._systems.get(request.system)
-        async with hosted.resetting, self._preparing:
-            live = await asyncio.to_thread(hosted.system.prepare, request.topology, seed)
-            run = await hosted.ticker.begin(live)
+        live, run = await self._begin(hosted, lambda: hosted.system.prepare(request.topology, seed))
         return pb.ResetResponse(
             run_id=run.id,
             start_time=times.timestamp(run.start_time),
@@ -119,3 +133,18 @@ class SimulationServicer:
     ) -> pb.GetServerInfoResponse:
         """Describe the server and its state."""
         return self._info.message(self._systems.get(request.system))
+
+    async def _begin(
+        self, hosted: HostedSystem, prepare: Callable[[], LiveRun]
+    ) -> tuple[LiveRun, Run]:
+        """Prepare a run, and begin it."""
+        async with hosted.resetting, self._preparing:
+            live = await asyncio.to_thread(prepare)
+            return live, await hosted.ticker.begin(live)
+
+    async def _write(self, context: Context, message: bytes) -> None:
+        try:
+            async with asyncio.timeout(self._write_timeout_s):
+                await context.write(message)
+        except TimeoutError as error:
+            raise slow_subscriber(self._write_timeout_s) from error

@@ -2,47 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
 from server.errors import Violation, invalid
-from server.pipeline.clock import MAX_SPEED, MIN_SPEED
-from server.ports import SourceFactory
-from server.sources.simulation import SHIPPED_TOPOLOGIES, simulation
+from server.sources.kinds import SOURCES, Folders, SourceSpec
 from server.systems.entry import SourceKind, SystemEntry
 from server.systems.fleet import MAX_SYSTEMS
 from telemetry.document import DocumentError, parse, read, shown
 from telemetry.keys import Checker, Key, Stated
+from telemetry.topology.specification import DNS_LABEL
 
-DNS_LABEL = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
 MAX_LABELS, MAX_LABEL = 32, 128
 _ENTRY = "entry"
 """Field of the request that holds an entry."""
-
-
-@dataclass(frozen=True, slots=True)
-class SimulationSource(Stated):
-    """A simulated system."""
-
-    kind: Annotated[str, Key("Kind of the source.", choices=("simulation",))]
-    topology: Annotated[str, Key("Topology file, or name of a shipped topology.")] = "default"
-    seed: Annotated[int, Key("Seed of the simulation.", least=0, most=2**63 - 1)] = 1
-    speed: Annotated[float, Key(
-        "Simulated seconds per second.", least=MIN_SPEED, most=MAX_SPEED)] = 1.0  # fmt: skip
-
-    def connect(self, folder: Path | None) -> Callable[[], SourceFactory]:
-        """Give what opens it; relative paths are those of a folder."""
-        topology = self.topology
-        if topology not in SHIPPED_TOPOLOGIES and folder is not None:
-            topology = str(folder / topology)
-        return partial(simulation, topology, self.seed)
-
-
-SOURCES: Mapping[SourceKind, type[SimulationSource]] = {SourceKind.SIMULATION: SimulationSource}
-"""What an entry states of each kind of source."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +57,14 @@ def read_file(path: Path) -> list[SystemEntry]:
     entries = [
         entry
         for i, one in enumerate(stated)
-        if (entry := _entry(checker, one, ("systems", i), path.parent)) is not None
+        if (entry := _entry(checker, one, ("systems", i), Folders(path.parent))) is not None
     ]
     _check_together(checker, entries)
     return checker.passed(entries, DocumentError)
 
 
-def read_call(document: str) -> SystemEntry:
-    """Read the entry of a call, which names no paths.
+def read_call(document: str, recordings: Path | None = None) -> SystemEntry:
+    """Read the entry of a call, which names no paths, but recordings of a folder.
 
     Raises
     ------
@@ -98,19 +73,20 @@ def read_call(document: str) -> SystemEntry:
     """
     checker = Checker(_ENTRY)
     try:
-        entry = _entry(checker, parse(document, _ENTRY), (), None)
+        entry = _entry(checker, parse(document, _ENTRY), (), Folders(None, recordings))
         stated = dict(checker.passed(entry, DocumentError).stated)
     except DocumentError as error:
         raise invalid(map(_violation, error.problems)) from error
     if stated.get("default"):
         raise invalid([Violation("entry.default", "expected false: only a systems file says it")])
-    return stored(stated)
+    return stored(stated, recordings)
 
 
-def stored(stated: Mapping[str, Any]) -> SystemEntry:
+def stored(stated: Mapping[str, Any], recordings: Path | None = None) -> SystemEntry:
     """Read an entry that was stored when it was added."""
     checker = Checker(_ENTRY)
-    entry = checker.passed(_entry(checker, stated, (), None), DocumentError)
+    folders = Folders(None, recordings)
+    entry = checker.passed(_entry(checker, stated, (), folders), DocumentError)
     return SystemEntry(
         entry.connect, entry.id, entry.name, entry.kind, entry.labels, False, entry.speed,
         entry.stated, added=True,
@@ -118,9 +94,9 @@ def stored(stated: Mapping[str, Any]) -> SystemEntry:
 
 
 def _entry(
-    checker: Checker, value: Any, place: tuple[str | int, ...], folder: Path | None
+    checker: Checker, value: Any, place: tuple[str | int, ...], folders: Folders
 ) -> SystemEntry | None:
-    """Read an entry; without a folder it names no paths."""
+    """Read an entry."""
     if not isinstance(value, Mapping):
         checker.problem(place, f"expected {StatedEntry.EXPECTED}, got {shown(value)}")
         return None
@@ -129,20 +105,20 @@ def _entry(
     rest = {key: inner for key, inner in value.items() if key not in ("source", "labels")}
     stated = checker.read(StatedEntry, rest, place)
     labels = _labels(checker, value.get("labels"), (*place, "labels"))
-    source = _source(checker, value.get("source"), (*place, "source"), folder)
+    source_place = (*place, "source")
+    source = _source(checker, value.get("source"), source_place)
+    connect = source.connect(folders, checker, source_place) if source else None
     if stated is not None and len(stated.name) > MAX_LABEL:
         checker.problem((*place, "name"), f"expected at most {MAX_LABEL} characters")
-    if stated is None or source is None:
+    if stated is None or source is None or connect is None:
         return None
     return SystemEntry(
-        source.connect(folder), stated.id, stated.name, SourceKind(source.kind), labels,
+        connect, stated.id, stated.name, SourceKind(source.kind), labels,
         stated.default, source.speed, dict(value),
     )  # fmt: skip
 
 
-def _source(
-    checker: Checker, value: Any, place: tuple[str | int, ...], folder: Path | None
-) -> SimulationSource | None:
+def _source(checker: Checker, value: Any, place: tuple[str | int, ...]) -> SourceSpec | None:
     kinds = [kind.value for kind in SOURCES]
     kind = value.get("kind") if isinstance(value, Mapping) else None
     if kind not in kinds:
@@ -150,12 +126,7 @@ def _source(
         got = shown(kind if isinstance(value, Mapping) else value)
         checker.problem(where, f"expected a source of the kind {' or '.join(kinds)}, got {got}")
         return None
-    source = checker.read(SOURCES[SourceKind(kind)], value, place)
-    if source is not None and folder is None and source.topology not in SHIPPED_TOPOLOGIES:
-        names = ", ".join(SHIPPED_TOPOLOGIES)
-        got = shown(source.topology)
-        checker.problem((*place, "topology"), f"expected a shipped topology ({names}), got {got}")
-    return source
+    return checker.read(SOURCES[SourceKind(kind)], value, place)
 
 
 def _has_text_keys(checker: Checker, value: Any, place: tuple[str | int, ...]) -> bool:

@@ -147,3 +147,7 @@ class ScriptedFactory:
         if topology:
             raise not_supported_by_source("another topology")
         return self
+
+    def sought(self, time: datetime) -> SourceFactory:
+        """Refuse: a script is shown from its start."""
+        raise not_supported_by_source("another time")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from server.errors import Violation, invalid
+from server.errors import Violation, invalid, not_supported_by_source
 from server.ports import Scenario, Source, SourceError, SourceFactory
 from server.settings import MAX_DEPENDENCIES, MAX_SERVICES
 from simulator.dynamics.load import Load
@@ -138,10 +138,11 @@ class SimulationFactory:
             chosen = shipped(topology)
         else:
             chosen = read_topology(topology) if topology else self.topology
-        return SimulationFactory(
-            chosen,
-            self.seed if seed is None else seed,
-        )
+        return SimulationFactory(chosen, self.seed if seed is None else seed)
+
+    def sought(self, time: datetime) -> SourceFactory:
+        """Refuse: a simulation goes on from now."""
+        raise not_supported_by_source("another time")
 
 
 def simulation(name: str, seed: int) -> SimulationFactory:

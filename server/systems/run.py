@@ -34,6 +34,8 @@ class LiveRun:
         The source of frames, and the factory that opened it.
     pipeline
         The pipeline that processes its frames.
+    past
+        The latest frames of the past.
     """
 
     def __init__(
@@ -52,3 +54,4 @@ class LiveRun:
         self.pipeline = Pipeline(run, frames.graph, frames.interval_s, predictor, slos)
         for frame in frames.backfill():
             self.pipeline.warm_up(frame)
+        self.past = self.pipeline.past

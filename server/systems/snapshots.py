@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from server.pipeline.past import PastFrame
 from server.pipeline.snapshot import Snapshot
 
 MAX_SERVICE_SNAPSHOTS = 2_000_000
@@ -22,11 +25,15 @@ class RecentSnapshots:
     ----------
     all
         The snapshots, oldest first; only the latest one has its features.
+    past
+        Frames from before the first snapshot of the run, oldest first; none once that one is
+        forgotten.
     """
 
     def __init__(self, max_snapshots: int) -> None:
         self._max_snapshots = max_snapshots
         self.all: tuple[Snapshot, ...] = ()
+        self.past: tuple[PastFrame, ...] = ()
 
     @property
     def latest(self) -> Snapshot:
@@ -38,9 +45,10 @@ class RecentSnapshots:
         affordable = max(MIN_SNAPSHOTS, MAX_SERVICE_SNAPSHOTS // services)
         return max(1, min(self._max_snapshots, affordable))
 
-    def restart(self, first: Snapshot) -> None:
+    def restart(self, first: Snapshot, past: Sequence[PastFrame] = ()) -> None:
         """Forget the previous run; `first` is the first snapshot of the next one."""
-        self.all = (first,)
+        self.past = ()
+        self.all, self.past = (first,), tuple(past)
 
     def append(self, snapshot: Snapshot) -> None:
         """Add a snapshot of the same run, and drop the oldest ones beyond the limit."""
@@ -48,3 +56,5 @@ class RecentSnapshots:
         kept = self.limit(snapshot.graph.services) - 1
         # The tuple is replaced as a whole, so that readers never wait for a tick.
         self.all = (*older[max(0, len(older) - kept) :], snapshot)
+        if len(older) > kept:
+            self.past = ()

@@ -32,18 +32,19 @@ from telemetry.faults import Fault
 from telemetry.frame import Truth
 from telemetry.graph import ServiceGraph
 
-Observer = Callable[[Snapshot, Findings, tuple[InjectedFault, ...], Truth], None]
-"""Called with each tick: snapshot, findings, active faults, and the truth."""
+Observer = Callable[[Snapshot, Findings, tuple[InjectedFault, ...], Truth | None], None]
+"""Called with each tick: snapshot, findings, active faults, and the truth; None: not known."""
 
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What a system supports: faults, the truth, a clock that can be set, a reset."""
+    """What a system supports: faults, the truth, a clock that can be set, a reset, a seek."""
 
     faults: bool
     labels: bool
     clock: bool
     reset: bool
+    seek: bool
 
 
 class System:
@@ -66,7 +67,7 @@ class System:
     now
         Returns the wall clock. It may jump: it only dates runs and snapshots.
     observer
-        Called with each tick if the source knows the truth; must be quick.
+        Called with each tick; must be quick.
     system_id
         Id of the system.
 
@@ -132,6 +133,17 @@ class System:
         """
         return self._snapshots.all
 
+    def past(self) -> tuple[Snapshot, ...]:
+        """Frames from before the first snapshot of the run, oldest first, without numbers.
+
+        None once that snapshot is no longer in the history.
+        """
+        first = self._snapshots.all[0]
+        return tuple(
+            frame.snapshot(first.run, first.produced_time, first.clock)
+            for frame in self._snapshots.past
+        )
+
     @property
     def findings(self) -> Findings:
         """Findings of the latest snapshot."""
@@ -156,6 +168,7 @@ class System:
             labels=source.labels is not None,
             clock=source.has_clock,
             reset=source.has_reset,
+            seek=source.has_seek,
         )
 
     @property
@@ -254,6 +267,16 @@ class System:
         """
         return self._new_run(self._live.factory.altered(topology, seed))
 
+    def prepare_at(self, time: datetime) -> LiveRun:
+        """Prepare a run that begins at another time, as `prepare` does.
+
+        Raises
+        ------
+        ServerError
+            INVALID_FIELD, or NOT_SUPPORTED_BY_SOURCE.
+        """
+        return self._new_run(self._live.factory.sought(time))
+
     def begin(self, live: LiveRun) -> Run:
         """Begin a prepared run, without faults."""
         with self._lock:
@@ -321,7 +344,7 @@ class System:
         text, start = f"a run of {run.name} begins", RunStart(run.name, run.seed)
         event = Event(EventKind.RUN_STARTED, first.time, (), text, start)
         self._record(findings, now, event)
-        self._snapshots.restart(first)
+        self._snapshots.restart(first, live.past)
         self._notify_observer(findings, active=())
         return run
 
@@ -362,8 +385,9 @@ class System:
         self._recorder.record(now, events, findings.incidents, findings.alarms)
 
     def _notify_observer(self, findings: Findings, active: tuple[InjectedFault, ...]) -> None:
-        if self._observer is not None and self._live.source.labels is not None:
-            self._observer(self.latest, findings, active, self._live.source.labels.truth)
+        if self._observer is not None:
+            labels = self._live.source.labels
+            self._observer(self.latest, findings, active, labels.truth if labels else None)
 
     @contextmanager
     def _recording_faults(self) -> Iterator[FaultService]:

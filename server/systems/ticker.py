@@ -11,10 +11,10 @@ from typing import Protocol
 
 from prometheus_client import Histogram
 
-from server.errors import not_supported_by_source
+from server.errors import not_supported_by_source, system_not_ready
 from server.pipeline.clock import Clock
 from server.pipeline.snapshot import Run, Snapshot
-from server.ports import SourceError
+from server.ports import SourceEndedError, SourceError
 from server.systems.run import LiveRun
 from server.systems.system import System
 
@@ -58,11 +58,13 @@ class Ticker:
         Durations of the latest ticks, seconds.
     problem
         Why the latest tick failed, for people; "" if it did not.
+    ended
+        Whether the source has no further frame; the clock is paused then.
     """
 
     def __init__(self, system: System, publisher: Publisher, seconds: Histogram) -> None:
         self.ticks = self.failed = 0
-        self.problem = ""
+        self.problem, self.ended = "", False
         self._latest_s = time.monotonic()
         self.durations_s: deque[float] = deque(maxlen=MAX_DURATIONS)
         self._system, self._publisher = system, publisher
@@ -113,18 +115,17 @@ class Ticker:
         Raises
         ------
         ServerError
-            INVALID_FIELD, for a speed out of range, or NOT_SUPPORTED_BY_SOURCE.
+            INVALID_FIELD, for a speed out of range, NOT_SUPPORTED_BY_SOURCE, or SYSTEM_NOT_READY if
+            nothing follows.
         """
         if not self._system.capabilities.clock:
             raise not_supported_by_source("a clock that can be set")
         self._system.clock.with_changes(paused, speed)
         async with self._ticking:
+            if self.ended and paused is False:
+                raise system_not_ready(self._system.id, self.problem)
             clock = self._system.clock.with_changes(paused, speed)
-            if clock != self._system.clock:
-                self._system.clock = clock
-                self._latest_s = time.monotonic()  # frames are due from now on
-                self._publisher.set_clock(clock)
-                self._changed.set()
+            self._use(clock)
             return clock, self._system.latest
 
     async def begin(self, live: LiveRun) -> Run:
@@ -137,9 +138,20 @@ class Ticker:
     async def _begin(self, live: LiveRun) -> Run:
         async with self._ticking:
             run = await asyncio.to_thread(self._system.begin, live)
-            self._latest_s = time.monotonic()
+            self._latest_s, self.problem = time.monotonic(), ""
+            if self.ended:
+                self.ended = False
+                self._use(self._system.clock.with_changes(False, None))
             await self._publisher.publish(self._system.latest)
             return run
+
+    def _use(self, clock: Clock) -> None:
+        if clock == self._system.clock:
+            return
+        self._system.clock = clock
+        self._latest_s = time.monotonic()  # frames are due from now on
+        self._publisher.set_clock(clock)
+        self._changed.set()
 
     async def _tick(self, thread: ThreadPoolExecutor) -> None:
         start = time.perf_counter()
@@ -148,6 +160,10 @@ class Ticker:
             snapshot = await asyncio.get_running_loop().run_in_executor(thread, self._system.tick)
             self._latest_s, self.problem = time.monotonic(), ""
             await self._publisher.publish(snapshot)
+        except SourceEndedError as error:
+            self.ended, self.problem = True, str(error)
+            self._use(self._system.clock.with_changes(True, None))
+            _log.info("system %s: %s", self._system.id, error)
         except Exception as error:
             self.failed += 1
             self.problem = str(error) if isinstance(error, SourceError) else INTERNAL

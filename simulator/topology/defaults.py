@@ -37,7 +37,6 @@ KIND_DEFAULTS = {
 }
 
 INGRESS_RPS = 120.0
-SERVICE_TIME_CV = 1.0
 TARGET_UTILISATION = 0.35
 MIN_WORKERS = 4
 MIN_REPLICAS, MAX_REPLICAS = 2, 3
@@ -58,7 +57,5 @@ MIN_QUEUE_LIMIT = 16
 PER_REQUEST_KB = 256.0
 FULL_QUEUE_MEMORY_SHARE = 0.25
 """A full queue takes at most this share of the memory between base and limit."""
-SLO_ERROR_RATE_PERCENT = 1.0
-SLO_AVAILABILITY_PERCENT = 99.9
 SLO_THROUGHPUT_SHARE = 0.8
 """Throughput objective over the nominal load."""

@@ -16,8 +16,8 @@ import numpy as np
 from simulator.topology.file import parse_topology
 from simulator.topology.nominal import NominalCalls, arrival_rates
 from simulator.topology.resolved import Topology
-from simulator.topology.specification import MAX_REPLICAS
 from telemetry.graph import FloatArray, IntArray
+from telemetry.topology.specification import MAX_REPLICAS
 
 MIN_DEPTH, MAX_DEPTH = 2, 6
 ENTRY_SHARE, LEAF_SHARE = 0.39, 0.15

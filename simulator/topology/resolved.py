@@ -7,8 +7,8 @@ from functools import cached_property
 
 import numpy as np
 
-from simulator.topology.specification import DependencySpec, MemorySpec, ServiceSpec, SloSpec
 from telemetry.graph import LATENCY_PERCENTILE, ServiceGraph
+from telemetry.topology.specification import DependencySpec, MemorySpec, ServiceSpec, SloSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +34,7 @@ class Dependency(DependencySpec):
 
     calls_per_request: float
     timeout_ms: float
+    retries: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,11 +9,11 @@ import numpy as np
 
 from simulator.laws.waiting import SATURATION, exponents, stationary_wait
 from simulator.topology import defaults
-from simulator.topology.call_graph import default_entries, depth, walk
 from simulator.topology.nominal import NominalCalls, arrival_rates, latency_p95_s
 from simulator.topology.resolved import Dependency, Memory, Service, Slo, Topology
-from simulator.topology.specification import ServiceSpec, TopologySpec
 from telemetry.graph import FloatArray
+from telemetry.topology.call_graph import default_entries, depth, walk
+from telemetry.topology.specification import ServiceSpec, TopologySpec
 
 
 class UnboundedLoadError(ValueError):
@@ -157,7 +157,12 @@ def _dependencies(
     service: ServiceSpec, often: FloatArray, timeouts_ms: FloatArray
 ) -> tuple[Dependency, ...]:
     return tuple(
-        call.into(Dependency, calls_per_request=calls_per_request, timeout_ms=timeout_ms)
+        call.into(
+            Dependency,
+            calls_per_request=calls_per_request,
+            timeout_ms=timeout_ms,
+            retries=defaults.RETRIES if call.retries is None else call.retries,
+        )
         for call, calls_per_request, timeout_ms in zip(
             service.dependencies, often.tolist(), timeouts_ms.tolist(), strict=True
         )

@@ -150,8 +150,12 @@ def fault_kind(name: str) -> fault_pb2.FaultKind.ValueType:
 
 def fault_kinds() -> list[str]:
     """Names of all kinds of faults, in lower case."""
-    keys = fault_pb2.FaultKind.keys()[1:]
-    return [key.removeprefix("FAULT_KIND_").lower() for key in keys]
+    return [kind_name(kind) for kind in fault_pb2.FaultKind.values()[1:]]
+
+
+def kind_name(kind: fault_pb2.FaultKind.ValueType) -> str:
+    """Name of a kind of fault, in lower case."""
+    return fault_pb2.FaultKind.Name(kind).removeprefix("FAULT_KIND_").lower()
 
 
 class ChaosMethods:

@@ -20,6 +20,12 @@ def topology() -> Exchange[topology_pb2.Topology]:
     return (yield from ask(lambda stubs: stubs.simulation.GetTopology, request)).topology
 
 
+def topology_document() -> Exchange[simulation_service_pb2.GetTopologyResponse]:
+    """Get the topology with its document: a topology file with every number as it is used."""
+    request = simulation_service_pb2.GetTopologyRequest(with_document=True)
+    return (yield from ask(lambda stubs: stubs.simulation.GetTopology, request))
+
+
 def metrics(
     services: Iterable[str] = (), *, time: datetime | None = None
 ) -> Exchange[snapshot_pb2.Snapshot]:
@@ -54,11 +60,17 @@ def history(
 
 
 def set_clock(
-    *, paused: bool | None = None, speed: float | None = None
+    *, paused: bool | None = None, speed: float | None = None, time: datetime | None = None
 ) -> Exchange[clock_pb2.Clock]:
-    """Pause or resume the simulated clock, or set its speed; None leaves it as it is."""
-    request = simulation_service_pb2.SetClockRequest(paused=paused, speed=speed)
-    return (yield from ask(lambda stubs: stubs.simulation.SetClock, request)).clock
+    """Pause or resume the clock, or set its speed; None leaves it as it is.
+
+    `time` seeks a time of a recording: another run begins there.
+    """
+    request = simulation_service_pb2.SetClockRequest(
+        paused=paused, speed=speed, time=_timestamp(time)
+    )
+    timeout_s = None if time is None else RESET_TIMEOUT_S
+    return (yield from ask(lambda stubs: stubs.simulation.SetClock, request, timeout_s)).clock
 
 
 def catalog() -> Exchange[catalog_pb2.Catalog]:
@@ -92,6 +104,7 @@ class SimulationMethods:
     """The methods of both clients, each by its description above."""
 
     topology = Call(topology)
+    topology_document = Call(topology_document)
     metrics = Call(metrics)
     history = Call(history)
     set_clock = Call(set_clock)

@@ -53,6 +53,7 @@ def watch(
     resume_after: snapshot_pb2.Cursor | None = None,
     without_edges: bool = False,
     without_predictions: bool = False,
+    with_past: bool = False,
     reconnect: bool = True,
 ) -> Stream[snapshot_pb2.Snapshot | snapshot_pb2.Gap | clock_pb2.Clock]:
     """Watch snapshots; resumes after a lost connection where it stopped.
@@ -65,6 +66,9 @@ def watch(
         Last snapshot that is known already.
     without_edges, without_predictions
         Whether to leave these out.
+    with_past
+        Begin with all that the server still holds of the run. The frames that taught the model
+        what is normal have the sequence number 0.
     reconnect
         False: raise `Unavailable` instead of trying again.
 
@@ -85,6 +89,7 @@ def watch(
             resume_after=cursor,
             without_edges=without_edges,
             without_predictions=without_predictions,
+            with_past=with_past,
         )
 
     return Stream(

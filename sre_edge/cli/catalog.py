@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from sre_edge.calls.chaos import kind_name
 from sre_edge.cli import output
 from sre_edge.cli.command import connected
 from sre_edge.client import Client
@@ -34,7 +35,7 @@ def faults(client: Client, as_json: bool) -> None:
         amount = number(kind.amount, kind.unit)
         longest = duration(kind.maximum_duration.ToTimedelta().total_seconds())
         shown.add_row(
-            output.kind_name(kind.kind),
+            kind_name(kind.kind),
             " or ".join(_TARGETS.get(target, "") for target in kind.targets),
             kind.sentence.replace(AMOUNT, amount),
             f"up to {kind.maximum_intensity:g}",

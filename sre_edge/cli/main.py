@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import json
 import sys
+from datetime import datetime
 
 import click
 from click.core import ParameterSource
 from click.shell_completion import get_completion_class
 
 from sre_edge.calls.chaos import fault_kinds
-from sre_edge.cli import backup, catalog, learning, output, records, scenario, systems, watching
+from sre_edge.cli import (
+    backup,
+    catalog,
+    learning,
+    output,
+    recording,
+    records,
+    scenario,
+    systems,
+    watching,
+)
 from sre_edge.cli.command import EXIT_CODES, Commands, connected
-from sre_edge.cli.values import DURATION, FAULT_KIND, SERVICE, TOPOLOGY
+from sre_edge.cli.values import DURATION, FAULT_KIND, SERVICE, TIME, TOPOLOGY
 from sre_edge.client import Client
 
 EXPERIMENT_PREFIX = "x-"
@@ -143,12 +154,26 @@ def stop(
 
 @main.command()
 @click.option("--pause/--resume", "paused", default=None, help="Pause or resume the clock.")
-@click.option("--speed", type=float, help="Simulated seconds per second, 0.1 to 100.")
+@click.option("--speed", type=float, help="Seconds of the system's time per second, 0.1 to 100.")
+@click.option(
+    "--seek",
+    type=TIME,
+    metavar="TIME",
+    help="Go to a time of a recording, such as 2026-05-01T12:30:00; UTC unless it has a zone.",
+)
 @connected
-def clock(client: Client, paused: bool | None, speed: float | None, as_json: bool) -> None:
-    """Show the simulated clock, pause or resume it, or set its speed."""
-    changing = paused is not None or speed is not None
-    now = client.set_clock(paused=paused, speed=speed) if changing else client.info().clock
+def clock(
+    client: Client,
+    paused: bool | None,
+    speed: float | None,
+    seek: datetime | None,
+    as_json: bool,
+) -> None:
+    """Show the clock of the system, pause or resume it, set its speed, or seek in a recording."""
+    if (paused, speed, seek) == (None, None, None):
+        now = client.info().clock
+    else:
+        now = client.set_clock(paused=paused, speed=speed, time=seek)
     if as_json:
         output.json_line(now)
     else:
@@ -185,7 +210,7 @@ def reset(client: Client, seed: int | None, topology: str | None, as_json: bool)
     click.echo(json.dumps({"run_id": run_id}) if as_json else f"new run {run_id}")
 
 
-for module in (watching, catalog, scenario, learning, records, systems, backup):
+for module in (watching, recording, catalog, scenario, learning, records, systems, backup):
     for command in module.COMMANDS:
         main.add_command(command)
 

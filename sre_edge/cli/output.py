@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from sre_edge.calls.chaos import kind_name
 from sre_edge.quantities import duration, number, probability
 from sre_edge.v1 import (
     catalog_pb2,
@@ -195,11 +196,6 @@ def info(found: simulation_service_pb2.GetServerInfoResponse) -> None:
             length = field.message_type is not None
             text = duration(value.ToTimedelta().total_seconds()) if length else f"{value:.7g}"
             console.print(f"{field.name.replace('_', ' ')}: {text}")
-
-
-def kind_name(kind: fault_pb2.FaultKind.ValueType) -> str:
-    """Name a kind of fault as people write it."""
-    return fault_pb2.FaultKind.Name(kind).removeprefix("FAULT_KIND_").lower()
 
 
 def level_name(level: prediction_pb2.RiskLevel.ValueType) -> str:

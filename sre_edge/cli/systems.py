@@ -20,6 +20,7 @@ _STATES = {
     system_pb2.SYSTEM_STATE_LIVE: ("● live", "green"),
     system_pb2.SYSTEM_STATE_STALE: ("▲ stale", "yellow"),
     system_pb2.SYSTEM_STATE_FAILED: ("■ failed", "red"),
+    system_pb2.SYSTEM_STATE_ENDED: ("□ ended", ""),
 }
 
 
@@ -72,7 +73,7 @@ def show(client: Client, system_id: str, as_json: bool) -> None:
         output.json_line(found)
         return
     label, style = _STATES.get(found.state, (MISSING, ""))
-    able = [name for name in ("faults", "labels", "clock", "reset")
+    able = [name for name in ("faults", "labels", "clock", "reset", "seek")
             if getattr(found.capabilities, name)]  # fmt: skip
     table = output.plain_table(found.id, ("", ""))
     for name, value in (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -30,6 +31,23 @@ class DurationType(click.ParamType[float]):
         if not found:
             self.fail(f"expected a duration such as 30s, 5m or 1h, got {value!r}", param, ctx)
         return float(found[1]) * {"s": 1.0, "m": 60.0, "h": 3600.0}[found[2] or "s"]
+
+
+class TimeType(click.ParamType[datetime]):
+    """A time, from ISO 8601; without a zone it is UTC."""
+
+    name = "time"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> datetime:
+        """Read a time."""
+        try:
+            time = datetime.fromisoformat(str(value).strip())
+        except ValueError:
+            expected = "expected a date and a time such as 2026-05-01T12:30:00"
+            self.fail(f"{expected}, got {value!r}", param, ctx)
+        return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 class FaultKindType(click.Choice[str]):
@@ -136,4 +154,5 @@ DURATION = DurationType()
 FAULT_KIND = FaultKindType()
 SERVICE = ServiceType()
 SYSTEM = SystemType()
+TIME = TimeType()
 TOPOLOGY = TopologyType()

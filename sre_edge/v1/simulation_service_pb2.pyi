@@ -31,17 +31,21 @@ class GetTopologyRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    WITH_DOCUMENT_FIELD_NUMBER: _builtins.int
     SYSTEM_FIELD_NUMBER: _builtins.int
+    with_document: _builtins.bool
+    """True: the answer has the topology as a document, too."""
     system: _builtins.str
     """Id of the system that the request is for. Empty: the default system, or the only one."""
     def __init__(
         self,
         *,
+        with_document: _builtins.bool = ...,
         system: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["system", b"system"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["system", b"system", "with_document", b"with_document"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -56,11 +60,16 @@ class GetTopologyResponse(_message.Message):
     TOPOLOGY_FIELD_NUMBER: _builtins.int
     RUN_ID_FIELD_NUMBER: _builtins.int
     TOPOLOGY_SEQUENCE_FIELD_NUMBER: _builtins.int
+    DOCUMENT_FIELD_NUMBER: _builtins.int
     run_id: _builtins.str
     """Run that the topology belongs to."""
     topology_sequence: _builtins.int
     """Sequence number of the run's first snapshot with this topology. 0: the topology has not
     changed since the run began.
+    """
+    document: _builtins.str
+    """The topology as a topology file, YAML, with every number exactly as it is used; what is not
+    known is left out. A recording holds it as `system.yaml`. Empty unless it was asked for.
     """
     @_builtins.property
     def topology(self) -> _topology_pb2.Topology:
@@ -72,10 +81,11 @@ class GetTopologyResponse(_message.Message):
         topology: _topology_pb2.Topology | None = ...,
         run_id: _builtins.str = ...,
         topology_sequence: _builtins.int = ...,
+        document: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["topology", b"topology"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["run_id", b"run_id", "topology", b"topology", "topology_sequence", b"topology_sequence"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["document", b"document", "run_id", b"run_id", "topology", b"topology", "topology_sequence", b"topology_sequence"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -149,11 +159,18 @@ class StreamMetricsRequest(_message.Message):
     RESUME_AFTER_FIELD_NUMBER: _builtins.int
     WITHOUT_EDGES_FIELD_NUMBER: _builtins.int
     WITHOUT_PREDICTIONS_FIELD_NUMBER: _builtins.int
+    WITH_PAST_FIELD_NUMBER: _builtins.int
     SYSTEM_FIELD_NUMBER: _builtins.int
     without_edges: _builtins.bool
     """True: snapshots come without `edges`."""
     without_predictions: _builtins.bool
     """True: services come without `prediction`; the prediction of the system stays."""
+    with_past: _builtins.bool
+    """True: the stream begins with all that the server still holds of the run, unless
+    `resume_after` has a sequence number: first, if the run's first snapshot is among it, the
+    frames from before that, which taught the model what is normal (their sequence number is 0,
+    they have no predictions), then every snapshot. A recording begins like this.
+    """
     system: _builtins.str
     """Id of the system that the request is for. Empty: the default system, or the only one."""
     @_builtins.property
@@ -173,11 +190,12 @@ class StreamMetricsRequest(_message.Message):
         resume_after: _snapshot_pb2.Cursor | None = ...,
         without_edges: _builtins.bool = ...,
         without_predictions: _builtins.bool = ...,
+        with_past: _builtins.bool = ...,
         system: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["resume_after", b"resume_after"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["resume_after", b"resume_after", "services", b"services", "system", b"system", "without_edges", b"without_edges", "without_predictions", b"without_predictions"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["resume_after", b"resume_after", "services", b"services", "system", b"system", "with_past", b"with_past", "without_edges", b"without_edges", "without_predictions", b"without_predictions"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -395,6 +413,7 @@ class SetClockRequest(_message.Message):
 
     PAUSED_FIELD_NUMBER: _builtins.int
     SPEED_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
     SYSTEM_FIELD_NUMBER: _builtins.int
     paused: _builtins.bool
     """True: pause the clock. False: resume it. Unset: leave it as it is."""
@@ -402,16 +421,23 @@ class SetClockRequest(_message.Message):
     """Simulated seconds per second, 0.1 to 100. Unset: leave it as it is."""
     system: _builtins.str
     """Id of the system that the request is for. Empty: the default system, or the only one."""
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """Time to seek, of a recording: a new run begins with the interval that it lies in. Unset:
+        time goes on.
+        """
+
     def __init__(
         self,
         *,
         paused: _builtins.bool | None = ...,
         speed: _builtins.float | None = ...,
+        time: _timestamp_pb2.Timestamp | None = ...,
         system: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_paused", b"_paused", "_speed", b"_speed", "paused", b"paused", "speed", b"speed"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_paused", b"_paused", "_speed", b"_speed", "paused", b"paused", "speed", b"speed", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_paused", b"_paused", "_speed", b"_speed", "paused", b"paused", "speed", b"speed", "system", b"system"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_paused", b"_paused", "_speed", b"_speed", "paused", b"paused", "speed", b"speed", "system", b"system", "time", b"time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__paused: _TypeAlias = _typing.Literal["paused"]  # noqa: Y015
     _WhichOneofArgType__paused: _TypeAlias = _typing.Literal["_paused", b"_paused"]  # noqa: Y015

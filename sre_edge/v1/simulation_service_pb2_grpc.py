@@ -125,9 +125,11 @@ class SimulationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def SetClock(self, request, context):
-        """Pauses and resumes the simulated clock, or sets its speed. Streams stay open while it is
-        paused. The change has taken effect when the call returns.
-        Errors: INVALID_ARGUMENT for an impossible speed, or if nothing is to be changed.
+        """Pauses and resumes the clock of the system, sets its speed, or seeks a time of a recording.
+        Streams stay open while it is paused. The change has taken effect when the call returns.
+        Errors: INVALID_ARGUMENT for an impossible speed, a time outside of the recording, or if
+        nothing is to be changed; FAILED_PRECONDITION if the system cannot do it, or resumes at the
+        end of a recording.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -57,9 +57,11 @@ class SimulationServiceStub:
     time range or too many values.
     """
     SetClock: _grpc.UnaryUnaryMultiCallable[_simulation_service_pb2.SetClockRequest, _simulation_service_pb2.SetClockResponse]
-    """Pauses and resumes the simulated clock, or sets its speed. Streams stay open while it is
-    paused. The change has taken effect when the call returns.
-    Errors: INVALID_ARGUMENT for an impossible speed, or if nothing is to be changed.
+    """Pauses and resumes the clock of the system, sets its speed, or seeks a time of a recording.
+    Streams stay open while it is paused. The change has taken effect when the call returns.
+    Errors: INVALID_ARGUMENT for an impossible speed, a time outside of the recording, or if
+    nothing is to be changed; FAILED_PRECONDITION if the system cannot do it, or resumes at the
+    end of a recording.
     """
     Reset: _grpc.UnaryUnaryMultiCallable[_simulation_service_pb2.ResetRequest, _simulation_service_pb2.ResetResponse]
     """Starts a new run, of the same topology or another one: healthy, without faults. Every open
@@ -103,9 +105,11 @@ class SimulationServiceAsyncStub(SimulationServiceStub):
     time range or too many values.
     """
     SetClock: _aio.UnaryUnaryMultiCallable[_simulation_service_pb2.SetClockRequest, _simulation_service_pb2.SetClockResponse]  # type: ignore[assignment]
-    """Pauses and resumes the simulated clock, or sets its speed. Streams stay open while it is
-    paused. The change has taken effect when the call returns.
-    Errors: INVALID_ARGUMENT for an impossible speed, or if nothing is to be changed.
+    """Pauses and resumes the clock of the system, sets its speed, or seeks a time of a recording.
+    Streams stay open while it is paused. The change has taken effect when the call returns.
+    Errors: INVALID_ARGUMENT for an impossible speed, a time outside of the recording, or if
+    nothing is to be changed; FAILED_PRECONDITION if the system cannot do it, or resumes at the
+    end of a recording.
     """
     Reset: _aio.UnaryUnaryMultiCallable[_simulation_service_pb2.ResetRequest, _simulation_service_pb2.ResetResponse]  # type: ignore[assignment]
     """Starts a new run, of the same topology or another one: healthy, without faults. Every open
@@ -176,9 +180,11 @@ class SimulationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _simulation_service_pb2.SetClockRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_simulation_service_pb2.SetClockResponse, _abc.Awaitable[_simulation_service_pb2.SetClockResponse]]:
-        """Pauses and resumes the simulated clock, or sets its speed. Streams stay open while it is
-        paused. The change has taken effect when the call returns.
-        Errors: INVALID_ARGUMENT for an impossible speed, or if nothing is to be changed.
+        """Pauses and resumes the clock of the system, sets its speed, or seeks a time of a recording.
+        Streams stay open while it is paused. The change has taken effect when the call returns.
+        Errors: INVALID_ARGUMENT for an impossible speed, a time outside of the recording, or if
+        nothing is to be changed; FAILED_PRECONDITION if the system cannot do it, or resumes at the
+        end of a recording.
         """
 
     @_abc_1.abstractmethod

@@ -27,7 +27,7 @@ from sre_edge.v1 import clock_pb2 as sre__edge_dot_v1_dot_clock__pb2
 from sre_edge.v1 import snapshot_pb2 as sre__edge_dot_v1_dot_snapshot__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18sre_edge/v1/system.proto\x12\x0bsre_edge.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x17sre_edge/v1/clock.proto\x1a\x1asre_edge/v1/snapshot.proto\"\xaf\x04\n\x06System\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\'\n\x06source\x18\x03 \x01(\x0e\x32\x17.sre_edge.v1.SourceKind\x12/\n\x06labels\x18\x04 \x03(\x0b\x32\x1f.sre_edge.v1.System.LabelsEntry\x12\x0f\n\x07\x64\x65\x66\x61ult\x18\x05 \x01(\x08\x12\r\n\x05\x61\x64\x64\x65\x64\x18\x06 \x01(\x08\x12\'\n\x05state\x18\x07 \x01(\x0e\x32\x18.sre_edge.v1.SystemState\x12\x0f\n\x07problem\x18\x08 \x01(\t\x12,\n\tframe_age\x18\t \x01(\x0b\x32\x19.google.protobuf.Duration\x12+\n\x08interval\x18\n \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x10\n\x08services\x18\x0b \x01(\r\x12\x35\n\x0c\x63\x61pabilities\x18\x0c \x01(\x0b\x32\x1f.sre_edge.v1.SystemCapabilities\x12#\n\x06\x63ursor\x18\r \x01(\x0b\x32\x13.sre_edge.v1.Cursor\x12!\n\x05\x63lock\x18\x0e \x01(\x0b\x32\x12.sre_edge.v1.Clock\x12\x13\n\x0bkill_switch\x18\x0f \x01(\x08\x12\x15\n\rmodel_version\x18\x10 \x01(\t\x12\x10\n\x08warnings\x18\x11 \x03(\t\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"R\n\x12SystemCapabilities\x12\x0e\n\x06\x66\x61ults\x18\x01 \x01(\x08\x12\x0e\n\x06labels\x18\x02 \x01(\x08\x12\r\n\x05\x63lock\x18\x03 \x01(\x08\x12\r\n\x05reset\x18\x04 \x01(\x08*\x93\x01\n\nSourceKind\x12\x1b\n\x17SOURCE_KIND_UNSPECIFIED\x10\x00\x12\x1a\n\x16SOURCE_KIND_SIMULATION\x10\x01\x12\x19\n\x15SOURCE_KIND_RECORDING\x10\x02\x12\x1a\n\x16SOURCE_KIND_PROMETHEUS\x10\x03\x12\x15\n\x11SOURCE_KIND_OTHER\x10\x04*\x8e\x01\n\x0bSystemState\x12\x1c\n\x18SYSTEM_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15SYSTEM_STATE_STARTING\x10\x01\x12\x15\n\x11SYSTEM_STATE_LIVE\x10\x02\x12\x16\n\x12SYSTEM_STATE_STALE\x10\x03\x12\x17\n\x13SYSTEM_STATE_FAILED\x10\x04\x42O\n\x0e\x64\x65v.sreedge.v1P\x01Z;github.com/sre-edge/sre-edge/clients/go/sreedgev1;sreedgev1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18sre_edge/v1/system.proto\x12\x0bsre_edge.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x17sre_edge/v1/clock.proto\x1a\x1asre_edge/v1/snapshot.proto\"\xaf\x04\n\x06System\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\'\n\x06source\x18\x03 \x01(\x0e\x32\x17.sre_edge.v1.SourceKind\x12/\n\x06labels\x18\x04 \x03(\x0b\x32\x1f.sre_edge.v1.System.LabelsEntry\x12\x0f\n\x07\x64\x65\x66\x61ult\x18\x05 \x01(\x08\x12\r\n\x05\x61\x64\x64\x65\x64\x18\x06 \x01(\x08\x12\'\n\x05state\x18\x07 \x01(\x0e\x32\x18.sre_edge.v1.SystemState\x12\x0f\n\x07problem\x18\x08 \x01(\t\x12,\n\tframe_age\x18\t \x01(\x0b\x32\x19.google.protobuf.Duration\x12+\n\x08interval\x18\n \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x10\n\x08services\x18\x0b \x01(\r\x12\x35\n\x0c\x63\x61pabilities\x18\x0c \x01(\x0b\x32\x1f.sre_edge.v1.SystemCapabilities\x12#\n\x06\x63ursor\x18\r \x01(\x0b\x32\x13.sre_edge.v1.Cursor\x12!\n\x05\x63lock\x18\x0e \x01(\x0b\x32\x12.sre_edge.v1.Clock\x12\x13\n\x0bkill_switch\x18\x0f \x01(\x08\x12\x15\n\rmodel_version\x18\x10 \x01(\t\x12\x10\n\x08warnings\x18\x11 \x03(\t\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"`\n\x12SystemCapabilities\x12\x0e\n\x06\x66\x61ults\x18\x01 \x01(\x08\x12\x0e\n\x06labels\x18\x02 \x01(\x08\x12\r\n\x05\x63lock\x18\x03 \x01(\x08\x12\r\n\x05reset\x18\x04 \x01(\x08\x12\x0c\n\x04seek\x18\x05 \x01(\x08*\x93\x01\n\nSourceKind\x12\x1b\n\x17SOURCE_KIND_UNSPECIFIED\x10\x00\x12\x1a\n\x16SOURCE_KIND_SIMULATION\x10\x01\x12\x19\n\x15SOURCE_KIND_RECORDING\x10\x02\x12\x1a\n\x16SOURCE_KIND_PROMETHEUS\x10\x03\x12\x15\n\x11SOURCE_KIND_OTHER\x10\x04*\xa6\x01\n\x0bSystemState\x12\x1c\n\x18SYSTEM_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15SYSTEM_STATE_STARTING\x10\x01\x12\x15\n\x11SYSTEM_STATE_LIVE\x10\x02\x12\x16\n\x12SYSTEM_STATE_STALE\x10\x03\x12\x17\n\x13SYSTEM_STATE_FAILED\x10\x04\x12\x16\n\x12SYSTEM_STATE_ENDED\x10\x05\x42O\n\x0e\x64\x65v.sreedge.v1P\x01Z;github.com/sre-edge/sre-edge/clients/go/sreedgev1;sreedgev1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,14 +37,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._serialized_options = b'\n\016dev.sreedge.v1P\001Z;github.com/sre-edge/sre-edge/clients/go/sreedgev1;sreedgev1'
   _globals['_SYSTEM_LABELSENTRY']._loaded_options = None
   _globals['_SYSTEM_LABELSENTRY']._serialized_options = b'8\001'
-  _globals['_SOURCEKIND']._serialized_start=773
-  _globals['_SOURCEKIND']._serialized_end=920
-  _globals['_SYSTEMSTATE']._serialized_start=923
-  _globals['_SYSTEMSTATE']._serialized_end=1065
+  _globals['_SOURCEKIND']._serialized_start=787
+  _globals['_SOURCEKIND']._serialized_end=934
+  _globals['_SYSTEMSTATE']._serialized_start=937
+  _globals['_SYSTEMSTATE']._serialized_end=1103
   _globals['_SYSTEM']._serialized_start=127
   _globals['_SYSTEM']._serialized_end=686
   _globals['_SYSTEM_LABELSENTRY']._serialized_start=641
   _globals['_SYSTEM_LABELSENTRY']._serialized_end=686
   _globals['_SYSTEMCAPABILITIES']._serialized_start=688
-  _globals['_SYSTEMCAPABILITIES']._serialized_end=770
+  _globals['_SYSTEMCAPABILITIES']._serialized_end=784
 # @@protoc_insertion_point(module_scope)

@@ -70,6 +70,10 @@ class _SystemStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SystemSta
     """No frame has come for three intervals, and for 5 s at least."""
     SYSTEM_STATE_FAILED: _SystemState.ValueType  # 4
     """Its source cannot be opened; the server tries again."""
+    SYSTEM_STATE_ENDED: _SystemState.ValueType  # 5
+    """It is a recording that was played to its end, and its clock is paused; nothing follows
+    until another time is sought, or the system is reset.
+    """
 
 class SystemState(_SystemState, metaclass=_SystemStateEnumTypeWrapper):
     """SystemState says whether a system is watched at the moment."""
@@ -84,6 +88,10 @@ SYSTEM_STATE_STALE: SystemState.ValueType  # 3
 """No frame has come for three intervals, and for 5 s at least."""
 SYSTEM_STATE_FAILED: SystemState.ValueType  # 4
 """Its source cannot be opened; the server tries again."""
+SYSTEM_STATE_ENDED: SystemState.ValueType  # 5
+"""It is a recording that was played to its end, and its clock is paused; nothing follows
+until another time is sought, or the system is reset.
+"""
 Global___SystemState: _TypeAlias = SystemState  # noqa: Y015
 
 @_typing.final
@@ -218,6 +226,7 @@ class SystemCapabilities(_message.Message):
     LABELS_FIELD_NUMBER: _builtins.int
     CLOCK_FIELD_NUMBER: _builtins.int
     RESET_FIELD_NUMBER: _builtins.int
+    SEEK_FIELD_NUMBER: _builtins.int
     faults: _builtins.bool
     """Whether faults may be injected."""
     labels: _builtins.bool
@@ -225,7 +234,9 @@ class SystemCapabilities(_message.Message):
     clock: _builtins.bool
     """Whether time can be paused, and run at another speed."""
     reset: _builtins.bool
-    """Whether a run can begin with another topology or seed."""
+    """Whether a run can begin anew."""
+    seek: _builtins.bool
+    """Whether a run can begin at another time of the past: it is a recording."""
     def __init__(
         self,
         *,
@@ -233,10 +244,11 @@ class SystemCapabilities(_message.Message):
         labels: _builtins.bool = ...,
         clock: _builtins.bool = ...,
         reset: _builtins.bool = ...,
+        seek: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["clock", b"clock", "faults", b"faults", "labels", b"labels", "reset", b"reset"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clock", b"clock", "faults", b"faults", "labels", b"labels", "reset", b"reset", "seek", b"seek"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

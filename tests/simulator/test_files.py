@@ -12,7 +12,7 @@ import pytest
 
 from simulator.topology.file import TopologyError, load_topology, parse_topology
 from simulator.topology.resolved import Dependency
-from simulator.topology.specification import Backoff, CircuitBreaker, Warmup
+from telemetry.topology.specification import Backoff, CircuitBreaker, Warmup
 
 
 def problems(document: Any) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from simulator.topology.call_graph import depth, walk
 from simulator.topology.generator import random_document, random_topology
+from telemetry.topology.call_graph import depth, walk
 
 
 @pytest.mark.parametrize("seed", [1, 2])

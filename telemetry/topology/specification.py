@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
-from simulator.topology import defaults
 from telemetry.keys import Key, Stated
 
+KINDS = ("gateway", "service", "database", "cache", "queue", "external")
+"""Kinds of services."""
 MAX_REPLICAS = 10_000
 HOUR_S, DAY_S, HOUR_MS = 3600.0, 86_400.0, 3_600_000.0
 DNS_LABEL = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
@@ -112,9 +113,9 @@ class SloSpec(Stated):
         "For the 95th percentile.", "ms",
         above=0.0, default="the larger of 50 and three times the nominal p95")] = None
     error_rate_percent: Annotated[float, Key(
-        "Failed requests.", "%", above=0.0, most=100.0)] = defaults.SLO_ERROR_RATE_PERCENT
+        "Failed requests.", "%", above=0.0, most=100.0)] = 1.0
     availability_percent: Annotated[float, Key(
-        "Ready replicas.", "%", above=0.0, most=100.0)] = defaults.SLO_AVAILABILITY_PERCENT
+        "Ready replicas.", "%", above=0.0, most=100.0)] = 99.9
     throughput_rps: Annotated[float | None, Key(
         "Counts only while the offered load is above it.", "1/s",
         least=0.0, default="80 % of the nominal load")] = None
@@ -134,7 +135,8 @@ class DependencySpec(Stated):
     timeout_ms: Annotated[float | None, Key(
         "After it the caller gives one attempt up.", "ms", above=0.0, most=HOUR_MS,
         default="the larger of 1000 and three times the callee's nominal p95")] = None
-    retries: Annotated[int, Key("Attempts after the first.", least=0, most=10)] = defaults.RETRIES
+    retries: Annotated[int | None, Key(
+        "Attempts after the first.", least=0, most=10, default="2")] = None
     retry_budget: Annotated[float | None, Key(
         "Retries are at most this share of first attempts.",
         least=0.0, most=100.0, default="unlimited")] = None
@@ -166,7 +168,7 @@ class ServiceSpec(Stated):
         "Unique in the file.", pattern=DNS_LABEL,
         expected="a DNS label (lower-case letters, digits and hyphens, at most 63)")]
     kind: Annotated[str, Key(
-        "What it is; some defaults depend on it.", choices=defaults.KIND_DEFAULTS)] = "service"
+        "What it is; some defaults depend on it.", choices=KINDS)] = "service"
     ingress_rps: Annotated[float | None, Key(
         "Load from outside.", "1/s", least=0.0, most=1e7,
         default="120 for a service that nobody calls (and the first of a cycle), else 0")] = None
@@ -185,7 +187,7 @@ class ServiceSpec(Stated):
     service_time_ms: Annotated[float | None, Key(
         "Own work per request, mean.", "ms", above=0.0, most=HOUR_MS, default="by kind")] = None
     service_time_cv: Annotated[float, Key(
-        "Own work, coefficient of variation.", least=0.0, most=10.0)] = defaults.SERVICE_TIME_CV
+        "Own work, coefficient of variation.", least=0.0, most=10.0)] = 1.0
     queue_limit: Annotated[int | None, Key(
         "Waiting requests; further ones are rejected.", "per replica", least=0, most=10**9,
         default="what half of its callers' shortest timeout can work off, at least 16")] = None

@@ -1,0 +1,1 @@
+"""Recordings of what is live, in the format that servers play: `docs/recordings.md`."""

@@ -1,0 +1,1 @@
+"""Topology files: what they may state, how they are read, and what monitoring knows of them."""
