@@ -30,6 +30,10 @@ class DocumentError(ValueError):
         self.problems = tuple(problems)
         super().__init__("\n".join(self.problems))
 
+    def __reduce__(self) -> tuple[type[DocumentError], tuple[tuple[str, ...]]]:
+        """Come whole from another process."""
+        return type(self), (self.problems,)
+
 
 class _Loader(_BaseLoader):  # type: ignore[misc]
     """A safe YAML loader that refuses repeated keys, aliases, and endless nesting."""

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from prometheus_client import Histogram
 
-from server.errors import not_supported_by_source, system_not_ready
+from server.errors import not_supported_by_source
 from server.pipeline.clock import Clock
 from server.pipeline.snapshot import Run, Snapshot
 from server.ports import SourceEndedError, SourceError
@@ -115,15 +115,15 @@ class Ticker:
         Raises
         ------
         ServerError
-            INVALID_FIELD, for a speed out of range, NOT_SUPPORTED_BY_SOURCE, or SYSTEM_NOT_READY if
-            nothing follows.
+            INVALID_FIELD, for a speed out of range, or NOT_SUPPORTED_BY_SOURCE, also if it is to go
+            on and nothing follows.
         """
         if not self._system.capabilities.clock:
             raise not_supported_by_source("a clock that can be set")
         self._system.clock.with_changes(paused, speed)
         async with self._ticking:
             if self.ended and paused is False:
-                raise system_not_ready(self._system.id, self.problem)
+                raise not_supported_by_source(f"going on; {self.problem}")
             clock = self._system.clock.with_changes(paused, speed)
             self._use(clock)
             return clock, self._system.latest

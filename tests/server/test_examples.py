@@ -7,14 +7,19 @@ from pathlib import Path
 
 import numpy as np
 
+from ml.definitions.labelled import UNKNOWN_TYPE
+from ml.definitions.labels import HORIZON_FRAMES
+from ml.episodes.recording import Recording
 from ml.features import NAMES
-from ml.live.archive import from_bytes
-from ml.live.window import COMPLETE_FRAMES, MIN_FRAMES, LiveWindow
+from ml.live.archive import from_bytes, to_bytes
+from ml.live.window import COMPLETE_FRAMES, MIN_FRAMES, LiveWindow, labelled
 from ml.serving.artefact import SHIPPED
 from ml.serving.predictor import Predictor
+from ml.training.dataset import sample
 from server.learning.examples import MAX_WAITING, ExampleWriter
 from server.learning.recorder import PRE_FAULT_FRAMES, ExperimentRecorder, RecordedExperiment
 from server.records.systems import DEFAULT_SYSTEM
+from server.sources.scripted import ScriptedFactory, ScriptedFrame
 from server.sources.simulation import simulation
 from server.store import learned_examples, locate, open_store
 from server.systems.system import System
@@ -24,6 +29,7 @@ from tests.server.model_calls import (
     called,
     until,
 )
+from tests.server.pipeline.frames import FAILING, frame, graph
 from tests.server.store.test_store import newest
 
 
@@ -92,3 +98,31 @@ def test_faults_that_overlap_are_one_experiment_and_a_reset_keeps_what_is_known(
     recorder.close()
     assert len(found) == 2
     assert found[1].first.run != found[0].first.run
+
+
+def test_where_the_truth_is_not_known_incidents_are_learned_from_without_types() -> None:
+    found: list[RecordedExperiment] = []
+    recorder = ExperimentRecorder(found.append)
+    same = graph()
+    shown = [
+        ScriptedFrame(same, frame(n, {"store": FAILING} if n % 400 in range(200, 230) else {}))
+        for n in range(60 + 700)
+    ]
+    factory = ScriptedFactory(tuple(shown), past=60, faults=False, labels=False)
+    system = System(factory, Predictor(SHIPPED), observer=recorder.observe)
+    for _ in range(690):
+        system.tick()
+    recorder.close()
+    first, second = (labelled(one.window) for one in found)
+    assert first is not None
+    assert second is not None
+    assert first.types == second.types == (UNKNOWN_TYPE,)
+    onset = first.incidents[0].onset
+    assert onset > HORIZON_FRAMES  # what announced it is in it, and as much before
+    assert first.label[onset - HORIZON_FRAMES : onset, 0, first.incidents[0].service].all()
+    assert not found[0].faults
+    kept = from_bytes(to_bytes(first))
+    assert kept.types == (UNKNOWN_TYPE,)
+    rows = sample(Recording(**vars(kept)), 1.0, 1)
+    assert set(rows.type.tolist()) == {UNKNOWN_TYPE}
+    assert rows.label.any()
