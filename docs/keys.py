@@ -1,4 +1,4 @@
-"""Writes the tables of keys in docs/simulator.md from the classes that read them: `make docs`."""
+"""Writes the tables of keys in the documents from the classes that read them: `make docs`."""
 
 from __future__ import annotations
 
@@ -9,20 +9,28 @@ from typing import Any
 
 from simulator.faults.scenario import FaultSpec, ScenarioSpec
 from telemetry.keys import Key, Stated, keys
+from telemetry.recordings.specification import MetaSpec, RecordedFault, TopologyChange
 from telemetry.topology.specification import DependencySpec, ServiceSpec
 
-PAGE = Path(__file__).resolve().parent / "simulator.md"
-TABLES = {
-    "service": ServiceSpec,
-    "dependency": DependencySpec,
-    "scenario": ScenarioSpec,
-    "fault": FaultSpec,
+DOCS = Path(__file__).resolve().parent
+PAGES: dict[str, dict[str, type[Stated]]] = {
+    "simulator.md": {
+        "service": ServiceSpec,
+        "dependency": DependencySpec,
+        "scenario": ScenarioSpec,
+        "fault": FaultSpec,
+    },
+    "recordings.md": {
+        "recording": MetaSpec,
+        "recorded fault": RecordedFault,
+        "changed topology": TopologyChange,
+    },
 }
 
 
-def page(text: str) -> str:
-    """Put the tables into the page, each between its two marks."""
-    for name, kind in TABLES.items():
+def page(text: str, tables: dict[str, type[Stated]]) -> str:
+    """Put tables into a page, each between its two marks."""
+    for name, kind in tables.items():
         begin, end = f"<!-- keys of a {name}: begin -->\n", f"\n<!-- keys of a {name}: end -->"
         before, _, rest = text.partition(begin)
         text = before + begin + _table(name, kind) + end + rest.partition(end)[2]
@@ -66,4 +74,6 @@ def _default(field: Field[Any], key: Key) -> str:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(page(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    for name, tables in PAGES.items():
+        path = DOCS / name
+        path.write_text(page(path.read_text(encoding="utf-8"), tables), encoding="utf-8")

@@ -17,6 +17,7 @@ HOW_TOS = (
     "grpcurl",
     "import-topology",
     "own-topology",
+    "record-and-replay",
     "secure",
     "several-systems",
     "stubs",
