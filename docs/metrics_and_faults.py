@@ -20,7 +20,7 @@ from `SimulationService/GetCatalog`, and `sre-edge faults` prints the kinds of f
 _METRICS = """\
 ## Metrics
 
-A value that was not observed is unset in the API and left out of `/metrics`. Overviews show what is
+A value that is not observed is NaN in the API and left out of `/metrics`. Overviews show what is
 marked so; what has a chart is charted where one service is shown; both are in `/metrics`, too.
 
 | metric | of | unit | range | over time | bad when | overview | chart | meaning |

@@ -9,9 +9,18 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Self
 
+import numpy as np
+from numpy.typing import NDArray
+
 from telemetry.graph import FloatArray, IntArray
 
 FRAME_INTERVAL_S = 2.0
+STALE_INTERVALS, MIN_STALE_S = 3.0, 5.0
+
+
+def stale_after_s(interval_s: float) -> float:
+    """Age above which what is known is stale, seconds: three intervals, and 5 s at least."""
+    return max(STALE_INTERVALS * interval_s, MIN_STALE_S)
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,7 +30,8 @@ class Age:
     Attributes
     ----------
     requests_s, resources_s
-        (B, S), of the metrics of `Kind.REQUESTS` and of `Kind.RESOURCES`; 0 where fresh.
+        (B, S), of the metrics of `Kind.REQUESTS` and of `Kind.RESOURCES`; 0 where fresh, NaN where
+        they have never been observed.
     edges_s
         (B, E), of those of the edges.
     """
@@ -29,6 +39,11 @@ class Age:
     requests_s: FloatArray
     resources_s: FloatArray
     edges_s: FloatArray
+
+    def stale(self, interval_s: float) -> NDArray[np.bool_]:
+        """Find the services of which nothing recent is known, (B, S): both kinds are stale."""
+        recent_s = stale_after_s(interval_s)
+        return ~((self.requests_s <= recent_s) | (self.resources_s <= recent_s))
 
 
 @dataclass(frozen=True, eq=False)

@@ -33,7 +33,7 @@ A_METRIC = {
     ),
     "protos/sre_edge/v1/snapshot.proto": (
         "  // Prediction for this service. Unset while",
-        "  // Workers that are busy.\n  optional double busy_workers = 15;\n",
+        "  // Workers that are busy.\n  optional double busy_workers = 17;\n",
     ),
 }
 FAULT = "noisy_neighbour"

@@ -45,7 +45,7 @@ class EventStage:
 
     def __init__(self, graph: ServiceGraph) -> None:
         self._graph = graph
-        self._statuses: tuple[Status, ...] = (Status.HEALTHY,) * graph.services
+        self._statuses: tuple[Status | None, ...] = (None,) * graph.services
         self._known: set[str] = set()
 
     def update(self, changes: FrameChanges) -> tuple[Event, ...]:
@@ -63,7 +63,7 @@ class EventStage:
     ) -> Event:
         """Change the graph; `closed` are the incidents that end with it."""
         self._known -= {incident.id for incident in closed}
-        before = (*self._statuses, Status.HEALTHY)  # the last one is for what is new
+        before = (*self._statuses, None)  # the last one is for what is new
         self._statuses = tuple(before[place] for place in change.services.tolist())
         self._graph = change.after
         names = change.after.names
@@ -79,9 +79,11 @@ class EventStage:
         if before == changes.statuses:
             return
         for name, old, new in zip(self._graph.names, before, changes.statuses, strict=True):
-            if old is not new:
-                sentence = f"{name} is {new.name.lower()}, after it was {old.name.lower()}"
-                change = StatusChange(old, new)
+            # Until it is seen, a service counts as healthy.
+            was = old or (Status.UNKNOWN if new is Status.UNKNOWN else Status.HEALTHY)
+            if was is not new:
+                change = StatusChange(was, new)
+                sentence = text.of_status(name, change)
                 yield Event(EventKind.STATUS_CHANGED, changes.time, (name,), sentence, change)
 
     def _of_incidents(self, changes: FrameChanges) -> Iterator[Event]:

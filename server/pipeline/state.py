@@ -166,12 +166,25 @@ class StateStage:
 
 
 def statuses(frame: Frame, bad: NDArray[np.bool_]) -> tuple[Status, ...]:
-    """Status of each service of copy 0, of which `bad`, (S,), are breached."""
+    """Status of each service of copy 0, of which `bad`, (S,), are breached.
+
+    Where nothing that decides it is observed, or nothing recent is known, it is unknown.
+    """
+    ready, failed = frame.availability_percent[0], frame.error_rate_percent[0]
+    unknown = np.isnan(ready) & np.isnan(failed) & np.isnan(frame.latency_p95_ms[0])
+    if frame.age is not None:
+        unknown |= frame.age.stale(frame.interval_s)[0]
     with np.errstate(invalid="ignore"):
-        down = (frame.availability_percent[0] <= 0) | (frame.error_rate_percent[0] >= 100.0)
+        down = (ready <= 0) | (failed >= 100.0)
     return tuple(
-        Status.DOWN if gone else Status.DEGRADED if trouble else Status.HEALTHY
-        for gone, trouble in zip(down, bad, strict=True)
+        Status.UNKNOWN
+        if unseen
+        else Status.DOWN
+        if gone
+        else Status.DEGRADED
+        if trouble
+        else Status.HEALTHY
+        for unseen, gone, trouble in zip(unknown, down, bad, strict=True)
     )
 
 

@@ -1,9 +1,17 @@
-"""Sentences for events of alarms, budgets, incidents and the topology."""
+"""Sentences for events of statuses, alarms, budgets, incidents and the topology."""
 
 from __future__ import annotations
 
-from server.records.events import TopologyChange
-from server.records.findings import Alarm, AlarmOutcome, Incident, IncidentEnd, Severity, SloAlert
+from server.records.events import StatusChange, TopologyChange
+from server.records.findings import (
+    Alarm,
+    AlarmOutcome,
+    Incident,
+    IncidentEnd,
+    Severity,
+    SloAlert,
+    Status,
+)
 
 MAX_NAMES = 5
 
@@ -23,6 +31,15 @@ def of_topology(change: TopologyChange) -> str:
         if services
     ]
     return "; ".join(sentences) or "calls between services have changed"
+
+
+def of_status(service: str, change: StatusChange) -> str:
+    """Say that the status of a service has changed."""
+    before, after = (
+        "not observed" if status is Status.UNKNOWN else status.name.lower()
+        for status in (change.before, change.after)
+    )
+    return f"{service} is {after}, after it was {before}"
 
 
 def of_alarm(alarm: Alarm) -> str:

@@ -13,6 +13,7 @@ class Status(Enum):
     HEALTHY = auto()
     DEGRADED = auto()
     DOWN = auto()
+    UNKNOWN = auto()
 
 
 class IncidentState(StrEnum):

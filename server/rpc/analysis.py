@@ -8,6 +8,7 @@ from ml.features import NAMES
 from ml.serving.critical_path import critical_paths
 from server.pipeline.snapshot import Forecast, Snapshot
 from server.pipeline.violations import missed_objectives
+from server.records.findings import Status
 from server.rpc.times import timestamp
 from sre_edge.v1 import analysis_pb2
 from telemetry.graph import FloatArray
@@ -19,7 +20,7 @@ def service(
     """Convert the analysis of one service; `healthy` is the health of all, (S,)."""
     message = analysis_pb2.ServiceAnalysis(
         service=snapshot.graph.names[i],
-        health=float(healthy[i]),
+        health=math.nan if snapshot.statuses[i] is Status.UNKNOWN else float(healthy[i]),
         cascade_risk=float(forecast.cascade_risk[i]),
         violations=[
             analysis_pb2.SloViolation(

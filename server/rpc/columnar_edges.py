@@ -8,7 +8,7 @@ from functools import lru_cache
 from google.protobuf.descriptor import Descriptor
 
 from server.pipeline.snapshot import Snapshot
-from server.rpc import columns
+from server.rpc import ages, columns
 from server.rpc.columns import Column
 from telemetry.graph import IntArray, ServiceGraph
 from telemetry.metrics import Metric
@@ -23,6 +23,7 @@ def encoded(
     parts = [
         *(names.of(shown) for names in _names(edge, snapshot.graph)),
         columns.doubles(edge, [metric.name for metric in metrics], values),
+        *columns.without_zeros(edge, ages.of_edges(snapshot.frame, shown)),
     ]
     return columns.joined(columns.nested(layout, "edges", parts))
 

@@ -14,7 +14,7 @@ from ml.serving.recommendations import Recommendation
 from server.pipeline.advice import advice_for_most_at_risk
 from server.pipeline.snapshot import Forecast, Snapshot
 from server.records.findings import Status
-from server.rpc import columns, convert, times
+from server.rpc import ages, columns, convert, times
 from server.rpc.columns import DOUBLE, ENUM, Column, tag, varint
 from sre_edge.v1 import prediction_pb2
 from telemetry.graph import FloatArray, IntArray, ServiceGraph
@@ -40,6 +40,7 @@ def encoded(
         _names(service, snapshot.graph).of(chosen),
         _statuses(service).of(statuses),
         columns.doubles(service, [metric.name for metric in metrics], values),
+        *columns.without_zeros(service, ages.of_services(snapshot.frame, chosen)),
     ]
     if predictions and snapshot.forecast is not None:
         expected = _predictions(snapshot, snapshot.forecast, chosen)

@@ -106,37 +106,23 @@ def records(rows: NDArray[np.void]) -> Column:
 
 
 def doubles(message: Descriptor, fields: Sequence[str], values: Sequence[FloatArray]) -> Column:
-    """Encode fields of type double, (N,) values each; one that is not finite is left out."""
-    observed = np.isfinite(values)
-    used = np.flatnonzero(observed.any(axis=1)).tolist()
-    if not used:
-        nothing = np.zeros(observed.shape[1], dtype=np.intp)
-        return Column(np.empty(0, dtype=np.uint8), nothing, nothing)
-    rows = np.repeat(_doubles(message, tuple(fields[index] for index in used)), observed.shape[1])
-    for index in used:
-        rows[fields[index]] = values[index]
-    complete, gaps = records(rows), np.flatnonzero(~observed[used].all(axis=0))
-    return _without_gaps(complete, rows.dtype, observed[used], gaps) if len(gaps) else complete
+    """Encode fields of type double, (N,) values each."""
+    rows = np.repeat(_doubles(message, tuple(fields)), len(values[0]))
+    for field, given in zip(fields, values, strict=True):
+        rows[field] = given
+    return records(rows)
+
+
+def without_zeros(message: Descriptor, fields: Mapping[str, FloatArray]) -> Iterator[Column]:
+    """Encode fields of type double, (N,) values each, of which zeros are not written."""
+    for field, values in fields.items():
+        (rows,) = values.nonzero()
+        yield doubles(message, [field], [values[rows]]).among(rows, len(values))
 
 
 @lru_cache(maxsize=64)
 def _doubles(message: Descriptor, fields: tuple[str, ...]) -> NDArray[np.void]:
     return template(message, dict.fromkeys(fields, DOUBLE))
-
-
-def _without_gaps(
-    complete: Column, layout: np.dtype[np.void], observed: NDArray[np.bool_], gaps: IntArray
-) -> Column:
-    """Remove the fields that were not observed, (F, N), from the records at `gaps`."""
-    assert layout.names is not None  # noqa: S101
-    parts = [layout[name].itemsize for name in layout.names]
-    widths = np.add(parts[::2], parts[1::2])  # a tag, and its value
-    some = observed[:, gaps].T
-    data = complete.data.reshape(observed.shape[1], layout.itemsize)[gaps]
-    left = data[np.repeat(some, widths, axis=1)]
-    size = some @ widths
-    complete.start[gaps], complete.size[gaps] = len(complete.data) + size.cumsum() - size, size
-    return Column(np.concatenate([complete.data, left]), complete.start, complete.size)
 
 
 def nested(message: Descriptor, field: str, parts: Sequence[Column]) -> list[Column]:

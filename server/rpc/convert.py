@@ -70,15 +70,13 @@ def add_advice(message: prediction_pb2.Prediction, advice: Iterable[Recommendati
 
 def factor(reason: Factor) -> prediction_pb2.Factor:
     """Convert a factor of a prediction."""
-    message = prediction_pb2.Factor(
+    return prediction_pb2.Factor(
         feature=reason.feature,
         service=reason.service,
+        value=reason.value,
         contribution=reason.contribution,
         description=reason.text,
     )
-    if math.isfinite(reason.value):
-        message.value = reason.value
-    return message
 
 
 def system_prediction(snapshot: Snapshot, forecast: Forecast) -> prediction_pb2.SystemPrediction:

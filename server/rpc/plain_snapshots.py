@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -11,7 +10,8 @@ import numpy as np
 from ml.definitions.risk import MEDIUM_FROM, risk_level
 from server.pipeline.advice import advice_for_most_at_risk
 from server.pipeline.snapshot import Forecast, Snapshot
-from server.rpc import convert, times
+from server.rpc import ages, convert, times
+from server.rpc.ages import Ages
 from telemetry.graph import IntArray
 from telemetry.metrics import Metric
 
@@ -29,7 +29,8 @@ def add_services(
 ) -> None:
     """Add the services with these indices to a snapshot."""
     names = snapshot.graph.names
-    for service, values in zip(chosen.tolist(), _observed(metrics, snapshot, chosen), strict=True):
+    known = _values(metrics, snapshot, chosen, ages.of_services(snapshot.frame, chosen))
+    for service, values in zip(chosen.tolist(), known, strict=True):
         message.services.add(
             service=names[service],
             status=convert.STATUSES.value[snapshot.statuses[service]],
@@ -44,7 +45,8 @@ def add_edges(
 ) -> None:
     """Add the edges with these indices to a snapshot."""
     graph = snapshot.graph
-    for edge, values in zip(shown.tolist(), _observed(metrics, snapshot, shown), strict=True):
+    known = _values(metrics, snapshot, shown, ages.of_edges(snapshot.frame, shown))
+    for edge, values in zip(shown.tolist(), known, strict=True):
         message.edges.add(
             caller=graph.names[graph.caller[edge]],
             callee=graph.names[graph.callee[edge]],
@@ -52,14 +54,14 @@ def add_edges(
         )
 
 
-def _observed(
-    metrics: Sequence[Metric], snapshot: Snapshot, chosen: IntArray
+def _values(
+    metrics: Sequence[Metric], snapshot: Snapshot, chosen: IntArray, old: Ages
 ) -> Iterator[dict[str, float]]:
-    """Yield the observed metrics of each of some services, or edges."""
-    names = [metric.name for metric in metrics]
-    values = np.array([getattr(snapshot.frame, metric.field)[0, chosen] for metric in metrics])
-    for row in values.T.tolist():
-        yield {name: value for name, value in zip(names, row, strict=True) if math.isfinite(value)}
+    """Yield the metrics of each of some services, or edges, and how old they are."""
+    names = [*(metric.name for metric in metrics), *old]
+    values = [getattr(snapshot.frame, metric.field)[0, chosen] for metric in metrics]
+    for row in np.array([*values, *old.values()]).T.tolist():
+        yield dict(zip(names, row, strict=True))
 
 
 def _add_predictions(

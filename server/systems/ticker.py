@@ -17,9 +17,9 @@ from server.pipeline.snapshot import Run, Snapshot
 from server.ports import SourceEndedError, SourceError
 from server.systems.run import LiveRun
 from server.systems.system import System
+from telemetry.frame import stale_after_s
 
 MAX_DURATIONS = 100
-STALE_INTERVALS, MIN_STALE_S = 3.0, 5.0
 INTERNAL = "internal error; the server's log has details"
 
 _log = logging.getLogger(__name__)
@@ -79,11 +79,10 @@ class Ticker:
 
     @property
     def stale(self) -> bool:
-        """Whether frames are overdue: three intervals, and 5 s at least; never while paused."""
+        """Whether the latest frame is stale, by the wall clock; never while paused."""
         clock = self._system.clock
         period_s = self._system.latest.frame.interval_s / clock.speed
-        overdue_s = max(STALE_INTERVALS * period_s, MIN_STALE_S)
-        return not clock.paused and self.frame_age_s > overdue_s
+        return not clock.paused and self.frame_age_s > stale_after_s(period_s)
 
     async def run(self) -> None:
         """Tick until cancelled. A tick that fails is logged, and the next one is tried."""

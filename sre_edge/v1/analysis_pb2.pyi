@@ -33,9 +33,13 @@ class ServiceAnalysis(_message.Message):
     service: _builtins.str
     """Name of the service."""
     health: _builtins.float
-    """Health of the service, 0 to 1: errors, missing replicas and high latency lower it."""
+    """Health of the service, 0 to 1: errors, missing replicas and high latency lower it. NaN: its
+    status is STATUS_UNKNOWN.
+    """
     dependency_health: _builtins.float
-    """Health of the services that it calls, weighted by call rate, 0 to 1; not set if it calls none."""
+    """Health of the services that it calls, weighted by call rate, 0 to 1; one that is not observed
+    counts as healthy. Not set if it calls none.
+    """
     cascade_risk: _builtins.float
     """Probability that an incident of this service, if it began now, would cause one at an entry
     within 60 s, 0 to 1.

@@ -210,7 +210,7 @@ class Factor(_message.Message):
     service: _builtins.str
     """Service that the factor describes, which may not be the one at risk."""
     value: _builtins.float
-    """Value of the input; not set if it was not observed."""
+    """Value of the input; NaN if it is not observed."""
     contribution: _builtins.float
     """Contribution to the log-odds of an incident: the exact Shapley value."""
     description: _builtins.str

@@ -37,6 +37,10 @@ class _StatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Status.ValueTy
     """Error rate of at least 5 % with at least 5 failed requests, or p95 latency above the objective."""
     STATUS_DOWN: _Status.ValueType  # 3
     """No ready replica, or an error rate of 100 %."""
+    STATUS_UNKNOWN: _Status.ValueType  # 4
+    """Not observed: neither error rate, p95 latency nor availability is known, or the values of both
+    kinds are older than three intervals (and than 5 s).
+    """
 
 class Status(_Status, metaclass=_StatusEnumTypeWrapper):
     """Status is the state of a service over one interval."""
@@ -49,6 +53,10 @@ STATUS_DEGRADED: Status.ValueType  # 2
 """Error rate of at least 5 % with at least 5 failed requests, or p95 latency above the objective."""
 STATUS_DOWN: Status.ValueType  # 3
 """No ready replica, or an error rate of 100 %."""
+STATUS_UNKNOWN: Status.ValueType  # 4
+"""Not observed: neither error rate, p95 latency nor availability is known, or the values of both
+kinds are older than three intervals (and than 5 s).
+"""
 Global___Status: _TypeAlias = Status  # noqa: Y015
 
 class _GapReason:
@@ -198,8 +206,9 @@ Global___Snapshot: _TypeAlias = Snapshot  # noqa: Y015
 
 @_typing.final
 class ServiceMetrics(_message.Message):
-    """ServiceMetrics is what monitoring sees of one service over one interval. A metric that
-    was not observed is unset.
+    """ServiceMetrics is what monitoring sees of one service over one interval. A metric that is not
+    observed is NaN, never 0; unset, as from an older server, means the same. Where monitoring
+    is late, a metric has its last known value, and the ages say how old it is.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -218,6 +227,8 @@ class ServiceMetrics(_message.Message):
     REQUEST_COUNT_FIELD_NUMBER: _builtins.int
     FAILED_COUNT_FIELD_NUMBER: _builtins.int
     PREDICTION_FIELD_NUMBER: _builtins.int
+    REQUESTS_AGE_SECONDS_FIELD_NUMBER: _builtins.int
+    RESOURCES_AGE_SECONDS_FIELD_NUMBER: _builtins.int
     service: _builtins.str
     """Name of the service."""
     status: Global___Status.ValueType
@@ -244,6 +255,15 @@ class ServiceMetrics(_message.Message):
     """Requests in the interval, attempts and retries included."""
     failed_count: _builtins.float
     """Failed requests in the interval."""
+    requests_age_seconds: _builtins.float
+    """Age of latencies, error rate, throughput and counts of requests: seconds from when they were
+    observed to this interval, at least 0. 0, the default: they are of this interval. NaN: they
+    have never been observed.
+    """
+    resources_age_seconds: _builtins.float
+    """Age of CPU, memory and availability: seconds from when they were observed to this interval, at
+    least 0. 0, the default: they are of this interval. NaN: they have never been observed.
+    """
     @_builtins.property
     def prediction(self) -> _prediction_pb2.Prediction:
         """Prediction for this service. Unset while the model has no baseline yet."""
@@ -265,10 +285,12 @@ class ServiceMetrics(_message.Message):
         request_count: _builtins.float | None = ...,
         failed_count: _builtins.float | None = ...,
         prediction: _prediction_pb2.Prediction | None = ...,
+        requests_age_seconds: _builtins.float = ...,
+        resources_age_seconds: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_availability_percent", b"_availability_percent", "_cpu_percent", b"_cpu_percent", "_error_rate_percent", b"_error_rate_percent", "_failed_count", b"_failed_count", "_latency_ms", b"_latency_ms", "_latency_p50_ms", b"_latency_p50_ms", "_latency_p95_ms", b"_latency_p95_ms", "_latency_p99_ms", b"_latency_p99_ms", "_memory_percent", b"_memory_percent", "_request_count", b"_request_count", "_throughput_rps", b"_throughput_rps", "availability_percent", b"availability_percent", "cpu_percent", b"cpu_percent", "error_rate_percent", b"error_rate_percent", "failed_count", b"failed_count", "latency_ms", b"latency_ms", "latency_p50_ms", b"latency_p50_ms", "latency_p95_ms", b"latency_p95_ms", "latency_p99_ms", b"latency_p99_ms", "memory_percent", b"memory_percent", "prediction", b"prediction", "request_count", b"request_count", "throughput_rps", b"throughput_rps"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_availability_percent", b"_availability_percent", "_cpu_percent", b"_cpu_percent", "_error_rate_percent", b"_error_rate_percent", "_failed_count", b"_failed_count", "_latency_ms", b"_latency_ms", "_latency_p50_ms", b"_latency_p50_ms", "_latency_p95_ms", b"_latency_p95_ms", "_latency_p99_ms", b"_latency_p99_ms", "_memory_percent", b"_memory_percent", "_request_count", b"_request_count", "_throughput_rps", b"_throughput_rps", "availability_percent", b"availability_percent", "cpu_percent", b"cpu_percent", "error_rate_percent", b"error_rate_percent", "failed_count", b"failed_count", "latency_ms", b"latency_ms", "latency_p50_ms", b"latency_p50_ms", "latency_p95_ms", b"latency_p95_ms", "latency_p99_ms", b"latency_p99_ms", "memory_percent", b"memory_percent", "prediction", b"prediction", "request_count", b"request_count", "service", b"service", "status", b"status", "throughput_rps", b"throughput_rps"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_availability_percent", b"_availability_percent", "_cpu_percent", b"_cpu_percent", "_error_rate_percent", b"_error_rate_percent", "_failed_count", b"_failed_count", "_latency_ms", b"_latency_ms", "_latency_p50_ms", b"_latency_p50_ms", "_latency_p95_ms", b"_latency_p95_ms", "_latency_p99_ms", b"_latency_p99_ms", "_memory_percent", b"_memory_percent", "_request_count", b"_request_count", "_throughput_rps", b"_throughput_rps", "availability_percent", b"availability_percent", "cpu_percent", b"cpu_percent", "error_rate_percent", b"error_rate_percent", "failed_count", b"failed_count", "latency_ms", b"latency_ms", "latency_p50_ms", b"latency_p50_ms", "latency_p95_ms", b"latency_p95_ms", "latency_p99_ms", b"latency_p99_ms", "memory_percent", b"memory_percent", "prediction", b"prediction", "request_count", b"request_count", "requests_age_seconds", b"requests_age_seconds", "resources_age_seconds", b"resources_age_seconds", "service", b"service", "status", b"status", "throughput_rps", b"throughput_rps"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__availability_percent: _TypeAlias = _typing.Literal["availability_percent"]  # noqa: Y015
     _WhichOneofArgType__availability_percent: _TypeAlias = _typing.Literal["_availability_percent", b"_availability_percent"]  # noqa: Y015
@@ -319,8 +341,8 @@ Global___ServiceMetrics: _TypeAlias = ServiceMetrics  # noqa: Y015
 
 @_typing.final
 class EdgeMetrics(_message.Message):
-    """EdgeMetrics is what monitoring sees of the calls along one dependency over one interval.
-    A metric that was not observed is unset.
+    """EdgeMetrics is what monitoring sees of the calls along one dependency over one interval. A metric
+    that is not observed is NaN, never 0; unset, as from an older server, means the same.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -330,6 +352,7 @@ class EdgeMetrics(_message.Message):
     CALL_RATE_RPS_FIELD_NUMBER: _builtins.int
     ERROR_RATE_PERCENT_FIELD_NUMBER: _builtins.int
     LATENCY_MS_FIELD_NUMBER: _builtins.int
+    AGE_SECONDS_FIELD_NUMBER: _builtins.int
     caller: _builtins.str
     """Name of the calling service."""
     callee: _builtins.str
@@ -340,6 +363,10 @@ class EdgeMetrics(_message.Message):
     """Failed calls, percent, 0 to 100."""
     latency_ms: _builtins.float
     """Mean latency as the caller sees it, milliseconds, cut off at its timeout."""
+    age_seconds: _builtins.float
+    """Age of these metrics: seconds from when they were observed to this interval, at least 0. 0, the
+    default: they are of this interval. NaN: they have never been observed.
+    """
     def __init__(
         self,
         *,
@@ -348,10 +375,11 @@ class EdgeMetrics(_message.Message):
         call_rate_rps: _builtins.float | None = ...,
         error_rate_percent: _builtins.float | None = ...,
         latency_ms: _builtins.float | None = ...,
+        age_seconds: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_call_rate_rps", b"_call_rate_rps", "_error_rate_percent", b"_error_rate_percent", "_latency_ms", b"_latency_ms", "call_rate_rps", b"call_rate_rps", "error_rate_percent", b"error_rate_percent", "latency_ms", b"latency_ms"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_call_rate_rps", b"_call_rate_rps", "_error_rate_percent", b"_error_rate_percent", "_latency_ms", b"_latency_ms", "call_rate_rps", b"call_rate_rps", "callee", b"callee", "caller", b"caller", "error_rate_percent", b"error_rate_percent", "latency_ms", b"latency_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_call_rate_rps", b"_call_rate_rps", "_error_rate_percent", b"_error_rate_percent", "_latency_ms", b"_latency_ms", "age_seconds", b"age_seconds", "call_rate_rps", b"call_rate_rps", "callee", b"callee", "caller", b"caller", "error_rate_percent", b"error_rate_percent", "latency_ms", b"latency_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__call_rate_rps: _TypeAlias = _typing.Literal["call_rate_rps"]  # noqa: Y015
     _WhichOneofArgType__call_rate_rps: _TypeAlias = _typing.Literal["_call_rate_rps", b"_call_rate_rps"]  # noqa: Y015

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from typing import Any
 
@@ -31,6 +30,7 @@ from sre_edge.v1 import (
 )
 from telemetry.document import parse
 from telemetry.faults import FaultKind
+from telemetry.frame import Age
 from telemetry.metrics import EDGE_METRICS, SERVICE_METRICS
 
 
@@ -52,9 +52,10 @@ def field_by_field(snapshot: Snapshot, indices: tuple[int, ...] | None) -> snaps
             status = snapshot_pb2.Status.Value(f"STATUS_{snapshot.statuses[i].name}")
             service = message.services.add(service=name, status=status)
             for metric in (m.name for m in SERVICE_METRICS):
-                value = float(getattr(frame, metric)[0, i])
-                if math.isfinite(value):
-                    setattr(service, metric, value)
+                setattr(service, metric, float(getattr(frame, metric)[0, i]))
+            if frame.age is not None:
+                service.requests_age_seconds = float(frame.age.requests_s[0, i])
+                service.resources_age_seconds = float(frame.age.resources_s[0, i])
             if forecast is not None:
                 probability = float(forecast.probability[i])
                 types = forecast.types[i] if probability >= MEDIUM_FROM else None
@@ -64,9 +65,9 @@ def field_by_field(snapshot: Snapshot, indices: tuple[int, ...] | None) -> snaps
         if indices is None or caller in indices or callee in indices:
             edge = message.edges.add(caller=graph.names[caller], callee=graph.names[callee])
             for metric in ("call_rate_rps", "error_rate_percent", "latency_ms"):
-                value = float(getattr(frame, f"edge_{metric}")[0, e])
-                if math.isfinite(value):
-                    setattr(edge, metric, value)
+                setattr(edge, metric, float(getattr(frame, f"edge_{metric}")[0, e]))
+            if frame.age is not None:
+                edge.age_seconds = float(frame.age.edges_s[0, e])
     if forecast is not None:
         message.system.CopyFrom(convert.system_prediction(snapshot, forecast))
     return message
@@ -117,6 +118,18 @@ def _with_gaps(values: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.where(rng.random(values.shape) < 0.3, np.nan, values)
 
 
+def aged(snapshot: Snapshot, *ages: float) -> Snapshot:
+    """Give a snapshot whose values have these ages."""
+    rng = np.random.default_rng(6)
+    age = Age(
+        *(
+            rng.choice(ages, size=(1, size))
+            for size in (*2 * [snapshot.graph.services], snapshot.graph.edges)
+        )
+    )
+    return replace(snapshot, frame=replace(snapshot.frame, age=age))
+
+
 def streamed(
     snapshot: Snapshot, indices: tuple[int, ...] | None, **options: bool
 ) -> snapshot_pb2.Snapshot:
@@ -136,6 +149,38 @@ def test_a_length_is_encoded_as_protobuf_does(number: int) -> None:
     # Zero is the default of a field, and not written.
     expected = wrappers_pb2.UInt64Value(value=number).SerializeToString()[1:] or b"\x00"
     assert varint(number) == expected
+
+
+@pytest.mark.parametrize("indices", [None, (0,), (2, 3, 7)])
+def test_ages_are_encoded_and_cost_nothing_while_all_is_fresh(
+    snapshot: Snapshot, indices: tuple[int, ...] | None
+) -> None:
+    old = aged(snapshot, 0.0, 30.0, np.nan)
+    message = streamed(old, indices)
+    assert message == field_by_field(old, indices)
+    assert old.frame.age is not None
+    for service in message.services:
+        place = old.graph.index[service.service]
+        for found, given in (
+            (service.requests_age_seconds, old.frame.age.requests_s[0, place]),
+            (service.resources_age_seconds, old.frame.age.resources_s[0, place]),
+        ):
+            np.testing.assert_equal(found, given)
+    assert streamed(aged(snapshot, 0.0), indices) == streamed(snapshot, indices)
+
+
+def test_what_is_not_observed_is_nan_also_to_a_client_that_does_not_ask(snapshot: Snapshot) -> None:
+    message = streamed(snapshot, None)
+    gaps = 0
+    for given, metrics in (
+        (message.services, SERVICE_METRICS), (message.edges, EDGE_METRICS)
+    ):  # fmt: skip
+        for place, one in enumerate(given):
+            for metric in metrics:
+                value = getattr(snapshot.frame, metric.field)[0, place]
+                np.testing.assert_equal(getattr(one, metric.name), value)
+                gaps += np.isnan(value)
+    assert gaps
 
 
 @pytest.mark.parametrize("indices", [None, (0,), (2, 3, 7)])

@@ -370,7 +370,7 @@ async def test_a_source_that_fails_disturbs_no_other_and_is_tried_again(
     start_server: StartServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("server.systems.fleet.FIRST_RETRY_S", 0.2)
-    monkeypatch.setattr("server.systems.ticker.MIN_STALE_S", 0.5)
+    monkeypatch.setattr("telemetry.frame.MIN_STALE_S", 0.5)
     entries = [
         SystemEntry(Breaking(10**9).connect, "never"),
         SystemEntry(Breaking(3).connect, "later", speed=20.0),

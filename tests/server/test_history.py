@@ -86,7 +86,7 @@ async def test_a_time_range_is_half_open_and_series_come_in_order(
 
 async def test_a_service_that_was_down_leaves_a_gap(stubs: Stubs) -> None:
     await stubs.inject(target="database", kind="FAULT_KIND_SERVICE_KILL", duration="3600s")
-    down = await stubs.until(lambda s: not s.services[3].HasField("cpu_percent"))
+    down = await stubs.until(lambda s: np.isnan(s.services[3].cpu_percent))
     found = await asked(stubs, services=["database"], metrics=["cpu_percent"], max_points=2000)
     place = down.cursor.sequence - 1
     assert np.isnan(found.series[0].mean[place])

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
+from telemetry.frame import Age
 from telemetry.graph import ServiceGraph
 from telemetry.graph_change import NEW, GraphChange
 from tests.server.pipeline.frames import frame, system
@@ -41,6 +44,16 @@ def test_a_frame_of_before_has_gaps_where_nobody_was() -> None:
     assert shown.cpu_percent[0, 0] == 77.0
     assert np.isnan(shown.cpu_percent[0, 1])
     assert shown.edge_latency_ms.shape == (1, 0)
+
+
+def test_ages_go_with_their_values_and_what_is_new_was_never_observed() -> None:
+    change = between(["edge", "cart", "store", "mail"], ["store", "new"])
+    age = Age(np.array([[0.0, 2.0, 4.0, 6.0]]), np.array([[0.0, 0.0, 8.0, 0.0]]), np.zeros((1, 3)))
+    found = change.of_frame(replace(frame(), age=age)).age
+    assert found is not None
+    np.testing.assert_array_equal(found.requests_s, [[4.0, np.nan]])
+    np.testing.assert_array_equal(found.resources_s, [[8.0, np.nan]])
+    assert found.edges_s.shape == (1, 0)
 
 
 def between(before: list[str], after: list[str]) -> GraphChange:

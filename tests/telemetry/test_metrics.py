@@ -36,7 +36,12 @@ def frames() -> list[Frame]:
 
 
 def doubles(message: Descriptor) -> set[str]:
-    return {f.name for f in message.fields if f.cpp_type == f.CPPTYPE_DOUBLE}
+    return {f.name for f in message.fields if f.cpp_type == f.CPPTYPE_DOUBLE and f.has_presence}
+
+
+def ages(message: Descriptor) -> set[str]:
+    """Fields that cost nothing on the wire while they are 0."""
+    return {f.name for f in message.fields if f.cpp_type == f.CPPTYPE_DOUBLE and not f.has_presence}
 
 
 def test_a_frame_has_exactly_the_metrics_of_the_table() -> None:
@@ -52,6 +57,12 @@ def test_a_message_has_exactly_the_metrics_of_the_table() -> None:
     of_services = doubles(snapshot_pb2.ServiceMetrics.DESCRIPTOR)
     assert of_services == {metric.name for metric in SERVICE_METRICS}
     assert doubles(snapshot_pb2.EdgeMetrics.DESCRIPTOR) == {metric.name for metric in EDGE_METRICS}
+
+
+def test_a_message_says_the_age_of_each_kind_of_metric() -> None:
+    of_services = ages(snapshot_pb2.ServiceMetrics.DESCRIPTOR)
+    assert of_services == {f"{kind}_age_seconds" for kind in (Kind.REQUESTS, Kind.RESOURCES)}
+    assert ages(snapshot_pb2.EdgeMetrics.DESCRIPTOR) == {"age_seconds"}
 
 
 def test_what_looks_for_anomalies_watches_known_metrics() -> None:
