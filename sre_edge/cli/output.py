@@ -6,13 +6,14 @@ import json
 import sys
 from collections.abc import Sequence
 
-from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from sre_edge.calls.chaos import kind_name
+from sre_edge.cli.plain_json import plain
+from sre_edge.observation import age, observed, old_ages
 from sre_edge.quantities import duration, number, probability
 from sre_edge.v1 import (
     catalog_pb2,
@@ -25,9 +26,10 @@ from sre_edge.v1 import (
 )
 
 _STATUS = {
-    snapshot_pb2.STATUS_HEALTHY: ("● healthy", "green"),
-    snapshot_pb2.STATUS_DEGRADED: ("▲ degraded", "yellow"),
-    snapshot_pb2.STATUS_DOWN: ("■ down", "red"),
+    snapshot_pb2.STATUS_HEALTHY: ("●", "healthy", "green"),
+    snapshot_pb2.STATUS_DEGRADED: ("▲", "degraded", "yellow"),
+    snapshot_pb2.STATUS_DOWN: ("■", "down", "red"),
+    snapshot_pb2.STATUS_UNKNOWN: ("◆", "unknown", "dim"),
 }
 _RISK_STYLE = {"low": "", "medium": "yellow", "high": "dark_orange", "critical": "bold red"}
 
@@ -40,13 +42,8 @@ console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
 
 
 def json_line(message: Message) -> None:
-    """Print a message as one line of JSON, with the names of the API."""
-    text = json.dumps(
-        MessageToDict(
-            message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
-        )
-    )
-    sys.stdout.write(text + "\n")
+    """Print a message as one line of JSON."""
+    sys.stdout.write(json.dumps(plain(message)) + "\n")
     sys.stdout.flush()
 
 
@@ -97,17 +94,20 @@ def _snapshot(message: snapshot_pb2.Snapshot, metrics: Metrics, *, compact: bool
         message.system.incident_probability if message.HasField("system") else None
     )
     title = f"simulated time {time} · system risk {system}"
-    heads = ("service", "status", *(_head(metric.title) for metric in metrics), "risk")
+    ages = [age(service, message.interval_seconds) for service in message.services]
+    last = ("risk", "age") if any(ages) else ("risk",)
+    heads = ("service", "status", *(_head(metric.title) for metric in metrics), *last)
     table = plain_table(title, heads, numbers_from=2, gap=1 if compact else 2)
     acting = {fault.target: fault for fault in message.active_faults}
-    for service in message.services:
+    for service, old in zip(message.services, ages, strict=True):
         name = Text(service.service)
         if service.service in acting:
             kind = "" if compact else kind_name(acting[service.service].kind)
             name.append(f" ⚡{kind}", "magenta")
-        cells = [number(_value(service, metric.name), metric.unit) for metric in metrics]
-        label, style = _STATUS.get(service.status, ("◆ unknown", "dim"))
-        table.add_row(name, Text(label, style), *cells, _risk(service))
+        cells = [number(observed(service, metric.name), metric.unit) for metric in metrics]
+        mark, status, style = _status(service)
+        end = (_risk(service), Text(old, "dim"))[: len(last)]
+        table.add_row(name, Text(f"{mark} {status}", style), *cells, *end)
     return table
 
 
@@ -117,16 +117,23 @@ def _width(table: Table) -> int:
 
 
 def snapshot_lines(message: snapshot_pb2.Snapshot, metrics: Metrics) -> None:
-    """Print a line per service, of names and values, as scripts and people can read them."""
+    """Print a line per service, of names and values, as scripts and people can read them.
+
+    What is not observed is left out; an age is there if it is more than an interval.
+    """
     time = message.time.ToDatetime().strftime("%Y-%m-%dT%H:%M:%SZ")
     faults = {fault.target: kind_name(fault.kind) for fault in message.active_faults}
     for service in message.services:
-        status = snapshot_pb2.Status.Name(service.status).removeprefix("STATUS_").lower()
+        _, status, _ = _status(service)
         facts = [f"time={time}", f"service={service.service}", f"status={status}"]
         facts += [
             f"{metric.name}={value:.4g}"
             for metric in metrics
-            if (value := _value(service, metric.name)) is not None
+            if (value := observed(service, metric.name)) is not None
+        ]
+        facts += [
+            f"{kind}_age_seconds={value:.4g}"
+            for kind, value in old_ages(service, message.interval_seconds).items()
         ]
         if service.HasField("prediction"):
             risk = service.prediction
@@ -203,11 +210,9 @@ def level_name(level: prediction_pb2.RiskLevel.ValueType) -> str:
     return prediction_pb2.RiskLevel.Name(level).removeprefix("RISK_LEVEL_").lower()
 
 
-def _value(service: snapshot_pb2.ServiceMetrics, metric: str) -> float | None:
-    """Give the value of a metric; None if it was not observed, or is newer than this client."""
-    if metric not in service.DESCRIPTOR.fields_by_name or not service.HasField(metric):  # type: ignore[arg-type]
-        return None
-    return float(getattr(service, metric))
+def _status(service: snapshot_pb2.ServiceMetrics) -> tuple[str, str, str]:
+    """Give mark, name and style of a status; one that is newer than this client is unknown."""
+    return _STATUS.get(service.status, _STATUS[snapshot_pb2.STATUS_UNKNOWN])
 
 
 def _head(title: str) -> str:
