@@ -10,10 +10,10 @@ from sre_edge.v1 import snapshot_pb2
 Metrics = snapshot_pb2.ServiceMetrics | snapshot_pb2.EdgeMetrics
 
 
-def observed(metrics: Metrics, metric: str) -> float | None:
+def observed(metrics: Metrics | None, metric: str) -> float | None:
     """Give the value of a metric; None if it is not observed, or is newer than this client."""
-    known = metric in metrics.DESCRIPTOR.fields_by_name
-    if not known or not metrics.HasField(metric):  # type: ignore[arg-type]  # an older server's
+    known = metrics is not None and metric in metrics.DESCRIPTOR.fields_by_name
+    if metrics is None or not known or not metrics.HasField(metric):  # type: ignore[arg-type]  # an older server's
         return None
     value = float(getattr(metrics, metric))
     return None if math.isnan(value) else value

@@ -222,7 +222,7 @@ def _objectives(
             "line": {"dash": "dash", "width": 1.2, "color": theme.OBJECTIVE},
         }
         for metric, value in levels.items()
-        if metric in places
+        if metric in places and math.isfinite(value)  # an objective that is not known is NaN
     ]  # fmt: skip
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from typing import Any
 
 from dashboard.address import Address
 from dashboard.graph.grouping import Picture, in_trouble, picture
 from dashboard.graph.positions import positions
-from dashboard.text.names import level_name, status_of
-from dashboard.text.numbers import number, probability
+from dashboard.text.names import WORST_FIRST, level_name, status_of
+from dashboard.text.numbers import duration, number, probability
+from sre_edge.observation import observed
 from sre_edge.v1 import snapshot_pb2, topology_pb2
 
 FAILING_PERCENT, SOME_PERCENT = 5.0, 0.5
@@ -18,7 +20,6 @@ MAX_LABELS = 60
 """Edges from which on only those that fail are labelled."""
 
 Element = dict[str, Any]
-_WORST = ("down", "degraded", "healthy", "unknown")
 _RISKS = ("critical", "high", "medium", "low", "")
 
 
@@ -117,7 +118,7 @@ def _group_node(
     stale: bool,
 ) -> Element:
     statuses = Counter("unknown" if stale else status_of(metrics.get(name)) for name in members)
-    status = next(name for name in _WORST if statuses[name])
+    status = next(name for name in WORST_FIRST if statuses[name])
     levels = {
         level_name(metrics[name].prediction.risk_level)
         for name in members
@@ -146,14 +147,18 @@ def _edges(
     *,
     quiet: bool,
 ) -> list[Element]:
-    observed = {(edge.caller, edge.callee): edge for edge in snapshot.edges} if snapshot else {}
+    seen = {(edge.caller, edge.callee): edge for edge in snapshot.edges} if snapshot else {}
     bundles: dict[tuple[str, str], list[tuple[str, topology_pb2.Dependency]]] = defaultdict(list)
     for service in topology.services:
         for call in service.dependencies:
             a, b = shown_as.get(service.name), shown_as.get(call.service)
             if a is not None and b is not None and a != b:
                 bundles[a, b].append((service.name, call))
-    return [_edge(*ends, calls, observed, targets, quiet=quiet) for ends, calls in bundles.items()]
+    interval_s = snapshot.interval_seconds if snapshot else 0.0
+    return [
+        _edge(*ends, calls, seen, targets, interval_s, quiet=quiet)
+        for ends, calls in bundles.items()
+    ]
 
 
 def _group_id(group: str) -> str:
@@ -165,17 +170,18 @@ def _edge(
     caller: str,
     callee: str,
     calls: list[tuple[str, topology_pb2.Dependency]],
-    observed: dict[tuple[str, str], snapshot_pb2.EdgeMetrics],
+    seen: dict[tuple[str, str], snapshot_pb2.EdgeMetrics],
     targets: set[str],
+    interval_s: float,
     *,
     quiet: bool,
 ) -> Element:
-    found = [
-        observed[name, call.service] for name, call in calls if (name, call.service) in observed
+    found = [seen[name, call.service] for name, call in calls if (name, call.service) in seen]
+    rates = [
+        (edge, rate) for edge in found if (rate := observed(edge, "call_rate_rps")) is not None
     ]
-    rate = sum(edge.call_rate_rps for edge in found)
-    failed = sum(edge.call_rate_rps * edge.error_rate_percent for edge in found)
-    errors = failed / rate if rate else None
+    rate = sum(rate for _, rate in rates)
+    errors = _error_rate(rates)
     severity = "fine"
     if errors is not None and errors >= SOME_PERCENT:
         severity = "failing" if errors >= FAILING_PERCENT else "some-errors"
@@ -183,7 +189,10 @@ def _edge(
     if severity == "failing":
         label = f"{number(errors, '%')} errors"
     elif found and not quiet:
-        label = number(rate, "/s")
+        label = number(rate if rates else None, "/s")
+    age_s = max((edge.age_seconds for edge in found if edge.age_seconds > interval_s), default=0.0)
+    if label and age_s:
+        label += f", {duration(age_s)} old"
     classes = [severity]
     classes += [] if any(call.required for _, call in calls) else ["optional"]
     if any(f"{name}->{call.service}" in targets for name, call in calls):
@@ -196,6 +205,17 @@ def _edge(
         "width": width(rate),
         "classes": " ".join(classes),
     }
+
+
+def _error_rate(rates: Sequence[tuple[snapshot_pb2.EdgeMetrics, float]]) -> float | None:
+    """Error rate of calls together, percent, by the rate of each; None if it is not observed."""
+    known = [
+        (rate, errors)
+        for edge, rate in rates
+        if (errors := observed(edge, "error_rate_percent")) is not None
+    ]
+    total = sum(rate for rate, _ in known)
+    return sum(rate * errors for rate, errors in known) / total if total else None
 
 
 def width(rate: float) -> float:

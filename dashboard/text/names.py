@@ -19,7 +19,9 @@ STATUSES = {
     snapshot_pb2.STATUS_HEALTHY: "healthy",
     snapshot_pb2.STATUS_DEGRADED: "degraded",
     snapshot_pb2.STATUS_DOWN: "down",
+    snapshot_pb2.STATUS_UNKNOWN: "unknown",
 }
+WORST_FIRST = ("down", "degraded", "unknown", "healthy")
 MARKS = {"healthy": "●", "degraded": "▲", "down": "⬣", "unknown": "◆"}
 
 # Groups of kinds of events: name in the address, label of the filter, members.

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from sre_edge import quantities
+from sre_edge import observation, quantities
 from sre_edge.quantities import MISSING
+from sre_edge.v1 import snapshot_pb2
 
-__all__ = ["MISSING", "duration", "number", "probability"]
+__all__ = ["MISSING", "age", "duration", "number", "probability"]
 
 
 def number(value: float | None, unit: str) -> str:
@@ -21,6 +22,12 @@ def probability(value: float | None) -> str:
 def duration(seconds: float) -> str:
     """Show a duration such as 1 m 20 s."""
     return _unbroken(quantities.duration(seconds))
+
+
+def age(metrics: snapshot_pb2.ServiceMetrics | None, interval_s: float) -> str:
+    """Say which values of a service are older than an interval, and how old; "" if none is."""
+    said = observation.age(metrics, interval_s) if metrics else ""
+    return ", ".join(map(_unbroken, said.split(", ")))
 
 
 def _unbroken(text: str) -> str:

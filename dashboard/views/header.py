@@ -22,11 +22,14 @@ def health(scene: Scene) -> str:
     """Health of the system in one word.
 
     "critical": a service is down, or an incident is open at an entry. "degraded": some service is.
-    "at risk": some service is at medium risk or more. Else "healthy"; "unknown" without data.
+    "at risk": some service is at medium risk or more. Else "healthy"; "unknown" if no service is
+    observed.
     """
     if scene.snapshot is None or scene.stale:
         return "unknown"
     statuses = {status_of(one) for one in scene.snapshot.services}
+    if statuses == {"unknown"}:
+        return "unknown"
     if "down" in statuses or scene.snapshot.system.incident_probability >= 1.0:
         return "critical"
     if "degraded" in statuses:
@@ -200,6 +203,10 @@ def banner(scene: Scene) -> list[Node]:
                 h("a", riskiest, href=scene.address.link(service=riskiest)),
                 ".",
             ]
+    unseen = sum(1 for one in snapshot.services if status_of(one) == "unknown")
+    if unseen:
+        verb = "is" if unseen == 1 else "are"
+        facts.append(f" {unseen} of {len(snapshot.services)} services {verb} not observed.")
     incidents = [] if scene.replay else open_incidents(scene)
     if incidents:
         worst = incidents[0]

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dashboard.address import LAYOUTS
 from dashboard.graph.grouping import in_trouble
 from dashboard.markup import Node, h, present
-from dashboard.text.names import kind_name, status_of
-from dashboard.text.numbers import number
+from dashboard.text.names import WORST_FIRST, kind_name, status_of
+from dashboard.text.numbers import age, number
 from dashboard.views import parts
 from dashboard.views.scene import Scene
+from sre_edge.observation import observed
 from sre_edge.v1 import catalog_pb2, snapshot_pb2, topology_pb2
 
 MAX_CARDS = 60
-_SEVERITY = {"down": 0, "degraded": 1, "unknown": 2, "healthy": 3}
 
 
 def figures(catalog: catalog_pb2.Catalog) -> list[tuple[str, str, str]]:
@@ -22,14 +22,6 @@ def figures(catalog: catalog_pb2.Catalog) -> list[tuple[str, str, str]]:
         for metric in catalog.metrics
         if metric.overview and metric.scope == catalog_pb2.METRIC_SCOPE_SERVICE
     ]
-
-
-def observed(metrics: snapshot_pb2.ServiceMetrics | None, metric: str) -> float | None:
-    """Value of a metric; None if it was not observed, or is newer than this dashboard."""
-    known = metrics is not None and metric in metrics.DESCRIPTOR.fields_by_name
-    if metrics is None or not known or not metrics.HasField(metric):  # type: ignore[arg-type]
-        return None
-    return float(getattr(metrics, metric))
 
 
 def ordered(scene: Scene) -> list[topology_pb2.Service]:
@@ -44,7 +36,7 @@ def ordered(scene: Scene) -> list[topology_pb2.Service]:
     def rank(service: topology_pb2.Service) -> tuple[int, int]:
         one = metrics.get(service.name)
         level = one.prediction.risk_level if one and one.HasField("prediction") else 0
-        return (_SEVERITY[status_of(one)], -level)
+        return (WORST_FIRST.index(status_of(one)), -level)
 
     return sorted(wanted, key=rank)
 
@@ -106,6 +98,7 @@ def _card(
     state = "unknown" if scene.stale else status_of(metrics)
     known = metrics is not None and metrics.HasField("prediction") and not scene.stale
     latency, risk = lines.get(name, ([], []))
+    old = age(metrics, scene.interval_s)
     return h(
         "a.card",
         h("span.top", h("strong", name), parts.status(state)),
@@ -121,6 +114,7 @@ def _card(
             ],
             class_="stale" if scene.stale else None,
         ),
+        h("span.line.muted", old) if old else None,
         h(
             "span.lines",
             h("span.line", h("span.muted", "latency"),

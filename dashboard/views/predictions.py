@@ -6,7 +6,13 @@ from collections import Counter
 from collections.abc import Sequence
 
 from dashboard.markup import Node, action, h, present
-from dashboard.text.names import alarm_outcome, model_origin, status_of, type_name
+from dashboard.text.names import (
+    WORST_FIRST,
+    alarm_outcome,
+    model_origin,
+    status_of,
+    type_name,
+)
 from dashboard.text.numbers import MISSING, duration, number, probability
 from dashboard.text.times import clock, length, moment
 from dashboard.views import markdown, parts
@@ -62,7 +68,7 @@ def _sort_key(one: snapshot_pb2.ServiceMetrics, column: str) -> tuple[float, str
         "risk": found.incident_probability,
         "confidence": found.confidence,
         "cascade": found.cascade_risk,
-        "status": float(one.status),
+        "status": -float(WORST_FIRST.index(status_of(one))),
         "type": float(found.incident_type),
         "service": 0.0,
     }

@@ -49,6 +49,11 @@ class Scene:
         return self.address.at is not None
 
     @property
+    def interval_s(self) -> float:
+        """Length of the interval that is shown, seconds of simulated time."""
+        return self.snapshot.interval_seconds if self.snapshot else 0.0
+
+    @property
     def end(self) -> datetime | None:
         """Moment that is shown, simulated clock."""
         return end_of(self.snapshot) if self.snapshot else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -10,12 +11,13 @@ from dashboard.figures.service_charts import History, Notes
 from dashboard.figures.theme import Figure
 from dashboard.markup import Node, h, present
 from dashboard.text.names import kind_name, service_kind, status_of, type_name
-from dashboard.text.numbers import number, probability
+from dashboard.text.numbers import MISSING, age, number, probability
 from dashboard.text.times import length, moment
 from dashboard.views import parts, slos
-from dashboard.views.overview import figures, observed
+from dashboard.views.overview import figures
 from dashboard.views.scene import Scene
 from sre_edge import SreEdgeError
+from sre_edge.observation import observed
 from sre_edge.v1 import (
     analysis_pb2,
     prediction_pb2,
@@ -34,6 +36,7 @@ def head(scene: Scene, service: topology_pb2.Service) -> list[Node]:
     state = "unknown" if scene.stale else status_of(metrics)
     whole = scene.address.view == "service"
     replicas = f"{service.replicas} replica{'' if service.replicas == 1 else 's'}"
+    facts = (service_kind(service.kind), replicas, age(metrics, scene.interval_s))
     return [
         h(
             "div.heading",
@@ -50,7 +53,7 @@ def head(scene: Scene, service: topology_pb2.Service) -> list[Node]:
                                           service="")),
             ),
         ),
-        h("p.muted", f"{service_kind(service.kind)} · {replicas}"),
+        h("p.muted", " · ".join(filter(None, facts))),
         _risk(scene, metrics),
         h(
             "dl.facts",
@@ -201,14 +204,14 @@ def _analysis(scene: Scene, service: topology_pb2.Service) -> Node | None:
     one = next(iter(found.services), None)
     if one is None:
         return None
-    below = f"{100 * one.dependency_health:.0f} %" if one.HasField("dependency_health") else "–"
+    below = one.dependency_health if one.HasField("dependency_health") else None
     return h(
         "section",
         h("h3", "Analysis"),
         h(
             "dl.facts",
-            parts.fact("Health", f"{100 * one.health:.0f} %"),
-            parts.fact("Health of dependencies", below),
+            parts.fact("Health", _percent(one.health)),
+            parts.fact("Health of dependencies", _percent(below)),
             parts.fact("Cascade risk", probability(one.cascade_risk),
                        "Probability that an incident here causes one at an entry within a minute"),
         ),
@@ -216,6 +219,10 @@ def _analysis(scene: Scene, service: topology_pb2.Service) -> Node | None:
         *_paths(scene, found.critical_paths, service.name),
         key="analysis",
     )  # fmt: skip
+
+
+def _percent(share: float | None) -> str:
+    return MISSING if share is None or math.isnan(share) else f"{100 * share:.0f} %"
 
 
 def _unusual(found: prediction_service_pb2.GetAnalysisResponse) -> list[Node]:
