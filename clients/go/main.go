@@ -24,6 +24,7 @@ const usage = `usage: sre-edge-go [OPTIONS] COMMAND
 
 commands
   watch [SERVICE...]             snapshots until Ctrl-C, over lost connections
+  metrics [SERVICE...]           what is observed now; "-" is not observed
   predict [SERVICE...]           what is about to break
   inject TARGET KIND DURATION    a fault, such as: inject database cpu_spike 30s
   call                           calls from standard input, one JSON each line
@@ -76,6 +77,8 @@ func run(ctx context.Context, arguments []string, in io.Reader, out io.Writer) e
 	switch command {
 	case "watch":
 		err = watch(ctx, channel, server.system, names, *count, out)
+	case "metrics":
+		err = metrics(ctx, channel, server.system, names, out)
 	case "predict":
 		err = predict(ctx, channel, server.system, names, out)
 	case "inject":

@@ -192,8 +192,10 @@ def banner(scene: Scene) -> list[Node]:
         return []
     facts: list[Node | str] = []
     troubled = [one.service for one in snapshot.services if in_trouble(one)]
+    unseen = sum(1 for one in snapshot.services if status_of(one) == "unknown")
     if word == "healthy":
-        facts.append("No service is in trouble, and none is expected to be.")
+        which = "observed service" if unseen else "service"
+        facts.append(f"No {which} is in trouble, and none is expected to be.")
     elif word != "unknown":
         riskiest = snapshot.system.service_most_at_risk
         facts.append(f"{len(troubled)} of {len(snapshot.services)} services need attention.")
@@ -203,7 +205,6 @@ def banner(scene: Scene) -> list[Node]:
                 h("a", riskiest, href=scene.address.link(service=riskiest)),
                 ".",
             ]
-    unseen = sum(1 for one in snapshot.services if status_of(one) == "unknown")
     if unseen:
         verb = "is" if unseen == 1 else "are"
         facts.append(f" {unseen} of {len(snapshot.services)} services {verb} not observed.")

@@ -8,7 +8,17 @@ from typing import Any
 
 REPOSITORY = Path(__file__).parent.parent.parent
 
-ORDERS: list[dict[str, Any]] = json.loads((REPOSITORY / "clients" / "contract.json").read_text())
+Orders = list[dict[str, Any]]
+
+
+def _read(name: str) -> Orders:
+    orders: Orders = json.loads((REPOSITORY / "clients" / name).read_text())
+    return orders
+
+
+ORDERS = _read("contract.json")
+PARTLY_OBSERVED = _read("contract-partly-observed.json")
+"""What must come of calls to the system of `tests/partly_observed.py`."""
 
 
 def check(order: dict[str, Any], outcome: dict[str, Any]) -> None:

@@ -14,9 +14,9 @@ import pytest
 
 from server.rpc.registration import SERVICES
 from sre_edge import Client
-from tests import processes
+from tests import partly_observed, processes
 from tests.certificates import Authority
-from tests.clients.contract import REPOSITORY
+from tests.clients.contract import PARTLY_OBSERVED, REPOSITORY, check
 from tests.conftest import tool
 
 SCRIPTS = REPOSITORY / "clients" / "grpcurl"
@@ -146,6 +146,18 @@ def test_they_take_tls_and_the_token(tmp_path: Path) -> None:
         assert "authorization: Bearer" in refused.stderr
     finally:
         program.stop()
+
+
+def test_it_shows_what_is_not_observed_as_nan(tmp_path: Path) -> None:
+    with partly_observed.server(tmp_path) as app:
+        for order in PARTLY_OBSERVED:
+            if "messages" not in order:
+                request = json.dumps(order["request"])
+                done = subprocess.run(
+                    [tool("grpcurl"), "-plaintext", "-d", request, app.address, order["call"]],
+                    capture_output=True, text=True, timeout=60, check=True,
+                )  # fmt: skip
+                check(order, {"answers": [json.loads(done.stdout)]})
 
 
 def test_the_contract_covers_every_call() -> None:

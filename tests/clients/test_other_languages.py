@@ -14,10 +14,10 @@ import grpc
 import pytest
 
 from sre_edge import Client as Python
-from tests import processes
+from tests import partly_observed, processes
 from tests.certificates import Authority
 from tests.clients import programs
-from tests.clients.contract import ORDERS, check
+from tests.clients.contract import ORDERS, PARTLY_OBSERVED, check
 from tests.fault_proxy import fault_proxy
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]  # a first build fetches its libraries
@@ -45,6 +45,33 @@ def test_it_keeps_the_contract(client: programs.Client) -> None:
         check(order, outcome)
 
 
+def test_what_is_not_observed_is_missing_and_what_is_old_says_so(
+    client: programs.Client, tmp_path: Path
+) -> None:
+    with partly_observed.server(tmp_path) as app:
+        orders = "".join(json.dumps(order) + "\n" for order in PARTLY_OBSERVED)
+        done = client.run("--target", app.address, "call", stdin=orders)
+        shown = client.run("--target", app.address, "metrics")
+        some = client.run("--target", app.address, "metrics", "store", "mail")
+    outcomes = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(outcomes) == len(PARTLY_OBSERVED), done.stderr
+    for order, outcome in zip(PARTLY_OBSERVED, outcomes, strict=True):
+        check(order, outcome)
+    written = (
+        "edge healthy cpu_percent 30.0 latency_p95_ms 40.0 error_rate_percent 0.0 "
+        "availability_percent 100.0",
+        "cart healthy cpu_percent 30.0 latency_p95_ms - error_rate_percent - "
+        "availability_percent 100.0",
+        "store unknown cpu_percent - latency_p95_ms - error_rate_percent - availability_percent -",
+        "mail healthy cpu_percent 30.0 latency_p95_ms 40.0 error_rate_percent 0.0 "
+        "availability_percent 100.0 requests_age_seconds 4",
+        "till unknown cpu_percent 30.0 latency_p95_ms 40.0 error_rate_percent 0.0 "
+        "availability_percent 100.0 requests_age_seconds 12 resources_age_seconds 12",
+    )
+    assert shown.stdout.splitlines() == list(written), shown.stderr
+    assert some.stdout.splitlines() == [written[2], written[3]], some.stderr
+
+
 def test_it_watches_predicts_and_injects(client: programs.Client, target: str) -> None:
     watched = client.run("--target", target, "--count", "3", "watch", "database")
     lines = [line.split() for line in watched.stdout.splitlines()]
@@ -67,6 +94,7 @@ def test_it_watches_predicts_and_injects(client: programs.Client, target: str) -
         (("inject", "database", "cpu", "30s"), 2, "cpu"),
         (("inject", "database", "cpu_spike", "soon"), 2, "such as"),
         (("watch", "databse"), 2, "known: api-gateway"),
+        (("metrics", "databse"), 2, "known: api-gateway"),
         (("predict", "databse"), 2, "known: api-gateway"),
         (("--system", "shop", "watch"), 2, "known: default"),
         (("--system", "shop", "predict"), 2, "known: default"),

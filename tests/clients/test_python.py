@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,8 +16,8 @@ from sre_edge import AsyncClient, Client, Connected, SreEdgeError
 from sre_edge.calls import stream
 from sre_edge.exchange import Stubs, ask
 from sre_edge.testing.handlers import _METHODS
-from tests import processes
-from tests.clients.contract import ORDERS, check
+from tests import partly_observed, processes
+from tests.clients.contract import ORDERS, PARTLY_OBSERVED, Orders, check
 
 STUBS = {
     "SimulationService": "simulation", "ChaosService": "chaos",
@@ -58,9 +60,21 @@ def refused(error: SreEdgeError) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def test_the_blocking_client_keeps_the_contract() -> None:
-    with processes.server() as address, Client(address) as client:
-        for order in ORDERS:
+@pytest.fixture(params=["contract", "partly observed"])
+def contract(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str, Orders]]:
+    """Run a server; give its address, and what must come of calls to it."""
+    if request.param == "contract":
+        with processes.server() as address:
+            yield address, ORDERS
+    else:
+        with partly_observed.server(tmp_path) as app:
+            yield app.address, PARTLY_OBSERVED
+
+
+def test_the_blocking_client_keeps_the_contract(contract: tuple[str, Orders]) -> None:
+    address, orders = contract
+    with Client(address) as client:
+        for order in orders:
             try:
                 if "messages" in order:
                     with client.subscribe(wanted(order)) as events:
@@ -74,23 +88,23 @@ def test_the_blocking_client_keeps_the_contract() -> None:
             check(order, outcome)
 
 
-async def test_the_asyncio_client_keeps_the_contract() -> None:
-    with processes.server() as address:
-        async with AsyncClient(address) as client:
-            for order in ORDERS:
-                try:
-                    if "messages" in order:
-                        taken: list[Any] = []
-                        async with client.subscribe(wanted(order)) as events:
-                            while len(taken) < order["messages"]:
-                                event = await anext(events)
-                                taken += [event] if not isinstance(event, Connected) else []
-                        outcome = {"answers": [answered(one) for one in taken]}
-                    else:
-                        outcome = {"answers": [answered(await client.call(described(order)))]}
-                except SreEdgeError as error:
-                    outcome = refused(error)
-                check(order, outcome)
+async def test_the_asyncio_client_keeps_the_contract(contract: tuple[str, Orders]) -> None:
+    address, orders = contract
+    async with AsyncClient(address) as client:
+        for order in orders:
+            try:
+                if "messages" in order:
+                    taken: list[Any] = []
+                    async with client.subscribe(wanted(order)) as events:
+                        while len(taken) < order["messages"]:
+                            event = await anext(events)
+                            taken += [event] if not isinstance(event, Connected) else []
+                    outcome = {"answers": [answered(one) for one in taken]}
+                else:
+                    outcome = {"answers": [answered(await client.call(described(order)))]}
+            except SreEdgeError as error:
+                outcome = refused(error)
+            check(order, outcome)
 
 
 def test_a_wrong_outcome_is_noticed() -> None:

@@ -16,12 +16,14 @@ import { GapReason } from "../generated/sre_edge/v1/snapshot_pb.js";
 import { callAll } from "./call.js";
 import { Channel } from "./channel.js";
 import { explain } from "./failure.js";
+import { metrics } from "./metrics.js";
 import { watch } from "./watch.js";
 
 const USAGE = `usage: sre-edge-typescript [OPTIONS] COMMAND
 
 commands
   watch [SERVICE...]             snapshots until Ctrl-C, over lost connections
+  metrics [SERVICE...]           what is observed now; "-" is not observed
   predict [SERVICE...]           what is about to break
   inject TARGET KIND DURATION    a fault, such as: inject database cpu_spike 30s
   call                           calls from standard input, one JSON each line
@@ -80,6 +82,7 @@ async function obey(
 ): Promise<void> {
   const [command, ...rest] = words;
   if (command === "watch") return follow(channel, system, rest, count);
+  if (command === "metrics") return metrics(channel, system, rest);
   if (command === "predict") return predict(channel, system, rest);
   if (command === "inject") return inject(channel, system, rest);
   if (command === "call") return callAll(channel);

@@ -78,6 +78,16 @@ final class Main {
     }
   }
 
+  @Command(description = "Say what is observed now; \"-\" is not observed.")
+  void metrics(@Parameters(paramLabel = "SERVICE") String[] services) throws Exception {
+    var channel = connection.channel();
+    try {
+      new Metrics(connection, channel).lines(names(services)).forEach(System.out::println);
+    } finally {
+      close(channel);
+    }
+  }
+
   @Command(description = "Say what is about to break.")
   void predict(@Parameters(paramLabel = "SERVICE") String[] services) throws Exception {
     var channel = connection.channel();
