@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator
+from pathlib import Path
 
+import numpy as np
 import pytest
 from rich.console import Console
 
@@ -20,6 +22,8 @@ from sre_edge.v1 import (
     snapshot_pb2,
     system_pb2,
 )
+from telemetry.metrics import FRAME_METRICS
+from telemetry.recordings.reading import read_recording
 from tests import partly_observed
 from tests.processes import sre_edge
 
@@ -109,3 +113,18 @@ def test_json_has_null_wherever_a_number_may_be_missing() -> None:
     system.frame_age.FromSeconds(3)
     found = plain(system)
     assert (found["labels"], found["frame_age"]) == ({"team": "NaN"}, "3s")
+
+
+def test_a_recording_has_the_same_gaps_and_ages(target: str, tmp_path: Path) -> None:
+    directory = tmp_path / "recording"
+    done = sre_edge(target, "record", str(directory), "--for", "10s")
+    assert done.returncode == 0, done.stderr
+    recording = read_recording(directory)
+    found, shown = recording.frame(recording.frames - 1), partly_observed.shown()
+    assert recording.graph(0).names == partly_observed.GRAPH.names
+    for metric in FRAME_METRICS:
+        np.testing.assert_array_equal(getattr(found, metric.field), getattr(shown, metric.field))
+    assert found.age is not None
+    assert shown.age is not None
+    for kind in ("requests_s", "resources_s", "edges_s"):
+        np.testing.assert_array_equal(getattr(found.age, kind), getattr(shown.age, kind))
