@@ -47,6 +47,8 @@ class Crowd:
             produced = self._produced.get(data)
             if produced is None:
                 message = pb.StreamMetricsResponse.FromString(data)
+                if not message.HasField("snapshot"):
+                    continue  # a heartbeat, of a tick that is late
                 produced = message.snapshot.produced_time.ToNanoseconds() / 1e9
                 self._produced = {data: produced}
             self.delays_s.append(now - produced)

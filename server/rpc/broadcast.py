@@ -13,7 +13,7 @@ from server.pipeline.snapshot import Snapshot
 from server.rpc.snapshot_encoder import ENCODER
 from server.rpc.stream_slots import StreamSlots
 from server.rpc.subscriber import Gap, SnapshotFilter, Subscriber
-from sre_edge.v1 import snapshot_pb2
+from sre_edge.v1 import heartbeat_pb2, simulation_service_pb2, snapshot_pb2
 
 _Key = tuple[str, int, SnapshotFilter]
 
@@ -149,6 +149,15 @@ class Broadcaster:
         self._clock = clock
         for subscriber in self._subscribers:
             subscriber.set_clock(clock)
+
+    def beat(self, heartbeat: heartbeat_pb2.Heartbeat) -> None:
+        """Send a heartbeat to the subscribers that are idle; it is encoded once for all."""
+        idle = [subscriber for subscriber in self._subscribers if subscriber.idle]
+        if idle:
+            message = simulation_service_pb2.StreamMetricsResponse(heartbeat=heartbeat)
+            data = message.SerializeToString()
+            for subscriber in idle:
+                subscriber.beat(data)
 
     def end(self, error: ServerError | None = None) -> None:
         """End every stream, and accept no more; without an error because the server stops."""

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from server.errors import ServerError, Violation, invalid, shutting_down
 from server.records.events import EventKind, LoggedEvent
 from server.rpc import events
+from server.rpc.heartbeat import Idleness
 from server.rpc.stream_slots import StreamSlots
 from server.systems.event_log import EventLog
-from sre_edge.v1 import incident_service_pb2
+from sre_edge.v1 import heartbeat_pb2, incident_service_pb2
 
 BATCH_EVENTS = 256
 """Events that are encoded in one batch."""
@@ -48,8 +49,31 @@ class EventReader:
         self._log, self._system = log, system
         self._criteria, self._position = criteria, position
         self._waiting = deque(message.SerializeToString() for message in first)
-        self.changed = asyncio.Event()
-        self.ended: ServerError | None = None
+        self._unread = True  # whether the log may hold more
+        self._changed = asyncio.Event()
+        self._ended: ServerError | None = None
+        self._idleness = Idleness()
+        self._heartbeat = b""
+
+    @property
+    def idle(self) -> bool:
+        """Whether a heartbeat is due."""
+        return self._idleness.due
+
+    def beat(self, heartbeat: bytes) -> None:
+        """Send a heartbeat, unless there is an event."""
+        self._heartbeat = heartbeat
+        self._changed.set()
+
+    def wake(self) -> None:
+        """Look into the log again."""
+        self._unread = True
+        self._changed.set()
+
+    def end(self, error: ServerError) -> None:
+        """End the stream with an error."""
+        self._ended = error
+        self._changed.set()
 
     async def next(self) -> bytes:
         """Wait for the next message.
@@ -59,16 +83,26 @@ class EventReader:
         ServerError
             The error that the stream was ended with.
         """
+        message = await self._next()
+        self._heartbeat = b""
+        self._idleness.sent()
+        return message
+
+    async def _next(self) -> bytes:
         while True:
-            if self.ended is not None:
-                raise self.ended
+            if self._ended is not None:
+                raise self._ended
             if self._waiting:
                 return self._waiting.popleft()
-            self.changed.clear()
-            before = self._position
-            self._waiting.extend(await asyncio.to_thread(self._read))
-            if self._position == before:
-                await self.changed.wait()
+            if self._unread:
+                self._unread, before = False, self._position
+                self._waiting.extend(await asyncio.to_thread(self._read))
+                self._unread |= self._position != before
+                continue
+            if self._heartbeat:
+                return self._heartbeat
+            self._changed.clear()
+            await self._changed.wait()
 
     def _read(self) -> list[bytes]:
         found, self._position, lost = self._log.read(self._position, BATCH_EVENTS)
@@ -140,13 +174,21 @@ class EventFeed:
         """Wake all streams; may be called from any thread."""
         self._loop.call_soon_threadsafe(self._wake)
 
+    def beat(self, heartbeat: heartbeat_pb2.Heartbeat) -> None:
+        """Send a heartbeat to the streams that are idle; it is encoded once for all."""
+        idle = [reader for reader in self._readers if reader.idle]
+        if idle:
+            message = incident_service_pb2.StreamEventsResponse(heartbeat=heartbeat)
+            data = message.SerializeToString()
+            for reader in idle:
+                reader.beat(data)
+
     def end(self, error: ServerError | None = None) -> None:
         """End every stream, and accept no more; without an error because the server stops."""
         self._ended = error or shutting_down()
         for reader in self._readers:
-            reader.ended = self._ended
-            reader.changed.set()
+            reader.end(self._ended)
 
     def _wake(self) -> None:
         for reader in self._readers:
-            reader.changed.set()
+            reader.wake()

@@ -11,6 +11,7 @@ from typing import TypeAlias
 from server.errors import ServerError, system_not_ready
 from server.rpc.broadcast import Broadcaster
 from server.rpc.event_feed import EventFeed
+from server.rpc.heartbeat import beat
 from server.rpc.predictions import Predictions
 from server.systems.fleet import Fleet
 from server.systems.repository import Repository
@@ -41,12 +42,13 @@ class HostedSystem:
     ticker: Ticker
     forget: Callable[[], None] = lambda: None
     resetting: asyncio.Lock = field(default_factory=asyncio.Lock)
-    _ticking: asyncio.Task[None] = field(init=False)
+    _tasks: list[asyncio.Task[None]] = field(init=False)
     _predictions: Predictions | None = None
 
     def __post_init__(self) -> None:
-        """Begin to tick."""
-        self._ticking = asyncio.create_task(self.ticker.run())
+        """Begin to tick, and to send heartbeats."""
+        beating = beat(self.ticker, self.broadcaster, self.feed)
+        self._tasks = [asyncio.create_task(self.ticker.run()), asyncio.create_task(beating)]
 
     @property
     def id(self) -> str:
@@ -79,9 +81,10 @@ class HostedSystem:
         await self._stop(None)
 
     async def _stop(self, error: ServerError | None) -> None:
-        self._ticking.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._ticking
+        for task in self._tasks:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
         self.broadcaster.end(error)
         self.feed.end(error)
 

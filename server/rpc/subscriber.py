@@ -11,6 +11,7 @@ from server.errors import ServerError
 from server.pipeline.clock import Clock
 from server.pipeline.snapshot import Snapshot
 from server.rpc import convert
+from server.rpc.heartbeat import Idleness
 from sre_edge.v1 import simulation_service_pb2, snapshot_pb2
 
 MAX_WAITING = 4
@@ -89,6 +90,8 @@ class Subscriber:
         self._waiting: deque[tuple[Snapshot, bytes]] = deque()
         self._changed = asyncio.Event()
         self._end: ServerError | None = None
+        self._idleness = Idleness()
+        self._heartbeat = b""
 
     def offer(self, snapshot: Snapshot, data: bytes) -> bool:
         """Queue a snapshot; the oldest is dropped if too many wait. Return whether one was."""
@@ -120,6 +123,16 @@ class Subscriber:
         self._clock = clock
         self._changed.set()
 
+    @property
+    def idle(self) -> bool:
+        """Whether a heartbeat is due."""
+        return self._idleness.due
+
+    def beat(self, heartbeat: bytes) -> None:
+        """Send a heartbeat, unless something else can be sent."""
+        self._heartbeat = heartbeat
+        self._changed.set()
+
     def end(self, error: ServerError) -> None:
         """End the stream with an error."""
         self._end = self._end or error
@@ -133,6 +146,12 @@ class Subscriber:
         ServerError
             The error that the stream was ended with.
         """
+        message = await self._next(encode)
+        self._heartbeat = b""
+        self._idleness.sent()
+        return message
+
+    async def _next(self, encode: Callable[[Snapshot, SnapshotFilter], Awaitable[bytes]]) -> bytes:
         while True:
             if self._end is not None:
                 raise self._end
@@ -151,6 +170,8 @@ class Subscriber:
             if self._clock is not None and self._clock != self._sent_clock:
                 self._sent_clock = self._clock
                 return _encoded(self._clock)
+            if self._heartbeat:
+                return self._heartbeat
             self._changed.clear()
             await self._changed.wait()
 

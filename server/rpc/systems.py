@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from server.rpc import convert, times
+from server.rpc import convert, heartbeat, times
 from server.rpc.enums import EnumMap
 from server.rpc.hosted_system import HostedSystem
 from server.systems.entry import SourceKind
 from server.systems.fleet import Member
-from server.systems.ticker import Ticker
 from sre_edge.v1 import system_pb2
 
 _KINDS = EnumMap(SourceKind, system_pb2.SourceKind, "SOURCE_KIND")
@@ -37,8 +36,7 @@ def system(member: Member[HostedSystem], *, for_all: bool) -> system_pb2.System:
 def _add_state(message: system_pb2.System, hosted: HostedSystem) -> None:
     watched, ticker, latest = hosted.system, hosted.ticker, hosted.system.latest
     supported = watched.capabilities
-    message.state = _state(ticker)
-    message.problem = "" if message.state == system_pb2.SYSTEM_STATE_LIVE else ticker.problem
+    message.state, message.problem = heartbeat.state(ticker)
     message.frame_age.CopyFrom(times.duration(ticker.frame_age_s))
     message.interval.CopyFrom(times.duration(latest.frame.interval_s))
     message.services = latest.graph.services
@@ -56,9 +54,3 @@ def _add_state(message: system_pb2.System, hosted: HostedSystem) -> None:
     message.kill_switch = watched.kill_switch.engaged
     message.model_version = watched.model_version
     message.warnings.extend(watched.warnings)
-
-
-def _state(ticker: Ticker) -> system_pb2.SystemState.ValueType:
-    if ticker.ended:
-        return system_pb2.SYSTEM_STATE_ENDED
-    return system_pb2.SYSTEM_STATE_STALE if ticker.stale else system_pb2.SYSTEM_STATE_LIVE

@@ -25,12 +25,13 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from sre_edge.v1 import event_pb2 as sre__edge_dot_v1_dot_event__pb2
+from sre_edge.v1 import heartbeat_pb2 as sre__edge_dot_v1_dot_heartbeat__pb2
 from sre_edge.v1 import incident_pb2 as sre__edge_dot_v1_dot_incident__pb2
 from sre_edge.v1 import slo_pb2 as sre__edge_dot_v1_dot_slo__pb2
 from sre_edge.v1 import snapshot_pb2 as sre__edge_dot_v1_dot_snapshot__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"sre_edge/v1/incident_service.proto\x12\x0bsre_edge.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17sre_edge/v1/event.proto\x1a\x1asre_edge/v1/incident.proto\x1a\x15sre_edge/v1/slo.proto\x1a\x1asre_edge/v1/snapshot.proto\"\xe7\x01\n\x14ListIncidentsRequest\x12\x0f\n\x07service\x18\x01 \x01(\t\x12)\n\x05state\x18\x02 \x01(\x0e\x32\x1a.sre_edge.v1.IncidentState\x12.\n\nstart_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tpage_size\x18\x05 \x01(\x05\x12\x12\n\npage_token\x18\x06 \x01(\t\x12\x0e\n\x06system\x18\x0f \x01(\t\"Z\n\x15ListIncidentsResponse\x12(\n\tincidents\x18\x01 \x03(\x0b\x32\x15.sre_edge.v1.Incident\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x8e\x01\n\x13StreamEventsRequest\x12%\n\x05kinds\x18\x01 \x03(\x0e\x32\x16.sre_edge.v1.EventKind\x12\x10\n\x08services\x18\x02 \x03(\t\x12.\n\x0cresume_after\x18\x03 \x01(\x0b\x32\x18.sre_edge.v1.EventCursor\x12\x0e\n\x06system\x18\x0f \x01(\t\"\x95\x01\n\x14StreamEventsResponse\x12#\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x12.sre_edge.v1.EventH\x00\x12\x1f\n\x03gap\x18\x02 \x01(\x0b\x32\x10.sre_edge.v1.GapH\x00\x12,\n\x08position\x18\x03 \x01(\x0b\x32\x18.sre_edge.v1.EventCursorH\x00\x42\t\n\x07message\"j\n\x0fListSlosRequest\x12\x10\n\x08services\x18\x01 \x03(\t\x12\x0e\n\x06\x66iring\x18\x02 \x01(\x08\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\x12\x0e\n\x06system\x18\x0f \x01(\t\"\x8b\x02\n\x10ListSlosResponse\x12*\n\x08services\x18\x01 \x03(\x0b\x32\x18.sre_edge.v1.ServiceSlos\x12-\n\x08policies\x18\x02 \x03(\x0b\x32\x1b.sre_edge.v1.BurnRatePolicy\x12\x30\n\rbudget_period\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x17\n\x0fmin_request_rps\x18\x04 \x01(\x01\x12\x0e\n\x06run_id\x18\x05 \x01(\t\x12(\n\x04time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0fnext_page_token\x18\x07 \x01(\t2\x89\x02\n\x0fIncidentService\x12V\n\rListIncidents\x12!.sre_edge.v1.ListIncidentsRequest\x1a\".sre_edge.v1.ListIncidentsResponse\x12U\n\x0cStreamEvents\x12 .sre_edge.v1.StreamEventsRequest\x1a!.sre_edge.v1.StreamEventsResponse0\x01\x12G\n\x08ListSlos\x12\x1c.sre_edge.v1.ListSlosRequest\x1a\x1d.sre_edge.v1.ListSlosResponseBO\n\x0e\x64\x65v.sreedge.v1P\x01Z;github.com/sre-edge/sre-edge/clients/go/sreedgev1;sreedgev1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"sre_edge/v1/incident_service.proto\x12\x0bsre_edge.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17sre_edge/v1/event.proto\x1a\x1bsre_edge/v1/heartbeat.proto\x1a\x1asre_edge/v1/incident.proto\x1a\x15sre_edge/v1/slo.proto\x1a\x1asre_edge/v1/snapshot.proto\"\xe7\x01\n\x14ListIncidentsRequest\x12\x0f\n\x07service\x18\x01 \x01(\t\x12)\n\x05state\x18\x02 \x01(\x0e\x32\x1a.sre_edge.v1.IncidentState\x12.\n\nstart_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tpage_size\x18\x05 \x01(\x05\x12\x12\n\npage_token\x18\x06 \x01(\t\x12\x0e\n\x06system\x18\x0f \x01(\t\"Z\n\x15ListIncidentsResponse\x12(\n\tincidents\x18\x01 \x03(\x0b\x32\x15.sre_edge.v1.Incident\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x8e\x01\n\x13StreamEventsRequest\x12%\n\x05kinds\x18\x01 \x03(\x0e\x32\x16.sre_edge.v1.EventKind\x12\x10\n\x08services\x18\x02 \x03(\t\x12.\n\x0cresume_after\x18\x03 \x01(\x0b\x32\x18.sre_edge.v1.EventCursor\x12\x0e\n\x06system\x18\x0f \x01(\t\"\xc2\x01\n\x14StreamEventsResponse\x12#\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x12.sre_edge.v1.EventH\x00\x12\x1f\n\x03gap\x18\x02 \x01(\x0b\x32\x10.sre_edge.v1.GapH\x00\x12,\n\x08position\x18\x03 \x01(\x0b\x32\x18.sre_edge.v1.EventCursorH\x00\x12+\n\theartbeat\x18\x04 \x01(\x0b\x32\x16.sre_edge.v1.HeartbeatH\x00\x42\t\n\x07message\"j\n\x0fListSlosRequest\x12\x10\n\x08services\x18\x01 \x03(\t\x12\x0e\n\x06\x66iring\x18\x02 \x01(\x08\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\x12\x0e\n\x06system\x18\x0f \x01(\t\"\x8b\x02\n\x10ListSlosResponse\x12*\n\x08services\x18\x01 \x03(\x0b\x32\x18.sre_edge.v1.ServiceSlos\x12-\n\x08policies\x18\x02 \x03(\x0b\x32\x1b.sre_edge.v1.BurnRatePolicy\x12\x30\n\rbudget_period\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x17\n\x0fmin_request_rps\x18\x04 \x01(\x01\x12\x0e\n\x06run_id\x18\x05 \x01(\t\x12(\n\x04time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0fnext_page_token\x18\x07 \x01(\t2\x89\x02\n\x0fIncidentService\x12V\n\rListIncidents\x12!.sre_edge.v1.ListIncidentsRequest\x1a\".sre_edge.v1.ListIncidentsResponse\x12U\n\x0cStreamEvents\x12 .sre_edge.v1.StreamEventsRequest\x1a!.sre_edge.v1.StreamEventsResponse0\x01\x12G\n\x08ListSlos\x12\x1c.sre_edge.v1.ListSlosRequest\x1a\x1d.sre_edge.v1.ListSlosResponseBO\n\x0e\x64\x65v.sreedge.v1P\x01Z;github.com/sre-edge/sre-edge/clients/go/sreedgev1;sreedgev1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,18 +39,18 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'sre_edge.v1.incident_servic
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\016dev.sreedge.v1P\001Z;github.com/sre-edge/sre-edge/clients/go/sreedgev1;sreedgev1'
-  _globals['_LISTINCIDENTSREQUEST']._serialized_start=221
-  _globals['_LISTINCIDENTSREQUEST']._serialized_end=452
-  _globals['_LISTINCIDENTSRESPONSE']._serialized_start=454
-  _globals['_LISTINCIDENTSRESPONSE']._serialized_end=544
-  _globals['_STREAMEVENTSREQUEST']._serialized_start=547
-  _globals['_STREAMEVENTSREQUEST']._serialized_end=689
-  _globals['_STREAMEVENTSRESPONSE']._serialized_start=692
-  _globals['_STREAMEVENTSRESPONSE']._serialized_end=841
-  _globals['_LISTSLOSREQUEST']._serialized_start=843
-  _globals['_LISTSLOSREQUEST']._serialized_end=949
-  _globals['_LISTSLOSRESPONSE']._serialized_start=952
-  _globals['_LISTSLOSRESPONSE']._serialized_end=1219
-  _globals['_INCIDENTSERVICE']._serialized_start=1222
-  _globals['_INCIDENTSERVICE']._serialized_end=1487
+  _globals['_LISTINCIDENTSREQUEST']._serialized_start=250
+  _globals['_LISTINCIDENTSREQUEST']._serialized_end=481
+  _globals['_LISTINCIDENTSRESPONSE']._serialized_start=483
+  _globals['_LISTINCIDENTSRESPONSE']._serialized_end=573
+  _globals['_STREAMEVENTSREQUEST']._serialized_start=576
+  _globals['_STREAMEVENTSREQUEST']._serialized_end=718
+  _globals['_STREAMEVENTSRESPONSE']._serialized_start=721
+  _globals['_STREAMEVENTSRESPONSE']._serialized_end=915
+  _globals['_LISTSLOSREQUEST']._serialized_start=917
+  _globals['_LISTSLOSREQUEST']._serialized_end=1023
+  _globals['_LISTSLOSRESPONSE']._serialized_start=1026
+  _globals['_LISTSLOSRESPONSE']._serialized_end=1293
+  _globals['_INCIDENTSERVICE']._serialized_start=1296
+  _globals['_INCIDENTSERVICE']._serialized_end=1561
 # @@protoc_insertion_point(module_scope)

@@ -75,8 +75,8 @@ class IncidentServiceServicer:
 
     def StreamEvents(self, request, context):
         """Streams events until the client cancels: those after the resume cursor, then each as it
-        happens. The first message is sent at once: the position, which says that the stream is
-        open. The last 10000 events are kept, also over restarts.
+        happens, and a heartbeat when nothing does. The first message is sent at once: the position,
+        which says that the stream is open. The last 10000 events are kept, also over restarts.
         Errors: INVALID_ARGUMENT for an impossible filter or a cursor from the future, NOT_FOUND for
         an unknown service, RESOURCE_EXHAUSTED for a subscriber that does not read or when too many
         streams are open, UNAVAILABLE when the server stops.

@@ -45,8 +45,8 @@ class IncidentServiceStub:
     """
     StreamEvents: _grpc.UnaryStreamMultiCallable[_incident_service_pb2.StreamEventsRequest, _incident_service_pb2.StreamEventsResponse]
     """Streams events until the client cancels: those after the resume cursor, then each as it
-    happens. The first message is sent at once: the position, which says that the stream is
-    open. The last 10000 events are kept, also over restarts.
+    happens, and a heartbeat when nothing does. The first message is sent at once: the position,
+    which says that the stream is open. The last 10000 events are kept, also over restarts.
     Errors: INVALID_ARGUMENT for an impossible filter or a cursor from the future, NOT_FOUND for
     an unknown service, RESOURCE_EXHAUSTED for a subscriber that does not read or when too many
     streams are open, UNAVAILABLE when the server stops.
@@ -74,8 +74,8 @@ class IncidentServiceAsyncStub(IncidentServiceStub):
     """
     StreamEvents: _aio.UnaryStreamMultiCallable[_incident_service_pb2.StreamEventsRequest, _incident_service_pb2.StreamEventsResponse]  # type: ignore[assignment]
     """Streams events until the client cancels: those after the resume cursor, then each as it
-    happens. The first message is sent at once: the position, which says that the stream is
-    open. The last 10000 events are kept, also over restarts.
+    happens, and a heartbeat when nothing does. The first message is sent at once: the position,
+    which says that the stream is open. The last 10000 events are kept, also over restarts.
     Errors: INVALID_ARGUMENT for an impossible filter or a cursor from the future, NOT_FOUND for
     an unknown service, RESOURCE_EXHAUSTED for a subscriber that does not read or when too many
     streams are open, UNAVAILABLE when the server stops.
@@ -112,8 +112,8 @@ class IncidentServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_incident_service_pb2.StreamEventsResponse], _abc.AsyncIterator[_incident_service_pb2.StreamEventsResponse]]:
         """Streams events until the client cancels: those after the resume cursor, then each as it
-        happens. The first message is sent at once: the position, which says that the stream is
-        open. The last 10000 events are kept, also over restarts.
+        happens, and a heartbeat when nothing does. The first message is sent at once: the position,
+        which says that the stream is open. The last 10000 events are kept, also over restarts.
         Errors: INVALID_ARGUMENT for an impossible filter or a cursor from the future, NOT_FOUND for
         an unknown service, RESOURCE_EXHAUSTED for a subscriber that does not read or when too many
         streams are open, UNAVAILABLE when the server stops.

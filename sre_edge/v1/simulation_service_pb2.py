@@ -25,13 +25,14 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from sre_edge.v1 import catalog_pb2 as sre__edge_dot_v1_dot_catalog__pb2
 from sre_edge.v1 import clock_pb2 as sre__edge_dot_v1_dot_clock__pb2
+from sre_edge.v1 import heartbeat_pb2 as sre__edge_dot_v1_dot_heartbeat__pb2
 from sre_edge.v1 import history_pb2 as sre__edge_dot_v1_dot_history__pb2
 from sre_edge.v1 import server_info_pb2 as sre__edge_dot_v1_dot_server__info__pb2
 from sre_edge.v1 import snapshot_pb2 as sre__edge_dot_v1_dot_snapshot__pb2
 from sre_edge.v1 import topology_pb2 as sre__edge_dot_v1_dot_topology__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$sre_edge/v1/simulation_service.proto\x12\x0bsre_edge.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19sre_edge/v1/catalog.proto\x1a\x17sre_edge/v1/clock.proto\x1a\x19sre_edge/v1/history.proto\x1a\x1dsre_edge/v1/server_info.proto\x1a\x1asre_edge/v1/snapshot.proto\x1a\x1asre_edge/v1/topology.proto\";\n\x12GetTopologyRequest\x12\x15\n\rwith_document\x18\x01 \x01(\x08\x12\x0e\n\x06system\x18\x0f \x01(\t\"{\n\x13GetTopologyResponse\x12\'\n\x08topology\x18\x01 \x01(\x0b\x32\x15.sre_edge.v1.Topology\x12\x0e\n\x06run_id\x18\x02 \x01(\t\x12\x19\n\x11topology_sequence\x18\x03 \x01(\x04\x12\x10\n\x08\x64ocument\x18\x04 \x01(\t\"_\n\x11GetMetricsRequest\x12\x10\n\x08services\x18\x01 \x03(\t\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06system\x18\x0f \x01(\t\"=\n\x12GetMetricsResponse\x12\'\n\x08snapshot\x18\x01 \x01(\x0b\x32\x15.sre_edge.v1.Snapshot\"\xaa\x01\n\x14StreamMetricsRequest\x12\x10\n\x08services\x18\x01 \x03(\t\x12)\n\x0cresume_after\x18\x02 \x01(\x0b\x32\x13.sre_edge.v1.Cursor\x12\x15\n\rwithout_edges\x18\x03 \x01(\x08\x12\x1b\n\x13without_predictions\x18\x04 \x01(\x08\x12\x11\n\twith_past\x18\x05 \x01(\x08\x12\x0e\n\x06system\x18\x0f \x01(\t\"\x93\x01\n\x15StreamMetricsResponse\x12)\n\x08snapshot\x18\x01 \x01(\x0b\x32\x15.sre_edge.v1.SnapshotH\x00\x12\x1f\n\x03gap\x18\x02 \x01(\x0b\x32\x10.sre_edge.v1.GapH\x00\x12#\n\x05\x63lock\x18\x03 \x01(\x0b\x32\x12.sre_edge.v1.ClockH\x00\x42\t\n\x07message\"L\n\x0cResetRequest\x12\x11\n\x04seed\x18\x01 \x01(\x04H\x00\x88\x01\x01\x12\x10\n\x08topology\x18\x02 \x01(\t\x12\x0e\n\x06system\x18\x0f \x01(\tB\x07\n\x05_seed\"a\n\rResetResponse\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12.\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08warnings\x18\x03 \x03(\t\"\xba\x01\n\x13QueryHistoryRequest\x12\x10\n\x08services\x18\x01 \x03(\t\x12\x0f\n\x07metrics\x18\x02 \x03(\t\x12.\n\nstart_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nmax_points\x18\x05 \x01(\r\x12\x0e\n\x06system\x18\x0f \x01(\t\"\x9a\x01\n\x14QueryHistoryResponse\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12.\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0e\x62ucket_seconds\x18\x03 \x01(\x01\x12*\n\x06series\x18\x04 \x03(\x0b\x32\x1a.sre_edge.v1.HistorySeries\"\x89\x01\n\x0fSetClockRequest\x12\x13\n\x06paused\x18\x01 \x01(\x08H\x00\x88\x01\x01\x12\x12\n\x05speed\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06system\x18\x0f \x01(\tB\t\n\x07_pausedB\x08\n\x06_speed\"Z\n\x10SetClockResponse\x12!\n\x05\x63lock\x18\x01 \x01(\x0b\x32\x12.sre_edge.v1.Clock\x12#\n\x06\x63ursor\x18\x02 \x01(\x0b\x32\x13.sre_edge.v1.Cursor\"#\n\x11GetCatalogRequest\x12\x0e\n\x06system\x18\x0f \x01(\t\";\n\x12GetCatalogResponse\x12%\n\x07\x63\x61talog\x18\x01 \x01(\x0b\x32\x14.sre_edge.v1.Catalog\"&\n\x14GetServerInfoRequest\x12\x0e\n\x06system\x18\x0f \x01(\t\"\xee\x01\n\x15GetServerInfoResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x15\n\rmodel_version\x18\x02 \x01(\t\x12#\n\x06\x63ursor\x18\x03 \x01(\x0b\x32\x13.sre_edge.v1.Cursor\x12!\n\x05\x63lock\x18\x04 \x01(\x0b\x32\x12.sre_edge.v1.Clock\x12)\n\x06limits\x18\x05 \x01(\x0b\x32\x19.sre_edge.v1.ServerLimits\x12+\n\x07\x66igures\x18\x06 \x01(\x0b\x32\x1a.sre_edge.v1.ServerFigures\x12\r\n\x05store\x18\x07 \x01(\t2\x93\x05\n\x11SimulationService\x12P\n\x0bGetTopology\x12\x1f.sre_edge.v1.GetTopologyRequest\x1a .sre_edge.v1.GetTopologyResponse\x12M\n\nGetMetrics\x12\x1e.sre_edge.v1.GetMetricsRequest\x1a\x1f.sre_edge.v1.GetMetricsResponse\x12X\n\rStreamMetrics\x12!.sre_edge.v1.StreamMetricsRequest\x1a\".sre_edge.v1.StreamMetricsResponse0\x01\x12S\n\x0cQueryHistory\x12 .sre_edge.v1.QueryHistoryRequest\x1a!.sre_edge.v1.QueryHistoryResponse\x12G\n\x08SetClock\x12\x1c.sre_edge.v1.SetClockRequest\x1a\x1d.sre_edge.v1.SetClockResponse\x12>\n\x05Reset\x12\x19.sre_edge.v1.ResetRequest\x1a\x1a.sre_edge.v1.ResetResponse\x12M\n\nGetCatalog\x12\x1e.sre_edge.v1.GetCatalogRequest\x1a\x1f.sre_edge.v1.GetCatalogResponse\x12V\n\rGetServerInfo\x12!.sre_edge.v1.GetServerInfoRequest\x1a\".sre_edge.v1.GetServerInfoResponseBO\n\x0e\x64\x65v.sreedge.v1P\x01Z;github.com/sre-edge/sre-edge/clients/go/sreedgev1;sreedgev1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$sre_edge/v1/simulation_service.proto\x12\x0bsre_edge.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19sre_edge/v1/catalog.proto\x1a\x17sre_edge/v1/clock.proto\x1a\x1bsre_edge/v1/heartbeat.proto\x1a\x19sre_edge/v1/history.proto\x1a\x1dsre_edge/v1/server_info.proto\x1a\x1asre_edge/v1/snapshot.proto\x1a\x1asre_edge/v1/topology.proto\";\n\x12GetTopologyRequest\x12\x15\n\rwith_document\x18\x01 \x01(\x08\x12\x0e\n\x06system\x18\x0f \x01(\t\"{\n\x13GetTopologyResponse\x12\'\n\x08topology\x18\x01 \x01(\x0b\x32\x15.sre_edge.v1.Topology\x12\x0e\n\x06run_id\x18\x02 \x01(\t\x12\x19\n\x11topology_sequence\x18\x03 \x01(\x04\x12\x10\n\x08\x64ocument\x18\x04 \x01(\t\"_\n\x11GetMetricsRequest\x12\x10\n\x08services\x18\x01 \x03(\t\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06system\x18\x0f \x01(\t\"=\n\x12GetMetricsResponse\x12\'\n\x08snapshot\x18\x01 \x01(\x0b\x32\x15.sre_edge.v1.Snapshot\"\xaa\x01\n\x14StreamMetricsRequest\x12\x10\n\x08services\x18\x01 \x03(\t\x12)\n\x0cresume_after\x18\x02 \x01(\x0b\x32\x13.sre_edge.v1.Cursor\x12\x15\n\rwithout_edges\x18\x03 \x01(\x08\x12\x1b\n\x13without_predictions\x18\x04 \x01(\x08\x12\x11\n\twith_past\x18\x05 \x01(\x08\x12\x0e\n\x06system\x18\x0f \x01(\t\"\xc0\x01\n\x15StreamMetricsResponse\x12)\n\x08snapshot\x18\x01 \x01(\x0b\x32\x15.sre_edge.v1.SnapshotH\x00\x12\x1f\n\x03gap\x18\x02 \x01(\x0b\x32\x10.sre_edge.v1.GapH\x00\x12#\n\x05\x63lock\x18\x03 \x01(\x0b\x32\x12.sre_edge.v1.ClockH\x00\x12+\n\theartbeat\x18\x04 \x01(\x0b\x32\x16.sre_edge.v1.HeartbeatH\x00\x42\t\n\x07message\"L\n\x0cResetRequest\x12\x11\n\x04seed\x18\x01 \x01(\x04H\x00\x88\x01\x01\x12\x10\n\x08topology\x18\x02 \x01(\t\x12\x0e\n\x06system\x18\x0f \x01(\tB\x07\n\x05_seed\"a\n\rResetResponse\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12.\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08warnings\x18\x03 \x03(\t\"\xba\x01\n\x13QueryHistoryRequest\x12\x10\n\x08services\x18\x01 \x03(\t\x12\x0f\n\x07metrics\x18\x02 \x03(\t\x12.\n\nstart_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nmax_points\x18\x05 \x01(\r\x12\x0e\n\x06system\x18\x0f \x01(\t\"\x9a\x01\n\x14QueryHistoryResponse\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12.\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0e\x62ucket_seconds\x18\x03 \x01(\x01\x12*\n\x06series\x18\x04 \x03(\x0b\x32\x1a.sre_edge.v1.HistorySeries\"\x89\x01\n\x0fSetClockRequest\x12\x13\n\x06paused\x18\x01 \x01(\x08H\x00\x88\x01\x01\x12\x12\n\x05speed\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06system\x18\x0f \x01(\tB\t\n\x07_pausedB\x08\n\x06_speed\"Z\n\x10SetClockResponse\x12!\n\x05\x63lock\x18\x01 \x01(\x0b\x32\x12.sre_edge.v1.Clock\x12#\n\x06\x63ursor\x18\x02 \x01(\x0b\x32\x13.sre_edge.v1.Cursor\"#\n\x11GetCatalogRequest\x12\x0e\n\x06system\x18\x0f \x01(\t\";\n\x12GetCatalogResponse\x12%\n\x07\x63\x61talog\x18\x01 \x01(\x0b\x32\x14.sre_edge.v1.Catalog\"&\n\x14GetServerInfoRequest\x12\x0e\n\x06system\x18\x0f \x01(\t\"\xee\x01\n\x15GetServerInfoResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x15\n\rmodel_version\x18\x02 \x01(\t\x12#\n\x06\x63ursor\x18\x03 \x01(\x0b\x32\x13.sre_edge.v1.Cursor\x12!\n\x05\x63lock\x18\x04 \x01(\x0b\x32\x12.sre_edge.v1.Clock\x12)\n\x06limits\x18\x05 \x01(\x0b\x32\x19.sre_edge.v1.ServerLimits\x12+\n\x07\x66igures\x18\x06 \x01(\x0b\x32\x1a.sre_edge.v1.ServerFigures\x12\r\n\x05store\x18\x07 \x01(\t2\x93\x05\n\x11SimulationService\x12P\n\x0bGetTopology\x12\x1f.sre_edge.v1.GetTopologyRequest\x1a .sre_edge.v1.GetTopologyResponse\x12M\n\nGetMetrics\x12\x1e.sre_edge.v1.GetMetricsRequest\x1a\x1f.sre_edge.v1.GetMetricsResponse\x12X\n\rStreamMetrics\x12!.sre_edge.v1.StreamMetricsRequest\x1a\".sre_edge.v1.StreamMetricsResponse0\x01\x12S\n\x0cQueryHistory\x12 .sre_edge.v1.QueryHistoryRequest\x1a!.sre_edge.v1.QueryHistoryResponse\x12G\n\x08SetClock\x12\x1c.sre_edge.v1.SetClockRequest\x1a\x1d.sre_edge.v1.SetClockResponse\x12>\n\x05Reset\x12\x19.sre_edge.v1.ResetRequest\x1a\x1a.sre_edge.v1.ResetResponse\x12M\n\nGetCatalog\x12\x1e.sre_edge.v1.GetCatalogRequest\x1a\x1f.sre_edge.v1.GetCatalogResponse\x12V\n\rGetServerInfo\x12!.sre_edge.v1.GetServerInfoRequest\x1a\".sre_edge.v1.GetServerInfoResponseBO\n\x0e\x64\x65v.sreedge.v1P\x01Z;github.com/sre-edge/sre-edge/clients/go/sreedgev1;sreedgev1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,38 +40,38 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'sre_edge.v1.simulation_serv
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\016dev.sreedge.v1P\001Z;github.com/sre-edge/sre-edge/clients/go/sreedgev1;sreedgev1'
-  _globals['_GETTOPOLOGYREQUEST']._serialized_start=252
-  _globals['_GETTOPOLOGYREQUEST']._serialized_end=311
-  _globals['_GETTOPOLOGYRESPONSE']._serialized_start=313
-  _globals['_GETTOPOLOGYRESPONSE']._serialized_end=436
-  _globals['_GETMETRICSREQUEST']._serialized_start=438
-  _globals['_GETMETRICSREQUEST']._serialized_end=533
-  _globals['_GETMETRICSRESPONSE']._serialized_start=535
-  _globals['_GETMETRICSRESPONSE']._serialized_end=596
-  _globals['_STREAMMETRICSREQUEST']._serialized_start=599
-  _globals['_STREAMMETRICSREQUEST']._serialized_end=769
-  _globals['_STREAMMETRICSRESPONSE']._serialized_start=772
-  _globals['_STREAMMETRICSRESPONSE']._serialized_end=919
-  _globals['_RESETREQUEST']._serialized_start=921
-  _globals['_RESETREQUEST']._serialized_end=997
-  _globals['_RESETRESPONSE']._serialized_start=999
-  _globals['_RESETRESPONSE']._serialized_end=1096
-  _globals['_QUERYHISTORYREQUEST']._serialized_start=1099
-  _globals['_QUERYHISTORYREQUEST']._serialized_end=1285
-  _globals['_QUERYHISTORYRESPONSE']._serialized_start=1288
-  _globals['_QUERYHISTORYRESPONSE']._serialized_end=1442
-  _globals['_SETCLOCKREQUEST']._serialized_start=1445
-  _globals['_SETCLOCKREQUEST']._serialized_end=1582
-  _globals['_SETCLOCKRESPONSE']._serialized_start=1584
-  _globals['_SETCLOCKRESPONSE']._serialized_end=1674
-  _globals['_GETCATALOGREQUEST']._serialized_start=1676
-  _globals['_GETCATALOGREQUEST']._serialized_end=1711
-  _globals['_GETCATALOGRESPONSE']._serialized_start=1713
-  _globals['_GETCATALOGRESPONSE']._serialized_end=1772
-  _globals['_GETSERVERINFOREQUEST']._serialized_start=1774
-  _globals['_GETSERVERINFOREQUEST']._serialized_end=1812
-  _globals['_GETSERVERINFORESPONSE']._serialized_start=1815
-  _globals['_GETSERVERINFORESPONSE']._serialized_end=2053
-  _globals['_SIMULATIONSERVICE']._serialized_start=2056
-  _globals['_SIMULATIONSERVICE']._serialized_end=2715
+  _globals['_GETTOPOLOGYREQUEST']._serialized_start=281
+  _globals['_GETTOPOLOGYREQUEST']._serialized_end=340
+  _globals['_GETTOPOLOGYRESPONSE']._serialized_start=342
+  _globals['_GETTOPOLOGYRESPONSE']._serialized_end=465
+  _globals['_GETMETRICSREQUEST']._serialized_start=467
+  _globals['_GETMETRICSREQUEST']._serialized_end=562
+  _globals['_GETMETRICSRESPONSE']._serialized_start=564
+  _globals['_GETMETRICSRESPONSE']._serialized_end=625
+  _globals['_STREAMMETRICSREQUEST']._serialized_start=628
+  _globals['_STREAMMETRICSREQUEST']._serialized_end=798
+  _globals['_STREAMMETRICSRESPONSE']._serialized_start=801
+  _globals['_STREAMMETRICSRESPONSE']._serialized_end=993
+  _globals['_RESETREQUEST']._serialized_start=995
+  _globals['_RESETREQUEST']._serialized_end=1071
+  _globals['_RESETRESPONSE']._serialized_start=1073
+  _globals['_RESETRESPONSE']._serialized_end=1170
+  _globals['_QUERYHISTORYREQUEST']._serialized_start=1173
+  _globals['_QUERYHISTORYREQUEST']._serialized_end=1359
+  _globals['_QUERYHISTORYRESPONSE']._serialized_start=1362
+  _globals['_QUERYHISTORYRESPONSE']._serialized_end=1516
+  _globals['_SETCLOCKREQUEST']._serialized_start=1519
+  _globals['_SETCLOCKREQUEST']._serialized_end=1656
+  _globals['_SETCLOCKRESPONSE']._serialized_start=1658
+  _globals['_SETCLOCKRESPONSE']._serialized_end=1748
+  _globals['_GETCATALOGREQUEST']._serialized_start=1750
+  _globals['_GETCATALOGREQUEST']._serialized_end=1785
+  _globals['_GETCATALOGRESPONSE']._serialized_start=1787
+  _globals['_GETCATALOGRESPONSE']._serialized_end=1846
+  _globals['_GETSERVERINFOREQUEST']._serialized_start=1848
+  _globals['_GETSERVERINFOREQUEST']._serialized_end=1886
+  _globals['_GETSERVERINFORESPONSE']._serialized_start=1889
+  _globals['_GETSERVERINFORESPONSE']._serialized_end=2127
+  _globals['_SIMULATIONSERVICE']._serialized_start=2130
+  _globals['_SIMULATIONSERVICE']._serialized_end=2789
 # @@protoc_insertion_point(module_scope)

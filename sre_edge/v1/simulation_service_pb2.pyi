@@ -10,6 +10,7 @@ from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from sre_edge.v1 import catalog_pb2 as _catalog_pb2
 from sre_edge.v1 import clock_pb2 as _clock_pb2
+from sre_edge.v1 import heartbeat_pb2 as _heartbeat_pb2
 from sre_edge.v1 import history_pb2 as _history_pb2
 from sre_edge.v1 import server_info_pb2 as _server_info_pb2
 from sre_edge.v1 import snapshot_pb2 as _snapshot_pb2
@@ -210,6 +211,7 @@ class StreamMetricsResponse(_message.Message):
     SNAPSHOT_FIELD_NUMBER: _builtins.int
     GAP_FIELD_NUMBER: _builtins.int
     CLOCK_FIELD_NUMBER: _builtins.int
+    HEARTBEAT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def snapshot(self) -> _snapshot_pb2.Snapshot:
         """State of the system over one interval."""
@@ -224,18 +226,23 @@ class StreamMetricsResponse(_message.Message):
         has changed since the last of them.
         """
 
+    @_builtins.property
+    def heartbeat(self) -> _heartbeat_pb2.Heartbeat:
+        """Sent when there has been nothing else to send for 2 s."""
+
     def __init__(
         self,
         *,
         snapshot: _snapshot_pb2.Snapshot | None = ...,
         gap: _snapshot_pb2.Gap | None = ...,
         clock: _clock_pb2.Clock | None = ...,
+        heartbeat: _heartbeat_pb2.Heartbeat | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["clock", b"clock", "gap", b"gap", "message", b"message", "snapshot", b"snapshot"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["clock", b"clock", "gap", b"gap", "heartbeat", b"heartbeat", "message", b"message", "snapshot", b"snapshot"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["clock", b"clock", "gap", b"gap", "message", b"message", "snapshot", b"snapshot"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clock", b"clock", "gap", b"gap", "heartbeat", b"heartbeat", "message", b"message", "snapshot", b"snapshot"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["snapshot", "gap", "clock"]  # noqa: Y015
+    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["snapshot", "gap", "clock", "heartbeat"]  # noqa: Y015
     _WhichOneofArgType_message: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_message) -> _WhichOneofReturnType_message | None: ...
 

@@ -106,7 +106,7 @@ class SimulationServiceServicer:
 
     def StreamMetrics(self, request, context):
         """Streams snapshots until the client cancels: first the latest one, or those that follow the
-        resume cursor, then one per tick.
+        resume cursor, then one per tick, and a heartbeat when there is none.
         Errors: NOT_FOUND for an unknown service, RESOURCE_EXHAUSTED for a subscriber that does not
         read or when too many streams are open, UNAVAILABLE when the server stops.
         """

@@ -46,7 +46,7 @@ class SimulationServiceStub:
     """
     StreamMetrics: _grpc.UnaryStreamMultiCallable[_simulation_service_pb2.StreamMetricsRequest, _simulation_service_pb2.StreamMetricsResponse]
     """Streams snapshots until the client cancels: first the latest one, or those that follow the
-    resume cursor, then one per tick.
+    resume cursor, then one per tick, and a heartbeat when there is none.
     Errors: NOT_FOUND for an unknown service, RESOURCE_EXHAUSTED for a subscriber that does not
     read or when too many streams are open, UNAVAILABLE when the server stops.
     """
@@ -94,7 +94,7 @@ class SimulationServiceAsyncStub(SimulationServiceStub):
     """
     StreamMetrics: _aio.UnaryStreamMultiCallable[_simulation_service_pb2.StreamMetricsRequest, _simulation_service_pb2.StreamMetricsResponse]  # type: ignore[assignment]
     """Streams snapshots until the client cancels: first the latest one, or those that follow the
-    resume cursor, then one per tick.
+    resume cursor, then one per tick, and a heartbeat when there is none.
     Errors: NOT_FOUND for an unknown service, RESOURCE_EXHAUSTED for a subscriber that does not
     read or when too many streams are open, UNAVAILABLE when the server stops.
     """
@@ -157,7 +157,7 @@ class SimulationServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_simulation_service_pb2.StreamMetricsResponse], _abc.AsyncIterator[_simulation_service_pb2.StreamMetricsResponse]]:
         """Streams snapshots until the client cancels: first the latest one, or those that follow the
-        resume cursor, then one per tick.
+        resume cursor, then one per tick, and a heartbeat when there is none.
         Errors: NOT_FOUND for an unknown service, RESOURCE_EXHAUSTED for a subscriber that does not
         read or when too many streams are open, UNAVAILABLE when the server stops.
         """

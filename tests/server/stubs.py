@@ -61,6 +61,13 @@ async def wait_for(condition: Callable[[], bool], seconds: float = 15.0) -> None
             await asyncio.sleep(0.02)
 
 
+async def news(stream: Any) -> Any:
+    """Read the next message that is no heartbeat: those come whenever a machine is slow."""
+    while (message := await stream.read()).WhichOneof("message") == "heartbeat":
+        pass
+    return message
+
+
 async def drained(stream: Any) -> None:
     """Read until the stream ends with an error."""
     while True:

@@ -21,7 +21,7 @@ from server.systems.system import System
 from server.systems.ticker import Ticker
 from sre_edge.v1 import simulation_service_pb2 as pb
 from tests.conftest import StartServer
-from tests.server.stubs import Stubs, sharing, violations
+from tests.server.stubs import Stubs, news, sharing, violations
 
 
 async def set_clock(stubs: Stubs, **asked: object) -> pb.SetClockResponse:
@@ -42,8 +42,8 @@ async def test_a_pause_holds_time_but_no_stream(stubs: Stubs) -> None:
     assert (await stubs.snapshot()).cursor == held.cursor
     going = await set_clock(stubs, paused=False, speed=50.0)
     assert (going.clock.paused, going.clock.speed) == (False, 50.0)
-    assert (await stream.read()).clock == going.clock
-    following = (await stream.read()).snapshot
+    assert (await news(stream)).clock == going.clock
+    following = (await news(stream)).snapshot
     assert following.cursor.sequence == held.cursor.sequence + 1
     assert following.clock == going.clock
     stream.cancel()

@@ -25,7 +25,7 @@ from tests.conftest import StartServer
 from tests.server.chaos_calls import KILL, RAMPED, tick
 from tests.server.learning import another_model
 from tests.server.model_calls import activate
-from tests.server.stubs import SERVICES, Stubs, drained, wait_for
+from tests.server.stubs import SERVICES, Stubs, drained, news, wait_for
 
 StreamEvents = incident_service_pb2.StreamEventsRequest
 Cursor = event_pb2.EventCursor
@@ -40,7 +40,7 @@ async def opened(stream: Any) -> Cursor:
 
 async def read(stream: Any, count: int) -> list[event_pb2.Event]:
     async with asyncio.timeout(20):
-        return [(await stream.read()).event for _ in range(count)]
+        return [(await news(stream)).event for _ in range(count)]
 
 
 async def test_events_tell_what_happens_in_order_without_holes(still: App, calls: Stubs) -> None:
