@@ -54,7 +54,7 @@ async def follow(streams: Streams, channel: grpc.aio.Channel, account: Account) 
     """Read one stream until cancelled, and account for all that it numbers."""
     async for message in streams(channel):
         kind = message.WhichOneof("message")
-        if kind not in ("clock", "position"):
+        if kind in ("snapshot", "event", "gap"):
             account.add(getattr(message, kind))
 
 

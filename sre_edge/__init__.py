@@ -23,6 +23,7 @@ from sre_edge.errors import (
     Unavailable,
     Violation,
 )
+from sre_edge.freshness import Stale
 from sre_edge.watch import Connected, Disconnected, Event
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "NotNow",
     "Refused",
     "SreEdgeError",
+    "Stale",
     "Subscription",
     "TooOld",
     "Unauthenticated",

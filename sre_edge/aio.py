@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import weakref
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from types import TracebackType
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
@@ -25,8 +25,9 @@ from sre_edge.exchange import (
     addressed,
     copy_signature,
 )
+from sre_edge.freshness import Stale
 from sre_edge.methods import Methods
-from sre_edge.watch import Connected, Disconnected, Progress
+from sre_edge.watch import CHECK_S, Connected, Disconnected, Progress
 
 P = ParamSpec("P")
 Result = TypeVar("Result")
@@ -93,7 +94,7 @@ class AsyncClient(Methods, call=_calling, follow=_following, subscribe=_streamin
     ) -> None:
         connection = Connection(target) if isinstance(target, str) else target
         self.target, self.system_id = connection.target, system or connection.system
-        self._timeout_s = timeout_s
+        self._connection, self._timeout_s = connection, timeout_s
         self._channel = connection.aio_channel()
         self._stubs = Stubs(self._channel)
         self._subscriptions: weakref.WeakSet[AsyncSubscription[Any]] = weakref.WeakSet()
@@ -129,7 +130,7 @@ class AsyncClient(Methods, call=_calling, follow=_following, subscribe=_streamin
     def subscribe(self, wanted: Stream[Item]) -> AsyncSubscription[Item]:
         """Open a stream from its description."""
         progress = Progress(wanted, self.target, self.system_id)
-        opened = AsyncSubscription(wanted.method(self._stubs), progress)
+        opened = AsyncSubscription(wanted, self._stubs, self._connection, progress)
         self._subscriptions.add(opened)
         return opened
 
@@ -165,11 +166,13 @@ class AsyncSubscription(Generic[Item]):
     Leaving it, closing its client and forgetting it cancel it on the server.
     """
 
-    def __init__(self, method: Callable[..., Any], progress: Progress[Item]) -> None:
+    def __init__(
+        self, wanted: Stream[Item], stubs: Stubs, connection: Connection, progress: Progress[Item]
+    ) -> None:
         self._closed = asyncio.Event()
         self._opened: list[Any] = []  # the call that is open, if there is one
-        self._events = _follow(method, progress, self._closed, self._opened)
-        self._ahead: list[Connected | Disconnected | Item] = []
+        self._events = _follow(wanted, stubs, connection, progress, self._closed, self._opened)
+        self._ahead: list[Connected | Disconnected | Stale | Item] = []
 
     async def __aenter__(self) -> AsyncSubscription[Item]:
         if not self._ahead:
@@ -180,15 +183,15 @@ class AsyncSubscription(Generic[Item]):
     async def __aexit__(self, *_: object) -> None:
         self.close()
 
-    def __aiter__(self) -> AsyncIterator[Connected | Disconnected | Item]:
+    def __aiter__(self) -> AsyncIterator[Connected | Disconnected | Stale | Item]:
         return self
 
-    async def __anext__(self) -> Connected | Disconnected | Item:
+    async def __anext__(self) -> Connected | Disconnected | Stale | Item:
         if self._closed.is_set():
             raise StopAsyncIteration
         if self._ahead:
             return self._ahead.pop()
-        event: Connected | Disconnected | Item = await anext(self._events)
+        event: Connected | Disconnected | Stale | Item = await anext(self._events)
         return event
 
     def close(self) -> None:
@@ -199,34 +202,64 @@ class AsyncSubscription(Generic[Item]):
 
 
 async def _follow(
-    method: Callable[..., Any],
+    wanted: Stream[Any],
+    stubs: Stubs,
+    connection: Connection,
     progress: Progress[Any],
     closed: asyncio.Event,
     opened: list[Any],
 ) -> AsyncIterator[Any]:
-    """Open a stream, and open it again whenever it is lost."""
-    while not closed.is_set():
-        call = method(progress.request(), wait_for_ready=False)
-        opened[:] = [call]
-        error = None
-        try:
-            async for message in call:
-                for event in progress.received(message):
-                    yield event
-        except grpc.RpcError as raised:
-            error = raised
-        except asyncio.CancelledError:
-            if not closed.is_set():  # else `close` cancelled the call, and nobody this task
-                raise
-        finally:
-            call.cancel()
-            opened.clear()
-        if closed.is_set():
-            return
-        notice, wait_s = progress.lost(error)
-        if notice:
-            yield notice
-        await _first(closed, wait_s)
+    """Open a stream, and open it again whenever it is lost; on another path if it is silent."""
+    async with contextlib.AsyncExitStack() as paths:
+        while not closed.is_set():
+            call = wanted.method(stubs)(progress.request(), wait_for_ready=False)
+            opened[:] = [call]
+            error = None
+            try:
+                async with contextlib.aclosing(_messages(call, progress)) as messages:
+                    async for event in messages:
+                        yield event
+            except grpc.RpcError as raised:
+                error = raised
+            except asyncio.CancelledError:
+                if not closed.is_set():  # else `close` cancelled the call, and nobody this task
+                    raise
+            finally:
+                call.cancel()
+                opened.clear()
+            if closed.is_set():
+                return
+            if progress.silent:
+                await paths.aclose()
+                stubs = Stubs(await paths.enter_async_context(connection.aio_channel(apart=True)))
+            notice, wait_s = progress.lost(error)
+            if notice:
+                yield notice
+            await _first(closed, wait_s)
+
+
+async def _messages(call: Any, progress: Progress[Any]) -> AsyncGenerator[Any, None]:
+    """Read a stream to its end, or until it has been silent for too long."""
+    messages = aiter(call)
+    reading: asyncio.Future[Any] | None = None
+    try:
+        while not progress.silent:
+            reading = reading or asyncio.ensure_future(anext(messages))
+            await asyncio.wait((reading,), timeout=CHECK_S)
+            if not reading.done():
+                for stale in progress.overdue():
+                    yield stale
+                continue
+            try:
+                message = reading.result()
+            except StopAsyncIteration:
+                return
+            reading = None
+            for event in progress.received(message):
+                yield event
+    finally:
+        if reading is not None:
+            reading.cancel()
 
 
 async def _first(closed: asyncio.Event, seconds: float) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import threading
 import time
@@ -25,8 +26,10 @@ from sre_edge.exchange import (
     addressed,
     copy_signature,
 )
+from sre_edge.freshness import Stale
 from sre_edge.methods import Methods
-from sre_edge.watch import Connected, Disconnected, Progress
+from sre_edge.reading import Reading
+from sre_edge.watch import CHECK_S, Connected, Disconnected, Progress
 
 TIMEOUT_S = 10.0
 
@@ -99,7 +102,7 @@ class Client(Methods, call=_calling, follow=_following, subscribe=_streaming):
     ) -> None:
         connection = Connection(target) if isinstance(target, str) else target
         self.target, self.system_id = connection.target, system or connection.system
-        self._timeout_s = timeout_s
+        self._connection, self._timeout_s = connection, timeout_s
         self._channel = connection.channel()
         self._stubs = Stubs(self._channel)
         self._subscriptions: weakref.WeakSet[Subscription[Any]] = weakref.WeakSet()
@@ -135,7 +138,7 @@ class Client(Methods, call=_calling, follow=_following, subscribe=_streaming):
     def subscribe(self, wanted: Stream[Item]) -> Subscription[Item]:
         """Open a stream from its description."""
         progress = Progress(wanted, self.target, self.system_id)
-        opened = Subscription(wanted.method(self._stubs), progress)
+        opened = Subscription(wanted, self._stubs, self._connection, progress)
         self._subscriptions.add(opened)
         return opened
 
@@ -171,12 +174,13 @@ class Subscription(Generic[Item]):
     Leaving it, closing its client and forgetting it cancel it on the server.
     """
 
-    def __init__(self, method: Callable[..., Any], progress: Progress[Item]) -> None:
-        self._method = method
+    def __init__(
+        self, wanted: Stream[Item], stubs: Stubs, connection: Connection, progress: Progress[Item]
+    ) -> None:
         self._closed = threading.Event()
         self._opened: list[Any] = []  # the call that is open, if there is one
-        self._events = _follow(method, progress, self._closed, self._opened)
-        self._ahead: list[Connected | Disconnected | Item] = []
+        self._events = _follow(wanted, stubs, connection, progress, self._closed, self._opened)
+        self._ahead: list[Connected | Disconnected | Stale | Item] = []
 
     def __enter__(self) -> Subscription[Item]:
         if not self._ahead:
@@ -186,15 +190,15 @@ class Subscription(Generic[Item]):
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def __iter__(self) -> Iterator[Connected | Disconnected | Item]:
+    def __iter__(self) -> Iterator[Connected | Disconnected | Stale | Item]:
         return self
 
-    def __next__(self) -> Connected | Disconnected | Item:
+    def __next__(self) -> Connected | Disconnected | Stale | Item:
         if self._closed.is_set():
             raise StopIteration
         if self._ahead:
             return self._ahead.pop()
-        event: Connected | Disconnected | Item = next(self._events)
+        event: Connected | Disconnected | Stale | Item = next(self._events)
         return event
 
     def close(self) -> None:
@@ -205,29 +209,51 @@ class Subscription(Generic[Item]):
 
 
 def _follow(
-    method: Callable[..., Any],
+    wanted: Stream[Any],
+    stubs: Stubs,
+    connection: Connection,
     progress: Progress[Any],
     closed: threading.Event,
     opened: list[Any],
 ) -> Iterator[Any]:
-    """Open a stream, and open it again whenever it is lost."""
-    while not closed.is_set():
-        call = method(progress.request(), wait_for_ready=False)
-        opened[:] = [call]
-        error = None
-        try:
+    """Open a stream, and open it again whenever it is lost; on another path if it is silent."""
+    with contextlib.ExitStack() as paths:
+        while not closed.is_set():
+            call = wanted.method(stubs)(progress.request(), wait_for_ready=False)
+            opened[:] = [call]
+            error = None
+            try:
+                if closed.is_set():
+                    return  # in between; `close` has not seen this call
+                yield from _messages(call, progress)
+            except grpc.RpcError as raised:
+                error = raised
+            finally:
+                call.cancel()
+                opened.clear()
             if closed.is_set():
-                return  # in between; `close` has not seen this call
-            for message in call:
+                return
+            if progress.silent:
+                paths.close()
+                stubs = Stubs(paths.enter_context(connection.channel(apart=True)))
+            notice, wait_s = progress.lost(error)
+            if notice:
+                yield notice
+            closed.wait(wait_s)
+
+
+def _messages(call: Any, progress: Progress[Any]) -> Iterator[Any]:
+    """Read a stream to its end, or until it has been silent for too long."""
+    reading = Reading(call)
+    try:
+        while not progress.silent:
+            try:
+                message = reading.take(CHECK_S)
+            except TimeoutError:
+                yield from progress.overdue()
+            except StopIteration:
+                return
+            else:
                 yield from progress.received(message)
-        except grpc.RpcError as raised:
-            error = raised
-        finally:
-            call.cancel()
-            opened.clear()
-        if closed.is_set():
-            return
-        notice, wait_s = progress.lost(error)
-        if notice:
-            yield notice
-        closed.wait(wait_s)
+    finally:
+        reading.cancel()

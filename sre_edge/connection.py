@@ -95,8 +95,13 @@ class Connection:
     key: str | None = None
     system: str = ""
 
-    def channel(self) -> grpc.Channel:
+    def channel(self, *, apart: bool = False) -> grpc.Channel:
         """Open a channel for threads; the connection itself comes with the first call.
+
+        Parameters
+        ----------
+        apart
+            Whether to connect anew even if another channel is connected to the same server.
 
         Raises
         ------
@@ -104,7 +109,7 @@ class Connection:
             If a file cannot be read, or the token would travel in plain text.
         """
         self._check()
-        options = self._options()
+        options = self._options(apart=apart)
         if self.ca is None:
             channel = grpc.insecure_channel(self.target, options=options)
         else:
@@ -113,11 +118,11 @@ class Connection:
             return grpc.intercept_channel(channel, _WithToken(self.token_file))
         return channel
 
-    def aio_channel(self) -> grpc.aio.Channel:
+    def aio_channel(self, *, apart: bool = False) -> grpc.aio.Channel:
         """Open a channel for the running event loop; see `channel`."""
         self._check()
         interceptors = _aio_interceptors(self.token_file) if self.token_file else []
-        options = self._options()
+        options = self._options(apart=apart)
         if self.ca is None:
             return grpc.aio.insecure_channel(
                 self.target, options=options, interceptors=interceptors
@@ -126,10 +131,14 @@ class Connection:
             self.target, self._credentials(), options=options, interceptors=interceptors
         )
 
-    def _options(self) -> list[tuple[str, Any]]:
+    def _options(self, *, apart: bool) -> list[tuple[str, Any]]:
         # A proxy of the environment must not get what is for this machine, the token among it.
         proxy = 0 if _is_loopback(self.target) else 1
-        return [*_OPTIONS, ("grpc.enable_http_proxy", proxy)]
+        return [
+            *_OPTIONS,
+            ("grpc.enable_http_proxy", proxy),
+            ("grpc.use_local_subchannel_pool", int(apart)),
+        ]
 
     def _check(self) -> None:
         if self.ca is None:

@@ -31,16 +31,25 @@ class FaultProxy:
         self.connections = 0
         self._flowing = asyncio.Event()
         self._flowing.set()
+        self._stalled: list[asyncio.Event] = []
         self._writers: set[asyncio.StreamWriter] = set()
 
     def stall(self) -> None:
         """Pass nothing on, and leave the connections open."""
         self._flowing.clear()
 
+    def stall_open(self) -> None:
+        """Pass nothing on of the connections that are open; later ones are not affected."""
+        self._flowing.clear()
+        self._stalled.append(self._flowing)
+        self._flowing = asyncio.Event()
+        self._flowing.set()
+
     def flow(self) -> None:
         """Pass everything on again, at full speed."""
         self.trickling = False
-        self._flowing.set()
+        for flowing in (self._flowing, *self._stalled):
+            flowing.set()
 
     def break_all(self) -> None:
         """Reset every connection."""
@@ -78,9 +87,10 @@ class FaultProxy:
     async def _pipe(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, slow: bool
     ) -> None:
+        flowing = self._flowing
         while data := await reader.read(CHUNK_BYTES):
             for piece in _pieces(data) if slow and self.trickling else [data]:
-                await self._flowing.wait()
+                await flowing.wait()
                 writer.write(piece)
                 await writer.drain()
                 if slow and self.trickling:

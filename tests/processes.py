@@ -118,6 +118,16 @@ class Program:
             self._changed.notify_all()
 
 
+@contextlib.contextmanager
+def frozen(program: Program) -> Iterator[None]:
+    """Let a program do nothing for a while, as one that the machine does not run."""
+    program.process.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        program.process.send_signal(signal.SIGCONT)
+
+
 def wait_until(condition: Callable[[], Found], seconds: float = 60.0) -> Found:
     """Ask again and again until the answer is not empty; give it."""
     ends = time.monotonic() + seconds
@@ -130,12 +140,21 @@ def wait_until(condition: Callable[[], Found], seconds: float = 60.0) -> Found:
 @contextlib.contextmanager
 def server(listen: str = "127.0.0.1:0", speed: float = 20.0, **variables: str) -> Iterator[str]:
     """Run `python -m server` with `SRE_EDGE_*` variables; gives its address."""
+    with server_program(listen, speed, **variables) as (address, _):
+        yield address
+
+
+@contextlib.contextmanager
+def server_program(
+    listen: str = "127.0.0.1:0", speed: float = 20.0, **variables: str
+) -> Iterator[tuple[str, Program]]:
+    """Run a server as `server` does; gives its address, and its process."""
     program = Program(
         "-m", "server", "--listen", listen, "--metrics-listen", "127.0.0.1:0",
         "--speed", str(speed), **variables,
     )  # fmt: skip
     try:
-        yield program.expect(r"grpc://(\S+)")[1]
+        yield program.expect(r"grpc://(\S+)")[1], program
     finally:
         program.stop()
 

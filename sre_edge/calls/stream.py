@@ -74,7 +74,7 @@ def watch(
 
     Yields
     ------
-    `Connected`, `Disconnected`, a `Snapshot`, a `Clock`, or a `Gap`: what was lost.
+    `Connected`, `Disconnected`, `Stale`, a `Snapshot`, a `Clock`, or a `Gap`: what was lost.
 
     Raises
     ------
@@ -120,7 +120,7 @@ def events(
 
     Yields
     ------
-    `Connected`, `Disconnected`, an `Event`, or a `Gap`: what was lost.
+    `Connected`, `Disconnected`, `Stale`, an `Event`, or a `Gap`: what was lost.
 
     Raises
     ------
@@ -149,7 +149,7 @@ class StreamMethods:
 
 def _item(message: Any) -> Any:
     which = message.WhichOneof("message")
-    return getattr(message, which) if which not in (None, "position") else None
+    return getattr(message, which) if which not in (None, "position", "heartbeat") else None
 
 
 def _cursor(message: Any) -> Any:

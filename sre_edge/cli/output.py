@@ -15,6 +15,7 @@ from sre_edge.calls.chaos import kind_name
 from sre_edge.cli.plain_json import plain
 from sre_edge.observation import age, observed, old_ages
 from sre_edge.quantities import duration, number, probability
+from sre_edge.times import moment
 from sre_edge.v1 import (
     catalog_pb2,
     clock_pb2,
@@ -88,8 +89,22 @@ def snapshot(message: snapshot_pb2.Snapshot, metrics: Metrics) -> Table:
     return table
 
 
+def old_snapshot(message: snapshot_pb2.Snapshot, metrics: Metrics, why: str) -> Table:
+    """Make the table of a snapshot that is out of date: how its services are now, nobody knows."""
+    old = snapshot_pb2.Snapshot()
+    old.CopyFrom(message)
+    old.ClearField("system")
+    for service in old.services:
+        service.ClearField("status")
+        service.ClearField("prediction")
+    table = snapshot(old, metrics)
+    table.title = Text.assemble((f"STALE: {why}", "bold yellow"), f"\n{table.title}")
+    table.row_styles = ["dim"]
+    return table
+
+
 def _snapshot(message: snapshot_pb2.Snapshot, metrics: Metrics, *, compact: bool = False) -> Table:
-    time = message.time.ToDatetime().strftime("%H:%M:%S")
+    time = moment(message.time)
     system = probability(
         message.system.incident_probability if message.HasField("system") else None
     )

@@ -6,7 +6,6 @@ from datetime import timedelta
 
 import click
 from google.protobuf.duration_pb2 import Duration
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from sre_edge import outcomes
 from sre_edge.cli import output
@@ -14,6 +13,7 @@ from sre_edge.cli.command import connected
 from sre_edge.cli.values import SERVICE
 from sre_edge.client import Client
 from sre_edge.quantities import MISSING, duration, number
+from sre_edge.times import moment
 from sre_edge.v1 import experiment_pb2, incident_pb2, slo_pb2
 
 COUNT = click.option(
@@ -73,11 +73,11 @@ def incidents(client: Client, service: str, is_open: bool, count: int, as_json: 
     table = output.plain_table("incidents", heads)
     for one in listed:
         names = dict.fromkeys(affected.service for affected in one.services)
-        ended = _time(one.end_time) if one.HasField("end_time") else "ongoing"
+        ended = moment(one.end_time) if one.HasField("end_time") else "ongoing"
         if one.ended_by == incident_pb2.INCIDENT_END_MERGED:
             ended = f"part of {one.merged_into}"
         table.add_row(
-            one.id, _time(one.onset_time), ended, one.probable_origin,
+            one.id, moment(one.onset_time), ended, one.probable_origin,
             _lead(one.foretold, one.lead), ", ".join(names),
         )  # fmt: skip
     output.console.print(table)
@@ -123,14 +123,14 @@ def show_experiment(found: experiment_pb2.Experiment) -> None:
     if outcomes.cut_short(found):
         output.console.print("its run ended first: what follows was seen until then")
     for fault in found.faults:
-        output.console.print(f"  {_time(fault.start_time)}  {output.fault(fault)}")
+        output.console.print(f"  {moment(fault.start_time)}  {output.fault(fault)}")
     heads = ("broke", "at", "foretold", "last breach", "budget spent", "also under")
     table = output.plain_table("", heads)
     for one in outcome.broke:
         spent = max((budget.share for budget in one.error_budgets), default=0.0)
         table.add_row(
-            one.service, _time(one.onset_time), _lead(one.HasField("lead"), one.lead),
-            _time(one.last_breach_time) if one.recovered else "ongoing",
+            one.service, moment(one.onset_time), _lead(one.HasField("lead"), one.lead),
+            moment(one.last_breach_time) if one.recovered else "ongoing",
             number(100.0 * spent, "%"), ", ".join(one.also_under),
         )  # fmt: skip
     if outcome.broke:
@@ -151,10 +151,6 @@ def _after(outcome: experiment_pb2.ExperimentOutcome, field: str) -> str:
         return MISSING
     length: timedelta = getattr(outcome, field).ToTimedelta()
     return duration(length.total_seconds())
-
-
-def _time(time: Timestamp) -> str:
-    return time.ToDatetime().strftime("%H:%M:%S")
 
 
 def enum_label(name: str, words: int = 2) -> str:

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from sre_edge.cli.output import console, plain_table
 from sre_edge.quantities import duration, probability
+from sre_edge.times import moment
 from sre_edge.v1 import model_pb2, prediction_service_pb2, training_pb2
 
 
@@ -24,7 +25,7 @@ def models(found: Sequence[model_pb2.Model]) -> None:
             one.version,
             Text("live", "green") if one.active else Text("unusable" if one.problem else "", "red"),
             model_pb2.ModelOrigin.Name(one.origin).removeprefix("MODEL_ORIGIN_").lower(),
-            one.create_time.ToDatetime().strftime("%Y-%m-%d %H:%M"),
+            moment(one.create_time),
             _share(scores, "foreseeable_recall"),
             _share(scores, "event_precision"),
             lead if scores.HasField("median_lead") else "",

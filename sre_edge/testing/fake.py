@@ -13,17 +13,20 @@ import grpc
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
+from sre_edge.freshness import HEARTBEAT_S
 from sre_edge.testing.catalog import catalog
 from sre_edge.testing.failure import Failure
 from sre_edge.testing.handlers import Handlers
 from sre_edge.v1 import (
     chaos_service_pb2,
     event_pb2,
+    heartbeat_pb2,
     incident_service_pb2,
     prediction_pb2,
     prediction_service_pb2,
     simulation_service_pb2,
     snapshot_pb2,
+    system_pb2,
 )
 
 _LEVELS = (
@@ -55,6 +58,9 @@ class FakeServer:
         By name of a call, such as "Predict": a message, a `Failure`, or a function of the request.
     unknown
         Names of calls that it does not know, as an older server.
+    heartbeat
+        What a stream sends when nothing else has happened for `HEARTBEAT_S`; None: nothing, as an
+        older server.
     """
 
     def __init__(self, services: Iterable[str] = ("api-gateway", "database")) -> None:
@@ -65,6 +71,9 @@ class FakeServer:
             "GetCatalog": simulation_service_pb2.GetCatalogResponse(catalog=catalog()),
         }  # fmt: skip
         self.unknown: set[str] = set()
+        self.heartbeat: heartbeat_pb2.Heartbeat | None = heartbeat_pb2.Heartbeat(
+            state=system_pb2.SYSTEM_STATE_LIVE
+        )
         self.target = ""
         self._run_id = uuid.uuid4().hex[:12]
         self._snapshots: list[snapshot_pb2.Snapshot] = []
@@ -182,8 +191,9 @@ class FakeServer:
             else:
                 position = event_pb2.EventCursor(run_id=self._run_id)
                 yield incident_service_pb2.StreamEventsResponse(position=position)
-                with self._changed:
-                    self._changed.wait_for(lambda: not self._goes_on(context, losses))
+                while self._idle(lambda: not self._goes_on(context, losses)):
+                    if self.heartbeat:
+                        yield incident_service_pb2.StreamEventsResponse(heartbeat=self.heartbeat)
             if context.is_active():
                 raise Failure(grpc.StatusCode.UNAVAILABLE, message="the stream was lost")
         finally:
@@ -199,10 +209,15 @@ class FakeServer:
             run_id, sequence = self._run_id, len(self._snapshots) - 1
         if run_id == self._run_id and sequence > len(self._snapshots):
             raise Failure(grpc.StatusCode.INVALID_ARGUMENT, "INVALID_FIELD", "of the future")
+
+        def happened() -> bool:
+            return not (goes_on() and run_id == self._run_id and sequence == len(self._snapshots))
+
         while True:
+            while self._idle(happened):
+                if self.heartbeat:
+                    yield simulation_service_pb2.StreamMetricsResponse(heartbeat=self.heartbeat)
             with self._changed:
-                while goes_on() and run_id == self._run_id and sequence == len(self._snapshots):
-                    self._changed.wait()
                 if not goes_on():
                     return
                 ended = run_id if run_id != self._run_id else ""
@@ -215,6 +230,11 @@ class FakeServer:
                 yield simulation_service_pb2.StreamMetricsResponse(gap=gap)
             snapshot = self._filtered(snapshot, request.services)
             yield simulation_service_pb2.StreamMetricsResponse(snapshot=snapshot)
+
+    def _idle(self, happened: Callable[[], bool]) -> bool:
+        """Wait until something has happened; return whether a heartbeat is due instead."""
+        with self._changed:
+            return not self._changed.wait_for(happened, HEARTBEAT_S)
 
     def _goes_on(self, context: grpc.ServicerContext, losses: int) -> bool:
         return bool(context.is_active()) and losses == self._losses

@@ -44,7 +44,9 @@ def sre_edge(
     )  # fmt: skip
 
 
-def on_a_terminal(fake: FakeServer, *arguments: str, until: str, **variables: str) -> str:
+def on_a_terminal(
+    fake: FakeServer, *arguments: str, until: str, ticking: bool = True, **variables: str
+) -> str:
     """What is shown on a terminal up to some text; then Ctrl-C is pressed."""
     environment = {**processes.QUIET, "TERM": "xterm", "SRE_EDGE_TARGET": fake.target, **variables}
     leader, follower = pty.openpty()
@@ -58,7 +60,7 @@ def on_a_terminal(fake: FakeServer, *arguments: str, until: str, **variables: st
     while until not in shown and time.monotonic() < deadline:
         if select.select([leader], [], [], 1.0)[0]:
             shown += text.decode(os.read(leader, 4096))
-        if shown:
+        if shown and ticking:
             fake.tick(risk={"database": 0.9})
     program.send_signal(signal.SIGINT)
     ended = time.monotonic()
