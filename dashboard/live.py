@@ -104,7 +104,7 @@ class Tab:
             try:
                 await asyncio.wait_for(self._changed.wait(), BEAT_SECONDS)
             except TimeoutError:
-                await send({"type": "websocket.send", "text": "{}"})
+                await self._beat(send)
                 if self._provider.state.connected:
                     continue
             self._changed.clear()
@@ -113,7 +113,7 @@ class Tab:
                 continue
             state = self._provider.state
             try:
-                parts = await asyncio.to_thread(self._drawings.of, state, address)
+                parts = await self._drawing(state, address, send)
             except Exception:
                 _log.exception("a page could not be drawn")
                 await asyncio.sleep(ASKED_AGAIN_SECONDS)
@@ -126,6 +126,21 @@ class Tab:
                 await send({"type": "websocket.send", "text": f"{{{body}}}"})
                 await self._until_drawn()
             await asyncio.sleep(MIN_SECONDS)
+
+    async def _drawing(
+        self, state: State, address: Address, send: Callable[[Message], Awaitable[None]]
+    ) -> dict[str, str]:
+        """Draw; some pages ask the server for more, which may take its time."""
+        drawing = asyncio.create_task(asyncio.to_thread(self._drawings.of, state, address))
+        while not (await asyncio.wait((drawing,), timeout=BEAT_SECONDS))[0]:
+            await self._beat(send)
+        return await drawing
+
+    async def _beat(self, send: Callable[[Message], Awaitable[None]]) -> None:
+        """Say that the dashboard is there, and whether the server is."""
+        connected = self._provider.state.connected
+        beat = json.dumps({"beat": {"connected": connected}})
+        await send({"type": "websocket.send", "text": beat})
 
     async def _until_drawn(self) -> None:
         """Wait for the browser: a slow one gets fewer updates, not a queue of them."""

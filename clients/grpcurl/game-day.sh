@@ -16,8 +16,9 @@ for service in $services; do
     told=$(call ChaosService/GetExperiment "{\"experiment_id\":$experiment}") || exit 2
     [ "$(jq -r .experiment.state <<<"$told")" != EXPERIMENT_STATE_FINISHED ] || break
   done
-  jq -r '.experiment | [.outcome.broke[]?.service] as $broke
+  jq -r '.experiment | [.outcome.broke[]?.service] as $broke | [.outcome.broke[]?.also_under[]?] as $also
     | "\(.name): broke \($broke | unique | join(", ") | if . == "" then "nothing" else . end)"
+    + if $also == [] then "" else " (also under \($also | unique | join(", ")))" end
     + if .outcome.foretold then ", foretold \(.outcome.lead) ahead" else "" end' <<<"$told"
   jq -e '.experiment.outcome | (.broken // 0) == 0 or .foretold' <<<"$told" >/dev/null || surprises=1
 done

@@ -12,13 +12,18 @@
 
   function connect() {
     const scheme = location.protocol === "https:" ? "wss:" : "ws:";
+    heard = Date.now();
     socket = new WebSocket(`${scheme}//${location.host}/live`);
     socket.onopen = edge.ask = ask;
     socket.onmessage = (event) => {
       heard = Date.now();
       lost(false);
       const parts = JSON.parse(event.data);
-      if (!Object.keys(parts).length) return;
+      if (parts.beat) {
+        Object.assign(edge.page, parts.beat);
+        if (edge.page.title) showConnection();
+        return;
+      }
       Object.assign(waiting, parts);
       edge.apply();
       setTimeout(() => send("drawn")); // after the browser has seen to what somebody did meanwhile
@@ -71,7 +76,7 @@
     panel.hidden = !page.service;
     if (other && page.service) panel.scrollTop = 0;
     Object.assign(document.getElementById("app").dataset, {
-      view: page.view, panel: page.service ? "open" : "closed", stale: page.connected ? "" : "stale",
+      view: page.view, panel: page.service ? "open" : "closed",
     });
     for (const link of edge.views()) {
       if (link.dataset.nav === page.view) link.setAttribute("aria-current", "page");
@@ -81,15 +86,16 @@
   }
 
   function showConnection() {
-    const { connected, replay } = edge.page;
-    const word = edge.lost ? "disconnected" : !connected ? "disconnected" : replay ? "history" : "live";
+    const { connected, stale, replay } = edge.page;
+    const word = edge.lost || !connected ? "disconnected" : replay ? "history" : stale ? "stale" : "live";
     const pill = document.getElementById("connection");
     pill.textContent = word;
     pill.className = `pill ${word}`;
     document.getElementById("reset").disabled = word === "disconnected";
   }
 
-  // The dashboard itself does not answer: nothing but the browser can say so.
+  // The dashboard itself does not answer: nothing but the browser can say so. A socket that is asked
+  // to close waits for the other side, which is what does not answer: so this does not wait for it.
   function lost(now) {
     if (edge.lost === now) return;
     edge.lost = now;
@@ -101,7 +107,9 @@
     connect();
     document.addEventListener("visibilitychange", edge.apply);
     setInterval(() => {
-      if (Date.now() - heard > SILENCE_MS && socket.readyState === WebSocket.OPEN) socket.close();
+      if (Date.now() - heard <= SILENCE_MS || socket.readyState >= WebSocket.CLOSING) return;
+      lost(true);
+      socket.close();
     }, 1000);
   };
 })();

@@ -64,33 +64,21 @@
     node.edgeAttributes = attributes;
   }
 
-  // Times are shown in the viewer's zone.
-  const TIME = { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false };
-  const shapes = {
-    time: new Intl.DateTimeFormat([], TIME),
-    full: new Intl.DateTimeFormat([], { ...TIME, year: "numeric", month: "short", day: "numeric" }),
-  };
+  // Times are shown in UTC, which people in all places can compare, with the date unless it is today's;
+  // the viewer's own time is a hint.
+  const own = new Intl.DateTimeFormat([], { dateStyle: "medium", timeStyle: "long" });
   edge.showTime = function (node) {
-    const shape = node.dataset.shape === "full" ? shapes.full : shapes.time;
-    const text = shape.format(new Date(node.dateTime));
-    if (node.textContent !== text) node.textContent = text;
+    const time = new Date(node.dateTime);
+    const [date, clock] = time.toISOString().slice(0, 19).split("T");
+    const today = date === new Date().toISOString().slice(0, 10);
+    const text = `${today && node.dataset.shape !== "full" ? "" : `${date} `}${clock} UTC`;
+    if (node.textContent !== text) {
+      node.textContent = text;
+      node.title = own.format(time);
+    }
   };
 
-  // Plotly knows no zones: it is given local times.
-  const local = (iso) => {
-    if (typeof iso !== "string") return iso;
-    const time = new Date(iso);
-    return new Date(time.getTime() - time.getTimezoneOffset() * 60000).toISOString().slice(0, 23);
-  };
   edge.figure = function (id, figure) {
-    const { data, layout } = figure;
-    for (const line of data) if (line.x0) line.x0 = local(line.x0);
-    if (layout.xaxis && layout.xaxis.type === "date") {
-      layout.xaxis.range = layout.xaxis.range.map(local);
-      for (const shape of layout.shapes) {
-        if (shape.xref === "x") Object.assign(shape, { x0: local(shape.x0), x1: local(shape.x1) });
-      }
-    }
     // After the browser has laid out what else changed: Plotly measures, and would make it do so twice.
     requestAnimationFrame(() => setTimeout(() => show(id, figure)));
   };

@@ -155,7 +155,9 @@ def charts(
             **theme.LAYOUT,
             **axes,
             "xaxis": {
-                "type": "date", "range": [_iso(time) for time in span], "tickformat": "%H:%M:%S",
+                "type": "date", "range": [_iso(time) for time in span],
+                "tickformat": "%H:%M:%S\n%Y-%m-%d UTC",
+                "hoverformat": "%Y-%m-%d %H:%M:%S UTC",
                 "nticks": 5, "gridcolor": theme.GRID, "anchor": f"y{len(shown)}",
                 "fixedrange": True, "showspikes": True, "spikethickness": 1,
                 "spikemode": "across", "spikecolor": theme.OBJECTIVE, "spikedash": "solid",
@@ -168,7 +170,7 @@ def charts(
             ],
             "shapes": [*_bands(notes), *_objectives(shown, service, threshold), *_marks(notes)],
             "hovermode": "x",
-            "margin": {"l": 44, "r": 8, "t": 4, "b": 24},
+            "margin": {"l": 44, "r": 8, "t": 4, "b": 40},
             "height": HEIGHT_PER_PANEL * len(shown),
             "uirevision": service.name,
         },
@@ -180,7 +182,7 @@ def _axis(name: str, i: int) -> str:
 
 
 def _iso(time: datetime) -> str:
-    """Write a time as Plotly takes it; the browser moves it to the viewer's zone."""
+    """Write a time as Plotly takes it: it knows no zones, and leaves it in UTC."""
     return time.isoformat()
 
 

@@ -12,7 +12,16 @@ from typing import Any
 
 from dashboard.source.records import RecordCache
 from dashboard.source.state import Records, State
-from sre_edge import Client, Connection, Disconnected, InvalidRequest, SreEdgeError
+from sre_edge import (
+    Client,
+    Connected,
+    Connection,
+    Disconnected,
+    InvalidRequest,
+    SreEdgeError,
+    Stale,
+    Unavailable,
+)
 from sre_edge.v1 import (
     clock_pb2,
     event_pb2,
@@ -46,6 +55,7 @@ class Follower:
         self._stopping = threading.Event()
         self._wake = threading.Event()
         self._client: Client | None = None
+        self._asking: Client | None = None
         self._cache: RecordCache | None = None
         self._models: dict[str, prediction_service_pb2.GetModelResponse] = {}
         self._threads = [
@@ -80,7 +90,7 @@ class Follower:
         SreEdgeError
             If a file of the connection cannot be used.
         """
-        self._client = Client(self._connection)
+        self._client, self._asking = Client(self._connection), Client(self._connection)
         self._cache = RecordCache(self._client)
         for thread in self._threads:
             thread.start()
@@ -89,8 +99,9 @@ class Follower:
         """End the streams and close the channel."""
         self._stopping.set()
         self._wake.set()
-        if self._client is not None:
-            self._client.close()
+        for client in (self._client, self._asking):
+            if client is not None:
+                client.close()
         for thread in self._threads:
             if thread.is_alive():
                 thread.join(timeout=5.0)
@@ -138,12 +149,19 @@ class Follower:
                 return
             if isinstance(event, Disconnected):
                 self._replace(connected=False, reason=event.reason)
+            elif isinstance(event, Stale) and event.silent:
+                self._replace(connected=False, reason=str(event))
+                self._give_up_asking()
+            elif isinstance(event, Stale):
+                self._replace(stale=str(event))
+            elif isinstance(event, Connected) and self._state.latest is not None:
+                self._replace(connected=True, reason="", stale="")
             elif isinstance(event, clock_pb2.Clock):
                 self._replace(clock=event)
             elif isinstance(event, snapshot_pb2.Snapshot):
                 topology = self._take(client, kept, event)
                 self._replace(
-                    connected=True, reason="", topology=topology,
+                    connected=True, reason="", stale="", topology=topology,
                     snapshots=tuple(kept), clock=event.clock,
                 )  # fmt: skip
                 if len(kept) == 1:  # another run: nothing that was known holds
@@ -206,37 +224,47 @@ class Follower:
             raise SreEdgeError("the dashboard has not started yet")
         return self._client
 
+    def _ask(self) -> Client:
+        """Get the client that pages ask with while they are drawn."""
+        if self._asking is None or not self._state.connected:
+            raise Unavailable(self._state.reason)
+        return self._asking
+
+    def _give_up_asking(self) -> None:
+        """Let no page wait for an answer: it has to say that the server is silent."""
+        if self._asking is not None:
+            waiting, self._asking = self._asking, Client(self._connection)
+            waiting.close()
+
     def history(
         self, service: str, metrics: Sequence[str], start: datetime, end: datetime | None
     ) -> simulation_service_pb2.QueryHistoryResponse:
         """Get the history of one service."""
-        return self._calls().history(
-            metrics, [service], start=start, end=end, max_points=MAX_POINTS
-        )
+        return self._ask().history(metrics, [service], start=start, end=end, max_points=MAX_POINTS)
 
     def moment(self, time: datetime) -> snapshot_pb2.Snapshot:
         """Get the state of the system at a past simulated time."""
-        return self._calls().metrics(time=time)
+        return self._ask().metrics(time=time)
 
     def explain(self, service: str) -> prediction_pb2.Prediction:
         """Predict with reasons and inputs."""
-        answer = self._calls().predict([service], include_features=True, explain=True)
+        answer = self._ask().predict([service], include_features=True, explain=True)
         return answer.predictions[0]
 
     def analysis(self, service: str) -> prediction_service_pb2.GetAnalysisResponse:
         """Analyse a service."""
-        return self._calls().analysis([service])
+        return self._ask().analysis([service])
 
     def experiment(self, experiment_id: str) -> experiment_pb2.Experiment:
         """Get an experiment with what broke."""
-        return self._calls().experiment(experiment_id)
+        return self._ask().experiment(experiment_id)
 
     def model(self, version: str) -> prediction_service_pb2.GetModelResponse:
         """Describe a model; "" is the live one. A model never changes, so it is asked for once."""
         models = self._state.records.models or ()
         wanted = version or next((model.version for model in models if model.active), "")
         if wanted not in self._models:
-            found = self._calls().model(wanted)
+            found = self._ask().model(wanted)
             self._models[found.model.version] = found
             wanted = found.model.version
         return self._models[wanted]

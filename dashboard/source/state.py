@@ -61,6 +61,8 @@ class State:
         Whether the stream delivers.
     reason
         Why it does not, a text for people.
+    stale
+        Since when there has been no new data, and why, although it does; "": there is.
     topology
         None before the first answer of a server.
     snapshots
@@ -76,6 +78,7 @@ class State:
     version: int = 0
     connected: bool = False
     reason: str = "connecting"
+    stale: str = ""
     topology: topology_pb2.Topology | None = None
     snapshots: tuple[snapshot_pb2.Snapshot, ...] = ()
     clock: clock_pb2.Clock | None = None

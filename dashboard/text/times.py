@@ -27,13 +27,13 @@ def length(of: Duration) -> str:
 
 
 def clock(time: datetime, shape: str = "time") -> Node:
-    """Show a point in time in the viewer's zone; the browser knows it.
+    """Show a point in time, in UTC; the browser writes it, and the viewer's own time as a hint.
 
     Parameters
     ----------
     time
         In UTC.
     shape
-        "time" of day, or "full" with the date.
+        "time" of day, with the date unless it is today's; or "full", always with it.
     """
     return h("time", datetime=time.isoformat(), data_shape=shape)

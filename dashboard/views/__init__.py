@@ -60,6 +60,7 @@ def _page(scene: Scene) -> dict[str, Any]:
         "service": address.service,
         "title": f"{header.BY_HEART[header.health(scene)]} {subject} · SRE Edge",
         "connected": scene.state.connected,
+        "stale": scene.stale,
         "replay": scene.replay,
         "at": at.isoformat() if at else None,
         "latest": end_of(scene.state.latest).isoformat() if scene.state.latest else None,

@@ -126,6 +126,9 @@ def notices(scene: Scene) -> list[Node]:
             since = f" Last update {duration(age)} ago; the values shown are out of date."
         text = f"No connection to the server: {state.reason}.{since} Reconnecting automatically."
         found.append(h("div.notice.lost", text, role="alert", key="lost"))
+    elif scene.stale:
+        text = f"The values shown are out of date: {state.stale}."
+        found.append(h("div.notice.lost", text, role="alert", key="stale"))
     if scene.problem:
         live = h("a", "Back to live", href=address.link(at=None))
         text = f"This moment cannot be shown: {scene.problem}."

@@ -100,6 +100,16 @@ def compared(scene: Scene, found: Sequence[experiment_pb2.Experiment]) -> list[N
     ]  # fmt: skip
 
 
+def _also_under(scene: Scene, item: experiment_pb2.Breakage) -> Node | str:
+    """Link the other experiments that may have broken a service as well; "" if there are none."""
+    if not item.also_under:
+        return ""
+    links = [h("a", other, href=scene.address.link(compare=(other,))) for other in item.also_under]
+    return h(
+        "span", ", also under ", links[0], *[part for link in links[1:] for part in (", ", link)]
+    )
+
+
 def _outcome(scene: Scene, one: experiment_pb2.Experiment) -> Node:
     outcome = one.outcome
     start = moment(one.start_time)
@@ -110,6 +120,7 @@ def _outcome(scene: Scene, one: experiment_pb2.Experiment) -> Node:
             f" after {duration((moment(item.onset_time) - start).total_seconds())}",
             h("span.muted", f", foretold: {_foretold(item)}"),
             "" if item.recovered else ", ongoing",
+            _also_under(scene, item),
             key=str(i),
         )
         for i, item in enumerate(outcome.broke)

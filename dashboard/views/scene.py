@@ -28,7 +28,7 @@ class Scene:
     snapshot
         Snapshot to show: the latest, or one of the past.
     stale
-        Whether nothing new comes, so that values are old.
+        Whether nothing new comes, so that values are old and nobody knows how things are.
     problem
         Why a moment of the past cannot be shown.
     now
@@ -127,5 +127,5 @@ def make_scene(state: State, address: Address, provider: Provider) -> Scene:
             snapshot = provider.moment(address.at)
         except SreEdgeError as error:
             problem = str(error)
-    stale = not state.connected and not (snapshot and address.at)
+    stale = (not state.connected or bool(state.stale)) and not (snapshot and address.at)
     return Scene(state, address, provider, snapshot, stale, problem, datetime.now(UTC))

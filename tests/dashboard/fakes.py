@@ -129,7 +129,7 @@ def experiment(
             time_to_recover=length(30), error_budget_spent=0.02,
             broke=[experiment_pb2.Breakage(
                 service="database", onset_time=stamp(START + timedelta(seconds=16)),
-                recovered=True, lead=length(12),
+                recovered=True, lead=length(12), also_under=["x-2", "x-3"],
             )],
         ),
     )  # fmt: skip

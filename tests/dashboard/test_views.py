@@ -167,6 +167,7 @@ def test_running_experiments_show_what_is_left_and_finished_ones_what_came_of_it
     outcome = text(FULL, ids.COMPARED, view="chaos", compare=("x-1",))
     assert "database after 16 s" in outcome
     assert "foretold: 12 s ahead" in outcome
+    assert "also under x-2 , x-3" in outcome
 
 
 def test_the_kill_switch_shows_that_it_is_on() -> None:

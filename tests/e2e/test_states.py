@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -205,3 +207,72 @@ def test_the_token_of_the_server_never_reaches_the_browser(page: Page, tmp_path:
         seen.append(page.content())
         page.goto("about:blank")
     assert not [one for one in seen if token in one]
+
+
+def test_a_frozen_server_is_said_in_every_view_and_so_is_its_return(page: Page) -> None:
+    with (
+        processes.server_program(speed=SPEED) as (target, program),
+        processes.dashboard(target) as url,
+    ):
+        page.goto(f"{url}/?service=database")  # its panel asks the server for more
+        live(page)
+        with processes.frozen(program):
+            expect(page.locator("#notices")).to_contain_text(f"no sign of life from {target}")
+            expect(page.locator("#connection")).to_have_text("disconnected")
+            expect(page.locator("#health-bar")).to_contain_text("unknown")
+            expect(page.locator("#services .card", has_text="unknown")).to_have_count(4)
+            expect(page.locator("#service-head")).to_contain_text("unknown")
+            page.wait_for_function(
+                "() => document.getElementById('graph')?._cyreg?.cy?.nodes('.unknown').length === 4"
+            )
+            page.goto(f"{url}/predictions")  # a page that is opened now
+            expect(page.locator("#notices")).to_contain_text("no sign of life")
+        live(page)
+        expect(page.locator("#notices")).to_be_empty()
+        page.goto("about:blank")
+
+
+def test_a_frozen_dashboard_is_said_by_the_page_itself(browser: Browser) -> None:
+    context = browser.new_context()
+    page = context.new_page()
+    program = processes.Program(
+        "-m", "dashboard", "--listen", "127.0.0.1:0", "--target", "127.0.0.1:1"
+    )
+    page.goto(program.expect(r"dashboard +(\S+)")[1])
+    expect(page.locator("#notices")).to_contain_text("No connection")
+    with processes.frozen(program):
+        expect(page.locator("#app")).to_have_class("app lost")
+        expect(page.locator("#connection")).to_have_text("disconnected")
+    expect(page.locator("#app")).to_have_class("app")
+    context.close()
+    program.stop()
+
+
+def test_a_system_without_new_data_is_stale(page: Page, shown: tuple[Shown, str]) -> None:
+    provider, url = shown
+    known = state(snapshot(1), version=1)
+    provider.show(known)
+    page.goto(url)
+    live(page)
+    stale = "no new data since 12:00:07 UTC: nobody answers"
+    provider.show(replace(known, stale=stale, version=2))
+    expect(page.locator("#connection")).to_have_text("stale")
+    expect(page.locator("#notices")).to_contain_text(f"out of date: {stale}")
+    expect(page.locator("#services .card", has_text="unknown")).to_have_count(4)
+    provider.show(state(snapshot(2), version=3))
+    live(page)
+
+
+def test_times_are_in_utc_and_say_so_wherever_somebody_looks(
+    browser: Browser, page: Page, shown: tuple[Shown, str]
+) -> None:
+    provider, url = shown
+    provider.show(state(snapshot(1), version=1))
+    context = browser.new_context(timezone_id="America/New_York")
+    elsewhere = context.new_page()
+    for looking in (page, elsewhere):
+        looking.goto(url)
+        time = looking.locator("#clock-bar time")
+        expect(time).to_have_text(re.compile(r"^(2026-11-23 )?12:00:0\d UTC$"))
+    expect(time).to_have_attribute("title", re.compile("^Nov 23, 2026, 7:00:0. AM EST$"))
+    context.close()
