@@ -76,7 +76,7 @@ func run(ctx context.Context, arguments []string, in io.Reader, out io.Writer) e
 	defer channel.Close()
 	switch command {
 	case "watch":
-		err = watch(ctx, channel, server.system, names, *count, out)
+		err = watch(ctx, &server, names, *count, out)
 	case "metrics":
 		err = metrics(ctx, channel, server.system, names, out)
 	case "predict":

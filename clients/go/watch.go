@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -16,44 +17,55 @@ import (
 
 const firstBackoff, maxBackoff = 200 * time.Millisecond, 2 * time.Second
 
+var errSilent = errors.New("it was silent for too long")
+
 // watch prints snapshots until the context ends or count of them came. A stream that is lost is
-// opened again after the last snapshot; what the server cannot make up for is printed as a gap.
+// opened again after the last snapshot; what the server cannot make up for is printed as a gap. What
+// is no longer true is said on standard error; a stream that stays silent is opened anew, over
+// another connection.
 func watch(
-	ctx context.Context, channel *grpc.ClientConn, system string, services []string, count int,
-	out io.Writer,
+	ctx context.Context, server *connection, services []string, count int, out io.Writer,
 ) error {
-	client := sreedgev1.NewSimulationServiceClient(channel)
+	channel, err := server.dial()
+	if err != nil {
+		return err
+	}
+	defer func() { channel.Close() }()
 	ctx, cancel := context.WithCancel(ctx) // whatever happens, the server's side ends with ours
 	defer cancel()
 	var cursor *sreedgev1.Cursor
-	connected, wait := false, firstBackoff
-	for taken := 0; ; {
-		stream, err := client.StreamMetrics(ctx, &sreedgev1.StreamMetricsRequest{
-			System: system, Services: services, ResumeAfter: cursor,
-		})
-		for err == nil {
-			var message *sreedgev1.StreamMetricsResponse
-			if message, err = stream.Recv(); err != nil {
-				break
-			}
-			connected, wait = true, firstBackoff
-			show(message, out)
-			if snapshot := message.GetSnapshot(); snapshot != nil {
-				cursor = snapshot.Cursor
-				if taken++; taken == count {
-					return nil
-				}
-			}
+	fresh := freshness{target: server.target}
+	connected, wait, taken := false, firstBackoff, 0
+	take := func(message *sreedgev1.StreamMetricsResponse) (done bool) {
+		connected, wait = true, firstBackoff
+		show(message, out)
+		if snapshot := message.GetSnapshot(); snapshot != nil {
+			cursor = snapshot.Cursor
+			taken++
 		}
+		return message.GetSnapshot() != nil && taken == count
+	}
+	for {
+		request := &sreedgev1.StreamMetricsRequest{
+			System: server.system, Services: services, ResumeAfter: cursor,
+		}
+		err := receive(ctx, channel, request, &fresh, take)
 		switch code := status.Code(err); {
-		case ctx.Err() != nil:
+		case err == nil || ctx.Err() != nil:
 			return nil
+		case errors.Is(err, errSilent):
+			channel.Close()
+			if channel, err = server.dial(); err != nil {
+				return err
+			}
 		case code == codes.InvalidArgument && cursor != nil:
 			cursor = nil // of a server that has begun anew
 		case !connected || final(code, read(err).Reason):
 			return err
 		}
-		fmt.Fprintf(os.Stderr, "the stream was lost (%s); trying again\n", read(err).Message)
+		if err != nil {
+			fmt.Fprintf(os.Stderr, "the stream was lost (%s); trying again\n", read(err).Message)
+		}
 		select {
 		case <-ctx.Done():
 			return nil
@@ -61,6 +73,59 @@ func watch(
 			wait = min(2*wait, maxBackoff)
 		}
 	}
+}
+
+// receive takes the messages of one stream, until the taker is done or with the error that ended it.
+func receive(
+	ctx context.Context, channel *grpc.ClientConn, request *sreedgev1.StreamMetricsRequest,
+	fresh *freshness, take func(*sreedgev1.StreamMetricsResponse) bool,
+) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	fresh.open()
+	type arrival struct {
+		message *sreedgev1.StreamMetricsResponse
+		err     error
+	}
+	arrivals := make(chan arrival)
+	go func() {
+		stream, err := sreedgev1.NewSimulationServiceClient(channel).StreamMetrics(ctx, request)
+		for {
+			var message *sreedgev1.StreamMetricsResponse
+			if err == nil {
+				message, err = stream.Recv()
+			}
+			select {
+			case arrivals <- arrival{message, err}:
+			case <-ctx.Done():
+			}
+			if err != nil || ctx.Err() != nil {
+				return
+			}
+		}
+	}()
+	for fresh.silent() <= renewAfter {
+		select {
+		case one := <-arrivals:
+			if one.err != nil {
+				return one.err
+			}
+			fresh.hear(one.message)
+			if fresh.recovered() {
+				fmt.Fprintln(os.Stderr, "up to date again")
+			}
+			if take(one.message) {
+				return nil
+			}
+		case <-time.After(time.Second):
+			if text := fresh.overdue(); text != "" {
+				fmt.Fprintln(os.Stderr, text)
+			}
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return errSilent
 }
 
 // final says whether the server would say the same again; a slow reader may go on.

@@ -14,6 +14,8 @@ import grpc
 import pytest
 
 from sre_edge import Client as Python
+from sre_edge.testing import FakeServer
+from sre_edge.v1 import heartbeat_pb2, system_pb2
 from tests import partly_observed, processes
 from tests.certificates import Authority
 from tests.clients import programs
@@ -147,6 +149,12 @@ def test_an_old_server_and_a_refused_token_differ(client: programs.Client, tmp_p
     assert (done.returncode, "in plain text" in done.stderr) == (2, True), done.stderr
 
 
+def without_holes(program: processes.Program) -> bool:
+    taken = [line.split() for line in program.lines if line.startswith("snapshot")]
+    numbers = [int(line[2]) for line in taken]
+    return numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+
+
 async def test_a_lost_connection_costs_no_snapshot(client: programs.Client, target: str) -> None:
     def snapshots_after(losses: int) -> Callable[[], bool]:
         def seen() -> bool:
@@ -164,9 +172,7 @@ async def test_a_lost_connection_costs_no_snapshot(client: programs.Client, targ
             await asyncio.to_thread(program.until, snapshots_after(3))
         finally:
             program.stop()
-    taken = [line.split() for line in program.lines if line.startswith("snapshot")]
-    numbers = [int(line[2]) for line in taken]
-    assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+    assert without_holes(program)
     assert sum("trying again" in line for line in program.lines) >= 3
     assert proxy.connections >= 4
 
@@ -183,6 +189,53 @@ def test_a_restarted_server_is_found_again_and_the_loss_is_told(client: programs
             assert second != first
     finally:
         program.stop()
+
+
+def test_a_frozen_server_is_noticed_and_so_is_its_return(client: programs.Client) -> None:
+    with processes.server_program() as (address, server):
+        program = client.start("--target", address, "watch")
+        try:
+            program.expect("snapshot")
+            with processes.frozen(server):
+                program.expect(rf"^stale: no sign of life from {address} for \d+ s$")
+                said = len(program.lines)
+            program.expect("up to date again")
+            program.until(lambda: any("snapshot" in line for line in program.lines[said:]))
+        finally:
+            program.stop()
+
+
+async def test_of_a_path_that_passes_nothing_on_another_one_is_found(
+    client: programs.Client, target: str
+) -> None:
+    async with fault_proxy(target) as proxy:
+        program = client.start("--target", proxy.address, "watch")
+        try:
+            await asyncio.to_thread(program.expect, "snapshot")
+            proxy.stall_open()
+            await asyncio.to_thread(program.expect, "stale: no sign of life")
+            await asyncio.to_thread(program.expect, "up to date again")
+            again = len(program.lines)
+            await asyncio.to_thread(program.until, lambda: len(program.lines) > again + 5)
+        finally:
+            program.stop()
+    assert without_holes(program)
+    assert proxy.connections >= 2
+
+
+def test_a_system_without_new_data_is_said_to_be_stale(client: programs.Client) -> None:
+    stale = heartbeat_pb2.Heartbeat(state=system_pb2.SYSTEM_STATE_STALE, problem="nobody answers")
+    stale.frame_age.FromSeconds(12)
+    with FakeServer() as fake:
+        fake.heartbeat = stale
+        program = client.start("--target", fake.target, "watch")
+        try:
+            program.expect("^stale: no new data for 12 s: nobody answers$")
+            fake.heartbeat = heartbeat_pb2.Heartbeat(state=system_pb2.SYSTEM_STATE_LIVE)
+            program.expect("^up to date again$")
+        finally:
+            program.stop()
+    assert sum("stale" in line for line in program.lines) == 1
 
 
 def test_ctrl_c_ends_at_once_and_leaves_no_stream(client: programs.Client, target: str) -> None:

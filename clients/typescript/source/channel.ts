@@ -42,6 +42,7 @@ const OPTIONS: grpc.ChannelOptions = {
   "grpc.keepalive_timeout_ms": 10_000,
   "grpc.initial_reconnect_backoff_ms": 200,
   "grpc.max_reconnect_backoff_ms": 2_000,
+  "grpc.use_local_subchannel_pool": 1, // so that another client has another connection
 };
 
 /** Where the server is, and what it takes to be let in. */
@@ -53,17 +54,28 @@ export interface Connection {
 
 /** A channel to one server; calls are typed by the methods of the generated descriptors. */
 export class Channel {
-  readonly #client: grpc.Client;
+  #client: grpc.Client;
 
   constructor(readonly connection: Connection) {
     const { target, ca, tokenFile } = connection;
     if (tokenFile && !ca && !isLoopback(target)) {
       throw new Error(`the token would travel to ${target} in plain text: expected --ca`);
     }
+    this.#client = this.#connect();
+  }
+
+  /** Connects anew: the connection so far may lead nowhere. */
+  renew(): void {
+    this.#client.close();
+    this.#client = this.#connect();
+  }
+
+  #connect(): grpc.Client {
+    const { target, ca } = this.connection;
     const credentials = ca
       ? grpc.credentials.createSsl(readFileSync(ca))
       : grpc.credentials.createInsecure();
-    this.#client = new grpc.Client(target, credentials, OPTIONS);
+    return new grpc.Client(target, credentials, OPTIONS);
   }
 
   /** Makes a call with one answer; rejects with a `grpc.ServiceError`. */

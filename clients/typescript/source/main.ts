@@ -99,7 +99,7 @@ async function follow(
   for (const name of ["SIGINT", "SIGTERM"]) process.once(name, () => ending.abort());
   let taken = 0;
   for await (const message of watch(channel, system, services, ending.signal)) {
-    console.log(describe(message));
+    if (message.message.case !== "heartbeat") console.log(describe(message));
     if (message.message.case === "snapshot" && ++taken === count) return;
   }
 }

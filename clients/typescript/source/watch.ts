@@ -7,9 +7,11 @@ import type { StreamMetricsResponse } from "../generated/sre_edge/v1/simulation_
 import type { Cursor } from "../generated/sre_edge/v1/snapshot_pb.js";
 import type { Channel } from "./channel.js";
 import { isServiceError, read, type Failure } from "./failure.js";
+import { Freshness, RENEW_MS } from "./freshness.js";
 
 const FIRST_BACKOFF_MS = 200;
 const MAX_BACKOFF_MS = 2_000;
+const CHECK_MS = 1_000;
 const FINAL = new Set([
   "INVALID_ARGUMENT",
   "NOT_FOUND",
@@ -20,7 +22,9 @@ const FINAL = new Set([
 
 /**
  * Yields messages until the signal; a stream that is lost is opened again after the last snapshot,
- * and what the server cannot make up for comes as a `gap`. Leaving the loop cancels the stream.
+ * and what the server cannot make up for comes as a `gap`. What is no longer true is said on standard
+ * error; a stream that stays silent is opened anew, over another connection. Leaving the loop cancels
+ * the stream.
  */
 export async function* watch(
   channel: Channel,
@@ -28,21 +32,31 @@ export async function* watch(
   services: string[],
   signal: AbortSignal,
 ): AsyncGenerator<StreamMetricsResponse> {
+  const freshness = new Freshness(channel.connection.target);
   let cursor: Cursor | undefined;
   let connected = false;
   let backoff = FIRST_BACKOFF_MS;
   while (!signal.aborted) {
+    freshness.open();
     const stream = channel.stream(SimulationService.method.streamMetrics, {
       system,
       services,
       ...(cursor && { resumeAfter: cursor }),
     });
+    let silent = false;
     const cancel = () => stream.cancel();
     signal.addEventListener("abort", cancel);
+    const checking = setInterval(() => {
+      const text = freshness.overdue();
+      if (text) console.error(text);
+      silent = freshness.silentMs > RENEW_MS;
+      if (silent) cancel();
+    }, CHECK_MS);
     try {
       for await (const message of stream as AsyncIterable<StreamMetricsResponse>) {
         connected = true;
         backoff = FIRST_BACKOFF_MS;
+        if (freshness.hear(message)) console.error("up to date again");
         if (message.message.case === "snapshot") cursor = message.message.value.cursor;
         yield message;
       }
@@ -50,13 +64,16 @@ export async function* watch(
       if (signal.aborted) return;
       if (!isServiceError(error)) throw error;
       const failure = read(error);
-      if (failure.code === "INVALID_ARGUMENT" && cursor) {
+      if (silent) {
+        channel.renew();
+      } else if (failure.code === "INVALID_ARGUMENT" && cursor) {
         cursor = undefined; // of a server that has begun anew
       } else if (!connected || isFinal(failure)) {
         throw error;
       }
-      console.error(`the stream was lost (${failure.message}); trying again`);
+      if (!silent) console.error(`the stream was lost (${failure.message}); trying again`);
     } finally {
+      clearInterval(checking);
       signal.removeEventListener("abort", cancel);
       stream.on("error", () => {}); // that it was cancelled is no news
       stream.cancel();

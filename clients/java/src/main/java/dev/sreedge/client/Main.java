@@ -70,7 +70,9 @@ final class Main {
           .follow(
               names(services),
               message -> {
-                System.out.println(describe(message));
+                if (!message.hasHeartbeat()) {
+                  System.out.println(describe(message));
+                }
                 return !message.hasSnapshot() || ++taken[0] != count;
               });
     } finally {
