@@ -6,7 +6,7 @@ import shutil
 import sys
 import tempfile
 from dataclasses import asdict, dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -157,7 +157,7 @@ def train(config: Config, directory: Path, compute: Compute) -> dict[str, Any]:
 
 def _say(step: str) -> None:
     """Report the current step on standard error."""
-    sys.stderr.write(f"{datetime.now():%H:%M:%S} {step}\n")
+    sys.stderr.write(f"{datetime.now(UTC):%H:%M:%S} UTC {step}\n")
     sys.stderr.flush()
 
 

@@ -22,6 +22,7 @@ from sre_edge.quantities import duration
 from sre_edge.recording import parquet
 from sre_edge.recording.writer import RecordingWriter
 from sre_edge.v1 import snapshot_pb2
+from sre_edge.freshness import Stale
 from sre_edge.watch import Disconnected
 
 PROGRESS_S = 1.0
@@ -110,6 +111,8 @@ def _record(
         for event in stream:
             if isinstance(event, Disconnected):
                 click.echo(f"{event.reason}; trying again ...", err=True)
+            if isinstance(event, Stale):
+                click.echo(f"stale: {event}", err=True)
             if not isinstance(event, snapshot_pb2.Snapshot):
                 continue
             run_id = run_id or event.cursor.run_id
