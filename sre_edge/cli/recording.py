@@ -18,11 +18,11 @@ from sre_edge.cli import output
 from sre_edge.cli.command import EXIT_FAILED, connected
 from sre_edge.cli.values import DURATION
 from sre_edge.client import Client
+from sre_edge.freshness import Stale
 from sre_edge.quantities import duration
 from sre_edge.recording import parquet
 from sre_edge.recording.writer import RecordingWriter
 from sre_edge.v1 import snapshot_pb2
-from sre_edge.freshness import Stale
 from sre_edge.watch import Disconnected
 
 PROGRESS_S = 1.0
