@@ -48,7 +48,7 @@ async def test_a_paused_system_is_live_and_its_frame_grows_old(stubs: Stubs) -> 
 async def test_both_streams_say_that_a_system_is_stale_and_why(
     start_server: StartServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("server.systems.ticker.MIN_STALE_S", 0.5)
+    monkeypatch.setattr("telemetry.frame.MIN_STALE_S", 0.5)
     app = await start_server(entries=[SystemEntry(Breaking(0, 20).connect, "stops", speed=20.0)])
     async with called(app) as stubs:
         for stream in (
