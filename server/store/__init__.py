@@ -2,5 +2,14 @@
 
 from server.store.database import Store, open_store
 from server.store.location import StoreError, StoreLocation, StoreLocationError, locate
+from server.store.writer import UndecidedError
 
-__all__ = ["Store", "StoreError", "StoreLocation", "StoreLocationError", "locate", "open_store"]
+__all__ = [
+    "Store",
+    "StoreError",
+    "StoreLocation",
+    "StoreLocationError",
+    "UndecidedError",
+    "locate",
+    "open_store",
+]

@@ -23,7 +23,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from server.store.documents import check_versions
 from server.store.location import LOCK, StoreError, StoreLocation, StoreLocationError, lock_file
 from server.store.sqlite_copy import copy_database
-from server.store.writer import ANSWER_TIMEOUT_S, Writer
+from server.store.writer import ANSWER_TIMEOUT_S, CHANGE_TIMEOUT_S, Writer, confirm
 
 BUSY_TIMEOUT_S = 5.0
 CONNECT_TIMEOUT_S = 5
@@ -51,8 +51,8 @@ Result = TypeVar("Result")
 class Store:
     """An open database; thread-safe; from an event loop only through `run_blocking`.
 
-    Reads run in the calling threads, concurrently. Writes run in one thread, one transaction
-    each, in the order of the calls.
+    Reads run in the calling threads, concurrently. Writes run in one thread, in the order of the
+    calls; each is on the disk as a whole before its result is given, or not at all.
 
     Parameters
     ----------
@@ -76,6 +76,11 @@ class Store:
         """Number of offered writes that were lost."""
         return self._writer.lost
 
+    @property
+    def failing(self) -> bool:
+        """Whether the latest write failed because of the database."""
+        return self._writer.failing
+
     def read(self, work: Callable[[Connection], Result]) -> Result:
         """Read, in a transaction of its own.
 
@@ -93,15 +98,15 @@ class Store:
         """
         return self._writer.write(work)
 
-    def ask(self, work: Callable[[Connection], Result]) -> Result:
-        """Read or write after all earlier writes, and wait for the result.
+    def submit(
+        self, work: Callable[[Connection], Result], *, counted: bool = False
+    ) -> Future[Result]:
+        """Write after all earlier writes; never waits: the future says what came of it.
 
-        Raises
-        ------
-        StoreError
-            If the database does not respond in time.
+        It holds the result, or a `StoreError`, at once if too many writes are queued. A failure is
+        logged and counted in `lost` if `counted` says so.
         """
-        return self._writer.ask(work)
+        return self._writer.submit(work, counted=counted)
 
     def offer(self, work: Callable[[Connection], Any]) -> bool:
         """Write soon, or not at all if too many writes are queued; never waits.
@@ -109,6 +114,50 @@ class Store:
         Failed writes are logged, and counted in `lost`.
         """
         return self._writer.offer(work)
+
+    def ask(self, work: Callable[[Connection], Result]) -> Result:
+        """Write after all earlier writes, and wait for the result.
+
+        Raises
+        ------
+        UndecidedError
+            If it is being committed, but that takes too long.
+        StoreError
+            If the database does not respond in time; nothing is written then, nor later.
+        """
+        return self._writer.ask(work)
+
+    def read_written(self, work: Callable[[Connection], Result]) -> Result:
+        """Read after all earlier writes; raises as `ask`."""
+        return self._writer.ask(work, changes=False)
+
+    def confirm(self, writing: Future[Result]) -> Result:
+        """Wait for a write, but not for ever.
+
+        Raises
+        ------
+        UndecidedError
+            If it is being committed, but that takes too long.
+        StoreError
+            If it failed, or takes too long; nothing is written then, nor later.
+        """
+        return confirm(writing, CHANGE_TIMEOUT_S)
+
+    async def committed(self, writing: Future[Result]) -> Result:
+        """Wait for a write without a thread, but not for ever; it goes on if the caller gives up.
+
+        Raises
+        ------
+        StoreError
+            If it failed, or takes too long; in that case it is still tried.
+        """
+        waiting = asyncio.wrap_future(writing)
+        waiting.add_done_callback(lambda done: done.cancelled() or done.exception())
+        try:
+            async with asyncio.timeout(CHANGE_TIMEOUT_S):
+                return await asyncio.shield(waiting)
+        except TimeoutError as error:
+            raise StoreError(f"no answer within {CHANGE_TIMEOUT_S:g} s") from error
 
     async def run_blocking(
         self, work: Callable[P, Result], *args: P.args, **kwargs: P.kwargs
@@ -181,7 +230,8 @@ def _engine(location: StoreLocation) -> Engine:
         connection.isolation_level = None
         cursor = connection.cursor()
         cursor.execute("PRAGMA foreign_keys=ON")
-        cursor.execute("PRAGMA synchronous=NORMAL")
+        # What is acknowledged outlives a power cut, too; NORMAL would risk the latest transactions.
+        cursor.execute("PRAGMA synchronous=FULL")
         cursor.close()
 
     @event.listens_for(engine, "begin")
