@@ -35,7 +35,7 @@ class TrainingProcess:
     def __init__(self, job: Path) -> None:
         self._errors = (job.parent / "errors.log").open("w+", encoding="utf-8", errors="replace")
         self._process = subprocess.Popen(  # noqa: S603 - this interpreter, and a file of ours
-            [sys.executable, "-m", "ml.learning", str(job)],
+            [sys.executable, "-P", "-m", "ml.learning", str(job)],
             stdin=subprocess.PIPE,  # its end tells the process that the server has gone
             stdout=subprocess.PIPE,
             stderr=self._errors,

@@ -37,10 +37,12 @@ def up() -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
     environment = {"SRE_EDGE_TARGET": _target(), **os.environ}
-    # In sessions of their own, so that Ctrl-C reaches them through here, once and in order.
+    # Without the working directory in its path (-P): a `server.py` there is not what is meant. In
+    # sessions of their own, so that Ctrl-C reaches them through here, once and in order.
+    commands = [[sys.executable, "-P", "-m", part] for part in REQUIRED_MODULES]
     parts = [
-        subprocess.Popen([sys.executable, "-m", part], env=environment, start_new_session=True)  # noqa: S603
-        for part in REQUIRED_MODULES
+        subprocess.Popen(command, env=environment, start_new_session=True)  # noqa: S603
+        for command in commands
     ]
     while not stopping and all(part.poll() is None for part in parts):
         time.sleep(POLL_S)

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -49,6 +50,15 @@ def test_up_says_which_port_is_in_use_and_leaves_nothing_running(variable: str) 
         assert program.process.wait(60) == 2
         program.expect(rf"cannot listen on {address} \(Address already in use\).*{variable}")
         program.stop()
+
+
+def test_up_starts_its_own_parts_whatever_lies_in_the_working_directory(tmp_path: Path) -> None:
+    for part in ("server", "dashboard"):
+        (tmp_path / f"{part}.py").write_text("raise SystemExit('of another program')\n")
+    program = processes.Program(*UP, directory=tmp_path, **FREE)
+    program.expect(r"server +grpc://")
+    program.expect(r"dashboard +http://")
+    assert program.stop() == 0
 
 
 @pytest.fixture(scope="module")
