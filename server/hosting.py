@@ -95,7 +95,8 @@ async def open_systems(
             continue
         if entry.id in known:
             _log.error("system %s was added by a call, but the settings have one of this id: the "
-                       "added one is left out", entry.id)  # fmt: skip
+                       "added one is left out; to forget it: sre-edge systems remove %s",
+                       entry.id, entry.id)  # fmt: skip
         else:
             chosen.append(entry)
     await fleet.start(chosen)

@@ -52,6 +52,11 @@ class SystemCollector(Collector):
                 "system_live", "Whether the frames of the system come in time.", _SYSTEM
             ).add_metric([member.entry.id], float(watched))
         yield from families.all
+        yield GaugeMetricFamily(
+            "sre_edge_store_failing",
+            "Whether the latest write to the database failed.",
+            value=float(self._store.failing),
+        )
         yield CounterMetricFamily(
             "sre_edge_lost_records", "Records that could not be written.", value=self._store.lost
         )

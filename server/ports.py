@@ -106,12 +106,26 @@ class FaultInjector(Protocol):
         """
         ...
 
+    def resolve(self, fault: Fault) -> Fault:
+        """Check a fault, and choose its target if it names none; nothing is changed.
+
+        Returns
+        -------
+        The fault as it can be injected.
+
+        Raises
+        ------
+        FaultError
+            If the fault is not possible.
+        """
+        ...
+
     def inject(self, fault: Fault) -> Fault:
         """Schedule a fault; it is active from the next interval on at the earliest.
 
         Returns
         -------
-        The fault with its actual target, which may have been chosen for it.
+        The fault as `resolve` returns it.
 
         Raises
         ------

@@ -90,5 +90,5 @@ def test_a_how_to_does_what_it_says(name: str, tmp_path: Path) -> None:
 @pytest.mark.timeout(1800)
 def test_a_cluster_trains_and_a_database_keeps(tmp_path: Path) -> None:
     stated = "postgresql://sre_edge:secret@127.0.0.1:5432"
-    with postgres.running() as url:
-        done(DOCS / "how-to" / "scale.md", tmp_path, {stated: url.removesuffix("/postgres")})
+    with postgres.running() as server:
+        done(DOCS / "how-to" / "scale.md", tmp_path, {stated: server.url.removesuffix("/postgres")})

@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator, Set
-from dataclasses import replace
+from collections.abc import Iterator
 from datetime import datetime
 
-from server.errors import (
-    kill_switch_engaged,
-    not_supported_by_source,
-    too_many_faults,
-    unknown_experiment,
-    unknown_fault,
-)
+from server.errors import too_many_faults, unknown_experiment, unknown_fault
 from server.experiments import text
+from server.experiments.accepted import AcceptedExperiments
 from server.experiments.attribution import attribute
-from server.experiments.idempotency import IdempotentRequests
+from server.experiments.idempotency import IdempotentRequests, digest
+from server.experiments.injection import Injection, inject_all
 from server.experiments.kill_switch import KillSwitch
 from server.experiments.paths import FaultPaths
 from server.experiments.tracked_experiment import TrackedExperiment
 from server.experiments.tracked_fault import TrackedFault
-from server.experiments.validation import check_fault, check_scenario, not_possible
+from server.experiments.validation import check_accepting, check_fault, check_scenario
 from server.pipeline.snapshot import Run
 from server.pipeline.stages import Findings
 from server.ports import FaultInjector, Scenario
 from server.records.events import Event, EventKind
 from server.records.experiments import Experiment, ExperimentEnd, FaultEnd, InjectedFault
-from telemetry.faults import Fault, FaultError, FaultKind
+from telemetry.faults import Fault
 from telemetry.graph_change import GraphChange
 
 MAX_TRACKED = 200
@@ -49,6 +43,8 @@ class FaultService:
         Maximum number of active or scheduled faults.
     kill_switch
         Kill switch, which outlives the run.
+    requests
+        Requests that were answered; they outlive a restart.
     """
 
     def __init__(
@@ -58,19 +54,20 @@ class FaultService:
         findings: Findings,
         max_faults: int,
         kill_switch: KillSwitch,
+        requests: IdempotentRequests,
     ) -> None:
         self._injector, self._now_s = injector, time_s
         self._run: Run = findings.run
         self._findings, self._max_faults, self._kill_switch = findings, max_faults, kill_switch
         self._paths = FaultPaths(findings.graph)
-        self._requests = IdempotentRequests()
-        self._fault_numbers, self._numbers = itertools.count(1), itertools.count(1)
+        self._requests, self._closed = requests, False
         self._experiments: dict[str, TrackedExperiment] = {}
+        self._accepted = AcceptedExperiments(injector, self._run)
         self._changed: dict[str, Experiment] = {}
         self._events: list[Event] = []
 
-    def inject(self, fault: Fault, request_id: str = "") -> Experiment:
-        """Inject a fault as an experiment of its own, from the next step on.
+    def accept(self, fault: Fault, request_id: str = "") -> Injection:
+        """Accept a fault as an experiment of its own; `begin` injects it.
 
         The time at which it starts counts from now.
 
@@ -80,30 +77,66 @@ class FaultService:
             INVALID_FIELD, UNKNOWN_SERVICE, TOO_MANY_FAULTS, KILL_SWITCH_ENGAGED,
             REQUEST_ID_REUSED or NOT_SUPPORTED_BY_SOURCE; nothing is changed then.
         """
+        content = digest(fault)
+        known = self._requests.find(request_id, content)
+        if known is not None:
+            return known
+        check_accepting(self._injector, {fault.kind}, self._kill_switch)
+        check_fault(fault, self._findings.graph)
+        return self._accept((fault,), request_id, content)
 
-        def begin() -> Experiment:
-            self._check_accepting({fault.kind})
-            check_fault(fault, self._findings.graph)
-            return self._begin((fault,))
+    def accept_scenario(self, scenario: Scenario, request_id: str = "") -> Injection:
+        """Accept the faults of a scenario as one experiment, starting now; raises as `accept`."""
+        content = digest(scenario)
+        known = self._requests.find(request_id, content)
+        if known is not None:
+            return known
+        kinds = {fault.kind for fault in scenario.faults}
+        check_accepting(self._injector, kinds, self._kill_switch)
+        check_scenario(scenario)
+        until_s = self._now_s + scenario.seconds
+        return self._accept(scenario.faults, request_id, content, scenario.name, until_s)
 
-        return self._requests.run_once(request_id, fault, 1, begin)
+    def begin(self, injection: Injection) -> Experiment:
+        """Inject what was accepted, from the next step on; what was stopped meanwhile is not.
 
-    def run_scenario(self, scenario: Scenario, request_id: str = "") -> Experiment:
-        """Inject the faults of a scenario as one experiment, starting now.
+        Once it has begun, it is only answered again.
 
         Raises
         ------
         ServerError
-            As `inject`.
+            INVALID_FIELD, if the faults are not possible any more; it is withdrawn then.
         """
+        if injection.problem is not None:
+            raise injection.problem
+        tracked = self._accepted.get(injection.id)
+        if tracked is None:
+            return injection.experiment
+        if self._kill_switch.engaged:  # perhaps the one for all systems, which stops each in turn
+            self.stop(experiment_id=tracked.id)
+        if not self._closed:
+            try:
+                inject_all(self._injector, tracked.faults)
+            except Exception as error:
+                self.withdraw(injection, error)
+                raise
+            tracked.findings = self._findings
+            self._experiments[tracked.id] = tracked
+        del self._accepted[tracked.id]
+        if any(not fault.live for fault in tracked.faults):
+            self._changed[tracked.id] = tracked.record()
+        for fault in tracked.faults:
+            if fault.ended_by is FaultEnd.STOPPED:
+                self._add_event(EventKind.FAULT_STOPPED, fault, fault.end_s)
+        self._note_started()
+        self._finish_early()
+        return injection.experiment
 
-        def begin() -> Experiment:
-            self._check_accepting({fault.kind for fault in scenario.faults})
-            check_scenario(scenario)
-            until_s = self._now_s + scenario.seconds
-            return self._begin(scenario.faults, scenario.name, until_s)
-
-        return self._requests.run_once(request_id, scenario, max(1, len(scenario.faults)), begin)
+    def withdraw(self, injection: Injection, problem: Exception) -> None:
+        """Forget what was accepted, because it could not be stored or injected."""
+        self._accepted.pop(injection.id, None)
+        self._requests.forget(injection)
+        injection.problem = problem
 
     def stop(
         self, *, fault_id: str | None = None, experiment_id: str | None = None
@@ -115,24 +148,26 @@ class FaultService:
         ServerError
             UNKNOWN_FAULT, UNKNOWN_EXPERIMENT.
         """
-        if experiment_id is not None and experiment_id not in self._experiments:
+        known = (self._experiments, self._accepted)
+        if experiment_id is not None and not any(experiment_id in one for one in known):
             raise unknown_experiment(experiment_id, unfinished=True)
         chosen = [
             (experiment, fault)
-            for experiment, fault in self._live()
+            for experiment, fault in (*self._live(), *self._accepted.faults())
             if fault_id in (None, fault.id) and experiment_id in (None, experiment.id)
         ]
         if fault_id is not None and not chosen:
             raise unknown_fault(fault_id)
-        for _, fault in chosen:
-            assert self._injector is not None  # noqa: S101 - it has injected them
-            self._injector.stop(fault.fault)
+        for experiment, fault in chosen:
+            if experiment.id in self._experiments:
+                assert self._injector is not None  # noqa: S101 - it has injected them
+                self._injector.stop(fault.fault)
             fault.end_s = max(self._now_s, fault.fault.start_s)
-            self._end(fault, FaultEnd.STOPPED, self._now_s)
+            self._end(experiment, fault, FaultEnd.STOPPED, self._now_s)
         for experiment in {experiment.id: experiment for experiment, _ in chosen}.values():
             if not any(fault.live for fault in experiment.faults):
                 experiment.until_s = self._now_s
-            self._changed[experiment.id] = experiment.record()
+            self._note_changed(experiment)
         return [fault.record(self._run) for _, fault in chosen]
 
     def set_kill_switch(self, engaged: bool, time: datetime) -> list[InjectedFault]:
@@ -176,7 +211,7 @@ class FaultService:
         self._note_started()
         for experiment, fault in list(self._live()):
             if fault.end_s <= time_s:
-                self._end(fault, FaultEnd.OVER, fault.end_s)
+                self._end(experiment, fault, FaultEnd.OVER, fault.end_s)
                 self._changed[experiment.id] = experiment.record()
 
     def update(self, findings: Findings) -> None:
@@ -185,7 +220,7 @@ class FaultService:
         if findings.graph is not self._findings.graph:
             change = GraphChange(self._findings.graph, findings.graph)
             self._paths = FaultPaths(findings.graph)
-            for experiment in experiments:
+            for experiment in (*experiments, *self._accepted.values()):
                 experiment.change_graph(change, self._paths)
         self._findings = findings
         changed = {experiment.id for experiment in experiments if experiment.update(findings)}
@@ -199,11 +234,14 @@ class FaultService:
 
     def close(self) -> None:
         """End the run with all its faults and experiments."""
+        self._closed = True
         if self._injector is not None:
             self._injector.stop_all()
-        for _, fault in list(self._live()):
+        for _, fault in (*self._live(), *self._accepted.faults()):
             fault.end_s = self._now_s
             fault.ended_by = FaultEnd.RUN_ENDED
+        for experiment in self._accepted.values():
+            experiment.end(ExperimentEnd.RUN_ENDED, self._now_s)
         for experiment in list(self._experiments.values()):
             experiment.end(ExperimentEnd.RUN_ENDED, self._now_s)
             self._untrack(experiment)
@@ -224,64 +262,24 @@ class FaultService:
             self._injector.stop_all()
         return stopped
 
-    def _check_accepting(self, kinds: Set[FaultKind]) -> None:
-        if self._injector is None:
-            raise not_supported_by_source("faults")
-        if missing := kinds - self._injector.kinds:
-            raise not_supported_by_source(", ".join(sorted(missing)))
-        if self._kill_switch.engaged:
-            above = self._kill_switch.above
-            raise kill_switch_engaged(for_all=above is not None and above.engaged)
-
-    def _begin(
-        self, faults: tuple[Fault, ...], scenario: str = "", until_s: float = 0.0
-    ) -> Experiment:
-        """Begin an experiment: of a named scenario, or of one fault."""
-        if sum(1 for _ in self._live()) + len(faults) > self._max_faults:
+    def _accept(
+        self,
+        faults: tuple[Fault, ...],
+        request_id: str,
+        content: str,
+        scenario: str = "",
+        until_s: float = 0.0,
+    ) -> Injection:
+        """Accept an experiment: of a named scenario, or of one fault."""
+        present = sum(1 for _ in (*self._live(), *self._accepted.faults()))
+        if present + len(faults) > self._max_faults:
             raise too_many_faults(self._max_faults)
-        injected = self._inject(sorted(faults, key=lambda fault: fault.start_s))
-        number = next(self._numbers)
-        experiment_id = f"x-{self._run.id}-{number}"
-        experiment = TrackedExperiment(
-            run=self._run,
-            id=experiment_id,
-            number=number,
-            name=scenario or f"{text.kind_of(injected[0].kind)} on {injected[0].target}",
-            scenario=bool(scenario),
-            paths=self._paths,
-            faults=tuple(
-                TrackedFault(
-                    f"f-{next(self._fault_numbers)}", experiment_id, fault, self._paths.of(fault),
-                    fault.end_s,
-                )
-                for fault in injected
-            ),
-            start_s=injected[0].start_s,
-            until_s=until_s,
-            counted=self._findings.budgets.counted,
-            findings=self._findings,
-        )  # fmt: skip
-        self._experiments[experiment_id] = experiment
-        self._note_started()
-        started = self._changed[experiment_id] = experiment.record()
-        self._finish_early()
-        return started
-
-    def _inject(self, faults: list[Fault]) -> list[Fault]:
-        """Inject all faults or none; their times count from now."""
-        assert self._injector is not None  # noqa: S101 - `_check_accepting` looked
-        injected: list[Fault] = []
-        try:
-            for fault in faults:
-                due = replace(fault, start_s=self._now_s + fault.start_s)
-                injected.append(self._injector.inject(due))
-        except Exception as error:
-            for fault in injected:
-                self._injector.stop(fault)
-            if isinstance(error, FaultError):
-                raise not_possible(error) from error
-            raise
-        return injected
+        tracked = self._accepted.plan(
+            faults, self._now_s, self._findings, self._paths, scenario, until_s
+        )
+        injection = Injection(tracked.record(), request_id, content)
+        self._requests.remember(injection)
+        return injection
 
     def _live(self) -> Iterator[tuple[TrackedExperiment, TrackedFault]]:
         for experiment in self._experiments.values():
@@ -295,8 +293,12 @@ class FaultService:
                 fault.started = True
                 self._add_event(EventKind.FAULT_STARTED, fault, fault.fault.start_s)
 
-    def _end(self, fault: TrackedFault, by: FaultEnd, at_s: float) -> None:
+    def _end(
+        self, experiment: TrackedExperiment, fault: TrackedFault, by: FaultEnd, at_s: float
+    ) -> None:
         fault.ended_by = by
+        if experiment.id in self._accepted:
+            return  # `begin` tells it, if the fault is stored at all
         kind = EventKind.FAULT_STOPPED if by is FaultEnd.STOPPED else EventKind.FAULT_ENDED
         self._add_event(kind, fault, at_s)
 
@@ -304,6 +306,10 @@ class FaultService:
         record = fault.record(self._run)
         sentence, names = text.of_fault(record, kind), text.affected_services(record)
         self._events.append(Event(kind, self._run.at(at_s), names, sentence, record))
+
+    def _note_changed(self, experiment: TrackedExperiment) -> None:
+        if experiment.id in self._experiments:
+            self._changed[experiment.id] = experiment.record()
 
     def _untrack(self, experiment: TrackedExperiment) -> None:
         self._changed[experiment.id] = experiment.record()

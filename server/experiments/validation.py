@@ -2,16 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 
-from server.errors import ServerError, Violation, invalid, unknown_service
-from server.ports import Scenario
-from telemetry.faults import EDGE, FAULTS, Fault, FaultError, beyond_limits, check
+from server.errors import (
+    ServerError,
+    Violation,
+    invalid,
+    kill_switch_engaged,
+    not_supported_by_source,
+    unknown_service,
+)
+from server.experiments.kill_switch import KillSwitch
+from server.ports import FaultInjector, Scenario
+from telemetry.faults import EDGE, FAULTS, Fault, FaultError, FaultKind, beyond_limits, check
 from telemetry.graph import ServiceGraph
 
 MAX_DOCUMENT_CHARACTERS = 65_536
 DOCUMENT = "document"
 _PUBLIC_FIELDS = {"duration_s": "duration", "ramp_s": "ramp"}
+
+
+def check_accepting(
+    injector: FaultInjector | None, kinds: Set[FaultKind], kill_switch: KillSwitch
+) -> None:
+    """Check that faults of these kinds are accepted now.
+
+    Raises
+    ------
+    ServerError
+        NOT_SUPPORTED_BY_SOURCE or KILL_SWITCH_ENGAGED.
+    """
+    if injector is None:
+        raise not_supported_by_source("faults")
+    if missing := kinds - injector.kinds:
+        raise not_supported_by_source(", ".join(sorted(missing)))
+    if kill_switch.engaged:
+        above = kill_switch.above
+        raise kill_switch_engaged(for_all=above is not None and above.engaged)
 
 
 def check_fault(fault: Fault, graph: ServiceGraph) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import shutil
 import threading
 from dataclasses import dataclass
@@ -22,8 +23,14 @@ from ml.serving.artefact import (
     Manifest,
 )
 from ml.serving.predictor import Predictor, read_usable
-from server.errors import system_not_ready, unknown_model, unusable_model
-from server.store import Store, activations
+from server.errors import (
+    ServerError,
+    not_stored,
+    system_not_ready,
+    unknown_model,
+    unusable_model,
+)
+from server.store import Store, StoreError, UndecidedError, activations
 from server.store.activations import Activation
 from server.systems.system import System
 
@@ -180,9 +187,7 @@ class ModelRegistry:
         Raises
         ------
         ServerError
-            UNKNOWN_MODEL, or UNUSABLE_MODEL; the live model stays live then.
-        StoreError
-            If the activation cannot be stored; the live model stays live then.
+            UNKNOWN_MODEL, UNUSABLE_MODEL, or STORE_UNAVAILABLE; the live model stays live then.
         """
         with self._lock:
             system, model = self._watched(system_id), self._find(version)
@@ -192,7 +197,10 @@ class ModelRegistry:
                 raise unusable_model(version, error.problem) from error
             now = datetime.now(UTC)
             activation = Activation(system_id, version, now, reason)
-            self._store.ask(lambda c: activations.add(c, activation))
+            try:
+                self._store.ask(lambda c: activations.add(c, activation))
+            except StoreError as error:
+                raise _not_activated(system.model_version, error) from error
             previous = system.model_version
             system.use(predictor)
         _log.info("model %s is live for system %s: %s", version, system_id, reason)
@@ -219,7 +227,9 @@ class ModelRegistry:
             if place.exists():
                 shutil.rmtree(unfinished)  # the same content, so the same model
             else:
+                _write_through(unfinished)
                 unfinished.rename(place)
+                _write_through(self._directory)
             self._remove_unused(version)
             return self._register(place)
 
@@ -271,6 +281,24 @@ class ModelRegistry:
                     _stated_version(directory), directory, built_in, None, error.problem
                 )
         return self._cache[key]
+
+
+def _write_through(directory: Path) -> None:
+    """Have a directory and its files on the disk, so that a model that goes live is still there."""
+    for path in (*(one for one in directory.iterdir() if one.is_file()), directory):
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _not_activated(live: str, error: StoreError) -> ServerError:
+    _log.error("a model is not activated: %s", error)
+    holds = f"model {live} stays live"
+    if isinstance(error, UndecidedError):
+        holds = f"{holds}, but after a restart the other one may be"
+    return not_stored(holds, done=False)
 
 
 def _stated_version(directory: Path) -> str:

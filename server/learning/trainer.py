@@ -16,6 +16,7 @@ from ml.learning.job import Job
 from ml.serving.artefact import ArtefactError
 from server.errors import (
     ServerError,
+    not_stored,
     nothing_to_learn,
     shutting_down,
     training_needs,
@@ -72,7 +73,8 @@ class Trainer:
         Raises
         ------
         ServerError
-            TRAINING_RUNS, TRAINING_UNAVAILABLE, NOTHING_TO_LEARN, or SHUTTING_DOWN.
+            TRAINING_RUNS, TRAINING_UNAVAILABLE, NOTHING_TO_LEARN, SHUTTING_DOWN, or
+            STORE_UNAVAILABLE; no training is started then.
         """
         if missing := missing_libraries():
             raise training_needs(missing)
@@ -86,7 +88,11 @@ class Trainer:
                 raise nothing_to_learn(len(experiments), MIN_EXPERIMENTS)
             options = {**request.options(), "newest_experiment": experiments[0].id}
             base, now = self._models.live(system), datetime.now(UTC)
-            training = self._store.ask(lambda c: trainings.begin(c, system, base, now, options))
+            try:
+                training = self._store.ask(lambda c: trainings.begin(c, system, base, now, options))
+            except StoreError as error:
+                _log.error("a training is not started: %s", error)
+                raise not_stored("no training was started", done=False) from error
             self._running = training
             self._thread = threading.Thread(
                 target=self._run,

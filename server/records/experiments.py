@@ -167,3 +167,22 @@ class Experiment:
     end: datetime | None
     faults: tuple[InjectedFault, ...]
     outcome: ExperimentOutcome
+
+
+@dataclass(frozen=True, slots=True)
+class AnsweredRequest:
+    """A request for faults that has an identifier, and its answer.
+
+    Attributes
+    ----------
+    request_id
+        Identifier that the client chose.
+    content
+        Digest of what was asked for.
+    experiment
+        The experiment as it was accepted.
+    """
+
+    request_id: str
+    content: str
+    experiment: Experiment

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from server.errors import Violation, invalid, unknown_experiment
 from server.records.experiments import Experiment, ExperimentState, InjectedFault
 from server.rpc import experiments, faults, paging
@@ -12,6 +10,19 @@ from server.rpc.administration import Administration
 from server.rpc.hosted_system import HostedSystem, Systems
 from server.systems.system import System
 from sre_edge.v1 import chaos_service_pb2 as pb
+
+STOPPED = (
+    "the faults are stopped, but after a restart the records say that they ended with the server; "
+    "repeat the call to have it stored"
+)
+ENGAGED = (
+    "the faults are stopped and the kill switch is on, but after a restart it is as it was stored "
+    "last; repeat the call to have it stored"
+)
+LIFTED = (
+    "the kill switch is off, but after a restart it is as it was stored last; repeat the call to "
+    "have it stored"
+)
 
 
 class ChaosServicer:
@@ -25,8 +36,8 @@ class ChaosServicer:
     ) -> pb.InjectChaosResponse:
         """Inject a fault."""
         hosted, fault = self._systems.get(request.system), faults.requested(request)
-        experiment = await asyncio.to_thread(hosted.system.inject, fault, request.request_id)
-        await hosted.repository.flush_async()
+        inject = hosted.system.inject
+        experiment = await hosted.repository.run_blocking(inject, fault, request.request_id)
         return pb.InjectChaosResponse(fault=faults.fault(experiment.faults[0]))
 
     async def StopChaos(
@@ -38,9 +49,8 @@ class ChaosServicer:
             stopped = await self._stop_everywhere(request)
         else:
             hosted = self._systems.get(request.system)
-            stopped = await asyncio.to_thread(_stop, hosted.system, request)
-            if request.kill_switch:
-                await hosted.repository.flush_async()
+            stopped = await hosted.at_once(_stop, hosted.system, request)
+            await hosted.repository.stored(ENGAGED if request.kill_switch else STOPPED)
         return pb.StopChaosResponse(stopped=[faults.fault(fault) for fault in stopped])
 
     async def LiftKillSwitch(
@@ -53,8 +63,8 @@ class ChaosServicer:
             return pb.LiftKillSwitchResponse(lifted=lifted)
         hosted = self._systems.get(request.system)
         lifted = hosted.system.kill_switch.on
-        await asyncio.to_thread(hosted.system.set_kill_switch, False)
-        await hosted.repository.flush_async()
+        await hosted.at_once(hosted.system.set_kill_switch, False)
+        await hosted.repository.stored(LIFTED)
         return pb.LiftKillSwitchResponse(lifted=lifted)
 
     async def RunScenario(
@@ -62,10 +72,8 @@ class ChaosServicer:
     ) -> pb.RunScenarioResponse:
         """Run a scenario, starting now."""
         hosted = self._systems.get(request.system)
-        experiment = await asyncio.to_thread(
-            hosted.system.run_scenario, request.document, request.request_id
-        )
-        await hosted.repository.flush_async()
+        run = hosted.system.run_scenario
+        experiment = await hosted.repository.run_blocking(run, request.document, request.request_id)
         return pb.RunScenarioResponse(experiment=experiments.experiment(experiment, hosted.id))
 
     async def ListExperiments(

@@ -78,4 +78,5 @@ class ServerInfo:
             loop_lag_seconds_max=self.lag.percentile(100.0),
             event_streams=sum(one.feed.streams for one in all_systems),
             lost_records=self.store.lost,
+            store_failing=self.store.failing,
         )

@@ -24,6 +24,8 @@ from telemetry.topology.conversion import document_of
 MAX_PREPARING = 2
 """Runs that are prepared at a time, of all systems: other calls need threads, too."""
 
+BEGUN = "run {} has begun, but after a restart the records say nothing of it"
+
 
 class SimulationServicer:
     """Answers for systems.
@@ -137,10 +139,12 @@ class SimulationServicer:
     async def _begin(
         self, hosted: HostedSystem, prepare: Callable[[], LiveRun]
     ) -> tuple[LiveRun, Run]:
-        """Prepare a run, and begin it."""
+        """Prepare a run, begin it, and wait until that is stored."""
         async with hosted.resetting, self._preparing:
             live = await asyncio.to_thread(prepare)
-            return live, await hosted.ticker.begin(live)
+            run = await hosted.ticker.begin(live)
+        await hosted.repository.stored(BEGUN.format(run.id))
+        return live, run
 
     async def _write(self, context: Context, message: bytes) -> None:
         try:

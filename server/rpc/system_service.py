@@ -51,8 +51,8 @@ class SystemServicer:
     ) -> pb.RemoveSystemResponse:
         """Remove a system."""
         _check_named(request.system)
-        await self._administration.remove(request.system)
-        return pb.RemoveSystemResponse()
+        still_watched = await self._administration.remove(request.system)
+        return pb.RemoveSystemResponse(still_watched=still_watched)
 
     async def DeleteRecords(
         self, request: pb.DeleteRecordsRequest, context: Context

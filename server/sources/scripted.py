@@ -100,10 +100,15 @@ class ScriptedSystem:
         except (ValueError, TypeError, KeyError) as error:
             raise invalid([Violation("document", f"expected a scenario: {error}")]) from error
 
-    def inject(self, fault: Fault) -> Fault:
-        """Note a fault."""
+    def resolve(self, fault: Fault) -> Fault:
+        """Choose the last service, if a fault names no target."""
         resolved = fault if fault.target else replace(fault, target=self.graph.names[-1])
         check(resolved, self.graph)
+        return resolved
+
+    def inject(self, fault: Fault) -> Fault:
+        """Note a fault."""
+        resolved = self.resolve(fault)
         self.injected.append(resolved)
         return resolved
 

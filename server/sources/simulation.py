@@ -16,7 +16,7 @@ from simulator.simulation import Simulation
 from simulator.topologies import SHIPPED, shipped
 from simulator.topology.file import TopologyError, load_topology, parse_topology
 from simulator.topology.resolved import Topology
-from telemetry.faults import Fault, FaultKind
+from telemetry.faults import Fault, FaultKind, check
 from telemetry.frame import FRAME_INTERVAL_S, Frame, Truth
 from telemetry.graph import ServiceGraph
 
@@ -91,11 +91,17 @@ class SimulatedSystem:
         states_load = scenario.load != Load()
         return Scenario(scenario.name, scenario.seconds, scenario.faults, states_load)
 
-    def inject(self, fault: Fault) -> Fault:
-        """Inject a fault from the next sub-step on."""
+    def resolve(self, fault: Fault) -> Fault:
+        """Choose the service that most others depend on, if a fault names no target."""
         resolved = (
             fault if fault.target else replace(fault, target=self._simulation.most_depended_on)
         )
+        check(resolved, self.graph)
+        return resolved
+
+    def inject(self, fault: Fault) -> Fault:
+        """Inject a fault from the next sub-step on."""
+        resolved = self.resolve(fault)
         self._simulation.inject(resolved)
         self._faults = [one for one in self._faults if one.end_s > self.time_s]
         self._faults.append(resolved)

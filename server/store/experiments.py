@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.engine import Connection
 
 from server.records.experiments import Experiment, ExperimentEnd, ExperimentState, FaultEnd
@@ -38,6 +38,12 @@ def page(connection: Connection, system: str, before: int | None, size: int) -> 
     table = chaos_experiments
     query = select(table).where(table.c.system == system)
     return newest(connection, query, table, before, size, lambda d: parsed(Experiment, d))
+
+
+def withdraw(connection: Connection, experiment_id: str) -> None:
+    """Delete an experiment that did not begin."""
+    table = chaos_experiments
+    connection.execute(delete(table).where(table.c.key == experiment_id))
 
 
 def end_run(connection: Connection) -> int:

@@ -167,6 +167,22 @@ chaos_experiments = Table(
     Index("ix_chaos_experiments_system", "system", "id"),
 )
 
+# Requests with an identifier; a document is the experiment as it was answered.
+requests = Table(
+    "requests",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("request_id", String(128), nullable=False),
+    Column("content", String(64), nullable=False),
+    Column("experiment", String(64), nullable=False),
+    Column("time", UtcTime, nullable=False),
+    Column("document", JSON, nullable=False),
+    _system(),
+    _version(),
+    Index("ix_requests_system", "system", "id"),
+    Index("ix_requests_experiment", "experiment"),
+)
+
 # When the kill switch was engaged and lifted; the last row is valid.
 kill_switch = Table(
     "kill_switch",
@@ -205,8 +221,8 @@ systems = Table(
 
 OF_A_SYSTEM = (
     incidents, alarms, chaos_experiments, events, trainings, activations, learned_experiments,
-    kill_switch,
+    kill_switch, requests,
 )  # fmt: skip
 """Tables of records that belong to a system."""
-DOCUMENTS = (incidents, alarms, chaos_experiments, events)
+DOCUMENTS = (incidents, alarms, chaos_experiments, events, requests)
 """Tables of documents with a version."""

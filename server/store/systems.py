@@ -18,9 +18,9 @@ def add(connection: Connection, system: str, entry: dict[str, Any], now: datetim
     connection.execute(insert(systems).values(id=system, entry=entry, added=now))
 
 
-def remove(connection: Connection, system: str) -> None:
-    """Remove a system; its records stay."""
-    connection.execute(delete(systems).where(systems.c.id == system))
+def remove(connection: Connection, system: str) -> bool:
+    """Remove a system; its records stay. Returns whether there was one."""
+    return connection.execute(delete(systems).where(systems.c.id == system)).rowcount > 0
 
 
 def entries(connection: Connection) -> list[dict[str, Any]]:

@@ -12,7 +12,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from ml.serving.predictor import Predictor
-from server.errors import no_prediction_yet, not_supported_by_source, system_not_ready
+from server.errors import (
+    ServerError,
+    no_prediction_yet,
+    not_supported_by_source,
+    system_not_ready,
+)
+from server.experiments.injection import Injection
 from server.experiments.kill_switch import KillSwitch
 from server.experiments.service import FaultService
 from server.experiments.validation import check_document
@@ -194,15 +200,19 @@ class System:
             self._recorder.record(self._now(), [event])
 
     def inject(self, fault: Fault, request_id: str = "") -> Experiment:
-        """Inject a fault, from the next step on; its start counts from now.
+        """Inject a fault once it is stored; its start counts from now.
 
         Raises
         ------
         ServerError
-            As `FaultService.inject`; nothing is changed then.
+            STORE_UNAVAILABLE, or as `FaultService.accept`; nothing is changed then.
         """
-        with self._recording_faults() as faults:
-            return faults.inject(fault, request_id)
+        with self._lock:
+            recorder, injection = (
+                self._recorder,
+                self._accept(lambda f: f.accept(fault, request_id)),
+            )
+        return self._begin_stored(recorder, injection)
 
     def run_scenario(self, document: str, request_id: str = "") -> Experiment:
         """Run the scenario of a document on the present run, starting now.
@@ -210,7 +220,7 @@ class System:
         Raises
         ------
         ServerError
-            INVALID_FIELD, or as `FaultService.run_scenario`; nothing is changed then.
+            INVALID_FIELD, or as `inject`; nothing is changed then.
         """
         check_document(document)
         while True:
@@ -218,9 +228,12 @@ class System:
             if live.source.faults is None:
                 raise not_supported_by_source("faults")
             scenario = live.source.faults.read_scenario(document)
-            with self._recording_faults() as faults:
-                if self._live is live:
-                    return faults.run_scenario(scenario, request_id)
+            with self._lock:
+                if self._live is not live:
+                    continue
+                recorder = self._recorder
+                injection = self._accept(lambda f: f.accept_scenario(scenario, request_id))  # noqa: B023 - called here
+            return self._begin_stored(recorder, injection)
 
     def stop(
         self, fault_id: str | None = None, experiment_id: str | None = None
@@ -335,10 +348,11 @@ class System:
         )
         if self._snapshots.all:
             self._close(now)
+            self._persistence.requests.forget_all()
         self._live = live
         self._faults = FaultService(
             source.faults, source.frames.time_s, findings, self._max_faults,
-            self._persistence.kill_switch,
+            self._persistence.kill_switch, self._persistence.requests,
         )  # fmt: skip
         self._recorder = RunRecorder(run.id, self._faults, self._persistence)
         text, start = f"a run of {run.name} begins", RunStart(run.name, run.seed)
@@ -389,9 +403,28 @@ class System:
             labels = self._live.source.labels
             self._observer(self.latest, findings, active, labels.truth if labels else None)
 
+    def _accept(self, accept: Callable[[FaultService], Injection]) -> Injection:
+        self._check_watched()
+        injection = accept(self._faults)
+        self._recorder.accept(injection)
+        return injection
+
+    def _begin_stored(self, recorder: RunRecorder, injection: Injection) -> Experiment:
+        """Wait for the store, without the lock: ticks and stops go on meanwhile."""
+        refused = None
+        try:
+            if injection.wait is not None:
+                injection.wait()
+        except ServerError as error:
+            refused = error
+        with self._lock:
+            return recorder.begin(injection, refused, self._now())
+
     @contextmanager
     def _recording_faults(self) -> Iterator[FaultService]:
         with self._lock:
             self._check_watched()
-            yield self._faults
-            self._recorder.record(self._now())
+            try:
+                yield self._faults
+            finally:  # what has changed before a failure holds, above all the kill switch
+                self._recorder.record(self._now())

@@ -45,8 +45,13 @@ def add_system(entry: str) -> Exchange[system_pb2.System]:
     return (yield from ask(lambda stubs: stubs.system.AddSystem, request)).system
 
 
-def remove_system(system_id: str) -> Exchange[None]:
+def remove_system(system_id: str) -> Exchange[bool]:
     """Remove a system that was added; its records stay.
+
+    Returns
+    -------
+    Whether a system of this id is still watched: one of the systems file, in whose favour the added
+    one had been left out.
 
     Raises
     ------
@@ -56,7 +61,7 @@ def remove_system(system_id: str) -> Exchange[None]:
         If it comes from the systems file.
     """
     request = system_service_pb2.RemoveSystemRequest(system=_stated(system_id))
-    yield from ask(lambda stubs: stubs.system.RemoveSystem, request)
+    return (yield from ask(lambda stubs: stubs.system.RemoveSystem, request)).still_watched
 
 
 def delete_records(system_id: str) -> Exchange[int]:

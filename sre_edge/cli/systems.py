@@ -124,9 +124,11 @@ def remove(client: Client, system_id: str, as_json: bool) -> None:
 
     Its faults end, its records stay.
     """
-    client.remove_system(system_id)
+    still_watched = client.remove_system(system_id)
     if as_json:
-        click.echo(json.dumps({"removed": system_id}))
+        click.echo(json.dumps({"removed": system_id, "still_watched": still_watched}))
+    elif still_watched:
+        click.echo(f"the {system_id} that was added is forgotten; that of the systems file goes on")
     else:
         click.echo(f"{system_id} is no longer watched; its records stay until: "
                    f"sre-edge systems delete-records {system_id}")  # fmt: skip

@@ -48,7 +48,8 @@ class InjectChaosRequest(_message.Message):
     request_id: _builtins.str
     """Chosen by the client, at most 128 characters: a request that is sent again with the same
     identifier and content in the same run injects nothing and gets the same answer; with
-    different content it is refused. Empty: every request is a new one.
+    different content it is refused. A restart of the server changes nothing about that for a
+    day; a reset frees all identifiers. Empty: every request is a new one.
     """
     system: _builtins.str
     """Id of the system that the request is for. Empty: the default system, or the only one."""

@@ -83,10 +83,11 @@ class ChaosServiceServicer:
 
     def InjectChaos(self, request, context):
         """Injects a fault, which acts from the next simulation step on and ends by itself. Its effects
-        show in the metrics only.
+        show in the metrics only. It is stored before it acts.
         Errors: INVALID_ARGUMENT for impossible values, NOT_FOUND for an unknown target,
         RESOURCE_EXHAUSTED when too many faults act, FAILED_PRECONDITION while the kill switch is on,
-        ALREADY_EXISTS if another fault was requested with the same request_id.
+        ALREADY_EXISTS if another fault was requested with the same request_id, UNAVAILABLE if it cannot
+        be stored: nothing is injected then.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -96,7 +97,7 @@ class ChaosServiceServicer:
         """Ends one fault, the faults of one experiment, or all faults, before their time; with the kill
         switch, ends all and accepts no new ones.
         Errors: NOT_FOUND if no active or scheduled fault, or no unfinished experiment, has the
-        identifier.
+        identifier. UNAVAILABLE if it cannot be stored: it holds nevertheless, until a restart.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -104,6 +105,7 @@ class ChaosServiceServicer:
 
     def LiftKillSwitch(self, request, context):
         """Lifts the kill switch: faults are accepted again. Does nothing if it is off.
+        Errors: UNAVAILABLE if it cannot be stored: it holds nevertheless, until a restart.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -41,19 +41,22 @@ class ChaosServiceStub:
     def __new__(cls, channel: _aio.Channel) -> ChaosServiceAsyncStub: ...
     InjectChaos: _grpc.UnaryUnaryMultiCallable[_chaos_service_pb2.InjectChaosRequest, _chaos_service_pb2.InjectChaosResponse]
     """Injects a fault, which acts from the next simulation step on and ends by itself. Its effects
-    show in the metrics only.
+    show in the metrics only. It is stored before it acts.
     Errors: INVALID_ARGUMENT for impossible values, NOT_FOUND for an unknown target,
     RESOURCE_EXHAUSTED when too many faults act, FAILED_PRECONDITION while the kill switch is on,
-    ALREADY_EXISTS if another fault was requested with the same request_id.
+    ALREADY_EXISTS if another fault was requested with the same request_id, UNAVAILABLE if it cannot
+    be stored: nothing is injected then.
     """
     StopChaos: _grpc.UnaryUnaryMultiCallable[_chaos_service_pb2.StopChaosRequest, _chaos_service_pb2.StopChaosResponse]
     """Ends one fault, the faults of one experiment, or all faults, before their time; with the kill
     switch, ends all and accepts no new ones.
     Errors: NOT_FOUND if no active or scheduled fault, or no unfinished experiment, has the
-    identifier.
+    identifier. UNAVAILABLE if it cannot be stored: it holds nevertheless, until a restart.
     """
     LiftKillSwitch: _grpc.UnaryUnaryMultiCallable[_chaos_service_pb2.LiftKillSwitchRequest, _chaos_service_pb2.LiftKillSwitchResponse]
-    """Lifts the kill switch: faults are accepted again. Does nothing if it is off."""
+    """Lifts the kill switch: faults are accepted again. Does nothing if it is off.
+    Errors: UNAVAILABLE if it cannot be stored: it holds nevertheless, until a restart.
+    """
     RunScenario: _grpc.UnaryUnaryMultiCallable[_chaos_service_pb2.RunScenarioRequest, _chaos_service_pb2.RunScenarioResponse]
     """Runs a scenario on the live system. Its time begins now.
     Errors: those of InjectChaos; each violated field is `document` with the path inside it.
@@ -81,19 +84,22 @@ class ChaosServiceAsyncStub(ChaosServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     InjectChaos: _aio.UnaryUnaryMultiCallable[_chaos_service_pb2.InjectChaosRequest, _chaos_service_pb2.InjectChaosResponse]  # type: ignore[assignment]
     """Injects a fault, which acts from the next simulation step on and ends by itself. Its effects
-    show in the metrics only.
+    show in the metrics only. It is stored before it acts.
     Errors: INVALID_ARGUMENT for impossible values, NOT_FOUND for an unknown target,
     RESOURCE_EXHAUSTED when too many faults act, FAILED_PRECONDITION while the kill switch is on,
-    ALREADY_EXISTS if another fault was requested with the same request_id.
+    ALREADY_EXISTS if another fault was requested with the same request_id, UNAVAILABLE if it cannot
+    be stored: nothing is injected then.
     """
     StopChaos: _aio.UnaryUnaryMultiCallable[_chaos_service_pb2.StopChaosRequest, _chaos_service_pb2.StopChaosResponse]  # type: ignore[assignment]
     """Ends one fault, the faults of one experiment, or all faults, before their time; with the kill
     switch, ends all and accepts no new ones.
     Errors: NOT_FOUND if no active or scheduled fault, or no unfinished experiment, has the
-    identifier.
+    identifier. UNAVAILABLE if it cannot be stored: it holds nevertheless, until a restart.
     """
     LiftKillSwitch: _aio.UnaryUnaryMultiCallable[_chaos_service_pb2.LiftKillSwitchRequest, _chaos_service_pb2.LiftKillSwitchResponse]  # type: ignore[assignment]
-    """Lifts the kill switch: faults are accepted again. Does nothing if it is off."""
+    """Lifts the kill switch: faults are accepted again. Does nothing if it is off.
+    Errors: UNAVAILABLE if it cannot be stored: it holds nevertheless, until a restart.
+    """
     RunScenario: _aio.UnaryUnaryMultiCallable[_chaos_service_pb2.RunScenarioRequest, _chaos_service_pb2.RunScenarioResponse]  # type: ignore[assignment]
     """Runs a scenario on the live system. Its time begins now.
     Errors: those of InjectChaos; each violated field is `document` with the path inside it.
@@ -124,10 +130,11 @@ class ChaosServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_chaos_service_pb2.InjectChaosResponse, _abc.Awaitable[_chaos_service_pb2.InjectChaosResponse]]:
         """Injects a fault, which acts from the next simulation step on and ends by itself. Its effects
-        show in the metrics only.
+        show in the metrics only. It is stored before it acts.
         Errors: INVALID_ARGUMENT for impossible values, NOT_FOUND for an unknown target,
         RESOURCE_EXHAUSTED when too many faults act, FAILED_PRECONDITION while the kill switch is on,
-        ALREADY_EXISTS if another fault was requested with the same request_id.
+        ALREADY_EXISTS if another fault was requested with the same request_id, UNAVAILABLE if it cannot
+        be stored: nothing is injected then.
         """
 
     @_abc_1.abstractmethod
@@ -139,7 +146,7 @@ class ChaosServiceServicer(metaclass=_abc_1.ABCMeta):
         """Ends one fault, the faults of one experiment, or all faults, before their time; with the kill
         switch, ends all and accepts no new ones.
         Errors: NOT_FOUND if no active or scheduled fault, or no unfinished experiment, has the
-        identifier.
+        identifier. UNAVAILABLE if it cannot be stored: it holds nevertheless, until a restart.
         """
 
     @_abc_1.abstractmethod
@@ -148,7 +155,9 @@ class ChaosServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chaos_service_pb2.LiftKillSwitchRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chaos_service_pb2.LiftKillSwitchResponse, _abc.Awaitable[_chaos_service_pb2.LiftKillSwitchResponse]]:
-        """Lifts the kill switch: faults are accepted again. Does nothing if it is off."""
+        """Lifts the kill switch: faults are accepted again. Does nothing if it is off.
+        Errors: UNAVAILABLE if it cannot be stored: it holds nevertheless, until a restart.
+        """
 
     @_abc_1.abstractmethod
     def RunScenario(

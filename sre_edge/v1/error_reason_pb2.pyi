@@ -99,8 +99,11 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Example: {"reason":"NOTHING_TO_LEARN","domain":"sre-edge","metadata":{"experiments":"1","needed":"2"}}
     """
     ERROR_REASON_STORE_UNAVAILABLE: _ErrorReason.ValueType  # 19
-    """The server's database does not answer, or cannot be written; its log has the details. UNAVAILABLE.
-    Example: {"reason":"STORE_UNAVAILABLE","domain":"sre-edge"}
+    """The server's database does not answer, or cannot be written; its log has the details. The
+    message says what holds. The metadata of a call that changes something holds `done`: "true" if
+    the change holds until a restart, such as faults that are stopped; "false" if nothing was
+    changed. UNAVAILABLE.
+    Example: {"reason":"STORE_UNAVAILABLE","domain":"sre-edge","metadata":{"done":"true"}}
     """
     ERROR_REASON_UNKNOWN_EXPERIMENT: _ErrorReason.ValueType  # 20
     """No experiment has this identifier, or the one to stop is over. NOT_FOUND.
@@ -234,8 +237,11 @@ ERROR_REASON_NOTHING_TO_LEARN: ErrorReason.ValueType  # 18
 Example: {"reason":"NOTHING_TO_LEARN","domain":"sre-edge","metadata":{"experiments":"1","needed":"2"}}
 """
 ERROR_REASON_STORE_UNAVAILABLE: ErrorReason.ValueType  # 19
-"""The server's database does not answer, or cannot be written; its log has the details. UNAVAILABLE.
-Example: {"reason":"STORE_UNAVAILABLE","domain":"sre-edge"}
+"""The server's database does not answer, or cannot be written; its log has the details. The
+message says what holds. The metadata of a call that changes something holds `done`: "true" if
+the change holds until a restart, such as faults that are stopped; "false" if nothing was
+changed. UNAVAILABLE.
+Example: {"reason":"STORE_UNAVAILABLE","domain":"sre-edge","metadata":{"done":"true"}}
 """
 ERROR_REASON_UNKNOWN_EXPERIMENT: ErrorReason.ValueType  # 20
 """No experiment has this identifier, or the one to stop is over. NOT_FOUND.

@@ -124,7 +124,7 @@ class PredictionServiceServicer:
     def ActivateModel(self, request, context):
         """Makes a model live, between two ticks; no call and no tick is lost. The choice is kept
         over restarts. Errors: NOT_FOUND for an unknown version, with the known ones, FAILED_PRECONDITION for
-        one that this server cannot use; the live model stays then.
+        one that this server cannot use, UNAVAILABLE if it cannot be stored; the live model stays then.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -134,7 +134,8 @@ class PredictionServiceServicer:
         """Begins to train a candidate from the live model, in another process at low priority. It goes
         live by itself only if it is shown to be better.
         Errors: INVALID_ARGUMENT for impossible sizes; FAILED_PRECONDITION while another training
-        runs, with too few recorded experiments, or if training is not installed.
+        runs, with too few recorded experiments, or if training is not installed; UNAVAILABLE if it
+        cannot be stored: no training is started then.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -56,13 +56,14 @@ class PredictionServiceStub:
     ActivateModel: _grpc.UnaryUnaryMultiCallable[_prediction_service_pb2.ActivateModelRequest, _prediction_service_pb2.ActivateModelResponse]
     """Makes a model live, between two ticks; no call and no tick is lost. The choice is kept
     over restarts. Errors: NOT_FOUND for an unknown version, with the known ones, FAILED_PRECONDITION for
-    one that this server cannot use; the live model stays then.
+    one that this server cannot use, UNAVAILABLE if it cannot be stored; the live model stays then.
     """
     StartTraining: _grpc.UnaryUnaryMultiCallable[_prediction_service_pb2.StartTrainingRequest, _prediction_service_pb2.StartTrainingResponse]
     """Begins to train a candidate from the live model, in another process at low priority. It goes
     live by itself only if it is shown to be better.
     Errors: INVALID_ARGUMENT for impossible sizes; FAILED_PRECONDITION while another training
-    runs, with too few recorded experiments, or if training is not installed.
+    runs, with too few recorded experiments, or if training is not installed; UNAVAILABLE if it
+    cannot be stored: no training is started then.
     """
     GetTraining: _grpc.UnaryUnaryMultiCallable[_prediction_service_pb2.GetTrainingRequest, _prediction_service_pb2.GetTrainingResponse]
     """Returns the progress of a training, or its result. Errors: NOT_FOUND if there was none."""
@@ -100,13 +101,14 @@ class PredictionServiceAsyncStub(PredictionServiceStub):
     ActivateModel: _aio.UnaryUnaryMultiCallable[_prediction_service_pb2.ActivateModelRequest, _prediction_service_pb2.ActivateModelResponse]  # type: ignore[assignment]
     """Makes a model live, between two ticks; no call and no tick is lost. The choice is kept
     over restarts. Errors: NOT_FOUND for an unknown version, with the known ones, FAILED_PRECONDITION for
-    one that this server cannot use; the live model stays then.
+    one that this server cannot use, UNAVAILABLE if it cannot be stored; the live model stays then.
     """
     StartTraining: _aio.UnaryUnaryMultiCallable[_prediction_service_pb2.StartTrainingRequest, _prediction_service_pb2.StartTrainingResponse]  # type: ignore[assignment]
     """Begins to train a candidate from the live model, in another process at low priority. It goes
     live by itself only if it is shown to be better.
     Errors: INVALID_ARGUMENT for impossible sizes; FAILED_PRECONDITION while another training
-    runs, with too few recorded experiments, or if training is not installed.
+    runs, with too few recorded experiments, or if training is not installed; UNAVAILABLE if it
+    cannot be stored: no training is started then.
     """
     GetTraining: _aio.UnaryUnaryMultiCallable[_prediction_service_pb2.GetTrainingRequest, _prediction_service_pb2.GetTrainingResponse]  # type: ignore[assignment]
     """Returns the progress of a training, or its result. Errors: NOT_FOUND if there was none."""
@@ -171,7 +173,7 @@ class PredictionServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_prediction_service_pb2.ActivateModelResponse, _abc.Awaitable[_prediction_service_pb2.ActivateModelResponse]]:
         """Makes a model live, between two ticks; no call and no tick is lost. The choice is kept
         over restarts. Errors: NOT_FOUND for an unknown version, with the known ones, FAILED_PRECONDITION for
-        one that this server cannot use; the live model stays then.
+        one that this server cannot use, UNAVAILABLE if it cannot be stored; the live model stays then.
         """
 
     @_abc_1.abstractmethod
@@ -183,7 +185,8 @@ class PredictionServiceServicer(metaclass=_abc_1.ABCMeta):
         """Begins to train a candidate from the live model, in another process at low priority. It goes
         live by itself only if it is shown to be better.
         Errors: INVALID_ARGUMENT for impossible sizes; FAILED_PRECONDITION while another training
-        runs, with too few recorded experiments, or if training is not installed.
+        runs, with too few recorded experiments, or if training is not installed; UNAVAILABLE if it
+        cannot be stored: no training is started then.
         """
 
     @_abc_1.abstractmethod

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dsre_edge/v1/server_info.proto\x12\x0bsre_edge.v1\x1a\x1egoogle/protobuf/duration.proto\"\xe2\x01\n\x0cServerLimits\x12\x15\n\rrequest_bytes\x18\x01 \x01(\r\x12\x0f\n\x07streams\x18\x02 \x01(\r\x12\r\n\x05\x63\x61lls\x18\x03 \x01(\r\x12\x0e\n\x06\x66\x61ults\x18\x04 \x01(\r\x12\x10\n\x08services\x18\x05 \x01(\r\x12\x0f\n\x07history\x18\x06 \x01(\r\x12\x30\n\rwrite_timeout\x18\x07 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x1e\n\x16streams_per_connection\x18\x08 \x01(\r\x12\x16\n\x0etopology_bytes\x18\t \x01(\r\"\xa9\x02\n\rServerFigures\x12)\n\x06uptime\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\r\n\x05ticks\x18\x02 \x01(\x04\x12\x19\n\x11tick_seconds_mean\x18\x03 \x01(\x01\x12\x18\n\x10tick_seconds_max\x18\x04 \x01(\x01\x12\x14\n\x0c\x66\x61iled_ticks\x18\x05 \x01(\x04\x12\x0f\n\x07streams\x18\x06 \x01(\r\x12\x19\n\x11\x64ropped_snapshots\x18\x07 \x01(\x04\x12\x1c\n\x14loop_lag_seconds_p99\x18\x08 \x01(\x01\x12\x1c\n\x14loop_lag_seconds_max\x18\t \x01(\x01\x12\x15\n\revent_streams\x18\n \x01(\r\x12\x14\n\x0clost_records\x18\x0b \x01(\x04\x42O\n\x0e\x64\x65v.sreedge.v1P\x01Z;github.com/sre-edge/sre-edge/clients/go/sreedgev1;sreedgev1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dsre_edge/v1/server_info.proto\x12\x0bsre_edge.v1\x1a\x1egoogle/protobuf/duration.proto\"\xe2\x01\n\x0cServerLimits\x12\x15\n\rrequest_bytes\x18\x01 \x01(\r\x12\x0f\n\x07streams\x18\x02 \x01(\r\x12\r\n\x05\x63\x61lls\x18\x03 \x01(\r\x12\x0e\n\x06\x66\x61ults\x18\x04 \x01(\r\x12\x10\n\x08services\x18\x05 \x01(\r\x12\x0f\n\x07history\x18\x06 \x01(\r\x12\x30\n\rwrite_timeout\x18\x07 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x1e\n\x16streams_per_connection\x18\x08 \x01(\r\x12\x16\n\x0etopology_bytes\x18\t \x01(\r\"\xc0\x02\n\rServerFigures\x12)\n\x06uptime\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\r\n\x05ticks\x18\x02 \x01(\x04\x12\x19\n\x11tick_seconds_mean\x18\x03 \x01(\x01\x12\x18\n\x10tick_seconds_max\x18\x04 \x01(\x01\x12\x14\n\x0c\x66\x61iled_ticks\x18\x05 \x01(\x04\x12\x0f\n\x07streams\x18\x06 \x01(\r\x12\x19\n\x11\x64ropped_snapshots\x18\x07 \x01(\x04\x12\x1c\n\x14loop_lag_seconds_p99\x18\x08 \x01(\x01\x12\x1c\n\x14loop_lag_seconds_max\x18\t \x01(\x01\x12\x15\n\revent_streams\x18\n \x01(\r\x12\x14\n\x0clost_records\x18\x0b \x01(\x04\x12\x15\n\rstore_failing\x18\x0c \x01(\x08\x42O\n\x0e\x64\x65v.sreedge.v1P\x01Z;github.com/sre-edge/sre-edge/clients/go/sreedgev1;sreedgev1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,5 +36,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SERVERLIMITS']._serialized_start=79
   _globals['_SERVERLIMITS']._serialized_end=305
   _globals['_SERVERFIGURES']._serialized_start=308
-  _globals['_SERVERFIGURES']._serialized_end=605
+  _globals['_SERVERFIGURES']._serialized_end=628
 # @@protoc_insertion_point(module_scope)

@@ -90,6 +90,7 @@ class ServerFigures(_message.Message):
     LOOP_LAG_SECONDS_MAX_FIELD_NUMBER: _builtins.int
     EVENT_STREAMS_FIELD_NUMBER: _builtins.int
     LOST_RECORDS_FIELD_NUMBER: _builtins.int
+    STORE_FAILING_FIELD_NUMBER: _builtins.int
     ticks: _builtins.int
     """Intervals simulated since the start, warm-up excluded."""
     tick_seconds_mean: _builtins.float
@@ -112,6 +113,10 @@ class ServerFigures(_message.Message):
     """Records that could not be written since the start, because the disk was full or too slow; the
     log has the details.
     """
+    store_failing: _builtins.bool
+    """Whether the latest write to the database failed: what is asked for then cannot be stored, and
+    the errors say what holds. It goes on by itself when the database can be written again.
+    """
     @_builtins.property
     def uptime(self) -> _duration_pb2.Duration:
         """Time since the start of the server, wall clock."""
@@ -130,10 +135,11 @@ class ServerFigures(_message.Message):
         loop_lag_seconds_max: _builtins.float = ...,
         event_streams: _builtins.int = ...,
         lost_records: _builtins.int = ...,
+        store_failing: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["uptime", b"uptime"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["dropped_snapshots", b"dropped_snapshots", "event_streams", b"event_streams", "failed_ticks", b"failed_ticks", "loop_lag_seconds_max", b"loop_lag_seconds_max", "loop_lag_seconds_p99", b"loop_lag_seconds_p99", "lost_records", b"lost_records", "streams", b"streams", "tick_seconds_max", b"tick_seconds_max", "tick_seconds_mean", b"tick_seconds_mean", "ticks", b"ticks", "uptime", b"uptime"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dropped_snapshots", b"dropped_snapshots", "event_streams", b"event_streams", "failed_ticks", b"failed_ticks", "loop_lag_seconds_max", b"loop_lag_seconds_max", "loop_lag_seconds_p99", b"loop_lag_seconds_p99", "lost_records", b"lost_records", "store_failing", b"store_failing", "streams", b"streams", "tick_seconds_max", b"tick_seconds_max", "tick_seconds_mean", b"tick_seconds_mean", "ticks", b"ticks", "uptime", b"uptime"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -140,6 +140,7 @@ class SimulationServiceServicer:
         stream receives a gap with GAP_REASON_RUN_ENDED and continues with the new run; a stream of
         services that no longer exist ends with NOT_FOUND.
         Errors: INVALID_ARGUMENT for a topology that cannot be used, with a violation for each problem.
+        UNAVAILABLE if it cannot be stored: the run has begun nevertheless.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

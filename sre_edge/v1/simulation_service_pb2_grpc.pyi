@@ -68,6 +68,7 @@ class SimulationServiceStub:
     stream receives a gap with GAP_REASON_RUN_ENDED and continues with the new run; a stream of
     services that no longer exist ends with NOT_FOUND.
     Errors: INVALID_ARGUMENT for a topology that cannot be used, with a violation for each problem.
+    UNAVAILABLE if it cannot be stored: the run has begun nevertheless.
     """
     GetCatalog: _grpc.UnaryUnaryMultiCallable[_simulation_service_pb2.GetCatalogRequest, _simulation_service_pb2.GetCatalogResponse]
     """Returns the metrics that can be observed and the kinds of faults that can be injected, with
@@ -116,6 +117,7 @@ class SimulationServiceAsyncStub(SimulationServiceStub):
     stream receives a gap with GAP_REASON_RUN_ENDED and continues with the new run; a stream of
     services that no longer exist ends with NOT_FOUND.
     Errors: INVALID_ARGUMENT for a topology that cannot be used, with a violation for each problem.
+    UNAVAILABLE if it cannot be stored: the run has begun nevertheless.
     """
     GetCatalog: _aio.UnaryUnaryMultiCallable[_simulation_service_pb2.GetCatalogRequest, _simulation_service_pb2.GetCatalogResponse]  # type: ignore[assignment]
     """Returns the metrics that can be observed and the kinds of faults that can be injected, with
@@ -197,6 +199,7 @@ class SimulationServiceServicer(metaclass=_abc_1.ABCMeta):
         stream receives a gap with GAP_REASON_RUN_ENDED and continues with the new run; a stream of
         services that no longer exist ends with NOT_FOUND.
         Errors: INVALID_ARGUMENT for a topology that cannot be used, with a violation for each problem.
+        UNAVAILABLE if it cannot be stored: the run has begun nevertheless.
         """
 
     @_abc_1.abstractmethod

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from sre_edge.v1 import system_pb2 as sre__edge_dot_v1_dot_system__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n sre_edge/v1/system_service.proto\x12\x0bsre_edge.v1\x1a\x18sre_edge/v1/system.proto\";\n\x12ListSystemsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"T\n\x13ListSystemsResponse\x12$\n\x07systems\x18\x01 \x03(\x0b\x32\x13.sre_edge.v1.System\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\"\n\x10GetSystemRequest\x12\x0e\n\x06system\x18\x0f \x01(\t\"8\n\x11GetSystemResponse\x12#\n\x06system\x18\x01 \x01(\x0b\x32\x13.sre_edge.v1.System\"!\n\x10\x41\x64\x64SystemRequest\x12\r\n\x05\x65ntry\x18\x01 \x01(\t\"8\n\x11\x41\x64\x64SystemResponse\x12#\n\x06system\x18\x01 \x01(\x0b\x32\x13.sre_edge.v1.System\"%\n\x13RemoveSystemRequest\x12\x0e\n\x06system\x18\x0f \x01(\t\"\x16\n\x14RemoveSystemResponse\"&\n\x14\x44\x65leteRecordsRequest\x12\x0e\n\x06system\x18\x0f \x01(\t\"(\n\x15\x44\x65leteRecordsResponse\x12\x0f\n\x07records\x18\x01 \x01(\x04\x32\xa6\x03\n\rSystemService\x12P\n\x0bListSystems\x12\x1f.sre_edge.v1.ListSystemsRequest\x1a .sre_edge.v1.ListSystemsResponse\x12J\n\tGetSystem\x12\x1d.sre_edge.v1.GetSystemRequest\x1a\x1e.sre_edge.v1.GetSystemResponse\x12J\n\tAddSystem\x12\x1d.sre_edge.v1.AddSystemRequest\x1a\x1e.sre_edge.v1.AddSystemResponse\x12S\n\x0cRemoveSystem\x12 .sre_edge.v1.RemoveSystemRequest\x1a!.sre_edge.v1.RemoveSystemResponse\x12V\n\rDeleteRecords\x12!.sre_edge.v1.DeleteRecordsRequest\x1a\".sre_edge.v1.DeleteRecordsResponseBO\n\x0e\x64\x65v.sreedge.v1P\x01Z;github.com/sre-edge/sre-edge/clients/go/sreedgev1;sreedgev1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n sre_edge/v1/system_service.proto\x12\x0bsre_edge.v1\x1a\x18sre_edge/v1/system.proto\";\n\x12ListSystemsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"T\n\x13ListSystemsResponse\x12$\n\x07systems\x18\x01 \x03(\x0b\x32\x13.sre_edge.v1.System\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\"\n\x10GetSystemRequest\x12\x0e\n\x06system\x18\x0f \x01(\t\"8\n\x11GetSystemResponse\x12#\n\x06system\x18\x01 \x01(\x0b\x32\x13.sre_edge.v1.System\"!\n\x10\x41\x64\x64SystemRequest\x12\r\n\x05\x65ntry\x18\x01 \x01(\t\"8\n\x11\x41\x64\x64SystemResponse\x12#\n\x06system\x18\x01 \x01(\x0b\x32\x13.sre_edge.v1.System\"%\n\x13RemoveSystemRequest\x12\x0e\n\x06system\x18\x0f \x01(\t\"-\n\x14RemoveSystemResponse\x12\x15\n\rstill_watched\x18\x01 \x01(\x08\"&\n\x14\x44\x65leteRecordsRequest\x12\x0e\n\x06system\x18\x0f \x01(\t\"(\n\x15\x44\x65leteRecordsResponse\x12\x0f\n\x07records\x18\x01 \x01(\x04\x32\xa6\x03\n\rSystemService\x12P\n\x0bListSystems\x12\x1f.sre_edge.v1.ListSystemsRequest\x1a .sre_edge.v1.ListSystemsResponse\x12J\n\tGetSystem\x12\x1d.sre_edge.v1.GetSystemRequest\x1a\x1e.sre_edge.v1.GetSystemResponse\x12J\n\tAddSystem\x12\x1d.sre_edge.v1.AddSystemRequest\x1a\x1e.sre_edge.v1.AddSystemResponse\x12S\n\x0cRemoveSystem\x12 .sre_edge.v1.RemoveSystemRequest\x1a!.sre_edge.v1.RemoveSystemResponse\x12V\n\rDeleteRecords\x12!.sre_edge.v1.DeleteRecordsRequest\x1a\".sre_edge.v1.DeleteRecordsResponseBO\n\x0e\x64\x65v.sreedge.v1P\x01Z;github.com/sre-edge/sre-edge/clients/go/sreedgev1;sreedgev1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -48,11 +48,11 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REMOVESYSTEMREQUEST']._serialized_start=409
   _globals['_REMOVESYSTEMREQUEST']._serialized_end=446
   _globals['_REMOVESYSTEMRESPONSE']._serialized_start=448
-  _globals['_REMOVESYSTEMRESPONSE']._serialized_end=470
-  _globals['_DELETERECORDSREQUEST']._serialized_start=472
-  _globals['_DELETERECORDSREQUEST']._serialized_end=510
-  _globals['_DELETERECORDSRESPONSE']._serialized_start=512
-  _globals['_DELETERECORDSRESPONSE']._serialized_end=552
-  _globals['_SYSTEMSERVICE']._serialized_start=555
-  _globals['_SYSTEMSERVICE']._serialized_end=977
+  _globals['_REMOVESYSTEMRESPONSE']._serialized_end=493
+  _globals['_DELETERECORDSREQUEST']._serialized_start=495
+  _globals['_DELETERECORDSREQUEST']._serialized_end=533
+  _globals['_DELETERECORDSRESPONSE']._serialized_start=535
+  _globals['_DELETERECORDSRESPONSE']._serialized_end=575
+  _globals['_SYSTEMSERVICE']._serialized_start=578
+  _globals['_SYSTEMSERVICE']._serialized_end=1000
 # @@protoc_insertion_point(module_scope)

@@ -195,12 +195,19 @@ class RemoveSystemResponse(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    STILL_WATCHED_FIELD_NUMBER: _builtins.int
+    still_watched: _builtins.bool
+    """Whether a system of this id is still watched: one of the systems file, which had taken the place
+    of the one that was added and is forgotten now.
+    """
     def __init__(
         self,
+        *,
+        still_watched: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["still_watched", b"still_watched"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

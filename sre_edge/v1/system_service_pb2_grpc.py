@@ -96,6 +96,7 @@ class SystemServiceServicer:
         """Adds a system, which outlives a restart of the server. It starts at once.
         Errors: INVALID_ARGUMENT for an impossible entry; each violated field is `entry` with the path
         inside it. ALREADY_EXISTS if a system has its id. RESOURCE_EXHAUSTED if there are too many.
+        UNAVAILABLE if it cannot be stored: it is not added then.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -103,8 +104,10 @@ class SystemServiceServicer:
 
     def RemoveSystem(self, request, context):
         """Removes a system that was added by AddSystem: its faults are stopped first. Its records are
-        kept until DeleteRecords.
-        Errors: NOT_FOUND for an unknown system, FAILED_PRECONDITION for one of the systems file.
+        kept until DeleteRecords. If the systems file has a system of the same id, which is watched in
+        its place, only the added one is forgotten.
+        Errors: NOT_FOUND for an unknown system, FAILED_PRECONDITION for one that is only in the systems
+        file, UNAVAILABLE if it cannot be stored: it is still watched then.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -113,7 +116,7 @@ class SystemServiceServicer:
     def DeleteRecords(self, request, context):
         """Deletes all records of a system that has been removed: incidents, alarms, experiments, events
         and what learning mode has recorded.
-        Errors: FAILED_PRECONDITION while the system is watched.
+        Errors: FAILED_PRECONDITION while the system is watched, UNAVAILABLE if they cannot be deleted.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -51,16 +51,19 @@ class SystemServiceStub:
     """Adds a system, which outlives a restart of the server. It starts at once.
     Errors: INVALID_ARGUMENT for an impossible entry; each violated field is `entry` with the path
     inside it. ALREADY_EXISTS if a system has its id. RESOURCE_EXHAUSTED if there are too many.
+    UNAVAILABLE if it cannot be stored: it is not added then.
     """
     RemoveSystem: _grpc.UnaryUnaryMultiCallable[_system_service_pb2.RemoveSystemRequest, _system_service_pb2.RemoveSystemResponse]
     """Removes a system that was added by AddSystem: its faults are stopped first. Its records are
-    kept until DeleteRecords.
-    Errors: NOT_FOUND for an unknown system, FAILED_PRECONDITION for one of the systems file.
+    kept until DeleteRecords. If the systems file has a system of the same id, which is watched in
+    its place, only the added one is forgotten.
+    Errors: NOT_FOUND for an unknown system, FAILED_PRECONDITION for one that is only in the systems
+    file, UNAVAILABLE if it cannot be stored: it is still watched then.
     """
     DeleteRecords: _grpc.UnaryUnaryMultiCallable[_system_service_pb2.DeleteRecordsRequest, _system_service_pb2.DeleteRecordsResponse]
     """Deletes all records of a system that has been removed: incidents, alarms, experiments, events
     and what learning mode has recorded.
-    Errors: FAILED_PRECONDITION while the system is watched.
+    Errors: FAILED_PRECONDITION while the system is watched, UNAVAILABLE if they cannot be deleted.
     """
 
 @_typing.type_check_only
@@ -86,16 +89,19 @@ class SystemServiceAsyncStub(SystemServiceStub):
     """Adds a system, which outlives a restart of the server. It starts at once.
     Errors: INVALID_ARGUMENT for an impossible entry; each violated field is `entry` with the path
     inside it. ALREADY_EXISTS if a system has its id. RESOURCE_EXHAUSTED if there are too many.
+    UNAVAILABLE if it cannot be stored: it is not added then.
     """
     RemoveSystem: _aio.UnaryUnaryMultiCallable[_system_service_pb2.RemoveSystemRequest, _system_service_pb2.RemoveSystemResponse]  # type: ignore[assignment]
     """Removes a system that was added by AddSystem: its faults are stopped first. Its records are
-    kept until DeleteRecords.
-    Errors: NOT_FOUND for an unknown system, FAILED_PRECONDITION for one of the systems file.
+    kept until DeleteRecords. If the systems file has a system of the same id, which is watched in
+    its place, only the added one is forgotten.
+    Errors: NOT_FOUND for an unknown system, FAILED_PRECONDITION for one that is only in the systems
+    file, UNAVAILABLE if it cannot be stored: it is still watched then.
     """
     DeleteRecords: _aio.UnaryUnaryMultiCallable[_system_service_pb2.DeleteRecordsRequest, _system_service_pb2.DeleteRecordsResponse]  # type: ignore[assignment]
     """Deletes all records of a system that has been removed: incidents, alarms, experiments, events
     and what learning mode has recorded.
-    Errors: FAILED_PRECONDITION while the system is watched.
+    Errors: FAILED_PRECONDITION while the system is watched, UNAVAILABLE if they cannot be deleted.
     """
 
 class SystemServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -136,6 +142,7 @@ class SystemServiceServicer(metaclass=_abc_1.ABCMeta):
         """Adds a system, which outlives a restart of the server. It starts at once.
         Errors: INVALID_ARGUMENT for an impossible entry; each violated field is `entry` with the path
         inside it. ALREADY_EXISTS if a system has its id. RESOURCE_EXHAUSTED if there are too many.
+        UNAVAILABLE if it cannot be stored: it is not added then.
         """
 
     @_abc_1.abstractmethod
@@ -145,8 +152,10 @@ class SystemServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_system_service_pb2.RemoveSystemResponse, _abc.Awaitable[_system_service_pb2.RemoveSystemResponse]]:
         """Removes a system that was added by AddSystem: its faults are stopped first. Its records are
-        kept until DeleteRecords.
-        Errors: NOT_FOUND for an unknown system, FAILED_PRECONDITION for one of the systems file.
+        kept until DeleteRecords. If the systems file has a system of the same id, which is watched in
+        its place, only the added one is forgotten.
+        Errors: NOT_FOUND for an unknown system, FAILED_PRECONDITION for one that is only in the systems
+        file, UNAVAILABLE if it cannot be stored: it is still watched then.
         """
 
     @_abc_1.abstractmethod
@@ -157,7 +166,7 @@ class SystemServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_system_service_pb2.DeleteRecordsResponse, _abc.Awaitable[_system_service_pb2.DeleteRecordsResponse]]:
         """Deletes all records of a system that has been removed: incidents, alarms, experiments, events
         and what learning mode has recorded.
-        Errors: FAILED_PRECONDITION while the system is watched.
+        Errors: FAILED_PRECONDITION while the system is watched, UNAVAILABLE if they cannot be deleted.
         """
 
 def add_SystemServiceServicer_to_server(servicer: SystemServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

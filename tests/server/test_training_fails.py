@@ -7,8 +7,11 @@ import json
 import os
 import shutil
 import signal
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
+import grpc
 import pytest
 
 from ml.learning.booster import ContinueError, booster
@@ -18,7 +21,7 @@ from ml.live.archive import to_bytes
 from ml.live.window import labelled
 from ml.serving.artefact import SHIPPED, TREES, read_manifest
 from server.learning.recorder import RecordedExperiment
-from server.store import trainings
+from server.store import trainings, writer
 from sre_edge.v1 import training_pb2
 from tests.conftest import StartServer
 from tests.processes import sre_edge
@@ -30,6 +33,7 @@ from tests.server.model_calls import (
     ended,
     live,
     models,
+    refused,
     start_training,
     training,
     until,
@@ -66,6 +70,27 @@ async def test_a_process_that_dies_and_a_place_that_cannot_be_written(
         assert started.id == 3
         assert [model.version for model in await models(stubs)] == [BUILT_IN]
         assert await live(stubs) == BUILT_IN
+
+
+async def test_a_training_that_cannot_be_stored_does_not_begin(
+    start_server: StartServer,
+    tmp_path: Path,
+    known: list[RecordedExperiment],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    data = tmp_path / "kept"
+    fill(data, known)
+    app = await start_server(data=data, speed=0.1)
+    monkeypatch.setattr(writer, "ANSWER_TIMEOUT_S", 0.5)
+    async with called(app) as stubs:
+        with closing(sqlite3.connect(data / "store.sqlite3")) as other:
+            other.execute("BEGIN IMMEDIATE")
+            code, reason, metadata = await refused(start_training(stubs, **TINY))
+            assert (code, reason) == (grpc.StatusCode.UNAVAILABLE, "STORE_UNAVAILABLE")
+            assert metadata == {"done": "false"}
+        monkeypatch.undo()
+        assert not trainers(data)
+        assert (await start_training(stubs, **TINY)).id == 1
 
 
 async def test_experiments_of_which_nothing_can_be_read_are_not_learned_from(

@@ -58,12 +58,17 @@ class FaultInjectorContract:
         assert source.faults is not None
         if FaultKind.CASCADE_FAILURE not in source.faults.kinds:
             pytest.skip("no kind that finds its target by itself")
-        injected = source.faults.inject(Fault("", FaultKind.CASCADE_FAILURE, 0.0, 10.0))
+        nameless = Fault("", FaultKind.CASCADE_FAILURE, 0.0, 10.0)
+        resolved = source.faults.resolve(nameless)
+        injected = source.faults.inject(nameless)
         assert injected.target in source.frames.graph.names
+        assert injected == resolved == source.faults.resolve(resolved)
 
     def test_what_is_not_possible_changes_nothing(self, source: Source) -> None:
         assert source.faults is not None
         kind = next(iter(source.faults.kinds))
+        with pytest.raises(FaultError):
+            source.faults.resolve(Fault("nobody", kind, 0.0, 10.0))
         with pytest.raises(FaultError):
             source.faults.inject(Fault("nobody", kind, 0.0, 10.0))
         with pytest.raises(FaultError):

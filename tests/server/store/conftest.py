@@ -17,8 +17,8 @@ _numbers = itertools.count(1)
 
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
-    with postgres.running() as url:
-        yield url
+    with postgres.running() as server:
+        yield server.url
 
 
 @pytest.fixture

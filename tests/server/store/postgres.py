@@ -6,8 +6,9 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.conftest import missing
@@ -27,9 +28,21 @@ def programs() -> Path:
     raise missing("postgresql")
 
 
+@dataclass(frozen=True)
+class Postgres:
+    """A PostgreSQL with the URL of its maintenance database, password included.
+
+    It can be stopped, and started again where it was.
+    """
+
+    url: str
+    start: Callable[[], None]
+    stop: Callable[[], None]
+
+
 @contextmanager
-def running() -> Iterator[str]:
-    """Run a PostgreSQL; gives the URL of its maintenance database, password included."""
+def running() -> Iterator[Postgres]:
+    """Run a PostgreSQL."""
     bin_ = programs()
     # It refuses to run as root, and to use a directory that another user owns.
     unprivileged = ["runuser", "-u", "nobody", "--"] if os.geteuid() == 0 else []
@@ -52,8 +65,16 @@ def running() -> Iterator[str]:
         run("initdb", "-D", data, "-U", USER, "--auth=scram-sha-256", "--no-sync",
             f"--pwfile={base / 'password'}", "--encoding=UTF8", "--locale=C")  # fmt: skip
         options = f"-h 127.0.0.1 -p {port} -k {directory} -F"
-        run("pg_ctl", "-D", data, "-o", options, "-l", str(base / "log"), "-w", "start")
-        try:
-            yield f"postgresql://{USER}:{PASSWORD}@127.0.0.1:{port}/postgres"
-        finally:
+
+        def start() -> None:
+            run("pg_ctl", "-D", data, "-o", options, "-l", str(base / "log"), "-w", "start")
+
+        def stop() -> None:
             run("pg_ctl", "-D", data, "-m", "immediate", "-w", "stop")
+
+        start()
+        try:
+            url = f"postgresql://{USER}:{PASSWORD}@127.0.0.1:{port}/postgres"
+            yield Postgres(url, start, stop)
+        finally:
+            stop()

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
 
 from server.store import Store, StoreError, locate, open_store
+from sre_edge.v1 import chaos_service_pb2
 from sre_edge.v1 import simulation_service_pb2 as pb
 from tests.conftest import StartServer
 from tests.server.store.test_store import add, newest
-from tests.server.stubs import Stubs
+from tests.server.stubs import Stubs, reason, wait_for
 
 SMALL = "4m"
 CONTENT = os.urandom(100_000)
@@ -88,21 +91,38 @@ async def test_the_server_goes_on_with_a_full_disk(
     start_server: StartServer, small_disk: Path
 ) -> None:
     app = await start_server(data=small_disk)
-    filler = small_disk / "filler"
-    fill(filler)
     async with grpc.aio.insecure_channel(app.address) as channel:
         stubs = Stubs(channel)
         stream = stubs.simulation.StreamMetrics(pb.StreamMetricsRequest())
         first = (await stream.read()).snapshot
         fault = await stubs.inject(target="database", kind="FAULT_KIND_CPU_SPIKE", duration="20s")
-        await stubs.until(lambda s: any(f.id == fault.id for f in s.active_faults))
+        filler = small_disk / "filler"
+        fill(filler)
+        wanted = {"target": "database", "kind": "FAULT_KIND_SERVICE_KILL", "duration": "20s"}
+        # What is left in the last page of the log may take some records.
+        async with asyncio.timeout(60):
+            while not await not_stored(stubs.inject(**wanted)):
+                pass
+        stop = chaos_service_pb2.StopChaosRequest(all=True)
+        assert await not_stored(stubs.chaos.StopChaos(stop))
         await stubs.until(lambda s: not s.active_faults)
-        await stubs.simulation.Reset(pb.ResetRequest())
+        assert await not_stored(stubs.simulation.Reset(pb.ResetRequest()))
         while (await stream.read()).snapshot.cursor.run_id == first.cursor.run_id:
             pass
         assert app.only.ticker.failed == 0
+        filler.unlink()
+        await wait_for(lambda: not app.store.failing)
+        assert (await stubs.inject(**wanted)).experiment_id != fault.experiment_id
         stream.cancel()
-    filler.unlink()
+
+
+async def not_stored(call: Any) -> bool:
+    """Whether a call ends because its change could not be stored."""
+    (outcome,) = await asyncio.gather(call, return_exceptions=True)
+    if not isinstance(outcome, grpc.aio.AioRpcError):
+        return False
+    assert reason(outcome)[0] == "STORE_UNAVAILABLE"
+    return True
 
 
 def test_a_server_that_is_started_on_a_full_disk_says_so(small_disk: Path) -> None:

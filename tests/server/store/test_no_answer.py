@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 import threading
 from collections.abc import AsyncIterator
@@ -13,7 +14,6 @@ from typing import Any
 import grpc
 import pytest
 
-import server.systems.repository
 from server.app import App
 from server.records.systems import DEFAULT_SYSTEM
 from server.store import StoreError, StoreLocation, activations, database, open_store, writer
@@ -26,22 +26,24 @@ from sre_edge.v1 import (
 )
 from tests.conftest import StartServer
 from tests.server.chaos_calls import KILL, tick
-from tests.server.stubs import Stubs, reason
+from tests.server.stubs import Stubs, reason, wait_for
 
 
 @asynccontextmanager
 async def locked(
     start_server: StartServer, directory: Path, monkeypatch: pytest.MonkeyPatch, patience_s: float
 ) -> AsyncIterator[tuple[App, Stubs, sqlite3.Connection]]:
-    """A server, and another program that holds a lock on its database."""
+    """A server with a fault, and another program that holds a lock on its database."""
     monkeypatch.setattr(database, "BUSY_TIMEOUT_S", 120.0)
-    monkeypatch.setattr(writer, "ANSWER_TIMEOUT_S", patience_s)
-    monkeypatch.setattr(server.systems.repository, "FLUSH_TIMEOUT_S", 0.1)
     app = await start_server(speed=0.1, data=directory)
     other = sqlite3.connect(directory / "store.sqlite3")
     async with grpc.aio.insecure_channel(app.address) as channel:
+        calls = Stubs(channel)
+        await calls.inject(**KILL)
+        monkeypatch.setattr(writer, "ANSWER_TIMEOUT_S", patience_s)
+        monkeypatch.setattr(database, "CHANGE_TIMEOUT_S", patience_s)
         other.execute("BEGIN IMMEDIATE")
-        yield app, Stubs(channel), other
+        yield app, calls, other
 
 
 def listings(calls: Stubs, count: int) -> list[Any]:
@@ -53,9 +55,9 @@ async def test_a_file_that_another_program_locks_holds_up_no_other_call(
     start_server: StartServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with locked(start_server, tmp_path, monkeypatch, 0.5) as (app, calls, other):
-        fault = await calls.inject(**KILL)
+        (fault,) = app.only.system.tick().faults
         tick(app, 20)
-        for call in listings(calls, 20):
+        for call in (*listings(calls, 20), calls.inject(**KILL)):
             with pytest.raises(grpc.aio.AioRpcError) as caught:
                 await call
             assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
@@ -73,13 +75,14 @@ async def test_a_file_that_another_program_locks_holds_up_no_other_call(
 async def test_faults_are_stopped_and_streams_begin_while_many_wait_for_the_database(
     start_server: StartServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with locked(start_server, tmp_path, monkeypatch, 120.0) as (_, calls, other):
-        fault = await calls.inject(**KILL)
+    async with locked(start_server, tmp_path, monkeypatch, 120.0) as (app, calls, other):
+        (fault,) = app.only.system.tick().faults
         listing = listings(calls, 40)
         await calls.simulation.GetServerInfo(simulation_service_pb2.GetServerInfoRequest())
         stop = chaos_service_pb2.StopChaosRequest(all=True)
-        stopped = (await calls.chaos.StopChaos(stop, timeout=60)).stopped
-        assert [one.id for one in stopped] == [fault.id]
+        stopping = asyncio.ensure_future(calls.chaos.StopChaos(stop, timeout=60))
+        await wait_for(lambda: not app.only.system.tick().faults)
+        assert not stopping.done()  # it has taken effect; that it is stored is not true yet
         stream = calls.simulation.StreamMetrics(
             simulation_service_pb2.StreamMetricsRequest(), timeout=60
         )
@@ -87,6 +90,7 @@ async def test_faults_are_stopped_and_streams_begin_while_many_wait_for_the_data
         stream.cancel()
         other.rollback()
         other.close()
+        assert [one.id for one in (await stopping).stopped] == [fault.id]
         for call in listing:
             assert not (await call).incidents
 

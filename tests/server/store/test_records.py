@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import wait
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -103,8 +104,8 @@ def keep(
 ) -> None:
     kinds = ("incidents", "alarms", "experiments", "events")
     everything = {kind: changes.get(kind, ()) for kind in kinds}
-    repository.save(Changes(**everything, kill_switch=kill_switch))  # type: ignore[arg-type]
-    repository.flush()
+    saved = repository.save(Changes(**everything, kill_switch=kill_switch))  # type: ignore[arg-type]
+    wait([saved], 60.0)
 
 
 RECORDS: dict[str, object] = {
