@@ -19,6 +19,7 @@ from ml.serving.artefact import read_manifest
 from server import metrics
 from server.credentials import (
     Certificates,
+    Token,
     WatchedFiles,
     certificates,
     server_credentials,
@@ -116,6 +117,7 @@ class App:
         self._lag.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._lag
+        self.administration.close()
         await self.systems.stop()
         self._host.close()
         await self._server.stop(GRACE_S)
@@ -150,29 +152,33 @@ async def start(
         entries = entries_of(settings)
     only = only_entry(settings, factory) if entries is None else None
     read_manifest(settings.model)
-    store = await asyncio.to_thread(open_store, locate(settings.data, settings.store))
-    try:
-        return await _start(settings, only, entries, store)
-    except BaseException:
-        await asyncio.to_thread(store.close)
-        raise
+    async with contextlib.AsyncExitStack() as opened:
+        app = await _start(settings, only, entries, opened)
+        opened.pop_all()  # from here on `App.stop` closes it
+        return app
 
 
 async def _start(
     settings: Settings,
     only: SystemEntry | None,
     entries: Sequence[SystemEntry] | None,
-    store: Store,
+    opened: contextlib.AsyncExitStack,
 ) -> App:
+    """Start a server; `opened` closes what was opened, should the start fail further on."""
+    store = await asyncio.to_thread(open_store, locate(settings.data, settings.store))
+    opened.push_async_callback(asyncio.to_thread, store.close)
     await asyncio.to_thread(_end_runs, store)
     learning = await asyncio.to_thread(Learning, settings, store)
+    opened.push_async_callback(asyncio.to_thread, learning.close)
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
     engaged = await asyncio.to_thread(store.read, lambda c: kill_switch.engaged(c, EVERY_SYSTEM))
     for_all = KillSwitch(engaged)
     host = Host(settings, store, learning, for_all, metrics.tick_seconds(registry))
+    opened.callback(host.close)
     fleet = Systems(host)
+    opened.push_async_callback(fleet.stop)
     read_entry = partial(read_call, recordings=settings.recordings)
     administration = Administration(fleet, store, for_all, read_entry)
     lag = LoopLag(registry)
@@ -180,33 +186,19 @@ async def _start(
     info = ServerInfo(settings, fleet, lag, store, time.monotonic())
     watched_certificates, client_token = certificates(settings), token(settings)
     call_metrics = CallMetrics(registry)
-    server = grpc.aio.server(
-        interceptors=[TokenInterceptor(client_token, call_metrics.count_refused)]
-        if client_token
-        else None,
-        options=_OPTIONS,
-        maximum_concurrent_rpcs=settings.max_streams
-        + settings.max_calls
-        + MAX_WATCHERS
-        + EXTRA_CALLS,
-    )
+    server = _server(settings, client_token, call_metrics)
     names = [service.full_name for service in SERVICES]
     health = HealthServicer(names, settings.write_timeout_s)
     register(server, health, fleet, administration, info, learning, call_metrics, settings)
     reflected = [*names, HEALTH.full_name, reflection.SERVICE_NAME]
     reflection.enable_server_reflection(reflected, server)
-    try:
-        await open_systems(fleet, only, entries, store, settings.recordings)
-        address = _bind(server, settings, watched_certificates)
-        loop = asyncio.get_running_loop()
-        http = HttpPort(
-            settings, registry, lambda: _serving(health, loop), watched_certificates, client_token
-        )
-    except BaseException:
-        await fleet.stop()
-        host.close()
-        await asyncio.to_thread(learning.close)
-        raise
+    await open_systems(fleet, only, entries, store, settings.recordings)
+    loop = asyncio.get_running_loop()
+    http = HttpPort(
+        settings, registry, lambda: _serving(health, loop), watched_certificates, client_token
+    )
+    opened.push_async_callback(asyncio.to_thread, http.close)
+    address = _bind(server, settings, watched_certificates)
     await server.start()
     health.serving = True
     return App(
@@ -222,6 +214,25 @@ async def _start(
         health=health,
         _lag=asyncio.create_task(lag.run()),
         _http=http,
+    )
+
+
+def _server(
+    settings: Settings, client_token: Token | None, call_metrics: CallMetrics
+) -> grpc.aio.Server:
+    """Make the gRPC server, which listens nowhere yet."""
+    limit = (
+        settings.max_streams
+        + 2 * settings.max_calls  # those that stop faults have a limit of their own
+        + MAX_WATCHERS
+        + EXTRA_CALLS
+    )
+    return grpc.aio.server(
+        interceptors=[TokenInterceptor(client_token, call_metrics.count_refused)]
+        if client_token
+        else None,
+        options=_OPTIONS,
+        maximum_concurrent_rpcs=limit,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Any, TypeAlias
 
 import grpc
@@ -44,6 +44,8 @@ SERVICES: tuple[ServiceDescriptor, ...] = (
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"  # at run time it takes no parameters
 WITH_TOPOLOGY = ("Reset",)
 """Calls whose requests may hold a topology, and so be larger than those of others."""
+STOPPING = ("StopChaos",)
+"""Calls that no other calls may keep out: their limit is their own."""
 ENCODED = ("GetMetrics",)
 """Unary calls whose servicer encodes the response itself."""
 
@@ -70,9 +72,11 @@ def register(
         SystemServicer(systems, administration),
     )
     limits = CallLimits(settings.max_calls, settings.max_streams_per_connection)
+    of_stops = CallLimits(settings.max_calls, settings.max_streams_per_connection)
     handlers = _Handlers()
     for descriptor, servicer in zip(SERVICES, servicers, strict=True):
         handlers.add(descriptor, servicer, limits, metrics)
+        handlers.add(descriptor, servicer, of_stops, metrics, STOPPING)
     handlers.add(HEALTH, health, health.limits, metrics)
     server.add_generic_rpc_handlers((handlers,))
 
@@ -84,9 +88,17 @@ class _Handlers(grpc.GenericRpcHandler):
         self._by_path: dict[str, Handler] = {}
 
     def add(
-        self, service: ServiceDescriptor, servicer: Any, limits: CallLimits, metrics: CallMetrics
+        self,
+        service: ServiceDescriptor,
+        servicer: Any,
+        limits: CallLimits,
+        metrics: CallMetrics,
+        names: Container[str] | None = None,
     ) -> None:
+        """Add the methods of a service, or those with some names."""
         for method in service.methods:
+            if names is not None and method.name not in names:
+                continue
             path = f"/{service.full_name}/{method.name}"
             behaviour = getattr(servicer, method.name)
             self._by_path[path] = _handler(method, behaviour, limits, metrics)
