@@ -1,22 +1,16 @@
-"""Several systems in one server: each on its own, and what is done to all of them."""
+"""Several systems in one server: each on its own; some come and go by calls."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
 
-from server.app import App
-from server.ports import Source, SourceError, SourceFactory
-from server.sources.entries import read_file
-from server.sources.simulation import simulation
-from server.systems.entry import SystemEntry
+from server.store import systems
 from sre_edge.v1 import (
     chaos_service_pb2,
     incident_service_pb2,
@@ -25,41 +19,10 @@ from sre_edge.v1 import (
     system_pb2,
     system_service_pb2,
 )
-from telemetry.document import DocumentError
-from telemetry.frame import Frame
 from tests.conftest import StartServer
-from tests.server.model_calls import called, refused, until
-from tests.server.stubs import Stubs, drained, reason, violations
-
-TWO = """
-systems:
-  - id: shop-eu
-    name: Shop, Europe
-    source: {kind: simulation, topology: default, seed: 3, speed: 20}
-    labels: {cluster: eu}
-  - id: shop-us
-    source: {kind: simulation, topology: boutique, speed: 20}
-"""
-LIVE, FAILED = system_pb2.SYSTEM_STATE_LIVE, system_pb2.SYSTEM_STATE_FAILED
-STALE = system_pb2.SYSTEM_STATE_STALE
-
-
-def systems_file(folder: Path, text: str = TWO) -> Path:
-    path = folder / "systems.yaml"
-    path.write_text(text)
-    return path
-
-
-async def listed(stubs: Stubs) -> dict[str, system_pb2.System]:
-    answer = await stubs.system.ListSystems(system_service_pb2.ListSystemsRequest())
-    return {one.id: one for one in answer.systems}
-
-
-async def state(stubs: Stubs, system: str, wanted: int) -> system_pb2.System:
-    async with asyncio.timeout(30):
-        while (found := (await listed(stubs))[system]).state != wanted:
-            await asyncio.sleep(0.05)
-    return found
+from tests.server.model_calls import called, refused
+from tests.server.stubs import Stubs, drained, reason
+from tests.server.systems import LIVE, TWO, add, listed, remove, state, systems_file
 
 
 async def test_each_system_has_its_own_topology_clock_and_run(
@@ -220,13 +183,6 @@ async def test_a_system_that_is_added_outlives_a_restart_and_leaves_its_records(
 ) -> None:
     data = tmp_path / "data"
 
-    async def add(stubs: Stubs, entry: str) -> system_pb2.System:
-        request = system_service_pb2.AddSystemRequest(entry=entry)
-        return (await stubs.system.AddSystem(request)).system
-
-    async def remove(stubs: Stubs, system: str) -> None:
-        await stubs.system.RemoveSystem(system_service_pb2.RemoveSystemRequest(system=system))
-
     async def delete(stubs: Stubs, system: str) -> int:
         request = system_service_pb2.DeleteRecordsRequest(system=system)
         return int((await stubs.system.DeleteRecords(request)).records)
@@ -273,170 +229,37 @@ async def test_a_system_that_is_added_outlives_a_restart_and_leaves_its_records(
         assert await delete(stubs, "game-day") == 0
 
 
-@pytest.mark.parametrize(
-    ("entry", "field", "expected"),
-    [
-        ("", "entry", "an entry"),
-        ("[", "entry", "YAML or JSON"),
-        ("id: a", "entry.source", "a source of the kind"),
-        ("id: A_b\nsource: {kind: simulation}", "entry.id", "a DNS label"),
-        ("id: a\nsource: {kind: magic}", "entry.source.kind", "a source of the kind"),
-        ("id: a\nsource: {kind: simulation, topology: /etc/passwd}", "entry.source.topology",
-         "a shipped topology"),
-        ("id: a\nsource: {kind: simulation, sped: 2}", "entry.source.sped", "did you mean 'speed'"),
-        ("id: a\nsource: {kind: simulation, speed: .nan}", "entry.source.speed", "a number"),
-        ("id: a\nlabels: {1: x}\nsource: {kind: simulation}", "entry.labels", "text as a key"),
-        ("id: a\n2020-01-01: ~\nsource: {kind: simulation}", "entry", "text as a key"),
-        ("id: !!timestamp x\nsource: {kind: simulation}", "entry", "tags"),
-        ("id: a\nname: " + "x" * 129 + "\nsource: {kind: simulation}", "entry.name", "at most 128"),
-        ("id: a\nlabels: {x: 1}\nsource: {kind: simulation}", "entry.labels.x", "a text"),
-        ("id: a\ndefault: true\nsource: {kind: simulation}", "entry.default", "expected false"),
-    ],
-)  # fmt: skip
-async def test_an_entry_that_cannot_be_used_is_refused_with_its_place(
-    calls: Stubs, entry: str, field: str, expected: str
+async def test_an_added_system_that_the_systems_file_has_replaced_can_be_forgotten(
+    start_server: StartServer, tmp_path: Path
 ) -> None:
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await calls.system.AddSystem(system_service_pb2.AddSystemRequest(entry=entry))
-    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
-    found = violations(caught.value)
-    assert list(found) == [field]
-    assert expected in found[field]
-    assert list(await listed(calls)) == ["default"]
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("systems: []", "systems: expected a list of systems"),
-        ("systems: 3", "systems: expected a list of systems"),
-        ("[]", "systems: expected a list of systems"),
-        ("systems: [{id: a}]", "systems[0].source: expected a source of the kind"),
-        (TWO.replace("shop-us", "shop-eu"), "systems[1].id: expected a unique id"),
-        (TWO.replace("source:", "default: true\n    source:"), "systems: expected at most one"),
-        (TWO + "more: 1\n", "more: expected the key systems alone"),
-        ("systems: [7]", "systems[0]: expected an entry"),
-    ],
-)
-def test_a_systems_file_that_cannot_be_used_says_where(
-    tmp_path: Path, text: str, expected: str
-) -> None:
-    path = systems_file(tmp_path, text)
-    with pytest.raises(DocumentError) as caught:
-        read_file(path)
-    assert str(caught.value).startswith(f"{path}: ")
-    assert expected in str(caught.value)
-
-
-@dataclass
-class Breaking:
-    """A simulation whose source can be opened after some attempts, and fails after some frames."""
-
-    attempts: int = 0
-    frames: int = 10**9
-
-    def connect(self) -> SourceFactory:
-        self.attempts -= 1
-        if self.attempts >= 0:
-            raise SourceError("nobody answers at http://127.0.0.1:9")
-        return BreakingFactory(simulation("default", 1), self.frames)
-
-
-@dataclass
-class BreakingFactory:
-    real: SourceFactory
-    frames: int
-
-    def open(self, now: datetime) -> Source:
-        source = self.real.open(now)
-        next_frame: Callable[[], Frame] = source.frames.next_frame
-        left = self.frames
-
-        def failing() -> Frame:
-            nonlocal left
-            left -= 1
-            if left < 0:
-                raise SourceError("the source has gone")
-            return next_frame()
-
-        source.frames.next_frame = failing  # type: ignore[method-assign]
-        return source
-
-    def altered(self, topology: str, seed: int | None) -> SourceFactory:
-        return replace(self, real=self.real.altered(topology, seed))
-
-
-async def test_a_source_that_fails_disturbs_no_other_and_is_tried_again(
-    start_server: StartServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("server.systems.fleet.FIRST_RETRY_S", 0.2)
-    monkeypatch.setattr("telemetry.frame.MIN_STALE_S", 0.5)
-    entries = [
-        SystemEntry(Breaking(10**9).connect, "never"),
-        SystemEntry(Breaking(3).connect, "later", speed=20.0),
-        SystemEntry(Breaking(0, 20).connect, "stops", speed=20.0),
-        SystemEntry(lambda: simulation("default", 1), "fine", default=True, speed=20.0),
-    ]
-    app: App = await start_server(entries=entries)
+    data, entry = tmp_path / "data", "id: shop-us\nsource: {kind: simulation, speed: 20}"
+    app = await start_server(data=data)
     async with called(app) as stubs:
-        found = await listed(stubs)
-        assert (found["never"].state, found["fine"].state) == (FAILED, LIVE)
-        assert found["never"].problem == "nobody answers at http://127.0.0.1:9"
-        assert not found["never"].HasField("frame_age")
-        request = simulation_service_pb2.GetTopologyRequest(system="never")
-        code, name, _ = await refused(stubs.simulation.GetTopology(request))
-        assert (code, name) == (grpc.StatusCode.UNAVAILABLE, "SYSTEM_NOT_READY")
-        await state(stubs, "later", LIVE)
-        stale = await state(stubs, "stops", STALE)
-        assert stale.problem == "the source has gone"
-        assert stale.cursor.sequence == 20
-        before = app.only.system.latest.sequence
-        assert await until(lambda: app.only.system.latest.sequence > before + 20)
-        assert app.only.ticker.failed == 0
-
-
-async def test_a_change_goes_on_whoever_gives_up(start_server: StartServer) -> None:
-    app = await start_server()
-    entry = "id: game-day\nsource: {kind: simulation, speed: 20}"
-    for change in (app.administration.add(entry), app.administration.remove("game-day")):
-        wanted = not any(member.entry.id == "game-day" for member in app.systems)
-        asked = asyncio.create_task(change)
-        while not app.administration._tasks:
-            await asyncio.sleep(0)
-        asked.cancel()
-        async with asyncio.timeout(30):
-            while app.administration._tasks:
-                await asyncio.sleep(0.01)
-        assert any(member.entry.id == "game-day" for member in app.systems) is wanted
-    async with called(app) as stubs:  # and nothing is left that would be in the way
-        request = system_service_pb2.AddSystemRequest(entry=entry)
-        assert (await stubs.system.AddSystem(request)).system.id == "game-day"
-
-
-async def test_the_kill_switch_reaches_all_others_if_one_system_ends_or_fails(
-    start_server: StartServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    entries = [
-        SystemEntry(lambda: simulation("default", 1), name, speed=20.0)
-        for name in ("ends", "fails", "first", "last")
-    ]
-    app = await start_server(entries=entries, data=tmp_path / "data")
-    async with called(app) as stubs:
-        for name in ("ends", "fails", "first", "last"):
-            await stubs.inject(
-                system=name, target="database", kind="FAULT_KIND_CPU_SPIKE", duration="3600s"
-            )
-        await asyncio.to_thread(app.systems.get("ends").system.end)
-        monkeypatch.setattr(app.systems.get("fails").system, "_recording_faults", lambda: 1 / 0)
-        request = chaos_service_pb2.StopChaosRequest(kill_switch=True, every_system=True)
-        code, name, _ = await refused(stubs.chaos.StopChaos(request))
-        assert (code, name) == (grpc.StatusCode.INTERNAL, "INTERNAL")
-        for system in ("first", "last"):
-            taken = simulation_service_pb2.GetMetricsRequest(system=system)
-            assert app.systems.get(system).system.kill_switch.engaged
-            async with asyncio.timeout(30):
-                while (await stubs.simulation.GetMetrics(taken)).snapshot.active_faults:
-                    await asyncio.sleep(0.05)
+        await add(stubs, entry)
     await app.stop()
-    again = await start_server(entries=entries, data=tmp_path / "data")
-    assert again.administration.kill_switch.on  # it was stored nevertheless
+    app = await start_server(systems=systems_file(tmp_path), data=data)
+    async with called(app) as stubs:
+        assert not (await state(stubs, "shop-us", LIVE)).added
+        assert await remove(stubs, "shop-us")  # the added one; that of the file goes on
+        assert (await listed(stubs))["shop-us"].state == LIVE
+        assert (await refused(remove(stubs, "shop-us")))[1] == "SYSTEM_OF_FILE"
+    await app.stop()
+    app = await start_server(data=data)
+    async with called(app) as stubs:
+        assert list(await listed(stubs)) == ["default"]
+
+
+async def test_an_added_system_that_cannot_be_used_any_more_can_be_forgotten(
+    start_server: StartServer, tmp_path: Path
+) -> None:
+    data = tmp_path / "data"
+    app = await start_server(data=data)
+    stated = {"id": "odd", "source": {"kind": "of-another-version"}}
+    app.store.ask(lambda c: systems.add(c, "odd", stated, datetime.now(UTC)))
+    await app.stop()
+    app = await start_server(data=data)
+    async with called(app) as stubs:
+        assert list(await listed(stubs)) == ["default"]
+        assert not await remove(stubs, "odd")
+        assert (await refused(remove(stubs, "odd")))[1] == "UNKNOWN_SYSTEM"
+    assert app.store.read(systems.entries) == []
