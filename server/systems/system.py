@@ -25,21 +25,17 @@ from server.experiments.validation import check_document
 from server.pipeline.clock import NORMAL, Clock
 from server.pipeline.snapshot import Forecast, Run, Snapshot
 from server.pipeline.stages import Findings
-from server.ports import SourceError, SourceFactory
-from server.records.events import Event, EventKind, ModelChange, RunStart
+from server.ports import SourceFactory
 from server.records.experiments import Experiment, InjectedFault
 from server.records.findings import Alarm, Incident
 from server.records.systems import DEFAULT_SYSTEM
 from server.systems.event_log import EventLog
+from server.systems.present_run import Observer, PresentRun
 from server.systems.recorder import Persistence, RunRecorder
 from server.systems.run import LiveRun
 from server.systems.snapshots import RecentSnapshots
 from telemetry.faults import Fault
-from telemetry.frame import Truth
 from telemetry.graph import ServiceGraph
-
-Observer = Callable[[Snapshot, Findings, tuple[InjectedFault, ...], Truth | None], None]
-"""Called with each tick: snapshot, findings, active faults, and the truth; None: not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +149,7 @@ class System:
     @property
     def findings(self) -> Findings:
         """Findings of the latest snapshot."""
-        return self._findings
+        return self._present.findings
 
     @property
     def events(self) -> EventLog:
@@ -163,12 +159,12 @@ class System:
     @property
     def warnings(self) -> tuple[str, ...]:
         """Warnings about the description of the system."""
-        return self._live.source.warnings
+        return self._present.live.source.warnings
 
     @property
     def capabilities(self) -> Capabilities:
         """What the source of the present run supports."""
-        source = self._live.source
+        source = self._present.live.source
         return Capabilities(
             faults=source.faults is not None,
             labels=source.labels is not None,
@@ -186,18 +182,14 @@ class System:
         """Observe one further interval."""
         with self._lock:
             self._check_watched()
-            return self._tick()
+            return self._present.tick(self.clock, self._now)
 
     def use(self, predictor: Predictor) -> None:
         """Predict with another model, from the next tick on."""
         with self._lock:
             self._check_watched()
             self._predictor = predictor
-            self._live.pipeline.use(predictor)
-            version, time = predictor.manifest.version, self.latest.end_time
-            text, change = f"model {version} is live from now on", ModelChange(version)
-            event = Event(EventKind.MODEL_ACTIVATED, time, (), text, change)
-            self._recorder.record(self._now(), [event])
+            self._present.use(predictor, self._now())
 
     def inject(self, fault: Fault, request_id: str = "") -> Experiment:
         """Inject a fault once it is stored; its start counts from now.
@@ -208,10 +200,8 @@ class System:
             STORE_UNAVAILABLE, or as `FaultService.accept`; nothing is changed then.
         """
         with self._lock:
-            recorder, injection = (
-                self._recorder,
-                self._accept(lambda f: f.accept(fault, request_id)),
-            )
+            recorder = self._present.recorder
+            injection = self._accept(lambda faults: faults.accept(fault, request_id))
         return self._begin_stored(recorder, injection)
 
     def run_scenario(self, document: str, request_id: str = "") -> Experiment:
@@ -224,14 +214,15 @@ class System:
         """
         check_document(document)
         while True:
-            live = self._live
-            if live.source.faults is None:
+            present = self._present
+            injector = present.live.source.faults
+            if injector is None:
                 raise not_supported_by_source("faults")
-            scenario = live.source.faults.read_scenario(document)
+            scenario = injector.read_scenario(document)
             with self._lock:
-                if self._live is not live:
+                if self._present is not present:
                     continue
-                recorder = self._recorder
+                recorder = present.recorder
                 injection = self._accept(lambda f: f.accept_scenario(scenario, request_id))  # noqa: B023 - called here
             return self._begin_stored(recorder, injection)
 
@@ -256,17 +247,17 @@ class System:
     def open_incidents(self) -> list[Incident]:
         """Incidents that are open, as they are now."""
         with self._lock:
-            return self._live.pipeline.open_incidents()
+            return self._present.live.pipeline.open_incidents()
 
     def pending_alarms(self) -> list[Alarm]:
         """Alarms that are raised, or whose outcome is not yet known, as they are now."""
         with self._lock:
-            return self._live.pipeline.pending_alarms()
+            return self._present.live.pipeline.pending_alarms()
 
     def unfinished_experiments(self) -> list[Experiment]:
         """Experiments that are not finished, as they are now."""
         with self._lock:
-            return self._faults.unfinished()
+            return self._present.faults.unfinished()
 
     def prepare(self, topology: str = "", seed: int | None = None) -> LiveRun:
         """Prepare a run, with the same topology and seed or others; the present run continues.
@@ -278,7 +269,7 @@ class System:
         ServerError
             INVALID_FIELD, or NOT_SUPPORTED_BY_SOURCE.
         """
-        return self._new_run(self._live.factory.altered(topology, seed))
+        return self._new_run(self._present.live.factory.altered(topology, seed))
 
     def prepare_at(self, time: datetime) -> LiveRun:
         """Prepare a run that begins at another time, as `prepare` does.
@@ -288,7 +279,7 @@ class System:
         ServerError
             INVALID_FIELD, or NOT_SUPPORTED_BY_SOURCE.
         """
-        return self._new_run(self._live.factory.sought(time))
+        return self._new_run(self._present.live.factory.sought(time))
 
     def begin(self, live: LiveRun) -> Run:
         """Begin a prepared run, without faults."""
@@ -304,8 +295,8 @@ class System:
         """End the run with its faults and experiments; nothing follows."""
         with self._lock:
             now = self._now()
-            self._close(now)
-            self._recorder.record(now)
+            self._present.close(now)
+            self._present.recorder.record(now)
             self._ended = True
 
     def stop_for_all(self) -> list[InjectedFault]:
@@ -339,74 +330,22 @@ class System:
         return LiveRun(self.id, factory, self._predictor, self._persistence.slos, self._now())
 
     def _begin(self, live: LiveRun) -> Run:
-        live.pipeline.use(self._predictor)  # it may be another one since the run was prepared
-        source, run = live.source, live.pipeline.run
-        frame = source.frames.next_frame()
-        now = self._now()
-        first, findings = live.pipeline.update(
-            frame, 1, self.clock, now, kill_switch=self.kill_switch.engaged
-        )
-        if self._snapshots.all:
-            self._close(now)
-            self._persistence.requests.forget_all()
-        self._live = live
-        self._faults = FaultService(
-            source.faults, source.frames.time_s, findings, self._max_faults,
-            self._persistence.kill_switch, self._persistence.requests,
+        present = PresentRun(
+            live, self._predictor, self._persistence, self._max_faults, self._observer,
+            self.clock, self._now,
         )  # fmt: skip
-        self._recorder = RunRecorder(run.id, self._faults, self._persistence)
-        text, start = f"a run of {run.name} begins", RunStart(run.name, run.seed)
-        event = Event(EventKind.RUN_STARTED, first.time, (), text, start)
-        self._record(findings, now, event)
-        self._snapshots.restart(first, live.past)
-        self._notify_observer(findings, active=())
-        return run
-
-    def _tick(self) -> Snapshot:
-        number, frames = self.latest.sequence + 1, self._live.source.frames
-        active = self._faults.active()
-        frame = frames.next_frame()
         now = self._now()
-        self._follow_graph(frames.graph, number, now)
-        self._faults.advance(frames.time_s)
-        snapshot, findings = self._live.pipeline.update(
-            frame, number, self.clock, now, self._faults.active(), self.kill_switch.engaged
-        )
-        self._snapshots.append(snapshot)
-        self._faults.update(findings)
-        self._record(findings, now)
-        self._notify_observer(findings, active)
-        return snapshot
-
-    def _follow_graph(self, graph: ServiceGraph, number: int, now: datetime) -> None:
-        """Change the graph, all of it or nothing, if the source shows another one."""
-        pipeline = self._live.pipeline
-        if graph is pipeline.graph:
-            return
-        if not graph.services:
-            raise SourceError("expected a system of at least one service, got none")
-        closed = pipeline.change_graph(graph, number)
-        self._recorder.record(now, closed.events, closed.incidents, closed.alarms)
-
-    def _close(self, now: datetime) -> None:
-        self._faults.close()
-        closed = self._live.pipeline.close()
-        self._recorder.record(now, closed.events, closed.incidents, closed.alarms)
-
-    def _record(self, findings: Findings, now: datetime, *before: Event) -> None:
-        self._findings = findings
-        events = (*before, *findings.events)
-        self._recorder.record(now, events, findings.incidents, findings.alarms)
-
-    def _notify_observer(self, findings: Findings, active: tuple[InjectedFault, ...]) -> None:
-        if self._observer is not None:
-            labels = self._live.source.labels
-            self._observer(self.latest, findings, active, labels.truth if labels else None)
+        if self._snapshots.all:
+            self._present.close(now)
+            self._persistence.requests.forget_all()
+        self._present: PresentRun = present
+        present.begin(self._snapshots, now)
+        return present.run
 
     def _accept(self, accept: Callable[[FaultService], Injection]) -> Injection:
         self._check_watched()
-        injection = accept(self._faults)
-        self._recorder.accept(injection)
+        injection = accept(self._present.faults)
+        self._present.recorder.accept(injection)
         return injection
 
     def _begin_stored(self, recorder: RunRecorder, injection: Injection) -> Experiment:
@@ -425,6 +364,6 @@ class System:
         with self._lock:
             self._check_watched()
             try:
-                yield self._faults
+                yield self._present.faults
             finally:  # what has changed before a failure holds, above all the kill switch
-                self._recorder.record(self._now())
+                self._present.recorder.record(self._now())

@@ -82,7 +82,7 @@ class Server:
         return (
             system.run.id, system.latest.sequence, system.clock, system.kill_switch.engaged,
             system.unfinished_experiments(), system.events.latest,
-            system._faults.active(), system.model_version, id(system.findings),
+            system._present.faults.active(), system.model_version, id(system.findings),
             self.app.only.ticker.ticks, written,
         )  # fmt: skip
 

@@ -81,7 +81,7 @@ def running(disk: Disk) -> System:
 
 
 def injected(running: System) -> list[Fault]:
-    injector = running._live.source.faults
+    injector = running._present.live.source.faults
     assert isinstance(injector, ScriptedSystem)
     return injector.injected
 
@@ -182,7 +182,7 @@ def test_a_kill_switch_is_stored_though_an_injector_cannot_stop(
 ) -> None:
     disk.going.set()
     running.inject(KILL)
-    injector = running._live.source.faults
+    injector = running._present.live.source.faults
     assert isinstance(injector, Injector)
     injector.failures = 1
     with pytest.raises(ConnectionError):

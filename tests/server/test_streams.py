@@ -55,7 +55,7 @@ async def test_a_tick_that_fails_once_it_is_published_leaves_no_hole(
     for _ in range(2):  # they wait to be read
         await app.only.broadcaster.publish(app.only.system.tick())
     with monkeypatch.context() as patched:
-        patched.setattr(app.only.system, "_notify_observer", lambda *_: 1 / 0)
+        patched.setattr(app.only.system._present, "_notify_observer", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             app.only.system.tick()
     for _ in range(2):

@@ -107,7 +107,7 @@ def test_a_frame_that_is_refused_costs_no_incident(broken: int) -> None:
 
 def test_a_tick_that_fails_late_costs_no_incident(monkeypatch: pytest.MonkeyPatch) -> None:
     kept = Kept(script([GRAPH] * 60, failing=range(2, 20)))
-    pipeline = kept.system._live.pipeline
+    pipeline = kept.system._present.live.pipeline
     for number in range(1, 50):
         with monkeypatch.context() as patched:
             if number in (6, 35):  # the incident is recognised, and is over
@@ -130,7 +130,7 @@ def test_what_ended_with_a_graph_is_kept_though_the_tick_fails(
     (going,) = kept.incidents.values()
     assert going.closed_by is None
     with monkeypatch.context() as patched:
-        patched.setattr(kept.system._live.pipeline._budgets, "update", lambda *_: 1 / 0)
+        patched.setattr(kept.system._present.live.pipeline._budgets, "update", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             kept.tick()
     kept.tick()
@@ -167,7 +167,7 @@ class InjectorFactory(ScriptedFactory):
 def failing() -> tuple[System, Injector]:
     known = script([GRAPH] * 5)
     running = System(InjectorFactory(known.script, known.past), PREDICTOR)
-    injector: FaultInjector | None = running._live.source.faults
+    injector: FaultInjector | None = running._present.live.source.faults
     assert isinstance(injector, Injector)
     return running, injector
 
