@@ -14,7 +14,7 @@ from sre_edge.v1 import incident_service_pb2, simulation_service_pb2, system_pb2
 from tests.conftest import StartServer
 from tests.server.model_calls import called
 from tests.server.stubs import Stubs
-from tests.server.test_fleet import Breaking
+from tests.server.test_fleet_failures import Breaking
 
 Metrics = simulation_service_pb2.StreamMetricsRequest
 Events = incident_service_pb2.StreamEventsRequest
