@@ -40,6 +40,7 @@ from server.rpc.registration import HEALTH, SERVICES, register
 from server.rpc.server_info import ServerInfo
 from server.settings import MAX_TOPOLOGY_BYTES, Settings, SettingsError, host_and_port
 from server.sources.entries import read_call
+from server.sources.kinds import Folders
 from server.store import Store, kill_switch, locate, open_store, systems
 from server.systems.entry import SystemEntry
 from server.web.port import HttpPort
@@ -179,7 +180,8 @@ async def _start(
     opened.callback(host.close)
     fleet = Systems(host)
     opened.push_async_callback(fleet.stop)
-    read_entry = partial(read_call, recordings=settings.recordings)
+    folders = Folders(recordings=settings.recordings, topologies=settings.topologies)
+    read_entry = partial(read_call, folders=folders)
     administration = Administration(fleet, store, for_all, read_entry)
     lag = LoopLag(registry)
     registry.register(metrics.SystemCollector(fleet, store))
@@ -192,7 +194,7 @@ async def _start(
     register(server, health, fleet, administration, info, learning, call_metrics, settings)
     reflected = [*names, HEALTH.full_name, reflection.SERVICE_NAME]
     reflection.enable_server_reflection(reflected, server)
-    await open_systems(fleet, only, entries, store, settings.recordings)
+    await open_systems(fleet, only, entries, store, folders)
     loop = asyncio.get_running_loop()
     http = HttpPort(
         settings, registry, lambda: _serving(health, loop), watched_certificates, client_token

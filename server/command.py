@@ -80,6 +80,13 @@ def _option(flag: str, **options: Any) -> Callable[[Callable[..., None]], Callab
     metavar="DIR",
     help="Folder of recordings that may be named when a system is added by a call.",
 )
+@_option(
+    "--topologies",
+    type=_FILE,
+    show_default="none",
+    metavar="DIR",
+    help="Folder of topology files that may be named when a system is added by a call.",
+)
 @_option("--topology", metavar="FILE", help="Topology file, or name of a built-in topology.")
 @_option("--seed", type=click.IntRange(min=0, max=2**64 - 1), help="Seed of the simulation.")
 @_option("--speed", help="Seconds of the system's time per second, 0.1 to 100.")

@@ -7,7 +7,6 @@ import contextlib
 import logging
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 from prometheus_client import Histogram
 
@@ -23,6 +22,7 @@ from server.rpc.hosted_system import HostedSystem, Systems
 from server.rpc.stream_slots import StreamSlots
 from server.settings import Settings, SettingsError
 from server.sources.entries import read_file, stored
+from server.sources.kinds import Folders
 from server.sources.recording import recording
 from server.sources.simulation import simulation
 from server.store import Store, systems
@@ -74,7 +74,7 @@ async def open_systems(
     only: SystemEntry | None,
     entries: Sequence[SystemEntry] | None,
     store: Store,
-    recordings: Path | None,
+    folders: Folders,
 ) -> None:
     """Begin to watch the systems of the settings, and those that were added by calls.
 
@@ -89,7 +89,7 @@ async def open_systems(
     chosen = list(entries or ())
     for stated in await asyncio.to_thread(store.read, systems.entries):
         try:
-            entry = stored(stated, recordings)
+            entry = stored(stated, folders)
         except DocumentError as error:
             _log.error("a system that was added cannot be used and is left out: %s", error)
             continue

@@ -53,8 +53,9 @@ class Settings:
         follow.
     recording
         Directory of a recording to play; None: a simulation.
-    recordings
-        Folder of the recordings that calls may name when they add a system; None: they may not.
+    recordings, topologies
+        Folders of recordings and topology files that calls may name when they add a system; None:
+        they may not.
     topology
         A topology file, or the name of a built-in topology.
     seed
@@ -91,6 +92,7 @@ class Settings:
     systems: Path | None = None
     recording: Path | None = None
     recordings: Path | None = None
+    topologies: Path | None = None
     topology: str = "default"
     seed: int = 1
     speed: float = 1.0

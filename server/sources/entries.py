@@ -63,8 +63,8 @@ def read_file(path: Path) -> list[SystemEntry]:
     return checker.passed(entries, DocumentError)
 
 
-def read_call(document: str, recordings: Path | None = None) -> SystemEntry:
-    """Read the entry of a call, which names no paths, but recordings of a folder.
+def read_call(document: str, folders: Folders = Folders()) -> SystemEntry:  # noqa: B008 - frozen
+    """Read the entry of a call, which names no paths, but what is in some folders.
 
     Raises
     ------
@@ -73,19 +73,18 @@ def read_call(document: str, recordings: Path | None = None) -> SystemEntry:
     """
     checker = Checker(_ENTRY)
     try:
-        entry = _entry(checker, parse(document, _ENTRY), (), Folders(None, recordings))
+        entry = _entry(checker, parse(document, _ENTRY), (), folders)
         stated = dict(checker.passed(entry, DocumentError).stated)
     except DocumentError as error:
         raise invalid(map(_violation, error.problems)) from error
     if stated.get("default"):
         raise invalid([Violation("entry.default", "expected false: only a systems file says it")])
-    return stored(stated, recordings)
+    return stored(stated, folders)
 
 
-def stored(stated: Mapping[str, Any], recordings: Path | None = None) -> SystemEntry:
+def stored(stated: Mapping[str, Any], folders: Folders = Folders()) -> SystemEntry:  # noqa: B008
     """Read an entry that was stored when it was added."""
     checker = Checker(_ENTRY)
-    folders = Folders(None, recordings)
     entry = checker.passed(_entry(checker, stated, (), folders), DocumentError)
     return SystemEntry(
         entry.connect, entry.id, entry.name, entry.kind, entry.labels, False, entry.speed,

@@ -16,6 +16,9 @@ from server.systems.entry import SourceKind
 from telemetry.document import shown
 from telemetry.keys import Checker, Key, Place, Stated
 
+TOPOLOGY_ENDINGS = (".yaml", ".yml", ".json")
+MAX_SHOWN = 20
+"""Names that an error lists, at most."""
 Connect = Callable[[], SourceFactory]
 """Makes the factory of a source; raises `SourceError` if that cannot be used."""
 
@@ -29,12 +32,13 @@ class Folders:
     base
         Folder of the systems file, for relative paths; None: an entry of a call, which names no
         paths.
-    recordings
-        Folder of the recordings that an entry of a call may name; None: it may name none.
+    recordings, topologies
+        Folders of what an entry of a call may name; None: it may name none.
     """
 
     base: Path | None = None
     recordings: Path | None = None
+    topologies: Path | None = None
 
 
 class SourceSpec(Protocol):
@@ -66,15 +70,19 @@ class SimulationSource(Stated):
         "Simulated seconds per second.", least=MIN_SPEED, most=MAX_SPEED)] = 1.0  # fmt: skip
 
     def connect(self, folders: Folders, checker: Checker, place: Place) -> Connect | None:
-        """Simulate it; an entry of a call names a shipped topology."""
+        """Simulate it; an entry of a call names a topology that is shipped, or of a folder."""
         topology = self.topology
-        if topology not in SHIPPED_TOPOLOGIES:
-            if folders.base is None:
-                expected = f"expected a shipped topology ({', '.join(SHIPPED_TOPOLOGIES)})"
-                checker.problem((*place, "topology"), f"{expected}, got {shown(topology)}")
-                return None
-            topology = str(folders.base / topology)
-        return partial(simulation, topology, self.seed)
+        if topology in SHIPPED_TOPOLOGIES:
+            return partial(simulation, topology, self.seed)
+        if folders.base is not None:
+            return partial(simulation, str(folders.base / topology), self.seed)
+        files = topology_files(folders.topologies)
+        if topology not in files:
+            known = ", ".join((*SHIPPED_TOPOLOGIES, *list(files)[:MAX_SHOWN]))
+            expected = f"expected a shipped topology, or one in the server's folder ({known})"
+            checker.problem((*place, "topology"), f"{expected}, got {shown(topology)}")
+            return None
+        return partial(simulation, str(files[topology]), self.seed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,11 +100,19 @@ class RecordingSource(Stated):
             return partial(recording, folders.base / self.path)
         names = recording_names(folders.recordings)
         if folders.recordings is None or self.path not in names:
-            known = ", ".join(names[:20]) or "there is none"
+            known = ", ".join(names[:MAX_SHOWN]) or "there is none"
             expected = f"expected the name of a recording in the server's folder ({known})"
             checker.problem((*place, "path"), f"{expected}, got {shown(self.path)}")
             return None
         return partial(recording, folders.recordings / self.path)
+
+
+def topology_files(folder: Path | None) -> dict[str, Path]:
+    """Give the files in the folder of the topologies, by their names without the ending."""
+    if folder is None or not folder.is_dir():
+        return {}
+    files = (path for path in sorted(folder.iterdir()) if path.suffix in TOPOLOGY_ENDINGS)
+    return {path.stem: path for path in files if path.is_file() and path.name[0] != "."}
 
 
 def recording_names(folder: Path | None) -> list[str]:

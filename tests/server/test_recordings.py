@@ -148,10 +148,12 @@ def test_a_systems_file_and_a_call_name_recordings(recorded: Path, tmp_path: Pat
     folder.mkdir()
     files.recording(folder / "by-hand")
     (folder / ".hidden").mkdir()
-    program = played(
-        "--systems", str(tmp_path / "systems.yaml"), "--recordings", str(folder),
-        "--data", str(tmp_path / "data"),
+    (folder / "tiny.yaml").write_text(files.SYSTEM)
+    settings = (
+        "--systems", str(tmp_path / "systems.yaml"), "--data", str(tmp_path / "data"),
+        "--recordings", str(folder), "--topologies", str(folder),
     )  # fmt: skip
+    program = played(*settings)
     address = program.expect(r"grpc://(\S+)")[1]
     try:
         with Client(address) as client:
@@ -162,20 +164,20 @@ def test_a_systems_file_and_a_call_name_recordings(recorded: Path, tmp_path: Pat
             assert "expected the directory of a recording" in states["gone"].problem
             added = client.add_system("{id: hand, source: {kind: recording, path: by-hand}}")
             assert added.source == system_pb2.SOURCE_KIND_RECORDING
+            client.add_system("{id: tiny, source: {kind: simulation, topology: tiny}}")
+            with pytest.raises(InvalidRequest, match="wide-fan-out, tiny"):
+                client.add_system("{id: no-1, source: {kind: simulation, topology: ../tiny}}")
             for name in ("../folder/by-hand", str(folder / "by-hand"), ".hidden", "", "/", ".."):
                 with pytest.raises(InvalidRequest) as refused:
                     client.add_system(f"{{id: other, source: {{kind: recording, path: '{name}'}}}}")
                 assert [one.field for one in refused.value.violations] == ["entry.source.path"]
     finally:
         assert program.stop() == 0
-    program = played(
-        "--systems", str(tmp_path / "systems.yaml"), "--recordings", str(folder),
-        "--data", str(tmp_path / "data"),
-    )  # fmt: skip
+    program = played(*settings)
     address = program.expect(r"grpc://(\S+)")[1]
     try:
         with Client(address) as client:
-            assert {one.id for one in client.systems()} == {"live", "day", "gone", "hand"}
+            assert {one.id for one in client.systems()} == {"live", "day", "gone", "hand", "tiny"}
     finally:
         assert program.stop() == 0
 
