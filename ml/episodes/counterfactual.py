@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 
@@ -29,6 +30,30 @@ MAX_COPIES = 96
 FRAMES = round(EPISODE_S / FRAME_INTERVAL_S)
 
 Faults = tuple[Fault, ...]
+
+
+class Cause(Protocol):
+    """A fault, simulated or of a recording."""
+
+    @property
+    def target(self) -> str:
+        """A service, or caller->callee."""
+        ...
+
+    @property
+    def kind(self) -> str:
+        """Kind of the fault."""
+        ...
+
+    @property
+    def start_s(self) -> float:
+        """When it began, seconds since the start of the episode."""
+        ...
+
+    @property
+    def intensity(self) -> float:
+        """Strength."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +148,9 @@ class Counterfactuals:
         return any(abs(onset - incident.onset) <= NEAR_FRAMES for onset in onsets)
 
 
-def foreseeable(start_s: float | None, onset_s: float) -> bool:
-    """Whether a cause that began then had acted for 10 s before the onset, its ramp included."""
-    return start_s is not None and start_s <= onset_s - FORESEEABLE_S
+def foreseeable(cause: Cause | None, onset_s: float) -> bool:
+    """Whether the cause had acted for at least 10 s before the onset, its ramp included."""
+    return cause is not None and cause.start_s <= onset_s - FORESEEABLE_S
 
 
 def _smaller_sets(faults: Faults) -> set[Faults]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +14,7 @@ from ml.definitions.incident_types import INCIDENT_TYPES, incident_type
 from ml.definitions.incidents import BoolArray, incidents
 from ml.definitions.labelled import LabelledEpisodes
 from ml.definitions.labels import MIN_LEAD_FRAMES, labels, unscored
-from ml.episodes.counterfactual import Counterfactuals, foreseeable
+from ml.episodes.counterfactual import Cause, Counterfactuals, foreseeable
 from ml.episodes.scenarios import SCORED_S, TAIL_S, WARM_UP_S, draw
 from ml.features import NAMES, FeatureExtractor
 from simulator.dynamics.load import Load
@@ -32,30 +31,6 @@ LAST_SCORED = round((WARM_UP_S + SCORED_S) / FRAME_INTERVAL_S)
 LABELLED_TAIL_S = 90.0
 """Beyond what is scored, until labels are complete; ends of incidents are not."""
 _MIDNIGHT = datetime(2026, 1, 5)
-
-
-class Cause(Protocol):
-    """A fault, simulated or of a recording."""
-
-    @property
-    def target(self) -> str:
-        """A service, or caller->callee."""
-        ...
-
-    @property
-    def kind(self) -> str:
-        """Kind of the fault."""
-        ...
-
-    @property
-    def start_s(self) -> float:
-        """When it began, seconds since the start of the episode."""
-        ...
-
-    @property
-    def intensity(self) -> float:
-        """Strength."""
-        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,9 +56,8 @@ class Recording(LabelledEpisodes):
 
     def foreseeable(self, number: int) -> bool:
         """Whether incident `number` had been caused for at least 10 s when it began."""
-        cause = self.causes[number] if self.causes else None
-        began_s = None if cause is None else cause.start_s
-        return foreseeable(began_s, self.seconds(self.incidents[number].onset))
+        onset_s = self.seconds(self.incidents[number].onset)
+        return bool(self.causes) and foreseeable(self.causes[number], onset_s)
 
     def seconds(self, frame: int) -> float:
         """Start of a scored frame, seconds since the start of the episode."""

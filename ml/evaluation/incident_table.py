@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ml.episodes.recording import Cause
+from ml.episodes.counterfactual import Cause
 from ml.evaluation.pool import Pool
 
 INTENSITIES = _, _, _, _LAST = ((0.2, 0.5), (0.5, 1.0), (1.0, 2.0), (2.0, 3.0))

@@ -8,7 +8,7 @@ import numpy as np
 
 from ml.definitions.incidents import Incident
 from ml.definitions.labels import MIN_LEAD_FRAMES, labels, unscored
-from ml.episodes.recording import Cause
+from ml.episodes.counterfactual import Cause
 from ml.evaluation.pool import Scored
 
 

@@ -223,6 +223,9 @@ def written_by_nobody(where: StoreLocation) -> Iterator[None]:
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.parametrize(
+    "where", ["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)], indirect=True
+)
 def test_what_was_acknowledged_outlives_kill_9(where: StoreLocation, tmp_path: Path) -> None:
     path = tmp_path / "systems.yaml"
     path.write_text(SYSTEMS)

@@ -61,7 +61,7 @@ def program(folder: Path, *more: str) -> Program:
     )  # fmt: skip
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
 def breakable(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Breakable]:
     if request.param == "sqlite":
         yield Breakable(lambda: program(tmp_path), may_write(0), may_write(resource.RLIM_INFINITY))
