@@ -22,10 +22,11 @@ from sre_edge.freshness import Stale
 from sre_edge.quantities import duration
 from sre_edge.recording import parquet
 from sre_edge.recording.writer import RecordingWriter
-from sre_edge.v1 import snapshot_pb2
+from sre_edge.v1 import clock_pb2, snapshot_pb2
 from sre_edge.watch import Disconnected
 
 PROGRESS_S = 1.0
+PAUSED = "the clock is paused, nothing new is recorded until it goes on: sre-edge clock --resume"
 
 
 @dataclass(slots=True)
@@ -67,6 +68,8 @@ def record(
     another server) ends the recording, with exit code 1 if that is before its time.
     """  # noqa: D400 - the command stands at the end of its line
     named = client.system()
+    if named.clock.paused:
+        click.echo(PAUSED, err=True)
     made_by = f"sre-edge {importlib.metadata.version('sre-edge')} record, of {named.name}"
     try:
         writer = RecordingWriter(directory, made_by)
@@ -113,6 +116,8 @@ def _record(
                 click.echo(f"{event.reason}; trying again ...", err=True)
             if isinstance(event, Stale):
                 click.echo(f"stale: {event}", err=True)
+            if isinstance(event, clock_pb2.Clock) and event.paused:
+                click.echo(PAUSED, err=True)
             if not isinstance(event, snapshot_pb2.Snapshot):
                 continue
             run_id = run_id or event.cursor.run_id

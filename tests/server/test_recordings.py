@@ -240,3 +240,16 @@ def test_wrong_uses_are_refused(live: str, tmp_path: Path) -> None:
     done = sre_edge(live, "record", str(tmp_path / "json"), "--for", "10s", "--json")
     said = json.loads(done.stdout)
     assert (said["ended_early"], said["intervals"] > 5) == (False, True)
+
+
+def test_a_recorder_of_a_paused_system_says_what_it_waits_for(live: str, tmp_path: Path) -> None:
+    with Client(live) as client:
+        client.set_clock(paused=True)
+        program = recorder(live, str(tmp_path / "paused"), "--for", "10s", "--from-now")
+        try:
+            program.expect("the clock is paused, nothing new is recorded until it goes on")
+        finally:
+            client.set_clock(paused=False)
+    assert program.process.wait(30) == 0
+    program.stop()
+    assert read_recording(tmp_path / "paused").frames >= 5
