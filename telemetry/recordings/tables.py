@@ -243,11 +243,10 @@ def merged_age(table: Table, metrics: Sequence[Metric], shape: tuple[int, int]) 
 
     Values without a stated age are fresh; where none is observed, the age is NaN.
     """
-    oldest = np.full(shape, np.nan)
+    observed, oldest = np.zeros(shape, dtype=np.bool_), np.zeros(shape)
     for metric in metrics:
         if metric.name in table.values:
-            age = table.values.get(metric.name + AGE, np.zeros(shape))
-            fresh_or_old = np.nan_to_num(age)
-            known = ~np.isnan(table.values[metric.name])
-            oldest = np.where(known, np.fmax(oldest, fresh_or_old), oldest)
-    return oldest
+            observed |= ~np.isnan(table.values[metric.name])
+        if metric.name + AGE in table.values:
+            oldest = np.fmax(oldest, table.values[metric.name + AGE])
+    return np.where(observed, oldest, np.nan)

@@ -76,6 +76,15 @@ def test_ages_are_of_a_kind_of_values(tmp_path: Path) -> None:
     assert np.isnan(age.requests_s[0, 1])
 
 
+def test_an_age_counts_for_all_of_its_kind_also_beside_a_value_that_is_missing(
+    tmp_path: Path,
+) -> None:
+    rows = ["t_s,service,request_count,request_count_age_s,latency_ms", "0,edge,,14,5"]
+    age = read_recording(recording(tmp_path / "shop", rows)).frame(0).age
+    assert age is not None
+    assert age.requests_s[0, 0] == 14.0
+
+
 def test_edges_have_a_table_of_their_own(tmp_path: Path) -> None:
     directory = recording(tmp_path / "shop")
     edges = "t_s,caller,callee,call_rate_rps\n2,edge,store,20\n4,edge,store,21\n"
